@@ -1,0 +1,118 @@
+package child_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// caught calls f and returns what its panic makes.
+func caught(f func()) (p *child.PanicError) {
+	defer func() { p, _ = child.Recovered(recover()).(*child.PanicError) }()
+	f()
+	return nil
+}
+
+func explode(value any) { panic(value) }
+
+func TestRecoveredOfNilIsNil(t *testing.T) {
+	require.Nil(t, child.Recovered(nil))
+	require.Nil(t, caught(func() {}))
+}
+
+func TestPanicErrorText(t *testing.T) {
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{"boom", "panic: boom"},
+		{42, "panic: 42"},
+		{io.EOF, "panic: EOF"},
+		{"boom\nand\nmore", "panic: boom"},
+		{"", "panic: "},
+		{struct{ A, B int }{1, 2}, "panic: {1 2}"},
+	} {
+		p := caught(func() { explode(c.value) })
+		require.EqualError(t, p, c.want)
+		require.Equal(t, c.value, p.Value)
+	}
+}
+
+func TestPanicErrorUnwrapsToAnError(t *testing.T) {
+	missing := &fs.PathError{Op: "open", Path: "shop.db", Err: fs.ErrNotExist}
+	p := caught(func() { explode(missing) })
+	require.Equal(t, missing, errors.Unwrap(p))
+
+	err := fmt.Errorf("run: %w", p)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	var path *fs.PathError
+	require.ErrorAs(t, err, &path)
+	require.Equal(t, "shop.db", path.Path)
+	var again *child.PanicError
+	require.ErrorAs(t, err, &again)
+	require.Same(t, p, again)
+}
+
+func TestPanicErrorOfAnyOtherValueWrapsNothing(t *testing.T) {
+	require.NoError(t, errors.Unwrap(caught(func() { explode("boom") })))
+}
+
+func TestPanicWithNilIsAPanic(t *testing.T) {
+	p := caught(func() { explode(nil) })
+	require.NotNil(t, p)
+	var nilValue *runtime.PanicNilError
+	require.ErrorAs(t, p, &nilValue)
+}
+
+func TestPanicOfTheRuntimeIsARuntimeError(t *testing.T) {
+	p := caught(func() {
+		var none []int
+		_ = none[len(none)]
+	})
+	var fault runtime.Error
+	require.ErrorAs(t, p, &fault)
+	require.EqualError(t, p, "panic: runtime error: index out of range [0] with length 0")
+	require.True(t, strings.HasPrefix(string(p.Stack()), here+"TestPanicOfTheRuntimeIsARuntimeError"), "%s", p.Stack())
+}
+
+// here is the name under which a function of this package stands in a stack.
+const here = "github.com/coppice-go/coppice/child_test."
+
+func TestStackStartsWithTheFunctionThatPanicked(t *testing.T) {
+	p := caught(func() { explode("boom") })
+	stack := string(p.Stack())
+	require.Equal(t, stack, string(p.Stack()), "the same on each call")
+	require.Regexp(t, `^`+regexp.QuoteMeta(here)+`explode\n\t\S*/panic_test\.go:\d+\n`, stack)
+	require.Contains(t, stack, here+"caught\n")
+	require.Contains(t, stack, here+"TestStackStartsWithTheFunctionThatPanicked\n")
+	require.Contains(t, stack, "testing.tRunner\n")
+	require.NotContains(t, stack, "child.Recovered", "nothing of the recovering is in it")
+	require.NotContains(t, stack, "gopanic")
+
+	// Each call is its function, then file and line.
+	require.Regexp(t, `^(\S+\n\t\S+:\d+\n)+$`, stack)
+}
+
+func TestStackOfAPanicWhilePanickingStartsWithTheLastOne(t *testing.T) {
+	p := caught(func() {
+		defer explode("second")
+		panic("first")
+	})
+	require.Equal(t, "second", p.Value)
+	require.True(t, strings.HasPrefix(string(p.Stack()), here+"explode\n"), "%s", p.Stack())
+}
+
+func TestPanicErrorMadeByHandHasNoStack(t *testing.T) {
+	p := &child.PanicError{Value: "boom"}
+	require.EqualError(t, p, "panic: boom")
+	require.Empty(t, p.Stack())
+}

@@ -1,0 +1,284 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"weak"
+
+	"github.com/stretchr/testify/require"
+)
+
+// errOver is why a run of these tests ends.
+var errOver = errors.New("over")
+
+// newRun returns the context of a run, and what ends it.
+func newRun() (ctx Context, end func()) {
+	inner, cancel := context.WithCancelCause(context.Background())
+	return FromContext(inner), func() { cancel(errOver) }
+}
+
+func requireOffer[T any](t *testing.T, want T, r *Ref[T]) {
+	t.Helper()
+	v, ok := r.Load()
+	require.True(t, ok, "there is no offer")
+	require.Equal(t, want, v)
+	v, err := r.Get(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, want, v)
+}
+
+// getting calls Get with a context that never ends and passes the value on.
+func getting[T any](t *testing.T, r *Ref[T]) <-chan T {
+	got := make(chan T, 1)
+	go func() {
+		v, err := r.Get(context.Background())
+		if err != nil {
+			t.Errorf("Get: %v", err)
+		}
+		got <- v
+	}()
+	return got
+}
+
+func requireNoOffer[T any](t *testing.T, r *Ref[T]) {
+	t.Helper()
+	v, ok := r.Load()
+	require.False(t, ok)
+	require.Zero(t, v)
+}
+
+func TestZeroRefHasNoOffer(t *testing.T) {
+	var r Ref[string]
+	requireNoOffer(t, &r)
+}
+
+func TestOfferIsThereUntilItsRunEnds(t *testing.T) {
+	var r Ref[string]
+	ctx, end := newRun()
+	r.Set(ctx, "addr")
+	requireOffer(t, "addr", &r)
+	end()
+	requireNoOffer(t, &r)
+	requireNoOffer(t, &r)
+}
+
+func TestOfferIsReplacedByALaterSet(t *testing.T) {
+	var r Ref[string]
+	first, endFirst := newRun()
+	second, endSecond := newRun()
+	r.Set(first, "a")
+	r.Set(first, "b")
+	requireOffer(t, "b", &r)
+	r.Set(second, "c")
+	requireOffer(t, "c", &r)
+	endFirst()
+	requireOffer(t, "c", &r)
+	endSecond()
+	requireNoOffer(t, &r)
+}
+
+func TestZeroValueIsAnOfferToo(t *testing.T) {
+	var r Ref[error]
+	ctx, end := newRun()
+	defer end()
+	r.Set(ctx, nil)
+	requireOffer(t, nil, &r)
+}
+
+func TestSetWithoutARunDoesNothing(t *testing.T) {
+	var r Ref[string]
+	ctx, end := newRun()
+	defer end()
+	past, endPast := newRun()
+	endPast()
+
+	r.Set(nil, "x")
+	r.Set(past, "x")
+	requireNoOffer(t, &r)
+
+	r.Set(ctx, "addr")
+	r.Set(nil, "x")
+	r.Set(past, "x")
+	requireOffer(t, "addr", &r)
+}
+
+// asked is a Context that tells when it is asked whether it has ended.
+type asked struct {
+	Context
+	hook func()
+}
+
+func (a asked) Err() error {
+	err := a.Context.Err()
+	a.hook()
+	return err
+}
+
+// A run that was left behind may call Set at any moment, also when it ends and
+// its successor makes an offer between two steps of that call.
+func TestRunThatEndsWhileItSetsDoesNotPushOutItsSuccessor(t *testing.T) {
+	var r Ref[string]
+	old, end := newRun()
+	next, endNext := newRun()
+	defer endNext()
+	succeed := sync.OnceFunc(func() {
+		end()
+		r.Set(next, "new")
+	})
+	r.Set(asked{old, func() {
+		if r.mu.TryLock() { // the successor can get in here
+			r.mu.Unlock()
+			succeed()
+		}
+	}}, "old")
+	succeed()
+	requireOffer(t, "new", &r)
+}
+
+func TestGetWaitsForAnOffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Ref[string]
+		got := getting(t, &r)
+		synctest.Wait()
+		require.Empty(t, got)
+
+		ctx, end := newRun()
+		defer end()
+		r.Set(ctx, "addr")
+		synctest.Wait()
+		require.Equal(t, "addr", <-got)
+	})
+}
+
+func TestGetWaitsForTheNextRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Ref[int]
+		for restarts := range 3 {
+			time.AfterFunc(time.Duration(2*restarts+1)*time.Second, func() {
+				ctx, end := newRun()
+				r.Set(ctx, restarts)
+				time.AfterFunc(time.Second, end)
+			})
+		}
+		began := time.Now()
+		for restarts := range 3 {
+			v, err := r.Get(context.Background())
+			require.NoError(t, err)
+			require.Equal(t, restarts, v)
+			require.Equal(t, time.Duration(2*restarts+1)*time.Second, time.Since(began))
+			time.Sleep(1500 * time.Millisecond) // until that run has ended
+		}
+	})
+}
+
+func TestGetWaitsOnIfTheOfferIsGoneWhenItWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Ref[string]
+		got := getting(t, &r)
+		synctest.Wait()
+
+		// This run ends as soon as Set has seen that it goes on.
+		brief, end := newRun()
+		r.Set(asked{brief, end}, "gone")
+		synctest.Wait()
+		require.Empty(t, got)
+
+		ctx, end := newRun()
+		defer end()
+		r.Set(ctx, "addr")
+		require.Equal(t, "addr", <-got)
+	})
+}
+
+func TestGetGivesTheCauseOfTheEndOfItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Ref[string]
+		began := time.Now()
+		ctx, cancel := context.WithTimeoutCause(context.Background(), time.Second, errOver)
+		defer cancel()
+
+		v, err := r.Get(ctx)
+		require.Equal(t, errOver, err)
+		require.Empty(t, v)
+		require.Equal(t, time.Second, time.Since(began))
+
+		_, err = r.Get(ctx)
+		require.Equal(t, errOver, err, "a context that has ended already")
+		require.Equal(t, time.Second, time.Since(began))
+
+		plain, cancelPlain := context.WithCancel(context.Background())
+		cancelPlain()
+		_, err = r.Get(plain)
+		require.Equal(t, context.Canceled, err)
+	})
+}
+
+func TestGetReturnsAnOfferThatIsThereToAnEndedContextToo(t *testing.T) {
+	var r Ref[string]
+	ctx, end := newRun()
+	defer end()
+	r.Set(ctx, "addr")
+	past, endPast := newRun()
+	endPast()
+	v, err := r.Get(past)
+	require.NoError(t, err)
+	require.Equal(t, "addr", v)
+}
+
+func TestGetRefusesANilContext(t *testing.T) {
+	var r Ref[string]
+	var none context.Context
+	_, err := r.Get(none)
+	require.EqualError(t, err, "child: nil context")
+}
+
+func TestAllWhoWaitGetTheOffer(t *testing.T) {
+	var r Ref[int]
+	var getters, setters sync.WaitGroup
+	for range 50 {
+		getters.Go(func() {
+			v, err := r.Get(context.Background())
+			if err != nil || v == 0 {
+				t.Errorf("got %v, %v", v, err)
+			}
+		})
+	}
+	for i := range 8 {
+		setters.Go(func() {
+			brief, end := newRun()
+			r.Set(brief, i+1)
+			r.Load()
+			end()
+		})
+	}
+	setters.Wait()
+	last, end := newRun()
+	defer end()
+	r.Set(last, 9)
+	getters.Wait()
+	requireOffer(t, 9, &r)
+}
+
+func TestWithdrawnValueIsLetGo(t *testing.T) {
+	type connection struct{ buffer [1024]byte }
+	var r Ref[*connection]
+	ctx, end := newRun()
+	conn := weak.Make(func() *connection {
+		c := new(connection)
+		r.Set(ctx, c)
+		return c
+	}())
+	runtime.GC()
+	require.NotNil(t, conn.Value(), "it is on offer")
+
+	end()
+	requireNoOffer(t, &r)
+	runtime.GC()
+	require.Nil(t, conn.Value())
+	runtime.KeepAlive(&r)
+}

@@ -1,0 +1,81 @@
+package child
+
+import (
+	"math"
+	"time"
+)
+
+// A Spec declares a child: how to run it, when to restart it, how long its
+// start and stop may take. Only Name and Run are required. A Spec is a value;
+// a supervisor keeps a copy, and the same Spec may be given to several.
+type Spec struct {
+	// Name of the child, unique among its siblings, without a slash and
+	// without control characters, in UTF-8. UniqueName makes one.
+	Name string
+
+	// Run is the child. It sets up, calls ctx.Ready, works until ctx is done,
+	// cleans up and returns. Every start calls it anew.
+	//
+	// Nil is a normal end, an error a failure. Whatever it returns while it
+	// is being stopped is no failure. A panic is a failure with a PanicError,
+	// runtime.Goexit one with ErrGoexit. ErrIgnore, ErrShutdown, ErrDone and
+	// Escalate say more.
+	Run func(Context) error
+
+	// Restart says when an end leads to a restart. Zero is Permanent: always.
+	Restart Restart
+
+	// Significant children end the supervisor by ending, where its
+	// AutoShutdown says so. They cannot be Permanent.
+	Significant bool
+
+	// StartTimeout is how long a start may take, from the call of Run to Ready.
+	// Then the run is stopped, with the cause ErrStartTimeout, and the start has
+	// failed. Zero is no limit; a start that takes longer than 10 s is told by an
+	// event.
+	StartTimeout time.Duration
+
+	// StopTimeout is how long a stop may take, from the end of the context to
+	// the return of Run. Then the run is abandoned: Go cannot kill a goroutine, so
+	// it is reported with its stack and left to itself, and nothing it does later
+	// counts. Zero is 5 s, and no limit while a supervisor runs in the child.
+	// Forever waits for ever; use it where a run that is left behind would still
+	// hold something that its successor needs. AtOnce does not wait at all.
+	StopTimeout time.Duration
+
+	// RetryStart makes a first start that fails be retried like a failed restart,
+	// while whoever asked for the start waits on: "the database is not up yet".
+	// Without it, and in OTP, a first start that fails is an error.
+	RetryStart bool
+
+	// Backoff is the pause before a restart. Nil takes the supervisor's; if that
+	// is nil too, the child is restarted at once.
+	Backoff Backoff
+
+	// ResetAfter is how long a run must have been ready for the backoff to begin
+	// anew. Zero is 1 minute.
+	ResetAfter time.Duration
+
+	// Heartbeat, if positive, is the longest time that a ready child may let pass
+	// without ctx.Heartbeat. Then it is taken for hung: stopped with the cause
+	// ErrHung, and restarted as after a failure.
+	Heartbeat time.Duration
+
+	// Decide sees how a run ended (nil, an error, a *PanicError, ErrGoexit) and
+	// returns what it shall count as. It is not asked about a run that was being
+	// stopped. A panic in it is a failure. It must not block.
+	Decide func(error) error
+}
+
+const (
+	// DefaultStopTimeout is the StopTimeout of a child that sets none.
+	DefaultStopTimeout = 5 * time.Second
+	// DefaultResetAfter is the ResetAfter of a child that sets none.
+	DefaultResetAfter = time.Minute
+
+	// Forever as a StopTimeout: wait until Run returns, however long.
+	Forever time.Duration = math.MaxInt64
+	// AtOnce as a StopTimeout: cancel the context and abandon the run without
+	// waiting. Such a run is not listed as left behind. OTP's brutal_kill.
+	AtOnce time.Duration = -1
+)

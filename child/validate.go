@@ -1,0 +1,79 @@
+package child
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A SpecError is one fault of a spec.
+type SpecError struct {
+	Path    string // of the child or supervisor at fault
+	Field   string // of its Spec
+	Problem string // what is wrong with it
+}
+
+func (e *SpecError) Error() string {
+	if e.Path == "" { // a child without a name, on its own
+		return e.Field + ": " + e.Problem
+	}
+	return e.Path + ": " + e.Field + ": " + e.Problem
+}
+
+// Validate returns all faults of the spec, as *SpecError joined by
+// errors.Join, or nil. The Path in them is the child's name. A supervisor
+// checks more when it gets the spec: that the name is not taken, and that it
+// has an AutoShutdown if the child is Significant.
+func (s Spec) Validate() error {
+	var faults []error
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, &SpecError{Path: s.Name, Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if s.Name == "" {
+		fault("Name", "empty")
+	} else if problem := NameProblem(s.Name); problem != "" {
+		fault("Name", "%s", problem)
+	}
+	if s.Run == nil {
+		fault("Run", "nil")
+	}
+	if !s.Restart.Valid() {
+		fault("Restart", "unknown: %d", uint8(s.Restart))
+	}
+	if s.Significant && s.Restart == Permanent {
+		fault("Significant", "a permanent child cannot be significant: it is always restarted")
+	}
+	if s.StopTimeout < 0 && s.StopTimeout != AtOnce {
+		fault("StopTimeout", "negative: %v", s.StopTimeout)
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"StartTimeout", s.StartTimeout},
+		{"ResetAfter", s.ResetAfter},
+		{"Heartbeat", s.Heartbeat},
+	} {
+		if d.value < 0 {
+			fault(d.field, "negative: %v", d.value)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// NameProblem says what makes a name that is not empty unfit for a path and a
+// line of a log, or nothing.
+func NameProblem(name string) string {
+	switch {
+	case !utf8.ValidString(name):
+		return fmt.Sprintf("not UTF-8: %q", name)
+	case strings.Contains(name, "/"):
+		return fmt.Sprintf("has a slash: %q", name)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Sprintf("has a control character: %q", name)
+	}
+	return ""
+}

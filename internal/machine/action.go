@@ -1,0 +1,231 @@
+package machine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// An Action is one thing for the shell to do.
+type Action struct {
+	Kind   Kind
+	Timer  Timer // of Arm
+	Note   Note  // of Tell
+	Why    Why   // of Cancel
+	Reset  bool  // of Ask: the policy begins anew first
+	Child  *Child
+	Run    uint64        // the run it is about
+	Count  int           // of Tell: the child's restarts so far
+	Wait   time.Duration // of Arm and of Tell(Restarting)
+	Err    error         // of Answer and Tell
+	Waiter Waiter        // of Answer
+}
+
+// Kind is what to do.
+type Kind uint8
+
+const (
+	Launch    Kind = iota + 1 // call the child's Run
+	Cancel                    // end the context of the run, for the reason Why
+	Arm                       // set the child's one timer, in place of any other
+	Disarm                    // clear it
+	Ask                       // ask the child's backoff for the next delay; answer with Delay
+	Abandon                   // the run is left to itself
+	Hasten                    // a nested supervisor: ask all that is left to stop, now
+	Halt                      // a nested supervisor: end now, leave behind what does not
+	Answer                    // give a caller its answer
+	Tell                      // publish an event
+	IsUp                      // the declared children are up
+	IsClosing                 // the end has begun
+	IsOver                    // nothing runs any more
+)
+
+// Timer is what a child's timer is for.
+type Timer uint8
+
+const (
+	NoTimer    Timer = iota
+	SlowTimer        // a start that takes long is to be told
+	StartTimer       // a start has taken too long
+	StopTimer        // a stop has taken too long
+	RetryTimer       // a restart is due
+	BeatTimer        // a heartbeat is due
+)
+
+// Note is what an event tells.
+type Note uint8
+
+const (
+	Starting   Note = iota + 1 // Run is called
+	Ready                      // the child is ready
+	Failed                     // a start or a run failed
+	Restarting                 // it will be restarted after Wait
+	Completed                  // it ended by itself, and well
+	Stopping                   // it was asked to stop
+	Stopped                    // it stopped as asked
+	Abandoned                  // it did not, and is left behind
+	LateExit                   // a run that was left behind has returned
+	Removed                    // its spec is forgotten
+	Hung                       // it let its heartbeat pass
+	SlowStart                  // its start takes long
+	GaveUp                     // the supervisor gives up
+)
+
+// Why is the reason for a Cancel.
+type Why uint8
+
+const (
+	WhyStopped Why = iota + 1 // somebody asked for it
+	WhyRemoved                // somebody asked for it, for good
+	WhySibling                // its group is restarted
+	WhyTimeout                // its start took too long
+	WhyHung                   // it let its heartbeat pass
+	WhyClosing                // the supervisor ends
+)
+
+// Outcome is how a run ended, by its own words.
+type Outcome struct {
+	Kind   OutcomeKind
+	Err    error
+	GaveUp bool // it is the end of a supervisor that gave up
+}
+
+// OutcomeKind classifies an end.
+type OutcomeKind uint8
+
+const (
+	Normal    OutcomeKind = iota // nil
+	Shutdown                     // child.ErrShutdown
+	Done                         // child.ErrDone
+	Ignore                       // child.ErrIgnore
+	Failure                      // any other error
+	Escalated                    // child.Escalate
+)
+
+// End is why a supervisor ends.
+type End struct {
+	Kind  EndKind
+	Child *Child // whose failure or end led to it; nil for EndAsked
+	Err   error  // its error
+}
+
+// EndKind classifies the end of a supervisor.
+type EndKind uint8
+
+const (
+	EndAsked     EndKind = iota // somebody asked for it
+	EndStart                    // a declared child could not start
+	EndIntensity                // too many restarts
+	EndBackoff                  // a child's backoff gave up
+	EndEscalated                // a child asked for it
+	EndAuto                     // significant children have ended
+)
+
+// GaveUp reports whether the supervisor gave up.
+func (k EndKind) GaveUp() bool {
+	return k == EndIntensity || k == EndBackoff || k == EndEscalated
+}
+
+// A Waiter is a caller who waits for an answer; the shell knows what it is.
+type Waiter any
+
+type waiter struct {
+	who   Waiter
+	start bool // it waits until the child is ready, else until it is gone
+}
+
+// What a request is refused with, or a caller is answered. Those marked OTP are
+// the refusals of OTP's calls, which the public calls do not need: they look at
+// the state first.
+var (
+	ErrNotRunning  = errors.New("not running")
+	ErrNotFound    = errors.New("no such child")
+	ErrDuplicate   = errors.New("name is taken")
+	ErrMaxChildren = errors.New("too many children")
+	ErrSuspended   = errors.New("suspended")
+	ErrStrategy    = errors.New("a running supervisor cannot become or cease to be independent")
+
+	// ErrAbandoned answers a caller whose stop has left a run behind.
+	ErrAbandoned = errors.New("left behind")
+	// ErrLeftStopped tells of a child that was stopped with its group and not
+	// started again, because the restart of the group was cancelled.
+	ErrLeftStopped = errors.New("left stopped: the restart of its group was cancelled")
+)
+
+// SlowStartAfter is how long a start may take before it is told.
+const SlowStartAfter = 10 * time.Second
+
+func (m *Machine) emit(a Action) { m.out = append(m.out, a) }
+
+func (m *Machine) tell(n Note, c *Child, err error) {
+	m.emit(Action{Kind: Tell, Note: n, Child: c, Run: c.run, Count: c.Restarts, Err: err})
+}
+
+func (m *Machine) arm(c *Child, t Timer, wait time.Duration) {
+	c.armed = t
+	m.emit(Action{Kind: Arm, Timer: t, Child: c, Run: c.run, Wait: wait})
+}
+
+func (m *Machine) disarm(c *Child) {
+	if c.armed != NoTimer {
+		c.armed = NoTimer
+		m.emit(Action{Kind: Disarm, Child: c, Run: c.run})
+	}
+}
+
+// await notes a caller.
+func (m *Machine) await(c *Child, who Waiter, start bool) {
+	if who == nil {
+		return
+	}
+	if m.waiters == nil {
+		m.waiters = make(map[*Child][]waiter)
+	}
+	m.waiters[c] = append(m.waiters[c], waiter{who, start})
+}
+
+// answer gives their answer to those who wait for a start of c, or for its stop.
+func (m *Machine) answer(c *Child, start bool, err error) {
+	all, ok := m.waiters[c]
+	if !ok {
+		return
+	}
+	left := all[:0]
+	for _, w := range all {
+		if w.start != start {
+			left = append(left, w)
+			continue
+		}
+		m.emit(Action{Kind: Answer, Child: c, Run: c.run, Waiter: w.who, Err: err})
+	}
+	if len(left) == 0 {
+		delete(m.waiters, c)
+	} else {
+		m.waiters[c] = left
+	}
+}
+
+// awaited reports whether somebody waits for a start of c.
+func (m *Machine) awaited(c *Child) bool {
+	for _, w := range m.waiters[c] {
+		if w.start {
+			return true
+		}
+	}
+	return false
+}
+
+// StopTimeout is how long a stop of c may take; ok is false for no limit.
+func (c *Child) StopTimeout() (d time.Duration, ok bool) {
+	switch d := c.Spec.StopTimeout; {
+	case d == child.Forever, d == 0 && c.Nested:
+		return 0, false
+	case d == 0:
+		return child.DefaultStopTimeout, true
+	case d < 0:
+		return 0, true
+	default:
+		return d, true
+	}
+}

@@ -1,0 +1,200 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// A Child is one child of the supervisor: its spec, its state, and what is to
+// happen next.
+type Child struct {
+	Spec child.Spec
+
+	// Handle is the shell's; the machine does not touch it.
+	Handle any
+
+	LastError error
+	Restarts  int           // automatic restarts
+	Since     time.Duration // when it got into its state
+	NextStart time.Duration // of a Waiting child; zero: not known yet
+	Abandoned int           // runs left behind that have not returned
+	Declared  bool          // stands in the supervisor's spec
+	Nested    bool          // a supervisor runs in the latest run
+	Super     bool          // a supervisor runs or ran in it
+	Lost      bool          // Done because the supervisor in it gave up
+	Ignored   bool          // Stopped because it declined to run
+
+	prev, next *Child
+	seq        uint64 // position among its siblings, never reused
+	run        uint64 // number of the latest run
+	state      child.State
+	origin     origin
+	then       then
+	armed      Timer // its one timer; NoTimer: none
+
+	taken   bool // part of the group operation: alive: must stop; down: must start
+	charged bool // its restart is in the window already
+	boot    bool // its first start, as a declared child, is not settled
+	policy  bool // it has a backoff
+	asking  bool // its backoff was asked and has not answered
+	healthy bool // its last run was ready long enough for the backoff to begin anew
+	held    bool // its restart is due and waits for Resume
+	hung    bool // it is being stopped because it let its heartbeat pass
+	left    bool // it was stopped with a group and not started again
+	linked  bool // present among the children
+}
+
+// origin says who asked for the start that is under way, or comes next.
+type origin uint8
+
+const (
+	originAuto   origin = iota // nobody: a restart
+	originBoot                 // the supervisor's spec
+	originAdded                // StartChild
+	originManual               // RestartChild
+)
+
+// then says what follows when a Stopping child is gone.
+type then uint8
+
+const (
+	thenKeep   then = iota // it is Stopped
+	thenForget             // it is removed
+	thenAgain              // it starts
+	thenFail               // its start, or its run, has failed
+)
+
+// State returns what the child is doing.
+func (c *Child) State() child.State { return c.state }
+
+// Run returns the number of the latest run; the first is 1.
+func (c *Child) Run() uint64 { return c.run }
+
+// Next returns the sibling that was added after c, or nil.
+func (c *Child) Next() *Child { return c.next }
+
+// Taken reports whether c is part of the group operation in progress.
+func (c *Child) Taken() bool { return c.taken }
+
+func (c *Child) alive() bool { return c.state.Alive() }
+
+// holds reports whether c counts as a significant child that is still there.
+func (c *Child) holds() bool {
+	return c.Spec.Significant && c.state != child.Stopped && c.state != child.Done
+}
+
+// First returns the first child in start order, or nil.
+func (m *Machine) First() *Child { return m.first }
+
+// Child returns the child of that name, or nil.
+func (m *Machine) Child(name string) *Child { return m.names[name] }
+
+// Phase returns where the supervisor is in its life.
+func (m *Machine) Phase() Phase { return m.phase }
+
+// Since returns when the supervisor got into its phase.
+func (m *Machine) Since() time.Duration { return m.since }
+
+// Suspended reports whether starts are held back.
+func (m *Machine) Suspended() bool { return m.suspended }
+
+// End returns why the supervisor ends; it is meaningful from Closing on.
+func (m *Machine) End() End { return m.end }
+
+// Live returns how many children are alive.
+func (m *Machine) Live() int { return m.live }
+
+// Specs returns how many children there are.
+func (m *Machine) Specs() int { return m.specs }
+
+// Supervisors returns in how many of them a supervisor runs or ran.
+func (m *Machine) Supervisors() int { return m.supers }
+
+// setState is the only place where a child's state changes, and the counts
+// that depend on it. A timer belongs to a state, so it goes with it.
+func (m *Machine) setState(c *Child, s child.State) {
+	m.disarm(c)
+	m.live -= count(c.alive())
+	m.holders -= count(c.holds())
+	c.state, c.Since, c.NextStart = s, m.now, 0
+	m.live += count(c.alive())
+	m.holders += count(c.holds())
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// append adds a child behind all others.
+func (m *Machine) append(spec child.Spec, o origin) *Child {
+	m.seq++
+	c := &Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
+	c.policy = spec.Backoff != nil || m.conf.Backoff
+	m.link(c)
+	m.names[spec.Name] = c
+	m.specs++
+	return c
+}
+
+// link makes c the last child.
+func (m *Machine) link(c *Child) {
+	c.prev, c.next = m.last, nil
+	if m.last != nil {
+		m.last.next = c
+	} else {
+		m.first = c
+	}
+	m.last = c
+}
+
+// remove forgets a child that is at rest. The lane steps off it.
+func (m *Machine) remove(c *Child) {
+	if m.cur == c {
+		if m.lane == down {
+			m.cur = c.prev
+		} else {
+			m.cur = c.next
+		}
+	}
+	if m.from == c {
+		m.from = c.next
+	}
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		m.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		m.last = c.prev
+	}
+	c.prev, c.next, c.linked = nil, nil, false
+	delete(m.names, c.Spec.Name)
+	m.specs--
+	m.supers -= count(c.Super)
+	m.tell(Removed, c, nil)
+}
+
+// group returns the first and last child that are restarted with c.
+func (m *Machine) group(c *Child) (from, to *Child) {
+	switch m.conf.Strategy {
+	case strategy.OneForAll:
+		return m.first, m.last
+	case strategy.RestForOne:
+		return c, m.last
+	default:
+		return c, c
+	}
+}
+
+// Strategy returns the strategy in force.
+func (m *Machine) Strategy() strategy.Strategy { return m.conf.Strategy }
+
+// Intensity returns the limit in force.
+func (m *Machine) Intensity() strategy.Intensity { return m.conf.Intensity }

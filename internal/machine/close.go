@@ -1,0 +1,105 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// Close ends the supervisor because somebody asked: children stop in reverse
+// order. It has no effect on one that ends already.
+func (m *Machine) Close(now time.Duration) []Action {
+	m.begin(now)
+	m.close(End{Kind: EndAsked})
+	return m.finish()
+}
+
+// giveUp ends the supervisor because of c.
+func (m *Machine) giveUp(kind EndKind, c *Child, err error) {
+	if m.phase < Closing {
+		m.tell(GaveUp, c, err)
+	}
+	m.close(End{Kind: kind, Child: c, Err: err})
+}
+
+// close begins the end. Who waits for a start is answered now: it will not come.
+func (m *Machine) close(end End) {
+	if m.phase >= Closing {
+		return
+	}
+	m.phase, m.since, m.end = Closing, m.now, end
+	m.emit(Action{Kind: IsClosing})
+	for c := m.first; c != nil; c = c.next {
+		c.taken, c.held, c.left = false, false, false
+		if c.state == child.Waiting {
+			m.setState(c, child.Stopped)
+			m.answer(c, false, nil)
+		}
+		switch {
+		case c == end.Child:
+			m.answer(c, true, end.Err)
+		default:
+			m.answer(c, true, ErrNotRunning)
+		}
+	}
+	m.leader, m.lane, m.from, m.cur = nil, down, m.first, m.last
+	if !m.conf.Strategy.Ordered() {
+		m.cancelAll()
+	}
+}
+
+// cancelAll asks every child to stop that has not been asked.
+func (m *Machine) cancelAll() {
+	for c := m.first; c != nil; {
+		next := c.next // a stop that does not wait may remove c
+		if c.alive() && c.state != child.Stopping {
+			m.cancel(c, WhyClosing)
+		}
+		c = next
+	}
+}
+
+// Hasten says that there is no time for order any more: all that are left are
+// asked to stop at once. Their own timeouts still hold.
+func (m *Machine) Hasten(now time.Duration) []Action {
+	m.begin(now)
+	m.close(End{Kind: EndAsked})
+	if m.phase == Closing {
+		m.cancelAll()
+		for c := m.first; c != nil; c = c.next {
+			if c.alive() && c.Nested {
+				m.emit(Action{Kind: Hasten, Child: c, Run: c.run})
+			}
+		}
+	}
+	return m.finish()
+}
+
+// Halt says that there is no time left: what has not returned is abandoned, and
+// nested supervisors are halted.
+func (m *Machine) Halt(now time.Duration) []Action {
+	m.begin(now)
+	m.close(End{Kind: EndAsked})
+	if m.phase == Closing {
+		m.cancelAll()
+		for c := m.first; c != nil; {
+			next := c.next
+			switch {
+			case !c.alive():
+			case c.Nested:
+				m.emit(Action{Kind: Halt, Child: c, Run: c.run})
+			default:
+				m.abandon(c)
+			}
+			c = next
+		}
+	}
+	return m.finish()
+}
+
+// over ends the life.
+func (m *Machine) over() {
+	m.phase, m.since = Over, m.now
+	m.lane, m.cur, m.from = idle, nil, nil
+	m.emit(Action{Kind: IsOver})
+}

@@ -1,0 +1,220 @@
+package machine
+
+import (
+	"context"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/verdict"
+)
+
+// Ready says that a run is ready. It is dropped unless the run is starting.
+func (m *Machine) Ready(c *Child, run uint64, now time.Duration) []Action {
+	m.begin(now)
+	if c.run == run && c.state == child.Starting {
+		m.setState(c, child.Running)
+		m.tell(Ready, c, nil)
+		if c.Spec.Heartbeat > 0 {
+			m.arm(c, BeatTimer, c.Spec.Heartbeat)
+		}
+		m.answer(c, true, nil)
+		m.settled(c)
+	}
+	return m.finish()
+}
+
+// Exited says that a run has returned. Every run brings this news once. If the
+// run was abandoned meanwhile, only the news is told.
+func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) []Action {
+	m.begin(now)
+	switch was := c.state; {
+	case c.run != run || !c.alive():
+		c.Abandoned--
+		m.emit(Action{Kind: Tell, Note: LateExit, Child: c, Run: run, Count: c.Restarts, Err: out.Err})
+	case was == child.Stopping || c.taken || m.phase == Closing:
+		m.gone(c, out, false)
+	case was == child.Starting:
+		m.startEnded(c, out)
+	default:
+		m.runEnded(c, out)
+	}
+	return m.finish()
+}
+
+// gone takes the end of a run that was to stop anyway: it is no failure, costs
+// no restart and ends no supervisor.
+func (m *Machine) gone(c *Child, out Outcome, abandoned bool) {
+	var answer error
+	if abandoned {
+		answer = ErrAbandoned
+	} else {
+		m.tell(Stopped, c, out.Err)
+	}
+	then := c.then
+	c.then = thenKeep
+	m.setState(c, child.Stopped)
+	m.answer(c, false, answer)
+	switch {
+	case m.phase == Closing:
+		m.rest(c, child.Stopped, ErrNotRunning)
+	case then == thenForget:
+		m.forget(c, child.ErrRemoved)
+	case then == thenAgain && !c.taken:
+		m.start(c)
+	case c.taken && c.Spec.Restart == child.Temporary:
+		m.rest(c, child.Stopped, child.ErrSibling)
+	case c.taken:
+		m.setState(c, child.Waiting)
+	case then == thenFail && c.hung:
+		m.runEnded(c, failure(child.ErrHung, out.Err))
+	case then == thenFail:
+		m.startEnded(c, failure(child.ErrStartTimeout, out.Err))
+	default:
+		m.rest(c, child.Stopped, child.ErrStopped)
+	}
+}
+
+// failure is the outcome of a run that was stopped for a failure of that kind.
+// What the run itself said is kept, unless it only repeats that it was stopped.
+func failure(kind, said error) Outcome {
+	if said == nil || said == context.Canceled {
+		return Outcome{Kind: Failure, Err: kind}
+	}
+	return Outcome{Kind: Failure, Err: &verdict.Because{Kind: kind, Reason: said}}
+}
+
+// rest is the only way for a child to come to rest. Everybody who waits for it
+// is answered: those who wait for its start with err.
+func (m *Machine) rest(c *Child, s child.State, err error) {
+	if m.leader == c {
+		m.leader = nil
+	}
+	c.taken, c.held, c.charged, c.then = false, false, false, thenKeep
+	m.setState(c, s)
+	m.answer(c, false, nil)
+	m.answer(c, true, err)
+	m.settled(c)
+	if c.Spec.Restart == child.Temporary || !m.conf.Strategy.Ordered() {
+		m.remove(c)
+	}
+}
+
+// forget brings a child to rest and removes it, whatever its Restart.
+func (m *Machine) forget(c *Child, err error) {
+	m.rest(c, child.Stopped, err)
+	if c.linked {
+		m.remove(c)
+	}
+}
+
+// startEnded takes the end of a run before it was ready.
+func (m *Machine) startEnded(c *Child, out Outcome) {
+	switch {
+	case out.GaveUp:
+		out.Kind = Failure // of a supervisor that never came up: its start failed
+	case out.Kind == Normal && c.Spec.Restart == child.Permanent:
+		out = Outcome{Kind: Failure, Err: child.ErrNotReady}
+	case out.Kind == Shutdown && c.Spec.Restart == child.Permanent:
+		out.Kind = Failure
+	}
+	switch out.Kind {
+	case Ignore:
+		c.Ignored = true
+		m.tell(Completed, c, out.Err)
+		m.rest(c, child.Stopped, nil)
+		return
+	case Normal, Shutdown, Done:
+		m.finished(c, out)
+		return
+	}
+	m.fails(c, out.Err)
+	retry := c.origin == originAuto || c.Spec.RetryStart
+	switch {
+	case out.Kind == Escalated:
+		m.giveUp(EndEscalated, c, out.Err)
+	case retry:
+		c.origin, c.charged, c.healthy = originAuto, false, false
+		m.setState(c, child.Waiting)
+		if m.lane == up && m.cur == c {
+			m.dissolve(c)
+		}
+		m.wait(c)
+	case c.origin == originAdded:
+		m.forget(c, out.Err)
+	case c.origin == originBoot:
+		m.setState(c, child.Stopped)
+		m.close(End{Kind: EndStart, Child: c, Err: out.Err})
+	default:
+		m.rest(c, child.Stopped, out.Err)
+	}
+}
+
+// runEnded takes the end of a run that was ready.
+func (m *Machine) runEnded(c *Child, out Outcome) {
+	if out.Kind == Ignore {
+		out.Kind = Failure
+	}
+	clean := out.Kind == Normal || out.Kind == Shutdown
+	c.healthy = !c.hung && m.now-c.Since >= c.resetAfter()
+	switch {
+	case out.Kind == Done, clean && c.Spec.Restart != child.Permanent:
+		m.finished(c, out)
+		return
+	case clean && !out.GaveUp:
+		m.tell(Completed, c, out.Err)
+	default:
+		m.fails(c, out.Err)
+	}
+	switch {
+	case out.Kind == Escalated:
+		m.giveUp(EndEscalated, c, out.Err)
+	case c.Spec.Restart == child.Temporary:
+		m.rest(c, child.Done, out.Err)
+		m.autoShutdown(c, out.Err)
+	default:
+		m.setState(c, child.Waiting)
+		m.failed(c, out.Err)
+	}
+}
+
+func (c *Child) resetAfter() time.Duration {
+	if c.Spec.ResetAfter == 0 {
+		return child.DefaultResetAfter
+	}
+	return c.Spec.ResetAfter
+}
+
+// fails records and tells a failure.
+func (m *Machine) fails(c *Child, err error) {
+	c.LastError = err
+	m.tell(Failed, c, err)
+}
+
+// finished takes an end that is not restarted and is no failure of a task. The
+// end of a supervisor that gave up is such an end too, but a loud one.
+func (m *Machine) finished(c *Child, out Outcome) {
+	var err error
+	if out.GaveUp {
+		c.Lost = true
+		err = out.Err
+		m.fails(c, err)
+	} else {
+		m.tell(Completed, c, out.Err)
+	}
+	m.rest(c, child.Done, nil)
+	m.autoShutdown(c, err)
+}
+
+// autoShutdown ends the supervisor if the end of c calls for it. While it boots
+// that is remembered: its starter is to see it up first, as in OTP.
+func (m *Machine) autoShutdown(c *Child, err error) {
+	switch {
+	case !c.Spec.Significant:
+	case m.phase == Booting:
+		if m.ended == nil {
+			m.ended, m.endedErr = c, err
+		}
+	case m.phase == Up && m.conf.AutoShutdown.Due(m.holders):
+		m.close(End{Kind: EndAuto, Child: c, Err: err})
+	}
+}

@@ -1,0 +1,171 @@
+// Package machine is the core of a supervisor: a plain struct that is told what
+// happened and answers what to do. It has no goroutine, clock, channel, lock or
+// log, so that the same events always give the same actions, and every order of
+// events can be tried.
+//
+// Each method named after an event (Boot, Ready, Exited, Timer, Delay, Add, Stop,
+// Restart, Close and so on) takes the event and returns the actions to carry out,
+// in order. The slice is valid until the next event. Whoever carries them out is
+// called the shell.
+//
+// # How it works
+//
+// There is no queue of plans. What is under way is kept as a mark on each child
+// that is part of it (Child.taken) and one lane that walks over the children:
+// down, stopping in reverse order what is marked, then up, starting in order what
+// is marked. A second failure while the lane is busy only sets more marks and
+// sends the lane down again.
+//
+//	exited ──┬── was to stop ─────────────► gone ───► rest, restart, or wait marked
+//	         ├── was Starting ────────────► startEnded ─► rest, or wait and retry
+//	         └── was Running ─────────────► ended ──► rest, or failed
+//	failed: charge the window; alone: restart or wait; group: take
+//	take:   mark the group, lane down
+//
+// News of a run that is not its child's latest, or that has ended, changes
+// nothing: see Exited, Ready and Timer.
+package machine
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// Config is what a supervisor's spec says to the machine.
+type Config struct {
+	Strategy     strategy.Strategy
+	Intensity    strategy.Intensity
+	AutoShutdown strategy.AutoShutdown
+	MaxChildren  int  // zero: no limit
+	Backoff      bool // the supervisor has a backoff for children without one
+}
+
+// Phase is where the supervisor is in its life.
+type Phase uint8
+
+const (
+	Booting Phase = iota // declared children are having their first start
+	Up
+	Closing // all children are to stop, nothing starts
+	Over    // nothing runs
+)
+
+// A lane is a group operation in progress. At most one is under way.
+type lane uint8
+
+const (
+	idle lane = iota
+	down      // stopping marked children, from the last to the front
+	up        // starting marked children, from the front to the last
+)
+
+// A Machine is one life of a supervisor, from its start to its end.
+type Machine struct {
+	conf   Config
+	phase  Phase
+	since  time.Duration // when it got into its phase
+	window strategy.Window
+	now    time.Duration // of the event at hand, since the life began
+
+	// The children, in start order.
+	first, last *Child
+	names       map[string]*Child
+	seq         uint64
+
+	// The lane. cur is the child it has come to, from the frontmost that is
+	// taken, and leader the child whose delay it waits for while booting; while
+	// going down, the one whose delay is to pass before it goes up.
+	lane              lane
+	cur, from, leader *Child
+
+	// Counts, all changed in one place, setState, but for specs and supers.
+	live    int // alive children
+	holders int // significant children, neither Stopped nor Done
+	specs   int
+	supers  int // children in which a supervisor runs or ran
+
+	booting   int // declared children whose first start is not settled
+	suspended bool
+	ended     *Child // significant child that ended while booting
+	endedErr  error
+	end       End
+
+	waiters map[*Child][]waiter
+	out     []Action
+}
+
+// New returns a machine that has not booted yet.
+func New(conf Config) *Machine {
+	return &Machine{
+		conf:   conf,
+		window: conf.Intensity.NewWindow(),
+		names:  make(map[string]*Child),
+	}
+}
+
+// begin opens the handling of an event.
+func (m *Machine) begin(now time.Duration) {
+	m.now = now
+	clear(m.out) // let go of children and errors
+	m.out = m.out[:0]
+}
+
+// finish closes the handling of an event.
+func (m *Machine) finish() []Action {
+	m.advance()
+	return m.out
+}
+
+// Boot starts the declared children. It is the first event, and comes once.
+func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
+	m.begin(now)
+	for _, spec := range specs {
+		c := m.append(spec, originBoot)
+		c.Declared = true
+		c.boot = true
+		m.booting++
+	}
+	if m.conf.Strategy.Ordered() {
+		for c := m.first; c != nil; c = c.next {
+			c.taken = true
+		}
+		m.lane, m.from, m.cur = up, m.first, m.first
+		return m.finish()
+	}
+	for c := m.first; c != nil; c = c.next {
+		m.launch(c, false)
+	}
+	if m.booting == 0 {
+		m.isUp()
+	}
+	return m.finish()
+}
+
+// isUp ends the boot: every declared child was ready, or settled in some other way.
+func (m *Machine) isUp() {
+	m.phase, m.since = Up, m.now
+	m.emit(Action{Kind: IsUp})
+	if m.ended != nil && m.conf.AutoShutdown.Due(m.holders) {
+		m.close(End{Kind: EndAuto, Child: m.ended, Err: m.endedErr})
+	}
+}
+
+// settled notes that a declared child's first start is no longer pending.
+func (m *Machine) settled(c *Child) {
+	c.origin = originAuto
+	if !c.boot {
+		return
+	}
+	c.boot = false
+	m.booting--
+	if m.booting == 0 && m.phase == Booting && !m.conf.Strategy.Ordered() {
+		m.isUp()
+	}
+}
+
+// alone reports whether a failed child is restarted by itself.
+func (m *Machine) alone() bool {
+	return m.conf.Strategy == strategy.OneForOne || m.conf.Strategy == strategy.Independent
+}

@@ -1,0 +1,188 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// Add adds a child and starts it. The waiter is answered when it is ready, or
+// with the error of its start, and then it is not kept. The spec is valid.
+func (m *Machine) Add(spec child.Spec, who Waiter, now time.Duration) (*Child, []Action) {
+	m.begin(now)
+	var refusal error
+	switch {
+	case m.phase >= Closing:
+		refusal = ErrNotRunning
+	case m.suspended:
+		refusal = ErrSuspended
+	case m.names[spec.Name] != nil:
+		refusal = ErrDuplicate
+	case m.conf.MaxChildren > 0 && m.specs >= m.conf.MaxChildren:
+		refusal = ErrMaxChildren
+	}
+	if refusal != nil {
+		m.refuse(who, refusal)
+		return nil, m.finish()
+	}
+	c := m.append(spec, originAdded)
+	m.await(c, who, true)
+	m.start(c)
+	return c, m.finish()
+}
+
+func (m *Machine) refuse(who Waiter, err error) {
+	if who != nil {
+		m.emit(Action{Kind: Answer, Waiter: who, Err: err})
+	}
+}
+
+// Restart stops c if it runs, and starts it. The waiter is answered when it is
+// ready, or with the error of its start; then it is Stopped. It costs nothing of
+// the permitted restarts.
+func (m *Machine) Restart(c *Child, who Waiter, now time.Duration) []Action {
+	m.begin(now)
+	switch {
+	case m.phase >= Closing:
+		m.refuse(who, ErrNotRunning)
+		return m.finish()
+	case !c.linked || c.state == child.Stopping && c.then == thenForget:
+		m.refuse(who, ErrNotFound)
+		return m.finish()
+	case m.suspended:
+		m.refuse(who, ErrSuspended)
+		return m.finish()
+	}
+	m.await(c, who, true)
+	if c.taken { // it is on its way; if its group waits for its backoff, no longer
+		if m.leader == c {
+			m.leader = nil
+			m.disarmRetry(c)
+		}
+		return m.finish()
+	}
+	if c.origin != originAdded && c.origin != originBoot {
+		c.origin = originManual
+	}
+	switch c.state {
+	case child.Starting, child.Running:
+		c.then = thenAgain
+		m.cancel(c, WhyStopped)
+	case child.Stopping:
+		c.then = thenAgain
+	case child.Waiting: // as if its restart were due, but not charged
+		if m.leader == c {
+			m.leader = nil
+		}
+		if m.alone() || m.phase == Booting {
+			m.launch(c, false)
+		} else {
+			m.take(c)
+		}
+	default:
+		m.start(c)
+	}
+	return m.finish()
+}
+
+// Stop stops c, or cancels its restart, and with forget removes it. The waiter
+// is answered when it is gone: with nil, or ErrAbandoned.
+func (m *Machine) Stop(c *Child, forget bool, who Waiter, now time.Duration) []Action {
+	m.begin(now)
+	switch {
+	case m.phase >= Closing:
+		m.refuse(who, ErrNotRunning)
+		return m.finish()
+	case !c.linked:
+		m.refuse(who, nil) // it is gone
+		return m.finish()
+	}
+	m.await(c, who, false)
+	why, to := WhyStopped, thenKeep
+	if forget || c.then == thenForget {
+		why, to = WhyRemoved, thenForget
+	}
+	switch c.state {
+	case child.Starting, child.Running:
+		c.then, c.taken = to, false
+		m.cancel(c, why)
+	case child.Stopping:
+		c.then, c.taken = to, false
+	default:
+		if c.state == child.Waiting && !c.taken {
+			m.tellLeft(c)
+		}
+		if c.state == child.Waiting {
+			m.tell(Stopped, c, nil)
+		}
+		if forget {
+			m.forget(c, child.ErrRemoved)
+		} else {
+			m.rest(c, child.Stopped, child.ErrStopped)
+		}
+	}
+	return m.finish()
+}
+
+// Suspend holds back all starts: of new children, which are refused, and of
+// restarts, which wait. What runs goes on, and stops go on.
+func (m *Machine) Suspend(now time.Duration) []Action {
+	m.begin(now)
+	m.suspended = true
+	return m.finish()
+}
+
+// Resume lets starts go on.
+func (m *Machine) Resume(now time.Duration) []Action {
+	m.begin(now)
+	if m.suspended {
+		m.suspended = false
+		for c := m.first; c != nil; c = c.next {
+			if c.held && m.phase < Closing {
+				c.held = false
+				if c.origin == originAuto {
+					m.restart(c)
+				} else {
+					m.start(c)
+				}
+			}
+		}
+	}
+	return m.finish()
+}
+
+// Linked says that a supervisor runs in a run of c: its stop has no limit of
+// its own unless the spec sets one, and it is never abandoned.
+func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
+	m.begin(now)
+	if c.run == run && c.alive() {
+		c.Nested = true
+		if !c.Super {
+			c.Super = true
+			m.supers += count(c.linked)
+		}
+		if c.state == child.Stopping && c.Spec.StopTimeout == 0 {
+			m.disarm(c)
+		}
+	}
+	return m.finish()
+}
+
+// Unlinked says that the supervisor in a run of c has ended: what is left of
+// the run is the child's own, and has its stop timeout for itself.
+func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) []Action {
+	m.begin(now)
+	if c.run == run && c.Nested {
+		c.Nested = false
+		if c.state == child.Stopping {
+			d, limited := c.StopTimeout()
+			if limited && d == 0 {
+				d = child.DefaultStopTimeout
+			}
+			if limited {
+				m.arm(c, StopTimer, d)
+			}
+		}
+	}
+	return m.finish()
+}

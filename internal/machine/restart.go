@@ -1,0 +1,207 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// launch starts a run of c. A restart by the supervisor is counted.
+func (m *Machine) launch(c *Child, restart bool) {
+	c.taken, c.held, c.left, c.hung = false, false, false, false
+	c.Nested, c.Lost, c.Ignored = false, false, false
+	c.then = thenKeep
+	if m.leader == c {
+		m.leader = nil
+	}
+	if restart {
+		c.Restarts++
+	}
+	c.run++
+	m.setState(c, child.Starting)
+	m.emit(Action{Kind: Launch, Child: c, Run: c.run})
+	m.tell(Starting, c, nil)
+	if t := c.Spec.StartTimeout; t > 0 && t <= SlowStartAfter {
+		m.arm(c, StartTimer, t)
+	} else {
+		m.arm(c, SlowTimer, SlowStartAfter)
+	}
+}
+
+// start starts c because somebody asked, in its turn if the lane has yet to
+// come to it, or after Resume.
+func (m *Machine) start(c *Child) {
+	switch {
+	case m.lane == down && m.from != nil && c.seq >= m.from.seq,
+		m.lane == up && m.cur != nil && c.seq > m.cur.seq:
+		c.taken = true
+	case m.suspended:
+		m.hold(c)
+	default:
+		m.launch(c, false)
+	}
+}
+
+// hold keeps a start that is due until Resume.
+func (m *Machine) hold(c *Child) {
+	m.setState(c, child.Waiting)
+	c.held = true
+}
+
+// failed decides about a Waiting child whose run, once ready, has failed. The
+// crash is charged at once.
+func (m *Machine) failed(c *Child, err error) {
+	if !m.charge(c) {
+		m.giveUp(EndIntensity, c, err)
+		return
+	}
+	c.charged = true
+	switch {
+	case m.alone() && c.policy:
+		m.wait(c)
+	case m.alone():
+		m.restart(c)
+	case c.policy:
+		m.leader = c
+		m.take(c)
+	default:
+		m.leader = nil
+		m.tellRestart(c, 0)
+		m.take(c)
+	}
+}
+
+// charge records a restart of c in the window, and reports whether it is
+// permitted.
+func (m *Machine) charge(c *Child) bool {
+	if c.policy && !m.conf.Intensity.CountsBackoff() {
+		return true
+	}
+	return m.window.Add(m.now)
+}
+
+// restart starts a Waiting child alone.
+func (m *Machine) restart(c *Child) {
+	if m.suspended {
+		m.hold(c)
+		return
+	}
+	m.tellRestart(c, 0)
+	m.launch(c, true)
+}
+
+func (m *Machine) tellRestart(c *Child, wait time.Duration) {
+	m.emit(Action{Kind: Tell, Note: Restarting, Child: c, Run: c.run, Count: c.Restarts, Wait: wait, Err: c.LastError})
+}
+
+// wait puts a Waiting child on its backoff, or, without one, has its retry come
+// as an event of its own. A boot that has come to c waits with it.
+func (m *Machine) wait(c *Child) {
+	if m.phase == Booting && m.lane == up && m.cur == c {
+		m.leader = c
+	}
+	if !c.policy {
+		m.arm(c, RetryTimer, 0)
+		return
+	}
+	if !c.asking { // else the answer that is under way will do
+		c.asking = true
+		m.emit(Action{Kind: Ask, Child: c, Run: c.run, Reset: c.healthy})
+	}
+}
+
+// Delay is the answer to Ask: the pause before the next restart of c; negative
+// to give up.
+func (m *Machine) Delay(c *Child, d, now time.Duration) []Action {
+	m.begin(now)
+	c.asking = false
+	switch {
+	case c.state != child.Waiting || c.taken && m.leader != c || c.held || c.armed != NoTimer || m.phase >= Closing:
+		// Somebody started, stopped or took it meanwhile.
+	case d < 0:
+		m.giveUp(EndBackoff, c, c.LastError)
+	default:
+		m.tellRestart(c, d)
+		m.arm(c, RetryTimer, d)
+		c.NextStart = now + d
+	}
+	return m.finish()
+}
+
+// due takes a restart whose pause is over. A failed attempt is charged here, a
+// crash was before. The strategy is applied to the child that could not start,
+// which need not be the one that crashed: that is OTP's whole retry rule.
+func (m *Machine) due(c *Child) {
+	if !c.charged && !m.charge(c) {
+		m.giveUp(EndIntensity, c, c.LastError)
+		return
+	}
+	c.charged = true
+	if m.alone() {
+		if m.lane == up && m.cur == c { // a boot waits for it
+			m.leader = nil
+			c.taken = false
+		}
+		m.restart(c)
+		return
+	}
+	m.leader = nil
+	m.take(c)
+}
+
+// Timer says that the timer of a run has gone off. It is dropped unless it is
+// the one that is set.
+func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Action {
+	m.begin(now)
+	if c.run != run || c.armed != t {
+		return m.finish()
+	}
+	c.armed = NoTimer
+	switch t {
+	case SlowTimer:
+		m.tell(SlowStart, c, nil)
+		if c.Spec.StartTimeout > 0 {
+			m.arm(c, StartTimer, c.Spec.StartTimeout-SlowStartAfter)
+		}
+	case StartTimer:
+		c.then = thenFail
+		m.cancel(c, WhyTimeout)
+	case BeatTimer:
+		m.tell(Hung, c, nil)
+		c.then, c.hung = thenFail, true
+		m.cancel(c, WhyHung)
+	case RetryTimer:
+		m.due(c)
+	case StopTimer:
+		if c.Nested {
+			m.emit(Action{Kind: Halt, Child: c, Run: c.run})
+		} else {
+			m.abandon(c)
+		}
+	}
+	return m.finish()
+}
+
+// cancel asks an alive child to stop.
+func (m *Machine) cancel(c *Child, why Why) {
+	m.setState(c, child.Stopping)
+	m.emit(Action{Kind: Cancel, Child: c, Run: c.run, Why: why})
+	m.tell(Stopping, c, nil)
+	switch d, limited := c.StopTimeout(); {
+	case !limited:
+	case d > 0:
+		m.arm(c, StopTimer, d)
+	case c.Nested:
+		m.emit(Action{Kind: Halt, Child: c, Run: c.run})
+	default:
+		m.abandon(c)
+	}
+}
+
+// abandon leaves a run to itself. To the supervisor it is gone.
+func (m *Machine) abandon(c *Child) {
+	c.Abandoned++
+	m.emit(Action{Kind: Abandon, Child: c, Run: c.run})
+	m.tell(Abandoned, c, nil)
+	m.gone(c, Outcome{}, true)
+}

@@ -1,0 +1,59 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// Upgrade puts a new configuration and new specs in place, as OTP's code_change
+// does: children whose name is among specs get the new settings and keep
+// running; new ones are added in their place and not started; those that are
+// missing stay, behind the others. The restarts of the period still count. It
+// returns an error, and changes nothing, if the supervisor ends, or if the
+// strategy would become Independent or cease to be. The specs are valid.
+func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([]Action, error) {
+	m.begin(now)
+	switch {
+	case m.phase >= Closing:
+		return m.finish(), ErrNotRunning
+	case conf.Strategy.Ordered() != m.conf.Strategy.Ordered():
+		return m.finish(), ErrStrategy
+	}
+	m.conf = conf
+	m.window.SetLimit(conf.Intensity)
+
+	old := m.first
+	m.first, m.last, m.seq = nil, nil, 0
+	for c := old; c != nil; c = c.next {
+		c.Declared = false
+	}
+	var listed []*Child
+	for _, spec := range specs {
+		c := m.names[spec.Name]
+		if c == nil {
+			c = &Child{origin: originAuto, Since: m.now, linked: true}
+			m.names[spec.Name] = c
+			m.specs++
+		}
+		m.holders -= count(c.holds())
+		c.Spec, c.Declared = spec, true
+		m.holders += count(c.holds())
+		listed = append(listed, c)
+	}
+	for c := old; c != nil; c = c.next {
+		if !c.Declared {
+			listed = append(listed, c)
+		}
+	}
+	for _, c := range listed {
+		m.seq++
+		c.seq = m.seq
+		c.policy = c.Spec.Backoff != nil || conf.Backoff
+		m.link(c)
+	}
+	if m.lane != idle { // the marks stay; the order in which to serve them is new
+		m.lane, m.from, m.cur = down, m.first, m.last
+	}
+	return m.finish(), nil
+}

@@ -1,0 +1,25 @@
+// Package verdict holds the errors that several packages must recognise and
+// users need not name.
+package verdict
+
+// Escalation is the error behind child.Escalate: it asks the supervisor to give up at once because of Err.
+type Escalation struct{ Err error }
+
+func (e *Escalation) Error() string {
+	if e.Err == nil {
+		return "escalated"
+	}
+	return "escalated: " + e.Err.Error()
+}
+
+func (e *Escalation) Unwrap() error { return e.Err }
+
+// Because is an error of a known kind with what led to it. Its text is made
+// when somebody asks for it: the reason may be a user's error, whose code must
+// not run under a lock.
+type Because struct{ Kind, Reason error }
+
+func (b *Because) Error() string { return b.Kind.Error() + ": " + b.Reason.Error() }
+
+// Unwrap returns the kind first, so that the kind decides how it is judged.
+func (b *Because) Unwrap() []error { return []error{b.Kind, b.Reason} }

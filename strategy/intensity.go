@@ -1,0 +1,99 @@
+package strategy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// DefaultRestarts and DefaultPeriod are the limit of the zero Intensity. They
+// are Elixir's: enough for a passing fault, and a fault that stays is handed
+// to the next level within milliseconds.
+const (
+	DefaultRestarts = 3
+	DefaultPeriod   = 5 * time.Second
+)
+
+// Intensity is how many automatic restarts a supervisor permits within a
+// period before it gives up. All its children share it, and a group restart
+// counts once.
+//
+// The zero value permits DefaultRestarts in DefaultPeriod, and counts only
+// restarts of children without a backoff: one with a backoff gives up by its
+// own policy. An Intensity made by AtMost counts all.
+//
+// A restart that lies exactly one period back still counts, as in OTP; OTP's
+// rounding to whole seconds is not imitated.
+type Intensity struct {
+	kind   uint8
+	n      int
+	period time.Duration
+}
+
+const (
+	byDefault uint8 = iota
+	limited
+	unlimited
+)
+
+// AtMost permits n restarts within any period, of children with a backoff too.
+// With n zero the first failure is the last. Validate refuses a negative n and
+// a period that is not positive.
+func AtMost(n int, period time.Duration) Intensity {
+	return Intensity{kind: limited, n: n, period: period}
+}
+
+// Unlimited permits any number of restarts. A child that fails at once, and
+// has no backoff, then restarts without a pause.
+func Unlimited() Intensity { return Intensity{kind: unlimited} }
+
+// CountsBackoff reports whether restarts of a child with a backoff count.
+func (i Intensity) CountsBackoff() bool { return i.kind == limited }
+
+// Limit returns the number of restarts permitted in a period; ok is false if
+// there is no limit.
+func (i Intensity) Limit() (n int, period time.Duration, ok bool) {
+	switch i.kind {
+	case limited:
+		return i.n, i.period, true
+	case unlimited:
+		return 0, 0, false
+	default:
+		return DefaultRestarts, DefaultPeriod, true
+	}
+}
+
+// Validate returns an error if the limit makes no sense.
+func (i Intensity) Validate() error {
+	switch n, period, ok := i.Limit(); {
+	case !ok:
+		return nil
+	case n < 0:
+		return fmt.Errorf("negative number of restarts: %d", n)
+	case period <= 0:
+		return errors.New("period is not positive: " + period.String())
+	}
+	return nil
+}
+
+// String returns the limit as "3 in 5s", or "unlimited".
+func (i Intensity) String() string {
+	n, period, ok := i.Limit()
+	if !ok {
+		return "unlimited"
+	}
+	return fmt.Sprintf("%d in %v", n, period)
+}
+
+// Restarts returns the limit in words, as "3 restarts in 5s".
+func (i Intensity) Restarts() string {
+	n, period, ok := i.Limit()
+	switch {
+	case !ok:
+		return "any number of restarts"
+	case n == 1:
+		return fmt.Sprintf("1 restart in %v", period)
+	default:
+		return fmt.Sprintf("%d restarts in %v", n, period)
+	}
+}

@@ -1,0 +1,85 @@
+// Package strategy holds the decisions of a supervisor that need nothing but
+// their arguments: whom a failure takes along, when to give up, and when to
+// end because the work is done.
+package strategy
+
+import "fmt"
+
+// A Strategy says which siblings are restarted with a child that failed, and
+// whether children start and stop in order. The zero value is OneForOne.
+type Strategy uint8
+
+const (
+	// OneForOne restarts the failed child alone. Children start one after
+	// another in declared order, each when the one before it is ready, and stop
+	// in reverse order, each when the one behind it is gone. For children that
+	// do not depend on each other's state.
+	//
+	// For many children that come and go at run time use Independent: there a
+	// slow start or stop holds up nobody else.
+	OneForOne Strategy = iota
+
+	// OneForAll restarts all children when one fails: they are stopped in
+	// reverse order, then started in order. For children that cannot do without
+	// each other.
+	OneForAll
+
+	// RestForOne restarts the failed child and those declared after it. For
+	// children of which each depends on the ones before it.
+	RestForOne
+
+	// Independent restarts the failed child alone, and starts and stops
+	// children side by side. For many dynamic children: a child that ended or
+	// was stopped is forgotten. OTP's simple_one_for_one, Elixir's
+	// DynamicSupervisor.
+	Independent
+)
+
+var strategyNames = [...]string{"one-for-one", "one-for-all", "rest-for-one", "independent"}
+
+// String returns the name, as "one-for-one".
+func (s Strategy) String() string {
+	if s.Valid() {
+		return strategyNames[s]
+	}
+	return fmt.Sprintf("strategy(%d)", uint8(s))
+}
+
+// Valid reports whether s is one of the four.
+func (s Strategy) Valid() bool { return int(s) < len(strategyNames) }
+
+// Ordered reports whether children start and stop one after another.
+func (s Strategy) Ordered() bool { return s != Independent }
+
+// Affected returns the range of children, from included to excluded, that are
+// restarted when child number failed of n fails. Children are numbered from
+// zero in start order.
+func (s Strategy) Affected(failed, n int) (from, to int) {
+	switch s {
+	case OneForAll:
+		return 0, n
+	case RestForOne:
+		return failed, n
+	default:
+		return failed, failed + 1
+	}
+}
+
+// MarshalText returns the name.
+func (s Strategy) MarshalText() ([]byte, error) {
+	if !s.Valid() {
+		return nil, fmt.Errorf("strategy: no such strategy: %d", uint8(s))
+	}
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText accepts a name that String returns.
+func (s *Strategy) UnmarshalText(text []byte) error {
+	for i, name := range strategyNames {
+		if name == string(text) {
+			*s = Strategy(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("strategy: no such strategy: %q", text)
+}

@@ -1,0 +1,55 @@
+package strategy
+
+import "time"
+
+// A Window holds the restarts of the last period and says when there are too
+// many. It keeps one number for each restart in the period, never more than
+// the limit; adding one takes constant time.
+//
+// The zero Window has the limit of the zero Intensity.
+type Window struct {
+	limit Intensity
+	// A ring: count entries from head on, oldest first.
+	ring        []time.Duration
+	head, count int
+}
+
+// NewWindow returns an empty window with the limit i.
+func (i Intensity) NewWindow() Window { return Window{limit: i} }
+
+// SetLimit changes the limit and keeps the restarts, as OTP does when a
+// running supervisor's flags change.
+func (w *Window) SetLimit(i Intensity) { w.limit = i }
+
+// Add records a restart at now, a reading of a clock that never goes back, and
+// reports whether it is permitted. One that is not permitted is not recorded.
+func (w *Window) Add(now time.Duration) bool {
+	n, period, ok := w.limit.Limit()
+	if !ok {
+		return true
+	}
+	for w.count > 0 && now-w.ring[w.head] > period {
+		w.head = (w.head + 1) % len(w.ring)
+		w.count--
+	}
+	if w.count >= n {
+		return false
+	}
+	if w.count == len(w.ring) {
+		w.grow(n)
+	}
+	w.ring[(w.head+w.count)%len(w.ring)] = now
+	w.count++
+	return true
+}
+
+// grow makes room for more entries, in steps, so that a limit that is huge and
+// never reached costs nothing.
+func (w *Window) grow(limit int) {
+	size := min(max(4, 2*len(w.ring)), limit)
+	ring := make([]time.Duration, size)
+	for i := range w.count {
+		ring[i] = w.ring[(w.head+i)%len(w.ring)]
+	}
+	w.ring, w.head = ring, 0
+}

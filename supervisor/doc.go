@@ -1,0 +1,2 @@
+// Package supervisor runs long-lived goroutines as a tree, as Erlang/OTP does.
+package supervisor

@@ -1,0 +1,130 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// What a call may be refused with. They come wrapped, with the path in front:
+// test for them with errors.Is.
+var (
+	// ErrNotRunning: the supervisor has not been started, is being stopped, or
+	// has ended.
+	ErrNotRunning = machine.ErrNotRunning
+	// ErrAlreadyStarted: it has been started and has not ended.
+	ErrAlreadyStarted = errors.New("already started")
+	// ErrNotFound: no child goes by that path.
+	ErrNotFound = machine.ErrNotFound
+	// ErrDuplicate: the name is taken by another child, running or not.
+	ErrDuplicate = machine.ErrDuplicate
+	// ErrMaxChildren: there are MaxChildren children already.
+	ErrMaxChildren = machine.ErrMaxChildren
+	// ErrSuspended: no child is started before Resume.
+	ErrSuspended = machine.ErrSuspended
+	// ErrNested: the supervisor runs in a child of another one, which alone
+	// starts and stops it.
+	ErrNested = errors.New("runs under another supervisor")
+)
+
+var errNilContext = errors.New("coppice: nil context")
+
+// A ChildError is an error that concerns a child: its start failed, a call
+// about it was refused, or its end has ended its supervisor.
+type ChildError struct {
+	Path string
+	Err  error
+
+	auto bool // it is the end of a supervisor by AutoShutdown
+}
+
+func (e *ChildError) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ChildError) Unwrap() error { return e.Err }
+
+// A GaveUpError is the end of a supervisor that gave up. To a parent that is
+// an end of the kind child.ErrShutdown, as in OTP, and errors.Is says so: a
+// Permanent child is restarted, a Transient one is not. Spec.Decide of the child
+// can make a failure of it.
+type GaveUpError struct {
+	Path  string // of the supervisor
+	Child string // path of the child whose failure was the last
+	Err   error  // that failure
+
+	// Limit is the limit that was passed. It is the zero Intensity if no limit
+	// was: the child escalated, or its backoff gave up.
+	Limit strategy.Intensity
+	// Reason tells which: "more than 3 restarts in 5s", "backoff gave up",
+	// "escalated".
+	Reason string
+}
+
+func (e *GaveUpError) Error() string {
+	text := e.Path + ": gave up: " + e.Reason + ": " + e.Child
+	if e.Err == nil {
+		return text + " ended"
+	}
+	return text + ": " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *GaveUpError) Unwrap() error { return e.Err }
+
+// Is reports true for child.ErrShutdown.
+func (e *GaveUpError) Is(target error) bool { return target == child.ErrShutdown }
+
+// A StopError lists the runs that a stop has left behind: they did not return
+// within their stop timeout, and had not returned when the stop was over.
+type StopError struct {
+	Left []Straggler
+}
+
+// A Straggler is a run that was left behind.
+type Straggler struct {
+	Path  string
+	After time.Duration // how long it was waited for
+	Stack []byte        // of its goroutine when it was given up; nil if it was not found
+}
+
+func (e *StopError) Error() string {
+	if len(e.Left) == 1 {
+		return fmt.Sprintf("%s: did not stop within %v", e.Left[0].Path, e.Left[0].After)
+	}
+	const most = 5
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d children did not stop:", len(e.Left))
+	for i, s := range e.Left {
+		if i == most {
+			fmt.Fprintf(&text, " and %d more", len(e.Left)-most)
+			break
+		}
+		fmt.Fprintf(&text, " %s within %v", s.Path, s.After)
+		if i < len(e.Left)-1 {
+			text.WriteByte(',')
+		}
+	}
+	return text.String()
+}
+
+// both is an end for two reasons, in one line.
+type both struct{ first, second error }
+
+func (e *both) Error() string   { return e.first.Error() + "; " + e.second.Error() }
+func (e *both) Unwrap() []error { return []error{e.first, e.second} }
+
+// and joins two errors of which either may be nil.
+func and(first, second error) error {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return &both{first, second}
+}

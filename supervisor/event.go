@@ -1,0 +1,204 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// An Event is something that happened in a tree.
+type Event struct {
+	Seq      uint64 // counts the events of a tree that somebody wanted, from 1
+	Time     time.Time
+	Kind     EventKind
+	Path     string // of the child; for EventGaveUp, of the supervisor
+	Restarts int    // automatic restarts of the child so far
+	Err      error
+	Delay    time.Duration // of EventRestarting: until the restart
+	Stack    []byte        // of a panic, a hung run, or one that was left behind
+	Lost     uint64        // events before this one that the subscriber was too slow for
+
+	permanent bool // the child is Permanent
+	atOnce    bool // its StopTimeout is AtOnce
+}
+
+// LogValue returns the fields that are set, for slog.
+func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
+
+func (e Event) attrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("event", e.Kind.String()), slog.String("path", e.Path)}
+	if e.Restarts > 0 {
+		attrs = append(attrs, slog.Int("restarts", e.Restarts))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("err", e.Err.Error()))
+	}
+	if e.Delay > 0 {
+		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	}
+	if e.Lost > 0 {
+		attrs = append(attrs, slog.Uint64("lost", e.Lost))
+	}
+	if len(e.Stack) > 0 {
+		attrs = append(attrs, slog.String("stack", string(e.Stack)))
+	}
+	return attrs
+}
+
+// EventKind says what happened. In logs and JSON it is text, as "late-exit".
+type EventKind uint8
+
+const (
+	EventStarting   EventKind = iota + 1 // Run is called
+	EventReady                           // the child is ready, for the first time or again
+	EventFailed                          // its start or its run failed: Err
+	EventRestarting                      // it will be restarted after Delay; Err is the failure
+	EventCompleted                       // it ended by itself, and well
+	EventStopping                        // it was asked to stop; Err is the cause
+	EventStopped                         // it stopped as asked; Err is what Run returned
+	EventAbandoned                       // it did not stop in time and is left behind: Stack
+	EventLateExit                        // a run that was left behind has returned
+	EventRemoved                         // its spec is forgotten
+	EventError                           // it reported Err with OnError
+	EventUnready                         // it reported Err with Unready
+	EventHung                            // it let its heartbeat pass: Stack
+	EventSlowStart                       // its start takes longer than 10 s
+	EventGaveUp                          // the supervisor gave up: Err is a *GaveUpError
+)
+
+var eventNames = [...]string{
+	EventStarting: "starting", EventReady: "ready", EventFailed: "failed", EventRestarting: "restarting",
+	EventCompleted: "completed", EventStopping: "stopping", EventStopped: "stopped",
+	EventAbandoned: "abandoned", EventLateExit: "late-exit", EventRemoved: "removed",
+	EventError: "error", EventUnready: "unready", EventHung: "hung",
+	EventSlowStart: "slow-start", EventGaveUp: "gave-up",
+}
+
+// eventOf maps the machine's notes; the other kinds do not come from it.
+var eventOf = [...]EventKind{
+	machine.Starting: EventStarting, machine.Ready: EventReady, machine.Failed: EventFailed,
+	machine.Restarting: EventRestarting, machine.Completed: EventCompleted,
+	machine.Stopping: EventStopping, machine.Stopped: EventStopped,
+	machine.Abandoned: EventAbandoned, machine.LateExit: EventLateExit,
+	machine.Removed: EventRemoved, machine.Hung: EventHung,
+	machine.SlowStart: EventSlowStart, machine.GaveUp: EventGaveUp,
+}
+
+// String returns the name, as "late-exit".
+func (k EventKind) String() string {
+	if k.valid() {
+		return eventNames[k]
+	}
+	return fmt.Sprintf("event(%d)", uint8(k))
+}
+
+func (k EventKind) valid() bool { return k > 0 && int(k) < len(eventNames) }
+
+// MarshalText returns the name.
+func (k EventKind) MarshalText() ([]byte, error) {
+	if !k.valid() {
+		return nil, fmt.Errorf("supervisor: no such event kind: %d", uint8(k))
+	}
+	return []byte(k.String()), nil
+}
+
+// UnmarshalText accepts a name that String returns.
+func (k *EventKind) UnmarshalText(text []byte) error {
+	for i, name := range eventNames {
+		if i > 0 && name == string(text) {
+			*k = EventKind(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("supervisor: no such event kind: %q", text)
+}
+
+// kinds is a set of event kinds.
+type kinds uint32
+
+func (k EventKind) set() kinds { return 1 << k }
+
+const allKinds kinds = 1<<len(eventNames) - 2
+
+// loudKinds are those that a full queue keeps longest: trouble.
+const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGaveUp |
+	1<<EventLateExit | 1<<EventError | 1<<EventUnready
+
+// tell publishes what the machine tells. Under the lock.
+func (l *life) tell(a *machine.Action) {
+	kind := eventOf[a.Note]
+	if l.wanted()&kind.set() == 0 {
+		return
+	}
+	c := a.Child
+	e := Event{Kind: kind, Path: l.pathOf(c), Restarts: a.Count, Err: a.Err, Delay: a.Wait}
+	e.permanent, e.atOnce = c.Spec.Restart == child.Permanent, c.Spec.StopTimeout == child.AtOnce
+	r := runOfChild(c)
+	switch kind {
+	case EventStopping:
+		e.Err = r.cause
+	case EventAbandoned:
+		e.Stack = r.straggler.Stack
+	case EventHung:
+		e.Stack = stackOf(r, l.dump)
+	case EventGaveUp:
+		e.Path, e.Err = l.path, l.gaveUp(l.m.End())
+	}
+	l.send(e)
+}
+
+// publish publishes an event that the machine knows nothing of. Under the lock.
+func (l *life) publish(kind EventKind, r *run, err error) {
+	if l.wanted()&kind.set() != 0 {
+		l.send(Event{Kind: kind, Path: r.Path(), Restarts: r.restarts, Err: err})
+	}
+}
+
+// wanted returns the kinds that somebody up the tree wants to know of: of the
+// others the event is not even built.
+func (l *life) wanted() kinds {
+	want := l.log.kinds()
+	for up := l; ; up = up.parent.life {
+		want |= kinds(up.sup.kinds.Load())
+		if up.parent == nil {
+			return want
+		}
+	}
+}
+
+// send numbers an event and queues it for those who want it. All supervisors of
+// a tree come here under the tree's lock, so that everybody sees one order.
+func (l *life) send(e Event) {
+	e.Time = time.Now()
+	l.tree.mu.Lock()
+	defer l.tree.mu.Unlock()
+	l.tree.seq++
+	e.Seq = l.tree.seq
+	if l.log.kinds()&e.Kind.set() != 0 {
+		l.log.queue.put(e)
+	}
+	for up := l; ; up = up.parent.life {
+		if subs := up.sup.subs.Load(); subs != nil {
+			for _, s := range *subs {
+				if s.kinds&e.Kind.set() != 0 {
+					s.put(e)
+				}
+			}
+		}
+		if up.parent == nil {
+			return
+		}
+	}
+}
+
+// fill adds what is too costly to make under a lock: the text of a panic's stack.
+func (e *Event) fill() {
+	var panicked *child.PanicError
+	if e.Kind == EventFailed && e.Stack == nil && errors.As(e.Err, &panicked) {
+		e.Stack = panicked.Stack()
+	}
+}

@@ -1,0 +1,372 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/verdict"
+)
+
+// A life is one run of a supervisor, from its start to its end. It carries out
+// what the machine decides. It has no goroutine of its own: whoever brings news
+// (a child that returned, a timer, a caller) takes the lock, steps the machine,
+// does under the lock and in order what neither blocks nor runs user code
+// (perform), releases the lock and does the rest (settle).
+//
+// News goes to the life that it comes from, so that none reaches the next life
+// of the same supervisor. Locks of two lives are never held together. A life's
+// lock comes before that of its tree and those of subscriptions.
+type life struct {
+	sup        *Supervisor
+	parent     *run // the run that the supervisor is the inside of; nil at the root
+	tree       *tree
+	path       string
+	base       context.Context // what the contexts of runs are made of: values only
+	began      time.Time
+	passPanics bool
+	log        *logger
+
+	up   chan struct{} // closed when the declared children are up
+	over chan struct{} // closed when nothing runs
+	err  error         // how it ended; set before over is closed
+
+	mu      sync.Mutex
+	m       *machine.Machine
+	closing error  // the cause given to close
+	dump    []byte // the stacks of all goroutines, while a step may abandon some
+	timers  deadlines
+	budget  [2]*time.Timer // for the whole stop: to hasten, to halt
+}
+
+func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
+	l := &life{
+		sup:        s,
+		parent:     parent,
+		path:       "/" + s.spec.name(),
+		base:       context.WithoutCancel(ctx),
+		began:      time.Now(),
+		passPanics: s.spec.PassPanics,
+		up:         make(chan struct{}),
+		over:       make(chan struct{}),
+		m: machine.New(machine.Config{
+			Strategy:     s.spec.Strategy,
+			Intensity:    s.spec.Intensity,
+			AutoShutdown: s.spec.AutoShutdown,
+			MaxChildren:  s.spec.MaxChildren,
+			Backoff:      s.spec.Backoff != nil,
+		}),
+	}
+	if parent == nil {
+		l.tree = new(tree)
+		l.log = newLogger(s.spec.Logger)
+		return l
+	}
+	above := parent.life
+	l.tree, l.path = above.tree, parent.Path()
+	l.passPanics = l.passPanics || above.passPanics
+	l.log = above.log
+	if s.spec.Logger != nil {
+		l.log = newLogger(s.spec.Logger)
+	}
+	return l
+}
+
+// now is the machine's clock. It is read under the lock, so that the machine
+// sees time go forward only.
+func (l *life) now() time.Duration { return time.Since(l.began) }
+
+func (l *life) isOver() bool {
+	select {
+	case <-l.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// A step is one visit to the machine, and what it leaves to be done.
+type step struct {
+	self *run // a run that has ended on this goroutine, which another may take over
+	next *run // that other
+	todo []task
+	room [4]task
+}
+
+// A task is done after the lock was released. It names its run, so that being
+// late does no harm.
+type task struct {
+	what taskKind
+	run  *run
+	err  error
+}
+
+type taskKind uint8
+
+const (
+	cancelRun taskKind = iota
+	endGrace
+	hastenNested
+	haltNested
+	retryNow
+)
+
+// do visits the machine with an event.
+func (l *life) do(event func(now time.Duration) []machine.Action) {
+	var s step
+	l.mu.Lock()
+	l.perform(&s, event(l.now()))
+	l.mu.Unlock()
+	l.settle(&s)
+}
+
+// perform does, under the lock and in order, what neither blocks nor runs user
+// code, and notes the rest.
+func (l *life) perform(s *step, acts []machine.Action) {
+	if s.todo == nil {
+		s.todo = s.room[:0]
+	}
+	for i := range acts {
+		a := &acts[i]
+		switch a.Kind {
+		case machine.Launch:
+			r := newRun(l, a.Child)
+			if s.self != nil && s.self.child == a.Child && s.next == nil {
+				s.next = r
+			} else {
+				go r.loop()
+			}
+		case machine.Cancel:
+			r := runOfChild(a.Child)
+			r.cause, r.stopped = l.cause(a.Why), l.now()
+			s.todo = append(s.todo, task{cancelRun, r, r.cause})
+		case machine.Arm:
+			r := runOfChild(a.Child)
+			switch {
+			case a.Timer == machine.RetryTimer && a.Wait == 0:
+				s.todo = append(s.todo, task{what: retryNow, run: r})
+			case a.Timer == machine.RetryTimer || a.Timer == machine.BeatTimer:
+				r.alarm(a.Timer, a.Wait)
+			default:
+				l.timers.arm(l, r, a.Timer, a.Wait)
+			}
+		case machine.Disarm:
+			l.timers.disarm(runOfChild(a.Child))
+		case machine.Ask:
+			r := runOfChild(a.Child)
+			if r.pause == nil {
+				r.pause = &pause{make: a.Child.Spec.Backoff}
+				if r.pause.make == nil {
+					r.pause.make = l.sup.spec.Backoff
+				}
+			}
+			go l.ask(a.Child, r.pause, a.Reset)
+		case machine.Abandon:
+			r := runOfChild(a.Child)
+			r.straggler = l.tree.abandon(r, l.now()-r.stopped, l.dump)
+			s.todo = append(s.todo, task{what: endGrace, run: r})
+		case machine.Hasten, machine.Halt:
+			r := runOfChild(a.Child)
+			what := hastenNested
+			if a.Kind == machine.Halt {
+				what = haltNested
+			}
+			s.todo = append(s.todo, task{what, r, r.cause})
+		case machine.Answer:
+			a.Waiter.(*call).answer(l.answer(a))
+		case machine.Tell:
+			l.tell(a)
+		case machine.IsUp:
+			close(l.up)
+		case machine.IsClosing:
+			l.limitStop()
+		case machine.IsOver:
+			l.end()
+		}
+	}
+}
+
+// settle does what perform has noted. A retry without a pause is an event of
+// its own, so it comes back to the lock here: a loop, never a recursion.
+func (l *life) settle(s *step) {
+	for i := 0; i < len(s.todo); i++ {
+		switch t := s.todo[i]; t.what {
+		case cancelRun:
+			t.run.stop(t.err)
+		case endGrace:
+			t.run.endGrace()
+		case hastenNested:
+			if nested := t.run.inside(); nested != nil {
+				nested.hasten(t.err)
+			}
+		case haltNested:
+			if nested := t.run.inside(); nested != nil {
+				nested.halt(t.err)
+			}
+		case retryNow:
+			l.mu.Lock()
+			l.perform(s, l.m.Timer(t.run.child, t.run.number, machine.RetryTimer, l.now()))
+			l.mu.Unlock()
+		}
+	}
+}
+
+// cause is what context.Cause tells a run that is being stopped.
+func (l *life) cause(why machine.Why) error {
+	switch why {
+	case machine.WhyRemoved:
+		return child.ErrRemoved
+	case machine.WhySibling:
+		return child.ErrSibling
+	case machine.WhyTimeout:
+		return child.ErrStartTimeout
+	case machine.WhyHung:
+		return child.ErrHung
+	case machine.WhyStopped:
+		return child.ErrStopped
+	}
+	switch end := l.m.End(); {
+	case end.Kind == machine.EndAsked:
+		return l.closing
+	case end.Kind == machine.EndAuto:
+		return child.ErrStopped
+	case end.Err == nil:
+		return child.ErrGaveUp
+	default:
+		return &verdict.Because{Kind: child.ErrGaveUp, Reason: end.Err}
+	}
+}
+
+// boot starts the declared children.
+func (l *life) boot() {
+	l.do(func(now time.Duration) []machine.Action { return l.m.Boot(l.sup.spec.Children, now) })
+}
+
+// close begins the end, for the given cause. The first cause stands.
+func (l *life) close(cause error) { l.stopBy(cause, l.m.Close) }
+
+// hasten asks all that are left to stop, at once.
+func (l *life) hasten(cause error) { l.stopBy(cause, l.m.Hasten) }
+
+// halt abandons all that are left.
+func (l *life) halt(cause error) {
+	dump := allStacks()
+	l.stopBy(cause, func(now time.Duration) []machine.Action {
+		l.dump = dump
+		return l.m.Halt(now)
+	})
+	l.mu.Lock()
+	l.dump = nil
+	l.mu.Unlock()
+}
+
+func (l *life) stopBy(cause error, event func(time.Duration) []machine.Action) {
+	l.do(func(now time.Duration) []machine.Action {
+		if l.closing == nil {
+			l.closing = cause
+		}
+		return event(now)
+	})
+}
+
+// limitStop sets the timers for the whole stop.
+func (l *life) limitStop() {
+	limit := l.sup.spec.StopTimeout
+	if limit == 0 || limit == child.Forever {
+		return
+	}
+	l.budget[0] = time.AfterFunc(mostOf(limit), func() { l.hasten(nil) })
+	l.budget[1] = time.AfterFunc(limit, func() { l.halt(nil) })
+}
+
+// mostOf is nine tenths of a timeout: the rest is for closing by force.
+func mostOf(d time.Duration) time.Duration { return d - d/10 }
+
+// end closes the life. It is called once, under the lock, when nothing runs.
+func (l *life) end() {
+	for _, timer := range l.budget {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+	l.timers.stop()
+	l.err = and(l.reason(), l.stopErr())
+	close(l.over)
+}
+
+// reason is the error that the end of the life is, apart from who was left.
+func (l *life) reason() error {
+	switch end := l.m.End(); {
+	case end.Kind.GaveUp():
+		return l.gaveUp(end)
+	case end.Kind == machine.EndStart:
+		return &ChildError{Path: l.pathOf(end.Child), Err: end.Err}
+	case end.Kind == machine.EndAuto && end.Err != nil:
+		return &ChildError{Path: l.pathOf(end.Child), Err: end.Err, auto: true}
+	}
+	return nil
+}
+
+func (l *life) gaveUp(end machine.End) *GaveUpError {
+	e := &GaveUpError{Path: l.path, Child: l.pathOf(end.Child), Err: end.Err}
+	switch end.Kind {
+	case machine.EndIntensity:
+		e.Limit = l.m.Intensity()
+		e.Reason = "more than " + e.Limit.Restarts()
+	case machine.EndBackoff:
+		e.Reason = "backoff gave up"
+	default:
+		e.Reason = "escalated"
+	}
+	return e
+}
+
+func (l *life) pathOf(c *machine.Child) string { return l.path + "/" + c.Spec.Name }
+
+// owns reports whether ctx belongs to a run of this supervisor or of one below.
+func (l *life) owns(ctx context.Context) bool {
+	for r := runOf(ctx); r != nil; r = r.life.parent {
+		if r.life == l {
+			return true
+		}
+	}
+	return false
+}
+
+// link makes nested the supervisor inside the run r.
+func (l *life) link(r *run, nested *life) error {
+	var s step
+	l.mu.Lock()
+	var err error
+	switch {
+	case r.ended:
+		err = &ChildError{Path: nested.path, Err: ErrNotRunning}
+	case r.nested != nil:
+		err = &ChildError{Path: nested.path, Err: errTwoInside}
+	default:
+		r.nested = nested
+		l.perform(&s, l.m.Linked(r.child, r.number, l.now()))
+	}
+	l.mu.Unlock()
+	l.settle(&s)
+	return err
+}
+
+// errTwoInside: paths below the child would not be clear.
+var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errText("this child runs another supervisor already: give each a child of its own")}
+
+type errText string
+
+func (e errText) Error() string { return string(e) }
+
+// unlink ends what link began.
+func (l *life) unlink(r *run) {
+	var s step
+	l.mu.Lock()
+	r.nested = nil
+	l.perform(&s, l.m.Unlinked(r.child, r.number, l.now()))
+	l.mu.Unlock()
+	l.settle(&s)
+}

@@ -1,0 +1,95 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// A logger writes events as log lines. It is a subscription like any other, so
+// that a handler that blocks holds up nobody; but Serve and Stop wait for it for
+// a moment, so that the last lines are not lost with the process.
+type logger struct {
+	to    *slog.Logger
+	queue *subscription
+	want  atomic.Uint32 // the kinds whose level is enabled
+}
+
+// flushWait is how long the end of a tree waits for its log.
+const flushWait = time.Second
+
+func newLogger(to *slog.Logger) *logger {
+	if to == nil {
+		to = slog.Default()
+	}
+	l := &logger{to: to}
+	l.queue = &subscription{f: l.write, kinds: allKinds}
+	l.look()
+	return l
+}
+
+// look asks which levels are enabled. That is user code, so it is not done for
+// each event but at the start, and whenever something is written.
+func (l *logger) look() {
+	var want kinds
+	for kind := EventKind(1); kind.valid(); kind++ {
+		if l.to.Enabled(context.Background(), kind.mostSevere()) {
+			want |= kind.set()
+		}
+	}
+	l.want.Store(uint32(want))
+}
+
+func (l *logger) kinds() kinds { return kinds(l.want.Load()) }
+
+func (l *logger) write(e Event) {
+	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.String(), e.attrs()[1:]...)
+	l.look()
+}
+
+// flush waits until what has been queued is written, or for flushWait.
+func (l *logger) flush() {
+	timer := time.NewTimer(flushWait)
+	defer timer.Stop()
+	select {
+	case <-l.queue.drained():
+	case <-timer.C:
+	}
+}
+
+// level is how loud an event is in the log.
+func (e *Event) level() slog.Level {
+	switch e.Kind {
+	case EventCompleted:
+		// A child that keeps ending well and being restarted, by all signs, is a
+		// Permanent one that should not be.
+		if e.Restarts > 0 && e.permanent {
+			return slog.LevelWarn
+		}
+		return slog.LevelDebug
+	case EventAbandoned, EventLateExit:
+		if e.atOnce { // as it was meant to be
+			return slog.LevelDebug
+		}
+	case EventStopped:
+		if e.Err == machine.ErrLeftStopped {
+			return slog.LevelWarn
+		}
+		return slog.LevelDebug
+	}
+	return e.Kind.mostSevere()
+}
+
+// mostSevere is the highest level that an event of the kind may have.
+func (k EventKind) mostSevere() slog.Level {
+	switch k {
+	case EventFailed, EventAbandoned, EventHung, EventGaveUp:
+		return slog.LevelError
+	case EventError, EventUnready, EventSlowStart, EventLateExit, EventCompleted, EventStopped:
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}

@@ -1,0 +1,39 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// A pause is the backoff of one child, across its runs. The machine asks for
+// one delay at a time, so that a policy is never called by two goroutines.
+type pause struct {
+	make   child.Backoff
+	policy child.BackoffPolicy
+}
+
+// ask brings the machine the next delay of a child. A policy is user code: it is
+// called on a goroutine of its own, where it can neither hold up nor take down
+// anything else.
+func (l *life) ask(c *machine.Child, p *pause, reset bool) {
+	delay := time.Duration(-1) // what stands if the policy panics or calls Goexit
+	defer func() {
+		_ = recover()
+		l.do(func(now time.Duration) []machine.Action { return l.m.Delay(c, delay, now) })
+	}()
+	delay = p.next(reset)
+}
+
+// next returns the next delay; negative to give up.
+func (p *pause) next(reset bool) time.Duration {
+	if p.policy == nil {
+		if p.policy = p.make(); p.policy == nil {
+			return 0
+		}
+	} else if reset {
+		p.policy.Reset()
+	}
+	return p.policy.NextBackOff()
+}

@@ -1,0 +1,310 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// A call is a caller who waits for an answer of the machine. There is room for
+// the one answer, so that giving it never blocks.
+type call struct{ done chan error }
+
+func newCall() *call { return &call{make(chan error, 1)} }
+
+func (c *call) answer(err error) { c.done <- err }
+
+// wait returns the answer, or the cause of ctx if that ends first.
+func (c *call) wait(ctx context.Context) error {
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// answer turns what the machine answers into what the caller gets. Under the lock.
+func (l *life) answer(a *machine.Action) error {
+	if a.Child == nil {
+		return a.Err
+	}
+	r := runOfChild(a.Child)
+	switch {
+	case a.Err == machine.ErrAbandoned:
+		if a.Child.Spec.StopTimeout == child.AtOnce {
+			return nil // nobody was to wait
+		}
+		return &StopError{Left: []Straggler{*r.straggler}}
+	case a.Err == nil && a.Child.Super:
+		if a.Child.State() == child.Running {
+			return nil
+		}
+		return l.tree.stopErr(l.pathOf(a.Child)) // who was left behind below it
+	}
+	return a.Err
+}
+
+// wrap puts the path in front of an error that does not have it.
+func wrap(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var stop *StopError
+	if errors.As(err, &stop) {
+		return err
+	}
+	return &ChildError{Path: path, Err: err}
+}
+
+// StartChild adds children and starts them; it returns when all are ready. If
+// one cannot start, or ctx ends, those of this call are removed again and the
+// error is returned: none is left behind. They are started in order behind all
+// others; under an Independent supervisor side by side. They are forgotten when
+// the supervisor ends.
+//
+// Errors, with the path of the child in front: the faults of the specs, the error
+// of a start, the cause of ctx, ErrNotRunning (also while it stops), ErrDuplicate,
+// ErrMaxChildren, ErrSuspended, and child.ErrNotReady if ctx is that of a sibling
+// which is not ready yet itself and would have to wait for itself. While the
+// supervisor starts, new children wait their turn behind the declared ones. No
+// specs: nil.
+func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if s.fault != nil {
+		return s.fault
+	}
+	if err := errors.Join(s.spec.childFaults(s.Path(), specs)...); err != nil {
+		return err
+	}
+	l, err := s.running()
+	if err != nil {
+		return err
+	}
+	if len(specs) == 0 {
+		return nil
+	}
+	if err := l.refuseUnready(ctx, specs[0].Name); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return wrap(l.path+"/"+specs[0].Name, context.Cause(ctx))
+	}
+	var added []*machine.Child
+	var calls []*call
+	for i, spec := range specs {
+		c, made := l.add(spec)
+		added, calls = append(added, c), append(calls, made)
+		if l.sup.spec.Strategy.Ordered() {
+			err = wrap(l.path+"/"+specs[i].Name, made.wait(ctx))
+		}
+		if err != nil {
+			break
+		}
+	}
+	for i, made := range calls {
+		if err == nil && !l.sup.spec.Strategy.Ordered() {
+			err = wrap(l.path+"/"+specs[i].Name, made.wait(ctx))
+		}
+	}
+	if err != nil {
+		return and(err, l.undo(added))
+	}
+	return nil
+}
+
+// add asks for one child. It is nil if it was refused; the call has the reason.
+func (l *life) add(spec child.Spec) (c *machine.Child, made *call) {
+	made = newCall()
+	l.do(func(now time.Duration) (acts []machine.Action) {
+		c, acts = l.m.Add(spec, made, now)
+		return acts
+	})
+	return c, made
+}
+
+// undo removes children whose start is taken back, the last first, and waits
+// until they are gone: each has a stop timeout, so there is no need for a limit.
+func (l *life) undo(added []*machine.Child) error {
+	var calls []*call
+	for i := len(added) - 1; i >= 0; i-- {
+		if added[i] == nil {
+			continue
+		}
+		made := newCall()
+		calls = append(calls, made)
+		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(added[i], true, made, now) })
+		if l.sup.spec.Strategy.Ordered() {
+			l.settled(made)
+		}
+	}
+	var left error
+	for _, made := range calls {
+		left = and(left, l.settled(made))
+	}
+	return left
+}
+
+// settled waits for the answer to an undo; if the whole supervisor stops, that
+// is as good. It returns who was left behind.
+func (l *life) settled(made *call) error {
+	err := <-made.done
+	made.done <- err // for whoever asks again
+	var stop *StopError
+	if errors.As(err, &stop) {
+		return stop
+	}
+	return nil
+}
+
+// refuseUnready refuses to wait for a start with the context of a run, of any
+// depth below this supervisor, whose own start this supervisor waits for.
+func (l *life) refuseUnready(ctx context.Context, name string) error {
+	if !l.sup.spec.Strategy.Ordered() {
+		return nil
+	}
+	for r := runOf(ctx); r != nil; r = r.life.parent {
+		if r.life != l {
+			continue
+		}
+		l.mu.Lock()
+		waiting := !r.ready
+		l.mu.Unlock()
+		if waiting {
+			return wrap(l.path+"/"+name, fmt.Errorf("would wait for %s, which is %w", r.Path(), child.ErrNotReady))
+		}
+	}
+	return nil
+}
+
+// StopChild stops children and keeps their specs, so that RestartChild starts
+// them again; a Temporary child is forgotten, and so is one of an Independent
+// supervisor. A child that waits for its restart does so no longer; siblings that
+// were to come back with it stay stopped, and an event for each says so. One that
+// is stopped already is fine. A later group restart starts a stopped child again.
+// All this as in OTP.
+//
+// A path is a name, a path from this supervisor (jobs/job-17), or a full one.
+// Several are stopped one after another, under an Independent supervisor side by
+// side. ctx bounds the wait, not the work: when it ends StopChild returns its
+// cause, and the stop goes on. A child may stop itself: then it is its own ctx
+// that ends the wait.
+//
+// Errors, one line for each path: ErrNotFound, ErrNotRunning (also while the
+// supervisor stops), the cause of ctx, a *StopError if a run was left behind.
+func (s *Supervisor) StopChild(ctx context.Context, paths ...string) error {
+	return s.request(ctx, stop, paths)
+}
+
+// RemoveChild stops children as StopChild does, and forgets them. One that is
+// gone already is fine.
+func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
+	return s.request(ctx, remove, paths)
+}
+
+// RestartChild stops children if they run, starts them, and returns when they
+// are ready. It does not count as a restart. A child that waits for its restart
+// gets it at once, with its group; one that is Stopped or Done starts. If a start
+// fails the child is Stopped, and the error is returned.
+//
+// Paths, order and ctx are as of StopChild. Errors: the error of a start,
+// ErrNotFound, ErrNotRunning, ErrSuspended, the cause of ctx, and
+// child.ErrNotReady as of StartChild.
+func (s *Supervisor) RestartChild(ctx context.Context, paths ...string) error {
+	return s.request(ctx, restart, paths)
+}
+
+// order is what is asked for a child that exists.
+type order uint8
+
+const (
+	stop order = iota
+	remove
+	restart
+)
+
+// request makes a request for each path, and waits for the answers.
+func (s *Supervisor) request(ctx context.Context, what order, paths []string) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if _, err := s.running(); err != nil {
+		return err
+	}
+	var errs []error
+	note := func(path string, err error) {
+		if what != remove || !errors.Is(err, ErrNotFound) {
+			errs = append(errs, wrap(path, err))
+		}
+	}
+	type pending struct {
+		path string
+		made *call
+	}
+	var sideBySide []pending
+	for _, path := range paths {
+		l, name, err := s.resolve(path)
+		if err != nil {
+			note(s.absolute(path), err)
+			continue
+		}
+		if what == restart {
+			if err := l.refuseUnready(ctx, name); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		p := pending{l.path + "/" + name, l.order(what, name)}
+		if !l.sup.spec.Strategy.Ordered() {
+			sideBySide = append(sideBySide, p)
+			continue
+		}
+		note(p.path, p.made.wait(ctx))
+	}
+	for _, p := range sideBySide {
+		note(p.path, p.made.wait(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// order asks the machine for what the child of that name is to do.
+func (l *life) order(what order, name string) *call {
+	made := newCall()
+	l.do(func(now time.Duration) []machine.Action {
+		switch c := l.m.Child(name); {
+		case c == nil:
+			made.answer(ErrNotFound)
+			return nil
+		case what == restart:
+			return l.m.Restart(c, made, now)
+		default:
+			return l.m.Stop(c, what == remove, made, now)
+		}
+	})
+	return made
+}
+
+// Suspend holds back all starts of this supervisor's children: StartChild and
+// RestartChild are refused with ErrSuspended, and what fails waits, as does a
+// group restart that has come to starting. What runs goes on, stops go on, and
+// failures count. It holds until Resume, or until this run of the supervisor
+// ends; when the supervisor does not run it has no effect. Supervisors below are
+// not suspended. Our addition.
+func (s *Supervisor) Suspend() {
+	if l, err := s.running(); err == nil {
+		l.do(l.m.Suspend)
+	}
+}
+
+// Resume takes back Suspend: what has failed meanwhile is started.
+func (s *Supervisor) Resume() {
+	if l, err := s.running(); err == nil {
+		l.do(l.m.Resume)
+	}
+}

@@ -1,0 +1,234 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/verdict"
+)
+
+// Serve runs the supervisor as the root of a tree: it starts the children in
+// order, runs until ctx ends, stops them in reverse order within
+// Spec.StopTimeout, and returns. The children's values are those of ctx.
+//
+// It returns nil after an ordered stop, by ctx or by Stop, also if it came
+// while starting; a *StopError if somebody was left behind; the *ChildError of
+// the child that could not start; a *GaveUpError; and after an AutoShutdown the
+// *ChildError of the significant child, or nil if that ended well. Before
+// anything has run: the faults of the spec, ErrAlreadyStarted, ErrNested, or an
+// error for a nil ctx.
+func (s *Supervisor) Serve(ctx context.Context) error {
+	l, err := s.begin(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() == nil {
+		l.boot()
+		select {
+		case <-ctx.Done():
+		case <-l.over:
+		}
+	}
+	l.close(stopCause(ctx))
+	<-l.over
+	l.log.flush()
+	return l.err
+}
+
+// Start runs the supervisor as the root of a tree in the background. It
+// returns nil when all declared children are ready. Like that of a Dial, ctx
+// bounds the start only, and gives the children their values; Stop stops the
+// tree, Wait and Done tell its end.
+//
+// If a child cannot start, or ctx ends first, or Stop is called, what was
+// started is stopped in reverse order, and then the error is returned: the
+// *ChildError of the child, or one of the supervisor that wraps the cause of ctx
+// or child.ErrStopped. Errors before anything has run are as of Serve.
+func (s *Supervisor) Start(ctx context.Context) error {
+	l, err := s.begin(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() == nil {
+		l.boot()
+		select {
+		case <-l.up:
+			return nil
+		case <-ctx.Done():
+		case <-l.over:
+			select {
+			case <-l.up: // and down again already
+				return nil
+			default:
+			}
+		}
+	}
+	l.close(stopCause(ctx))
+	<-l.over
+	l.log.flush()
+	switch {
+	case l.m.End().Kind != machine.EndAsked:
+		return l.err
+	case ctx.Err() != nil:
+		return and(&ChildError{Path: l.path, Err: context.Cause(ctx)}, l.stopErr())
+	default:
+		return and(&ChildError{Path: l.path, Err: child.ErrStopped}, l.stopErr())
+	}
+}
+
+// Run runs the supervisor as a child: put it into child.Spec.Run. It is ready
+// when all its declared children are, stops them in order when ctx ends, and
+// then returns. Its errors are those of Serve. It joins the tree of the run
+// that ctx belongs to, also if a type of the user's wraps it; with a ctx outside
+// of any tree it runs by itself.
+func (s *Supervisor) Run(ctx child.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	l, err := s.begin(ctx, runOf(ctx))
+	if err != nil {
+		return err
+	}
+	if ctx.Err() == nil {
+		l.boot()
+		select {
+		case <-l.up:
+			if ctx.Ready() == nil { // else ctx is about to end
+				select {
+				case <-ctx.Done():
+				case <-l.over:
+				}
+			}
+		case <-ctx.Done():
+		case <-l.over:
+		}
+	}
+	l.close(runCause(ctx, l.parent))
+	<-l.over
+	if l.parent == nil {
+		l.log.flush()
+	} else {
+		l.parent.life.unlink(l.parent)
+	}
+	return l.err
+}
+
+// begin makes a life.
+func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
+	if ctx == nil {
+		return nil, errNilContext
+	}
+	if s.fault != nil {
+		return nil, s.fault
+	}
+	l := newLife(s, ctx, parent) // before the lock: ctx may be a user's own type
+	s.mu.Lock()
+	if old := s.life; old != nil && !old.isOver() {
+		s.mu.Unlock()
+		if old.parent != nil && parent == nil {
+			return nil, &ChildError{Path: old.path, Err: ErrNested}
+		}
+		return nil, &ChildError{Path: old.path, Err: ErrAlreadyStarted}
+	}
+	before := s.life
+	s.life = l
+	s.mu.Unlock()
+	if parent == nil {
+		return l, nil
+	}
+	if err := parent.life.link(parent, l); err != nil {
+		s.mu.Lock()
+		s.life = before
+		s.mu.Unlock()
+		return nil, err
+	}
+	return l, nil
+}
+
+// stopCause is the cause that children see when the end of ctx stops the root.
+func stopCause(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return &verdict.Because{Kind: child.ErrStopped, Reason: cause}
+	}
+	return child.ErrStopped
+}
+
+// runCause is the cause that children see when the end of a run stops the
+// supervisor in it: that of the run.
+func runCause(ctx context.Context, parent *run) error {
+	if cause := context.Cause(ctx); cause != nil && parent != nil && parent.Err() != nil {
+		return cause
+	}
+	return stopCause(ctx)
+}
+
+// Stop stops the tree: children in reverse order, each within its stop timeout,
+// all within Spec.StopTimeout. When ctx ends, all that are left are asked to
+// stop at once; their own timeouts still hold, so the end of ctx does not mean
+// the return of Stop. It returns nil or a *StopError with those that were left
+// behind.
+//
+// It may be called at any time, from anywhere, and more than once: while the
+// tree starts, that start is given up; while it stops, this call waits too;
+// before the start and after the end there is nothing to do. Called with the
+// context of one of its own children, of any depth, it only asks and returns nil
+// at once, as it would wait for its caller. On a nested supervisor it is
+// ErrNested.
+func (s *Supervisor) Stop(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	l := s.latest()
+	if l == nil {
+		return nil
+	}
+	if l.isOver() {
+		return l.stopErr()
+	}
+	if l.parent != nil {
+		return &ChildError{Path: l.path, Err: ErrNested}
+	}
+	if l.owns(ctx) {
+		l.close(child.ErrStopped)
+		return nil
+	}
+	l.close(child.ErrStopped)
+	select {
+	case <-l.over:
+	case <-ctx.Done():
+		l.hasten(child.ErrStopped)
+		<-l.over
+	}
+	l.log.flush()
+	return l.stopErr()
+}
+
+// Wait waits until the supervisor has ended, and returns what Serve returns. If
+// it has ended already it returns that at once; before the first start it
+// returns ErrNotRunning.
+func (s *Supervisor) Wait() error {
+	l := s.latest()
+	if l == nil {
+		return &ChildError{Path: s.Path(), Err: ErrNotRunning}
+	}
+	<-l.over
+	return l.err
+}
+
+// Done returns a channel that is closed when the supervisor has ended. Before
+// the first start it is closed already: nothing runs.
+func (s *Supervisor) Done() <-chan struct{} {
+	if l := s.latest(); l != nil {
+		return l.over
+	}
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}
+
+// String returns the path and the strategy, for use in messages.
+func (s *Supervisor) String() string {
+	return fmt.Sprintf("%s (%v)", s.Path(), s.spec.Strategy)
+}

@@ -1,0 +1,132 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// A Spec declares a supervisor. The zero Spec is a valid supervisor without
+// children.
+type Spec struct {
+	// Name is the first part of every path, if this supervisor is the root.
+	// Empty is "root". A nested supervisor goes by the name of its child.
+	Name string
+
+	// Strategy says who is restarted with a child that failed. Zero is OneForOne.
+	Strategy strategy.Strategy
+
+	// Intensity says how many restarts are permitted before the supervisor gives
+	// up. Zero is 3 in 5 s, over restarts of children without a backoff; see
+	// strategy.AtMost and strategy.Unlimited.
+	Intensity strategy.Intensity
+
+	// Backoff is the pause before a restart, for children that set none. Each gets
+	// a policy of its own. Nil is none: restart at once.
+	Backoff child.Backoff
+
+	// AutoShutdown says whether the supervisor ends when its significant
+	// children have. Zero is Never.
+	AutoShutdown strategy.AutoShutdown
+
+	// Children are started in this order, each when the one before is ready. An
+	// Independent supervisor starts them side by side.
+	Children []child.Spec
+
+	// MaxChildren is the most children it may have, declared and dynamic ones,
+	// also those that are stopped or wait for a restart. Zero is no limit.
+	MaxChildren int
+
+	// StopTimeout is the time for the whole stop. Children stop in order within
+	// it; when nine tenths are over all that are left are asked at once, and at
+	// its end what has not returned is abandoned. Zero and child.Forever are no
+	// limit: each child still has its own.
+	StopTimeout time.Duration
+
+	// PassPanics lets a panic in a child crash the process at once, here and in
+	// all supervisors below, instead of making it a failure. OTP has no such thing;
+	// Go programs that trust no state after a panic want it.
+	PassPanics bool
+
+	// Logger gets a line for each event, unless its level is not enabled when
+	// the supervisor starts: failures, giving up, runs that hang or are left
+	// behind at error level, other trouble as warnings, the rest at debug level.
+	// Nil is the parent's; at the root it is slog.Default(). For silence use
+	// slog.New(slog.DiscardHandler).
+	Logger *slog.Logger
+}
+
+// defaultName is the name of a root that has none.
+const defaultName = "root"
+
+// Validate returns all faults of the spec and of its children, as
+// *child.SpecError joined by errors.Join, or nil. New does not fail: a fault is
+// the error of Serve, Start, Run and StartChild.
+func (s Spec) Validate() error {
+	name := s.name()
+	var faults []error
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, &child.SpecError{Path: "/" + name, Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if problem := child.NameProblem(name); problem != "" {
+		fault("Name", "%s", problem)
+	}
+	if !s.Strategy.Valid() {
+		fault("Strategy", "unknown: %d", uint8(s.Strategy))
+	}
+	if err := s.Intensity.Validate(); err != nil {
+		fault("Intensity", "%v", err)
+	}
+	if !s.AutoShutdown.Valid() {
+		fault("AutoShutdown", "unknown: %d", uint8(s.AutoShutdown))
+	}
+	if s.MaxChildren < 0 {
+		fault("MaxChildren", "negative: %d", s.MaxChildren)
+	} else if s.MaxChildren > 0 && len(s.Children) > s.MaxChildren {
+		fault("Children", "%d, and MaxChildren is %d", len(s.Children), s.MaxChildren)
+	}
+	if s.StopTimeout < 0 {
+		fault("StopTimeout", "negative: %v", s.StopTimeout)
+	}
+	return errors.Join(append(faults, s.childFaults("/"+name, s.Children)...)...)
+}
+
+func (s Spec) name() string {
+	if s.Name == "" {
+		return defaultName
+	}
+	return s.Name
+}
+
+// childFaults returns the faults of specs as children of a supervisor with
+// the spec s at path.
+func (s Spec) childFaults(path string, specs []child.Spec) []error {
+	var faults []error
+	seen := make(map[string]bool, len(specs))
+	for i, c := range specs {
+		at := path + "/" + c.Name
+		if c.Name == "" {
+			at = fmt.Sprintf("%s/[%d]", path, i)
+		}
+		if joined, ok := c.Validate().(interface{ Unwrap() []error }); ok {
+			for _, err := range joined.Unwrap() {
+				var fault *child.SpecError
+				if errors.As(err, &fault) {
+					faults = append(faults, &child.SpecError{Path: at, Field: fault.Field, Problem: fault.Problem})
+				}
+			}
+		}
+		if c.Significant && s.AutoShutdown == strategy.Never {
+			faults = append(faults, &child.SpecError{Path: at, Field: "Significant", Problem: "the supervisor's AutoShutdown is Never"})
+		}
+		if c.Name != "" && seen[c.Name] {
+			faults = append(faults, &child.SpecError{Path: at, Field: "Name", Problem: "taken by another child"})
+		}
+		seen[c.Name] = true
+	}
+	return faults
+}

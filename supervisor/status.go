@@ -1,0 +1,155 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/verdict"
+)
+
+// Counts is OTP's count_children.
+type Counts struct {
+	Specs       int // children, running or not
+	Active      int // children whose Run has been called and has not returned
+	Supervisors int // children in which a supervisor runs, or last ran
+	Workers     int // all others
+}
+
+// Count returns how many children the supervisor has. It takes constant time.
+// Before the first start, and after the end, all are zero but for what the end
+// has left stopped.
+func (s *Supervisor) Count() Counts {
+	l := s.latest()
+	if l == nil {
+		return Counts{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	specs, supers := l.m.Specs(), l.m.Supervisors()
+	return Counts{Specs: specs, Active: l.m.Live(), Supervisors: supers, Workers: specs - supers}
+}
+
+// Children returns the children in start order, only those in one of the given
+// states if any is given. It answers at once, also in the middle of a group
+// restart. Before the first start it returns none; after the end, what the end
+// has left.
+func (s *Supervisor) Children(in ...child.State) []child.Status {
+	l := s.latest()
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]child.Status, 0, l.m.Specs())
+	for c := l.m.First(); c != nil; c = c.Next() {
+		if len(in) == 0 || slices.Contains(in, c.State()) {
+			all = append(all, l.status(c))
+		}
+	}
+	return all
+}
+
+// Lookup returns the child at a path: a name, a path from this supervisor, or a
+// full one. It reports false if there is none, or the supervisor does not run.
+func (s *Supervisor) Lookup(path string) (child.Status, bool) {
+	l, name, err := s.resolve(path)
+	if err != nil {
+		return child.Status{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.m.Child(name)
+	if c == nil {
+		return child.Status{}, false
+	}
+	return l.status(c), true
+}
+
+// status describes a child. Under the lock.
+func (l *life) status(c *machine.Child) child.Status {
+	st := child.Status{
+		Name:       c.Spec.Name,
+		Path:       l.pathOf(c),
+		State:      c.State(),
+		Since:      l.began.Add(c.Since),
+		Restarts:   c.Restarts,
+		LastError:  c.LastError,
+		Abandoned:  c.Abandoned,
+		Restart:    c.Spec.Restart,
+		Supervisor: c.Super,
+	}
+	if c.NextStart != 0 {
+		st.NextStart = l.began.Add(c.NextStart)
+	}
+	if r := runOfChild(c); r != nil && !r.ended {
+		st.Unready = r.unready
+	}
+	return st
+}
+
+// Health returns nil when every declared child of the subtree is ready, else a
+// line for each that is not, joined by errors.Join, each beginning with its path.
+// A child that has ended well, or declined to run, is fine; one that was stopped
+// by hand is not, nor a supervisor that gave up. Children that were added by
+// StartChild do not count. A supervisor that does not run is ErrNotRunning.
+func (s *Supervisor) Health() error {
+	l, err := s.running()
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.ills(nil)...)
+}
+
+// ills appends the errors of the declared children of the subtree.
+func (l *life) ills(ills []error) []error {
+	var below []*life
+	l.mu.Lock()
+	for c := l.m.First(); c != nil; c = c.Next() {
+		if !c.Declared {
+			continue
+		}
+		r := runOfChild(c)
+		if r != nil && r.nested != nil && c.State() != child.Running {
+			below = append(below, r.nested) // its children tell more than it does
+			continue
+		}
+		if ill := ill(c, r, l.now()); ill != nil {
+			ills = append(ills, &ChildError{Path: l.pathOf(c), Err: ill})
+		}
+		if r != nil && r.nested != nil {
+			below = append(below, r.nested)
+		}
+	}
+	l.mu.Unlock()
+	for _, nested := range below {
+		ills = nested.ills(ills)
+	}
+	return ills
+}
+
+// ill returns what is wrong with a child, or nil.
+func ill(c *machine.Child, r *run, now time.Duration) error {
+	switch state := c.State(); {
+	case state == child.Running && r.unready == nil, state == child.Done && !c.Lost, c.Ignored:
+		return nil
+	case state == child.Running:
+		return &verdict.Because{Kind: child.ErrNotReady, Reason: r.unready}
+	case state == child.Waiting && c.NextStart > 0:
+		return because(fmt.Errorf("%w: next start in %v", child.ErrNotReady, (c.NextStart-now).Round(time.Millisecond)), c.LastError)
+	case c.LastError != nil:
+		return because(fmt.Errorf("%w: %v", child.ErrNotReady, state), c.LastError)
+	default:
+		return fmt.Errorf("%w: %v", child.ErrNotReady, state)
+	}
+}
+
+func because(kind, reason error) error {
+	if reason == nil {
+		return kind
+	}
+	return &verdict.Because{Kind: kind, Reason: reason}
+}

@@ -1,0 +1,96 @@
+package supervisor
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// A tree is what all supervisors of one tree share, for one life of its root.
+// Its lock is taken inside that of a life.
+type tree struct {
+	mu   sync.Mutex
+	seq  uint64 // of the latest event
+	left []*run // abandoned runs that have not returned, the first to be abandoned first
+}
+
+// abandon notes a run that is left behind. A child that is stopped at once was
+// never waited for, so it is not held against anybody.
+func (t *tree) abandon(r *run, after time.Duration, dump []byte) *Straggler {
+	s := &Straggler{Path: r.Path(), After: after}
+	if r.child.Spec.StopTimeout == child.AtOnce {
+		return s
+	}
+	s.Stack = stackOf(r, dump)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.left = append(t.left, r)
+	return s
+}
+
+// returned takes back that r was left behind.
+func (t *tree) returned(r *run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.left, r); i >= 0 {
+		t.left = slices.Delete(t.left, i, i+1)
+	}
+}
+
+// stopErr returns a *StopError of the runs at path and below that were left
+// behind, or nil.
+func (t *tree) stopErr(path string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var left []Straggler
+	for _, r := range t.left {
+		if at := r.straggler.Path; at == path || strings.HasPrefix(at, path+"/") {
+			left = append(left, *r.straggler)
+		}
+	}
+	if left == nil {
+		return nil
+	}
+	return &StopError{Left: left}
+}
+
+// stopErr returns a *StopError of the runs of this supervisor, and of those
+// below, that were left behind, or nil.
+func (l *life) stopErr() error { return l.tree.stopErr(l.path) }
+
+// maxDump bounds the text of all stacks: enough for tens of thousands of
+// goroutines. Of what lies beyond, no stack is reported.
+const maxDump = 64 << 20
+
+// allStacks returns the stacks of all goroutines. It stops the world for a
+// moment, so it is asked for only when somebody is about to be left behind.
+func allStacks() []byte {
+	for size := 1 << 16; ; size *= 4 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size {
+			return buf[:n]
+		}
+		if size >= maxDump {
+			return buf
+		}
+	}
+}
+
+// stackOf finds the stack of a run's goroutine among all. There is no name for a
+// goroutine that costs nothing while all is well, but the traceback prints the
+// receiver of run.once.
+func stackOf(r *run, dump []byte) []byte {
+	mark := fmt.Appendf(nil, "supervisor.(*run).once(%p", r)
+	for _, stack := range bytes.Split(dump, []byte("\n\n")) {
+		if bytes.Contains(stack, mark) {
+			return bytes.Clone(stack)
+		}
+	}
+	return nil
+}

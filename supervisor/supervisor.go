@@ -1,0 +1,92 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/runkey"
+)
+
+// A Supervisor starts, watches, restarts and stops children. Make one with New.
+// All methods may be called from any goroutine, also from children and
+// subscribers.
+//
+// A supervisor is the root of a tree if it is run by Serve or Start, and nested
+// if Run is the Run of another supervisor's child. After it has ended it can be
+// run again; every time it starts from its Spec, as in OTP: children that were
+// added meanwhile are gone.
+type Supervisor struct {
+	spec  Spec
+	fault error // what Validate says of spec
+
+	subs  atomic.Pointer[[]*subscription] // replaced, never changed
+	kinds atomic.Uint32                   // what subs want
+
+	mu   sync.Mutex
+	life *life // the current one, or the last; nil before the first
+}
+
+// New makes a supervisor. It cannot fail: a fault of the spec is the error of
+// Serve, Start, Run and StartChild, before any child of it has run.
+func New(spec Spec) *Supervisor {
+	spec.Children = append([]child.Spec(nil), spec.Children...)
+	return &Supervisor{spec: spec, fault: spec.Validate()}
+}
+
+// FromContext returns the supervisor of the child that ctx belongs to: in a
+// child's Run, and wherever a context derived from the child's goes. Outside of
+// any it reports false.
+func FromContext(ctx context.Context) (*Supervisor, bool) {
+	r := runOf(ctx)
+	if r == nil {
+		return nil, false
+	}
+	return r.life.sup, true
+}
+
+// runOf returns the run that ctx belongs to, or nil.
+func runOf(ctx context.Context) *run {
+	if ctx == nil {
+		return nil
+	}
+	r, _ := ctx.Value(runkey.Key{}).(*run)
+	return r
+}
+
+// Path returns where the supervisor stands in its tree, as /shop/jobs. Before
+// its first start it is a slash and its name; after its end it is what it was.
+func (s *Supervisor) Path() string {
+	if l := s.latest(); l != nil {
+		return l.path
+	}
+	return "/" + s.spec.name()
+}
+
+// Root returns the root of the tree that the supervisor runs in, itself if it
+// has no parent.
+func (s *Supervisor) Root() *Supervisor {
+	for {
+		l := s.latest()
+		if l == nil || l.parent == nil || l.isOver() {
+			return s
+		}
+		s = l.parent.life.sup
+	}
+}
+
+// latest returns the current life, or the last, or nil.
+func (s *Supervisor) latest() *life {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life
+}
+
+// running returns the current life, or an error if there is none.
+func (s *Supervisor) running() (*life, error) {
+	if l := s.latest(); l != nil && !l.isOver() {
+		return l, nil
+	}
+	return nil, &ChildError{Path: s.Path(), Err: ErrNotRunning}
+}
