@@ -25,3 +25,9 @@ demo: ## the example service, with random crashes, checked against a sequential 
 cover: ## coverage of all packages by all tests
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./... >/dev/null
 	$(GO) tool cover -func=cover.out | tail -n 1
+
+explore: ## every order of events for small trees, deeper than make test does: EXPLORE=states
+	EXPLORE=$${EXPLORE:-400000} $(GO) test -timeout 60m -run 'Explore|RandomWalks' -v ./internal/machine
+
+faults: ## breaks the rules of the machine one by one; the exploring tests must find each
+	FAULTS=1 $(GO) test -timeout 30m -run PlantedFaults -v ./internal/machine

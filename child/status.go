@@ -2,6 +2,7 @@ package child
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -51,11 +52,12 @@ func (s Status) fields() statusFields {
 		Name: s.Name, Path: s.Path, State: s.State, Since: s.Since, Restarts: s.Restarts,
 		Abandoned: s.Abandoned, Restart: s.Restart, Supervisor: s.Supervisor,
 	}
+	// By fmt, which survives an Error method that panics, as that of a typed nil.
 	if s.LastError != nil {
-		f.LastError = s.LastError.Error()
+		f.LastError = fmt.Sprint(s.LastError)
 	}
 	if s.Unready != nil {
-		f.Unready = s.Unready.Error()
+		f.Unready = fmt.Sprint(s.Unready)
 	}
 	if !s.NextStart.IsZero() {
 		f.NextStart = &s.NextStart

@@ -53,3 +53,7 @@ func (w *Window) grow(limit int) {
 	}
 	w.ring, w.head = ring, 0
 }
+
+// Count returns how many restarts it holds, some of which may be older than the
+// period: they go when the next one is added.
+func (w *Window) Count() int { return w.count }

@@ -43,7 +43,11 @@ type ChildError struct {
 	auto bool // it is the end of a supervisor by AutoShutdown
 }
 
-func (e *ChildError) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *ChildError) Error() string { return e.Path + ": " + inLine(e.Err) }
+
+// inLine is the text of an error in one line: that of errors.Join has several.
+// By fmt, which survives an Error method that panics, as that of a typed nil.
+func inLine(err error) string { return strings.ReplaceAll(fmt.Sprint(err), "\n", "; ") }
 
 // Unwrap returns Err.
 func (e *ChildError) Unwrap() error { return e.Err }
@@ -70,7 +74,7 @@ func (e *GaveUpError) Error() string {
 	if e.Err == nil {
 		return text + " ended"
 	}
-	return text + ": " + e.Err.Error()
+	return text + ": " + inLine(e.Err)
 }
 
 // Unwrap returns Err.

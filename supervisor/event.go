@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,8 +21,9 @@ type Event struct {
 	Stack    []byte        // of a panic, a hung run, or one that was left behind
 	Lost     uint64        // events before this one that the subscriber was too slow for
 
-	permanent bool // the child is Permanent
-	atOnce    bool // its StopTimeout is AtOnce
+	order     uint64 // among the events of one subscription; Seq begins anew with each start
+	permanent bool   // the child is Permanent
+	atOnce    bool   // its StopTimeout is AtOnce
 }
 
 // LogValue returns the fields that are set, for slog.
@@ -35,7 +35,7 @@ func (e Event) attrs() []slog.Attr {
 		attrs = append(attrs, slog.Int("restarts", e.Restarts))
 	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", e.Err.Error()))
+		attrs = append(attrs, slog.String("err", fmt.Sprint(e.Err)))
 	}
 	if e.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))
@@ -173,11 +173,10 @@ func (l *life) wanted() kinds {
 // send numbers an event and queues it for those who want it. All supervisors of
 // a tree come here under the tree's lock, so that everybody sees one order.
 func (l *life) send(e Event) {
-	e.Time = time.Now()
 	l.tree.mu.Lock()
 	defer l.tree.mu.Unlock()
 	l.tree.seq++
-	e.Seq = l.tree.seq
+	e.Seq, e.Time = l.tree.seq, time.Now()
 	if l.log.kinds()&e.Kind.set() != 0 {
 		l.log.queue.put(e)
 	}
@@ -197,8 +196,15 @@ func (l *life) send(e Event) {
 
 // fill adds what is too costly to make under a lock: the text of a panic's stack.
 func (e *Event) fill() {
-	var panicked *child.PanicError
-	if e.Kind == EventFailed && e.Stack == nil && errors.As(e.Err, &panicked) {
-		e.Stack = panicked.Stack()
+	if e.Stack != nil || e.Kind != EventFailed && e.Kind != EventStopped && e.Kind != EventLateExit {
+		return
 	}
+	defer func() { _ = recover() }() // of an Unwrap that panics
+	walk(e.Err, func(err error) bool {
+		panicked, found := err.(*child.PanicError)
+		if found {
+			e.Stack = panicked.Stack()
+		}
+		return found
+	})
 }

@@ -42,34 +42,29 @@ type life struct {
 }
 
 func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
+	spec := s.spec()
 	l := &life{
 		sup:        s,
 		parent:     parent,
-		path:       "/" + s.spec.name(),
+		path:       "/" + spec.name(),
 		base:       context.WithoutCancel(ctx),
 		began:      time.Now(),
-		passPanics: s.spec.PassPanics,
+		passPanics: spec.PassPanics,
 		up:         make(chan struct{}),
 		over:       make(chan struct{}),
-		m: machine.New(machine.Config{
-			Strategy:     s.spec.Strategy,
-			Intensity:    s.spec.Intensity,
-			AutoShutdown: s.spec.AutoShutdown,
-			MaxChildren:  s.spec.MaxChildren,
-			Backoff:      s.spec.Backoff != nil,
-		}),
+		m:          machine.New(spec.config()),
 	}
 	if parent == nil {
 		l.tree = new(tree)
-		l.log = newLogger(s.spec.Logger)
+		l.log = newLogger(spec.Logger)
 		return l
 	}
 	above := parent.life
 	l.tree, l.path = above.tree, parent.Path()
 	l.passPanics = l.passPanics || above.passPanics
 	l.log = above.log
-	if s.spec.Logger != nil {
-		l.log = newLogger(s.spec.Logger)
+	if spec.Logger != nil {
+		l.log = newLogger(spec.Logger)
 	}
 	return l
 }
@@ -78,9 +73,18 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 // sees time go forward only.
 func (l *life) now() time.Duration { return time.Since(l.began) }
 
-func (l *life) isOver() bool {
+// ordered reports whether children start and stop one after another. Upgrade
+// cannot change that.
+func (l *life) ordered() bool { return l.sup.spec().Strategy.Ordered() }
+
+func (l *life) isOver() bool { return isClosed(l.over) }
+
+// wasUp reports whether the declared children have been up, once.
+func (l *life) wasUp() bool { return isClosed(l.up) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-l.over:
+	case <-c:
 		return true
 	default:
 		return false
@@ -159,7 +163,7 @@ func (l *life) perform(s *step, acts []machine.Action) {
 			if r.pause == nil {
 				r.pause = &pause{make: a.Child.Spec.Backoff}
 				if r.pause.make == nil {
-					r.pause.make = l.sup.spec.Backoff
+					r.pause.make = l.sup.spec().Backoff
 				}
 			}
 			go l.ask(a.Child, r.pause, a.Reset)
@@ -241,7 +245,7 @@ func (l *life) cause(why machine.Why) error {
 
 // boot starts the declared children.
 func (l *life) boot() {
-	l.do(func(now time.Duration) []machine.Action { return l.m.Boot(l.sup.spec.Children, now) })
+	l.do(func(now time.Duration) []machine.Action { return l.m.Boot(l.sup.spec().Children, now) })
 }
 
 // close begins the end, for the given cause. The first cause stands.
@@ -273,7 +277,7 @@ func (l *life) stopBy(cause error, event func(time.Duration) []machine.Action) {
 
 // limitStop sets the timers for the whole stop.
 func (l *life) limitStop() {
-	limit := l.sup.spec.StopTimeout
+	limit := l.sup.spec().StopTimeout
 	if limit == 0 || limit == child.Forever {
 		return
 	}
@@ -323,7 +327,7 @@ func (l *life) gaveUp(end machine.End) *GaveUpError {
 	return e
 }
 
-func (l *life) pathOf(c *machine.Child) string { return l.path + "/" + c.Spec.Name }
+func (l *life) pathOf(c *machine.Child) string { return l.path + "/" + c.Name }
 
 // owns reports whether ctx belongs to a run of this supervisor or of one below.
 func (l *life) owns(ctx context.Context) bool {
@@ -346,7 +350,7 @@ func (l *life) link(r *run, nested *life) error {
 	case r.nested != nil:
 		err = &ChildError{Path: nested.path, Err: errTwoInside}
 	default:
-		r.nested = nested
+		r.nested, r.super = nested, nested.sup
 		l.perform(&s, l.m.Linked(r.child, r.number, l.now()))
 	}
 	l.mu.Unlock()
@@ -367,6 +371,10 @@ func (l *life) unlink(r *run) {
 	l.mu.Lock()
 	r.nested = nil
 	l.perform(&s, l.m.Unlinked(r.child, r.number, l.now()))
+	if r.cause != nil { // what is left of the run has its stop timeout for itself
+		r.stopped = l.now()
+		r.limitGrace()
+	}
 	l.mu.Unlock()
 	l.settle(&s)
 }

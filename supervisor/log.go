@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -36,11 +37,20 @@ func newLogger(to *slog.Logger) *logger {
 func (l *logger) look() {
 	var want kinds
 	for kind := EventKind(1); kind.valid(); kind++ {
-		if l.to.Enabled(context.Background(), kind.mostSevere()) {
+		if l.enabled(kind.mostSevere()) {
 			want |= kind.set()
 		}
 	}
 	l.want.Store(uint32(want))
+}
+
+func (l *logger) enabled(level slog.Level) (yes bool) {
+	defer func() {
+		if recover() != nil {
+			yes = true // writing will show what is broken
+		}
+	}()
+	return l.to.Enabled(context.Background(), level)
 }
 
 func (l *logger) kinds() kinds { return kinds(l.want.Load()) }
@@ -50,13 +60,31 @@ func (l *logger) write(e Event) {
 	l.look()
 }
 
-// flush waits until what has been queued is written, or for flushWait.
-func (l *logger) flush() {
+// flush waits until what has been queued, also by nested supervisors that have
+// a log of their own, is written, or for flushWait.
+func (l *life) flush() {
+	l.tree.mu.Lock()
+	logs := append(slices.Clone(l.tree.logs), l.log)
+	l.tree.mu.Unlock()
 	timer := time.NewTimer(flushWait)
 	defer timer.Stop()
-	select {
-	case <-l.queue.drained():
-	case <-timer.C:
+	for _, log := range logs {
+		select {
+		case <-log.queue.drained():
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// outlive notes the log of a nested supervisor that has ended, for the end of
+// the tree to wait for. It lets go of those that have nothing more to write.
+func (t *tree) outlive(log *logger) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.logs = slices.DeleteFunc(t.logs, func(l *logger) bool { return l == log || !l.queue.waits() })
+	if log.queue.waits() {
+		t.logs = append(t.logs, log)
 	}
 }
 

@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"slices"
+
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/verdict"
@@ -13,21 +15,14 @@ func classify(err error) machine.Outcome {
 		return machine.Outcome{Kind: machine.Normal}
 	}
 	out := machine.Outcome{Kind: machine.Failure, Err: err}
-	mark(err, &out, 0)
+	walk(err, func(err error) (found bool) { return mark(err, &out) })
 	return out
 }
 
-// deepest is how far an error's chain is followed: one that never ends must not
-// keep its child from ending.
-const deepest = 100
-
-// mark finds the outermost error in the tree of err that says more than
-// "failed", and reports whether there is one. The error of a supervisor ends the
-// search: what a child further down said was meant for that supervisor.
-func mark(err error, out *machine.Outcome, depth int) (found bool) {
-	if err == nil || depth > deepest {
-		return false
-	}
+// mark notes what err itself, not what it wraps, says more than "failed", and
+// reports whether the search is over. The error of a supervisor ends it: what a
+// child further down said was meant for that supervisor.
+func mark(err error, out *machine.Outcome) (found bool) {
 	switch e := err.(type) {
 	case *GaveUpError:
 		out.Kind, out.GaveUp = machine.Shutdown, true
@@ -37,8 +32,6 @@ func mark(err error, out *machine.Outcome, depth int) (found bool) {
 			out.Kind = machine.Shutdown
 		}
 		return true
-	case *StopError:
-		return false
 	case *verdict.Escalation:
 		out.Kind = machine.Escalated
 		return true
@@ -56,17 +49,35 @@ func mark(err error, out *machine.Outcome, depth int) (found bool) {
 			return true
 		}
 	}
-	switch e := err.(type) {
-	case interface{ Unwrap() error }:
-		return mark(e.Unwrap(), out, depth+1)
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			if mark(inner, out, depth+1) {
-				return true
-			}
-		}
-	}
 	return false
+}
+
+// mostLooked is how many errors are looked at in one. An error that wraps itself
+// must not keep its child from ending, as it would keep errors.Is.
+const mostLooked = 1000
+
+// walk has look see err and all that it wraps, the outermost first, in the order
+// of errors.Is, until look says that it has found what it looks for.
+func walk(err error, look func(error) (found bool)) {
+	left := mostLooked
+	var visit func(error) bool
+	visit = func(err error) bool {
+		if err == nil || left == 0 {
+			return false
+		}
+		left--
+		if look(err) {
+			return true
+		}
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			return visit(e.Unwrap())
+		case interface{ Unwrap() []error }:
+			return slices.ContainsFunc(e.Unwrap(), visit)
+		}
+		return false
+	}
+	visit(err)
 }
 
 // is reports whether err itself, not what it wraps, is target.

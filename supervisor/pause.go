@@ -30,7 +30,7 @@ func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 func (p *pause) next(reset bool) time.Duration {
 	if p.policy == nil {
 		if p.policy = p.make(); p.policy == nil {
-			return 0
+			p.policy = child.Constant(0)()
 		}
 	} else if reset {
 		p.policy.Reset()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -54,9 +55,8 @@ func wrap(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var stop *StopError
-	if errors.As(err, &stop) {
-		return err
+	if stop, ok := err.(*StopError); ok { // not errors.As: err may be a user's
+		return stop
 	}
 	return &ChildError{Path: path, Err: err}
 }
@@ -77,10 +77,10 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if ctx == nil {
 		return errNilContext
 	}
-	if s.fault != nil {
-		return s.fault
+	if err := s.fault(); err != nil {
+		return err
 	}
-	if err := errors.Join(s.spec.childFaults(s.Path(), specs)...); err != nil {
+	if err := errors.Join(s.spec().childFaults(s.Path(), specs)...); err != nil {
 		return err
 	}
 	l, err := s.running()
@@ -101,7 +101,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	for i, spec := range specs {
 		c, made := l.add(spec)
 		added, calls = append(added, c), append(calls, made)
-		if l.sup.spec.Strategy.Ordered() {
+		if l.ordered() {
 			err = wrap(l.path+"/"+specs[i].Name, made.wait(ctx))
 		}
 		if err != nil {
@@ -109,7 +109,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 		}
 	}
 	for i, made := range calls {
-		if err == nil && !l.sup.spec.Strategy.Ordered() {
+		if err == nil && !l.ordered() {
 			err = wrap(l.path+"/"+specs[i].Name, made.wait(ctx))
 		}
 	}
@@ -131,31 +131,30 @@ func (l *life) add(spec child.Spec) (c *machine.Child, made *call) {
 
 // undo removes children whose start is taken back, the last first, and waits
 // until they are gone: each has a stop timeout, so there is no need for a limit.
-func (l *life) undo(added []*machine.Child) error {
-	var calls []*call
-	for i := len(added) - 1; i >= 0; i-- {
-		if added[i] == nil {
-			continue
+// It returns who was left behind.
+func (l *life) undo(added []*machine.Child) (left error) {
+	var sideBySide []*call
+	for _, c := range slices.Backward(added) {
+		if c == nil {
+			continue // it was refused
 		}
 		made := newCall()
-		calls = append(calls, made)
-		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(added[i], true, made, now) })
-		if l.sup.spec.Strategy.Ordered() {
-			l.settled(made)
+		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(c, true, made, now) })
+		if l.ordered() {
+			left = and(left, leftBehind(<-made.done))
+		} else {
+			sideBySide = append(sideBySide, made)
 		}
 	}
-	var left error
-	for _, made := range calls {
-		left = and(left, l.settled(made))
+	for _, made := range sideBySide {
+		left = and(left, leftBehind(<-made.done))
 	}
 	return left
 }
 
-// settled waits for the answer to an undo; if the whole supervisor stops, that
-// is as good. It returns who was left behind.
-func (l *life) settled(made *call) error {
-	err := <-made.done
-	made.done <- err // for whoever asks again
+// leftBehind returns the error if it is a *StopError. Other answers to an undo
+// say that the child is gone already, or that the whole supervisor stops.
+func leftBehind(err error) error {
 	var stop *StopError
 	if errors.As(err, &stop) {
 		return stop
@@ -166,7 +165,7 @@ func (l *life) settled(made *call) error {
 // refuseUnready refuses to wait for a start with the context of a run, of any
 // depth below this supervisor, whose own start this supervisor waits for.
 func (l *life) refuseUnready(ctx context.Context, name string) error {
-	if !l.sup.spec.Strategy.Ordered() {
+	if !l.ordered() {
 		return nil
 	}
 	for r := runOf(ctx); r != nil; r = r.life.parent {
@@ -261,7 +260,7 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 			}
 		}
 		p := pending{l.path + "/" + name, l.order(what, name)}
-		if !l.sup.spec.Strategy.Ordered() {
+		if !l.ordered() {
 			sideBySide = append(sideBySide, p)
 			continue
 		}

@@ -32,15 +32,17 @@ type run struct {
 	deadline
 	own *time.Timer
 
-	cause     error // why it was stopped, or that it has ended; else nil
-	stopped   time.Duration
-	ready     bool
-	ended     bool
-	unready   error
-	grace     context.Context
-	graceEnd  context.CancelFunc
-	nested    *life // the supervisor inside
-	straggler *Straggler
+	cause      error // why it was stopped, or that it has ended; else nil
+	stopped    time.Duration
+	ready      bool
+	ended      bool
+	unready    error
+	grace      context.Context
+	graceEnd   context.CancelCauseFunc
+	graceTimer *time.Timer // ends a grace that was asked for before the stop
+	nested     *life       // the supervisor inside
+	super      *Supervisor // that supervisor, or the one that was inside last, in an earlier run even
+	straggler  *Straggler
 }
 
 // seal has the one method of child.Context that only package context can write.
@@ -54,7 +56,7 @@ func newRun(l *life, c *machine.Child) *run {
 		call: c.Spec.Run, decide: c.Spec.Decide,
 	}
 	if last := runOfChild(c); last != nil {
-		r.pause = last.pause
+		r.pause, r.super = last.pause, last.super
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
 	c.Handle = r
@@ -117,6 +119,9 @@ func (r *run) OnError(err error) {
 	}
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
+	if r.straggler != nil {
+		return // left behind: it changes nothing any more
+	}
 	if !r.ended {
 		r.child.LastError = err
 	}
@@ -125,50 +130,63 @@ func (r *run) OnError(err error) {
 
 func (r *run) Heartbeat() { r.beat.Store(int64(r.life.now())) }
 
-// Grace makes its context when it is first asked for: most runs need none.
+// Grace makes its context when it is first asked for: most runs need none. Before
+// the stop its end is not known.
 func (r *run) Grace() context.Context {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	switch {
-	case r.grace != nil:
-	case r.ended:
-		r.grace, r.graceEnd = context.WithCancel(context.WithoutCancel(r))
-		r.graceEnd()
-	case r.cause == nil:
-		r.grace, r.graceEnd = context.WithCancel(context.WithoutCancel(r)) // its end is set when the stop comes
+	if r.grace != nil {
+		return r.grace
+	}
+	limit, limited := r.child.StopTimeout()
+	switch values := context.WithoutCancel(r); {
+	case r.cause != nil && limited && !r.ended:
+		ctx, cancel := context.WithDeadline(values, r.life.began.Add(r.stopped+mostOf(limit)))
+		r.grace, r.graceEnd = ctx, func(error) { cancel() }
 	default:
-		r.grace, r.graceEnd = context.WithCancel(context.WithoutCancel(r))
-		if limit, limited := r.child.StopTimeout(); limited {
-			r.graceEnd()
-			end := r.life.began.Add(r.stopped + mostOf(limit))
-			r.grace, r.graceEnd = context.WithDeadline(context.WithoutCancel(r), end)
-		}
+		r.grace, r.graceEnd = context.WithCancelCause(values)
+	}
+	if r.ended {
+		r.graceEnd(nil)
 	}
 	return r.grace
 }
 
-// stop ends the context of a run whose turn to stop has come, and sets the end
-// of its grace if somebody has asked for that already.
+// limitGrace sets the end of a grace that was asked for before it was known.
+// Under the lock.
+func (r *run) limitGrace() {
+	limit, limited := r.child.StopTimeout()
+	if r.grace == nil || r.ended || !limited {
+		return
+	}
+	if _, set := r.grace.Deadline(); set {
+		return
+	}
+	if r.graceTimer == nil {
+		end := r.graceEnd
+		r.graceTimer = time.AfterFunc(mostOf(limit), func() { end(context.DeadlineExceeded) })
+	} else {
+		r.graceTimer.Reset(mostOf(limit))
+	}
+}
+
+// stop ends the context of a run whose turn to stop has come.
 func (r *run) stop(cause error) {
 	r.cancel(cause)
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	if r.grace == nil || r.ended {
-		return
-	}
-	if limit, limited := r.child.StopTimeout(); limited {
-		if _, set := r.grace.Deadline(); !set {
-			time.AfterFunc(mostOf(limit), r.graceEnd)
-		}
-	}
+	r.limitGrace()
 }
 
 func (r *run) endGrace() {
 	r.life.mu.Lock()
 	end := r.graceEnd
+	if r.graceTimer != nil {
+		r.graceTimer.Stop()
+	}
 	r.life.mu.Unlock()
 	if end != nil {
-		end()
+		end(nil)
 	}
 }
 
@@ -183,15 +201,17 @@ func (r *run) inside() *life {
 // restarted without a pause.
 func (r *run) loop() {
 	for r != nil {
-		r = r.once()
+		r = r.once([2]*run{r})
 	}
 }
 
-// once calls Run, and brings the news of its end. The name and the receiver of
-// this function are how the goroutine of a run is found among all stacks.
+// once calls Run, and brings the news of its end. The name and the argument of
+// this function are how the goroutine of a run is found among all stacks. An
+// array, as that is handed over in memory: the receiver comes in a register, and
+// what a traceback prints of it is not to be relied on.
 //
 //go:noinline
-func (r *run) once() (next *run) {
+func (r *run) once(_ [2]*run) (next *run) {
 	var (
 		err      error
 		returned bool
@@ -206,10 +226,11 @@ func (r *run) once() (next *run) {
 			go r.leave(child.ErrGoexit, false)
 			return
 		default:
+			// A panic may have come in the middle of a Goexit, which goes on after
+			// the recovering: this goroutine is not to be relied on.
+			err = child.ErrGoexit
 			if v := recover(); v != nil {
-				err, returned = child.Recovered(v), true
-			} else {
-				err = child.ErrGoexit
+				err = child.Recovered(v)
 			}
 		}
 		next = r.leave(err, returned)
@@ -223,24 +244,38 @@ func (r *run) once() (next *run) {
 // the news. It returns the run that this goroutine is to go on with, or nil; with
 // lives false the goroutine is about to end, and takes nothing on.
 func (r *run) leave(err error, lives bool) (next *run) {
-	stopping := r.Err() != nil
-	r.cancel(nil)
-	r.endGrace()
+	stopped := r.end()
 	out := machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit} // if judging calls Goexit
-	judged := false
+	judged := false                                                     // or panics
 	defer func() {
 		if v := recover(); v != nil {
-			out = machine.Outcome{Kind: machine.Failure, Err: child.Recovered(v)}
-			judged = true
+			out.Err = child.Recovered(v)
 		}
 		next = r.exited(out, lives && judged)
 	}()
-	if r.decide != nil && !stopping {
+	if r.decide != nil && !stopped {
 		err = r.decide(err)
 	}
 	out = classify(err)
 	judged = true
 	return nil
+}
+
+// end ends the contexts of a run that has returned, and reports whether it was
+// asked to stop before. From here on nothing that the run calls has an effect,
+// also while its end is still being judged.
+func (r *run) end() (stopped bool) {
+	r.life.mu.Lock()
+	r.ended = true
+	stopped = r.cause != nil
+	if !stopped {
+		r.cause = context.Canceled
+	}
+	cause := r.cause
+	r.life.mu.Unlock()
+	r.cancel(cause)
+	r.endGrace()
+	return stopped
 }
 
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
@@ -250,10 +285,6 @@ func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 		s.self = r
 	}
 	l.mu.Lock()
-	r.ended = true
-	if r.cause == nil {
-		r.cause = context.Canceled
-	}
 	if r.straggler != nil {
 		l.tree.returned(r)
 	}

@@ -33,7 +33,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	}
 	l.close(stopCause(ctx))
 	<-l.over
-	l.log.flush()
+	l.flush()
 	return l.err
 }
 
@@ -58,16 +58,14 @@ func (s *Supervisor) Start(ctx context.Context) error {
 			return nil
 		case <-ctx.Done():
 		case <-l.over:
-			select {
-			case <-l.up: // and down again already
+			if l.wasUp() { // and down again already
 				return nil
-			default:
 			}
 		}
 	}
 	l.close(stopCause(ctx))
 	<-l.over
-	l.log.flush()
+	l.flush()
 	switch {
 	case l.m.End().Kind != machine.EndAsked:
 		return l.err
@@ -95,21 +93,24 @@ func (s *Supervisor) Run(ctx child.Context) error {
 		l.boot()
 		select {
 		case <-l.up:
-			if ctx.Ready() == nil { // else ctx is about to end
-				select {
-				case <-ctx.Done():
-				case <-l.over:
-				}
-			}
 		case <-ctx.Done():
 		case <-l.over:
 		}
+		// Also if it is over by now: a supervisor that was up and ended has not
+		// failed to start.
+		if l.wasUp() && ctx.Ready() == nil { // else ctx is about to end
+			select {
+			case <-ctx.Done():
+			case <-l.over:
+			}
+		}
 	}
-	l.close(runCause(ctx, l.parent))
+	l.close(l.runCause(ctx))
 	<-l.over
 	if l.parent == nil {
-		l.log.flush()
+		l.flush()
 	} else {
+		l.tree.outlive(l.log)
 		l.parent.life.unlink(l.parent)
 	}
 	return l.err
@@ -120,8 +121,11 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 	if ctx == nil {
 		return nil, errNilContext
 	}
-	if s.fault != nil {
-		return nil, s.fault
+	if err := s.fault(); err != nil {
+		if parent != nil {
+			err = s.spec().validate(parent.Path()) // where it stands was not known to New
+		}
+		return nil, err
 	}
 	l := newLife(s, ctx, parent) // before the lock: ctx may be a user's own type
 	s.mu.Lock()
@@ -139,6 +143,7 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 		return l, nil
 	}
 	if err := parent.life.link(parent, l); err != nil {
+		l.close(err) // for whoever has seen it already
 		s.mu.Lock()
 		s.life = before
 		s.mu.Unlock()
@@ -157,9 +162,14 @@ func stopCause(ctx context.Context) error {
 
 // runCause is the cause that children see when the end of a run stops the
 // supervisor in it: that of the run.
-func runCause(ctx context.Context, parent *run) error {
-	if cause := context.Cause(ctx); cause != nil && parent != nil && parent.Err() != nil {
-		return cause
+func (l *life) runCause(ctx context.Context) error {
+	if r := l.parent; r != nil {
+		r.life.mu.Lock()
+		cause := r.cause
+		r.life.mu.Unlock()
+		if cause != nil && cause != context.Canceled { // else it has just returned
+			return cause
+		}
 	}
 	return stopCause(ctx)
 }
@@ -201,7 +211,7 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 		l.hasten(child.ErrStopped)
 		<-l.over
 	}
-	l.log.flush()
+	l.flush()
 	return l.stopErr()
 }
 
@@ -214,6 +224,7 @@ func (s *Supervisor) Wait() error {
 		return &ChildError{Path: s.Path(), Err: ErrNotRunning}
 	}
 	<-l.over
+	l.flush()
 	return l.err
 }
 
@@ -230,5 +241,5 @@ func (s *Supervisor) Done() <-chan struct{} {
 
 // String returns the path and the strategy, for use in messages.
 func (s *Supervisor) String() string {
-	return fmt.Sprintf("%s (%v)", s.Path(), s.spec.Strategy)
+	return fmt.Sprintf("%s (%v)", s.Path(), s.spec().Strategy)
 }

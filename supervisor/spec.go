@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -66,13 +67,15 @@ const defaultName = "root"
 // Validate returns all faults of the spec and of its children, as
 // *child.SpecError joined by errors.Join, or nil. New does not fail: a fault is
 // the error of Serve, Start, Run and StartChild.
-func (s Spec) Validate() error {
-	name := s.name()
+func (s Spec) Validate() error { return s.validate("/" + s.name()) }
+
+// validate is Validate for a supervisor at path.
+func (s Spec) validate(path string) error {
 	var faults []error
 	fault := func(field, format string, args ...any) {
-		faults = append(faults, &child.SpecError{Path: "/" + name, Field: field, Problem: fmt.Sprintf(format, args...)})
+		faults = append(faults, &child.SpecError{Path: path, Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
-	if problem := child.NameProblem(name); problem != "" {
+	if problem := child.NameProblem(s.name()); problem != "" {
 		fault("Name", "%s", problem)
 	}
 	if !s.Strategy.Valid() {
@@ -92,7 +95,18 @@ func (s Spec) Validate() error {
 	if s.StopTimeout < 0 {
 		fault("StopTimeout", "negative: %v", s.StopTimeout)
 	}
-	return errors.Join(append(faults, s.childFaults("/"+name, s.Children)...)...)
+	return errors.Join(append(faults, s.childFaults(path, s.Children)...)...)
+}
+
+// config is what of the spec the machine needs.
+func (s Spec) config() machine.Config {
+	return machine.Config{
+		Strategy:     s.Strategy,
+		Intensity:    s.Intensity,
+		AutoShutdown: s.AutoShutdown,
+		MaxChildren:  s.MaxChildren,
+		Backoff:      s.Backoff != nil,
+	}
 }
 
 func (s Spec) name() string {

@@ -72,7 +72,7 @@ func (s *Supervisor) Lookup(path string) (child.Status, bool) {
 // status describes a child. Under the lock.
 func (l *life) status(c *machine.Child) child.Status {
 	st := child.Status{
-		Name:       c.Spec.Name,
+		Name:       c.Name,
 		Path:       l.pathOf(c),
 		State:      c.State(),
 		Since:      l.began.Add(c.Since),
@@ -85,7 +85,7 @@ func (l *life) status(c *machine.Child) child.Status {
 	if c.NextStart != 0 {
 		st.NextStart = l.began.Add(c.NextStart)
 	}
-	if r := runOfChild(c); r != nil && !r.ended {
+	if r := runOfChild(c); r != nil && c.State().Alive() {
 		st.Unready = r.unready
 	}
 	return st
@@ -101,32 +101,45 @@ func (s *Supervisor) Health() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.ills(nil)...)
+	return errors.Join(l.ills()...)
 }
 
-// ills appends the errors of the declared children of the subtree.
-func (l *life) ills(ills []error) []error {
-	var below []*life
+// ills returns the errors of the declared children of the subtree, in start order.
+func (l *life) ills() (ills []error) {
+	type member struct {
+		ill    error
+		nested *life
+		up     bool
+	}
+	var members []member
 	l.mu.Lock()
 	for c := l.m.First(); c != nil; c = c.Next() {
 		if !c.Declared {
 			continue
 		}
+		m := member{up: c.State() == child.Running}
 		r := runOfChild(c)
-		if r != nil && r.nested != nil && c.State() != child.Running {
-			below = append(below, r.nested) // its children tell more than it does
-			continue
+		if r != nil {
+			m.nested = r.nested
 		}
 		if ill := ill(c, r, l.now()); ill != nil {
-			ills = append(ills, &ChildError{Path: l.pathOf(c), Err: ill})
+			m.ill = &ChildError{Path: l.pathOf(c), Err: ill}
 		}
-		if r != nil && r.nested != nil {
-			below = append(below, r.nested)
+		if m.ill != nil || m.nested != nil {
+			members = append(members, m)
 		}
 	}
 	l.mu.Unlock()
-	for _, nested := range below {
-		ills = nested.ills(ills)
+	for _, m := range members {
+		var below []error
+		if m.nested != nil {
+			below = m.nested.ills()
+		}
+		// What holds up a supervisor tells more than that it is not up.
+		if m.ill != nil && (m.up || len(below) == 0) {
+			ills = append(ills, m.ill)
+		}
+		ills = append(ills, below...)
 	}
 	return ills
 }

@@ -16,8 +16,9 @@ import (
 // Its lock is taken inside that of a life.
 type tree struct {
 	mu   sync.Mutex
-	seq  uint64 // of the latest event
-	left []*run // abandoned runs that have not returned, the first to be abandoned first
+	seq  uint64    // of the latest event
+	left []*run    // abandoned runs that have not returned, the first to be abandoned first
+	logs []*logger // of nested supervisors that have ended, with lines still to be written
 }
 
 // abandon notes a run that is left behind. A child that is stopped at once was
@@ -84,11 +85,12 @@ func allStacks() []byte {
 
 // stackOf finds the stack of a run's goroutine among all. There is no name for a
 // goroutine that costs nothing while all is well, but the traceback prints the
-// receiver of run.once.
+// argument of run.once.
 func stackOf(r *run, dump []byte) []byte {
-	mark := fmt.Appendf(nil, "supervisor.(*run).once(%p", r)
+	mark := fmt.Appendf(nil, "{%p, ", r)
 	for _, stack := range bytes.Split(dump, []byte("\n\n")) {
-		if bytes.Contains(stack, mark) {
+		_, call, _ := bytes.Cut(stack, []byte("supervisor.(*run).once("))
+		if args, _, _ := bytes.Cut(call, []byte("\n")); bytes.Contains(args, mark) {
 			return bytes.Clone(stack)
 		}
 	}

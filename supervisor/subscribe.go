@@ -71,6 +71,7 @@ type subscription struct {
 
 	mu          sync.Mutex
 	quiet, loud ring
+	count       uint64 // of events so far
 	lost        uint64
 	busy        bool // the goroutine runs
 	cancelled   bool
@@ -84,6 +85,8 @@ func (s *subscription) put(e Event) {
 	if s.cancelled {
 		return
 	}
+	s.count++
+	e.order = s.count
 	q := &s.quiet
 	if e.Kind.set()&loudKinds != 0 {
 		q = &s.loud
@@ -103,7 +106,7 @@ func (s *subscription) take() (Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := &s.quiet
-	if q.count == 0 || s.loud.count > 0 && s.loud.front().Seq < q.front().Seq {
+	if q.count == 0 || s.loud.count > 0 && s.loud.front().order < q.front().order {
 		q = &s.loud
 	}
 	if q.count == 0 || s.cancelled {
@@ -140,6 +143,7 @@ func (s *subscription) deliver() {
 func (s *subscription) call(e Event) {
 	defer func() {
 		if v := recover(); v != nil {
+			defer func() { _ = recover() }() // the default logger may be what is broken
 			slog.Error("coppice: an event subscriber panicked", "err", child.Recovered(v), "event", e.Kind.String(), "path", e.Path)
 		}
 	}()
@@ -158,6 +162,13 @@ func (s *subscription) drained() <-chan struct{} {
 		close(done)
 	}
 	return done
+}
+
+// waits reports whether something waits, or is being delivered.
+func (s *subscription) waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy
 }
 
 func (s *subscription) cancel() {

@@ -18,8 +18,7 @@ import (
 // run again; every time it starts from its Spec, as in OTP: children that were
 // added meanwhile are gone.
 type Supervisor struct {
-	spec  Spec
-	fault error // what Validate says of spec
+	declared atomic.Pointer[declaration]
 
 	subs  atomic.Pointer[[]*subscription] // replaced, never changed
 	kinds atomic.Uint32                   // what subs want
@@ -32,8 +31,20 @@ type Supervisor struct {
 // Serve, Start, Run and StartChild, before any child of it has run.
 func New(spec Spec) *Supervisor {
 	spec.Children = append([]child.Spec(nil), spec.Children...)
-	return &Supervisor{spec: spec, fault: spec.Validate()}
+	s := new(Supervisor)
+	s.declared.Store(&declaration{spec, spec.Validate()})
+	return s
 }
+
+// A declaration is a spec and what Validate says of it. It is never changed,
+// Upgrade replaces it.
+type declaration struct {
+	spec  Spec
+	fault error
+}
+
+func (s *Supervisor) spec() *Spec  { return &s.declared.Load().spec }
+func (s *Supervisor) fault() error { return s.declared.Load().fault }
 
 // FromContext returns the supervisor of the child that ctx belongs to: in a
 // child's Run, and wherever a context derived from the child's goes. Outside of
@@ -61,7 +72,7 @@ func (s *Supervisor) Path() string {
 	if l := s.latest(); l != nil {
 		return l.path
 	}
-	return "/" + s.spec.name()
+	return "/" + s.spec().name()
 }
 
 // Root returns the root of the tree that the supervisor runs in, itself if it

@@ -28,9 +28,9 @@ type Tree struct {
 func (s *Supervisor) Tree() Tree {
 	t := Tree{
 		Status: child.Status{
-			Name: s.spec.name(), Path: s.Path(), State: child.Stopped, Supervisor: true,
+			Name: s.spec().name(), Path: s.Path(), State: child.Stopped, Supervisor: true,
 		},
-		Strategy: s.spec.Strategy,
+		Strategy: s.spec().Strategy,
 		at:       time.Now(),
 	}
 	l := s.latest()
@@ -54,11 +54,11 @@ func (l *life) self() child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := child.Status{
-		Name: l.sup.spec.name(), Path: l.path, Supervisor: true,
+		Name: l.sup.spec().name(), Path: l.path, Supervisor: true,
 		Since: l.began.Add(l.m.Since()),
 	}
 	switch l.m.Phase() {
-	case machine.Booting:
+	case machine.Unborn, machine.Booting:
 		st.State = child.Starting
 	case machine.Up:
 		st.State = child.Running
@@ -78,17 +78,16 @@ func (l *life) branches(at time.Time) []Tree {
 	all := make([]Tree, 0, l.m.Specs())
 	var below []*life
 	for c := l.m.First(); c != nil; c = c.Next() {
-		all = append(all, Tree{Status: l.status(c), at: at})
+		t := Tree{Status: l.status(c), at: at}
 		var nested *life
-		if r := runOfChild(c); r != nil {
-			nested = r.nested
+		if r := runOfChild(c); r != nil && r.super != nil {
+			t.Strategy, nested = r.super.spec().Strategy, r.nested
 		}
-		below = append(below, nested)
+		all, below = append(all, t), append(below, nested)
 	}
 	l.mu.Unlock()
 	for i, nested := range below {
 		if nested != nil {
-			all[i].Strategy = nested.sup.spec.Strategy
 			all[i].Children = nested.branches(at)
 		}
 	}
@@ -231,8 +230,9 @@ func (t *Tree) describe() string {
 	return strings.TrimRight(text, " ")
 }
 
-// oneLine is the text of an error, cut at its first line.
+// oneLine is the text of an error, cut at its first line. By fmt, which survives
+// an Error method that panics, as that of a typed nil.
 func oneLine(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\n")
+	text, _, _ := strings.Cut(fmt.Sprint(err), "\n")
 	return text
 }

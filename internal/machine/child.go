@@ -10,7 +10,8 @@ import (
 // A Child is one child of the supervisor: its spec, its state, and what is to
 // happen next.
 type Child struct {
-	Spec child.Spec
+	Name string
+	Spec child.Spec // its Name is the child's; Upgrade replaces the rest
 
 	// Handle is the shell's; the machine does not touch it.
 	Handle any
@@ -33,6 +34,7 @@ type Child struct {
 	origin     origin
 	then       then
 	armed      Timer // its one timer; NoTimer: none
+	reason     error // of a Waiting child: what it is restarted for; nil after a normal end
 
 	taken   bool // part of the group operation: alive: must stop; down: must start
 	charged bool // its restart is in the window already
@@ -42,6 +44,7 @@ type Child struct {
 	healthy bool // its last run was ready long enough for the backoff to begin anew
 	held    bool // its restart is due and waits for Resume
 	hung    bool // it is being stopped because it let its heartbeat pass
+	halted  bool // the supervisor in it was told to end now
 	left    bool // it was stopped with a group and not started again
 	linked  bool // present among the children
 }
@@ -133,7 +136,7 @@ func count(b bool) int {
 // append adds a child behind all others.
 func (m *Machine) append(spec child.Spec, o origin) *Child {
 	m.seq++
-	c := &Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
+	c := &Child{Name: spec.Name, Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
 	c.policy = spec.Backoff != nil || m.conf.Backoff
 	m.link(c)
 	m.names[spec.Name] = c
@@ -175,7 +178,7 @@ func (m *Machine) remove(c *Child) {
 		m.last = c.prev
 	}
 	c.prev, c.next, c.linked = nil, nil, false
-	delete(m.names, c.Spec.Name)
+	delete(m.names, c.Name)
 	m.specs--
 	m.supers -= count(c.Super)
 	m.tell(Removed, c, nil)

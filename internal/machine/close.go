@@ -87,7 +87,7 @@ func (m *Machine) Halt(now time.Duration) []Action {
 			switch {
 			case !c.alive():
 			case c.Nested:
-				m.emit(Action{Kind: Halt, Child: c, Run: c.run})
+				m.halt(c)
 			default:
 				m.abandon(c)
 			}

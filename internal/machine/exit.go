@@ -77,7 +77,7 @@ func (m *Machine) gone(c *Child, out Outcome, abandoned bool) {
 // failure is the outcome of a run that was stopped for a failure of that kind.
 // What the run itself said is kept, unless it only repeats that it was stopped.
 func failure(kind, said error) Outcome {
-	if said == nil || said == context.Canceled {
+	if said == nil || said == kind || said == context.Canceled {
 		return Outcome{Kind: Failure, Err: kind}
 	}
 	return Outcome{Kind: Failure, Err: &verdict.Because{Kind: kind, Reason: said}}
@@ -89,7 +89,7 @@ func (m *Machine) rest(c *Child, s child.State, err error) {
 	if m.leader == c {
 		m.leader = nil
 	}
-	c.taken, c.held, c.charged, c.then = false, false, false, thenKeep
+	c.taken, c.held, c.left, c.charged, c.then = false, false, false, false, thenKeep
 	m.setState(c, s)
 	m.answer(c, false, nil)
 	m.answer(c, true, err)
@@ -131,9 +131,10 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	retry := c.origin == originAuto || c.Spec.RetryStart
 	switch {
 	case out.Kind == Escalated:
+		m.setState(c, child.Stopped)
 		m.giveUp(EndEscalated, c, out.Err)
 	case retry:
-		c.origin, c.charged, c.healthy = originAuto, false, false
+		c.origin, c.charged, c.healthy, c.reason = originAuto, false, false, out.Err
 		m.setState(c, child.Waiting)
 		if m.lane == up && m.cur == c {
 			m.dissolve(c)
@@ -145,6 +146,10 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 		m.setState(c, child.Stopped)
 		m.close(End{Kind: EndStart, Child: c, Err: out.Err})
 	default:
+		if m.lane == up && m.cur == c { // what comes after it is not to start without it
+			m.dissolve(c)
+			m.tellLeft(c)
+		}
 		m.rest(c, child.Stopped, out.Err)
 	}
 }
@@ -167,6 +172,7 @@ func (m *Machine) runEnded(c *Child, out Outcome) {
 	}
 	switch {
 	case out.Kind == Escalated:
+		m.setState(c, child.Stopped)
 		m.giveUp(EndEscalated, c, out.Err)
 	case c.Spec.Restart == child.Temporary:
 		m.rest(c, child.Done, out.Err)

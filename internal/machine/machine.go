@@ -46,7 +46,8 @@ type Config struct {
 type Phase uint8
 
 const (
-	Booting Phase = iota // declared children are having their first start
+	Unborn  Phase = iota // Boot has not come
+	Booting              // declared children are having their first start
 	Up
 	Closing // all children are to stop, nothing starts
 	Over    // nothing runs
@@ -118,9 +119,14 @@ func (m *Machine) finish() []Action {
 	return m.out
 }
 
-// Boot starts the declared children. It is the first event, and comes once.
+// Boot starts the declared children. It comes once. If the end has come before
+// it, it does nothing.
 func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
 	m.begin(now)
+	if m.phase != Unborn {
+		return m.finish()
+	}
+	m.phase, m.since = Booting, now
 	for _, spec := range specs {
 		c := m.append(spec, originBoot)
 		c.Declared = true

@@ -12,7 +12,7 @@ func (m *Machine) Add(spec child.Spec, who Waiter, now time.Duration) (*Child, [
 	m.begin(now)
 	var refusal error
 	switch {
-	case m.phase >= Closing:
+	case m.phase == Unborn || m.phase >= Closing:
 		refusal = ErrNotRunning
 	case m.suspended:
 		refusal = ErrSuspended
@@ -169,15 +169,16 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
 }
 
 // Unlinked says that the supervisor in a run of c has ended: what is left of
-// the run is the child's own, and has its stop timeout for itself.
+// the run is the child's own, and has its stop timeout for itself, or, if there
+// was no time left for the supervisor, afterHalt.
 func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) []Action {
 	m.begin(now)
 	if c.run == run && c.Nested {
 		c.Nested = false
 		if c.state == child.Stopping {
 			d, limited := c.StopTimeout()
-			if limited && d == 0 {
-				d = child.DefaultStopTimeout
+			if c.halted {
+				d, limited = afterHalt, true
 			}
 			if limited {
 				m.arm(c, StopTimer, d)
@@ -186,3 +187,7 @@ func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) []Action {
 	}
 	return m.finish()
 }
+
+// afterHalt is how long a run may take to return when the supervisor in it was
+// halted: time is up, but to abandon it at once would blame it for nothing.
+const afterHalt = time.Second

@@ -8,7 +8,7 @@ import (
 
 // launch starts a run of c. A restart by the supervisor is counted.
 func (m *Machine) launch(c *Child, restart bool) {
-	c.taken, c.held, c.left, c.hung = false, false, false, false
+	c.taken, c.held, c.left, c.hung, c.halted = false, false, false, false, false
 	c.Nested, c.Lost, c.Ignored = false, false, false
 	c.then = thenKeep
 	if m.leader == c {
@@ -55,11 +55,12 @@ func (m *Machine) failed(c *Child, err error) {
 		m.giveUp(EndIntensity, c, err)
 		return
 	}
-	c.charged = true
+	c.charged, c.reason = true, err
 	switch {
 	case m.alone() && c.policy:
 		m.wait(c)
 	case m.alone():
+		m.tellRestart(c, 0)
 		m.restart(c)
 	case c.policy:
 		m.leader = c
@@ -80,18 +81,17 @@ func (m *Machine) charge(c *Child) bool {
 	return m.window.Add(m.now)
 }
 
-// restart starts a Waiting child alone.
+// restart starts a Waiting child alone. It has been told.
 func (m *Machine) restart(c *Child) {
 	if m.suspended {
 		m.hold(c)
 		return
 	}
-	m.tellRestart(c, 0)
 	m.launch(c, true)
 }
 
 func (m *Machine) tellRestart(c *Child, wait time.Duration) {
-	m.emit(Action{Kind: Tell, Note: Restarting, Child: c, Run: c.run, Count: c.Restarts, Wait: wait, Err: c.LastError})
+	m.emit(Action{Kind: Tell, Note: Restarting, Child: c, Run: c.run, Count: c.Restarts, Wait: wait, Err: c.reason})
 }
 
 // wait puts a Waiting child on its backoff, or, without one, has its retry come
@@ -119,7 +119,7 @@ func (m *Machine) Delay(c *Child, d, now time.Duration) []Action {
 	case c.state != child.Waiting || c.taken && m.leader != c || c.held || c.armed != NoTimer || m.phase >= Closing:
 		// Somebody started, stopped or took it meanwhile.
 	case d < 0:
-		m.giveUp(EndBackoff, c, c.LastError)
+		m.giveUp(EndBackoff, c, c.reason)
 	default:
 		m.tellRestart(c, d)
 		m.arm(c, RetryTimer, d)
@@ -133,10 +133,13 @@ func (m *Machine) Delay(c *Child, d, now time.Duration) []Action {
 // which need not be the one that crashed: that is OTP's whole retry rule.
 func (m *Machine) due(c *Child) {
 	if !c.charged && !m.charge(c) {
-		m.giveUp(EndIntensity, c, c.LastError)
+		m.giveUp(EndIntensity, c, c.reason)
 		return
 	}
 	c.charged = true
+	if !c.policy { // else Delay has told it, with the pause
+		m.tellRestart(c, 0)
+	}
 	if m.alone() {
 		if m.lane == up && m.cur == c { // a boot waits for it
 			m.leader = nil
@@ -173,10 +176,15 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 	case RetryTimer:
 		m.due(c)
 	case StopTimer:
-		if c.Nested {
-			m.emit(Action{Kind: Halt, Child: c, Run: c.run})
-		} else {
+		limit, _ := c.StopTimeout()
+		switch left := limit - (m.now - c.Since); {
+		case !c.Nested:
 			m.abandon(c)
+		case left > 0: // as it was set for the most of it
+			m.emit(Action{Kind: Hasten, Child: c, Run: c.run})
+			m.arm(c, StopTimer, left)
+		default:
+			m.halt(c)
 		}
 	}
 	return m.finish()
@@ -189,13 +197,22 @@ func (m *Machine) cancel(c *Child, why Why) {
 	m.tell(Stopping, c, nil)
 	switch d, limited := c.StopTimeout(); {
 	case !limited:
+	case d > 0 && c.Nested: // the rest is for those in it that have not been asked by then
+		m.arm(c, StopTimer, d-d/10)
 	case d > 0:
 		m.arm(c, StopTimer, d)
 	case c.Nested:
-		m.emit(Action{Kind: Halt, Child: c, Run: c.run})
+		m.halt(c)
 	default:
 		m.abandon(c)
 	}
+}
+
+// halt ends the supervisor in c now. It is not abandoned itself, so that what is
+// reported is who held it up.
+func (m *Machine) halt(c *Child) {
+	c.halted = true
+	m.emit(Action{Kind: Halt, Child: c, Run: c.run})
 }
 
 // abandon leaves a run to itself. To the supervisor it is gone.

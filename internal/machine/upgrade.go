@@ -22,6 +22,9 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 	}
 	m.conf = conf
 	m.window.SetLimit(conf.Intensity)
+	if m.phase == Unborn {
+		return m.finish(), nil
+	}
 
 	old := m.first
 	m.first, m.last, m.seq = nil, nil, 0
@@ -32,7 +35,7 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 	for _, spec := range specs {
 		c := m.names[spec.Name]
 		if c == nil {
-			c = &Child{origin: originAuto, Since: m.now, linked: true}
+			c = &Child{Name: spec.Name, Since: m.now, linked: true}
 			m.names[spec.Name] = c
 			m.specs++
 		}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"path"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/stretchr/testify/require"
+)
+
+func testConfig(t *testing.T, root string, c *chaos) config {
+	return config{
+		root: root, journal: filepath.Join(t.TempDir(), "journal"), addr: "127.0.0.1:0",
+		workers: 2, batch: 3, chaos: c, log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// A file that the journal has is not read again: the invented records are still there in the end.
+func TestCrawlerSkipsWhatTheJournalHas(t *testing.T) {
+	root, files := forest(t, 12)
+	cfg := testConfig(t, root, nil)
+	all, err := list(root, func(error) {})
+	require.NoError(t, err)
+	require.ElementsMatch(t, files, all)
+
+	j, err := openJournal(cfg.journal, root)
+	require.NoError(t, err)
+	for _, f := range append(all[:7:7], all[9:]...) { // batches 0, 1 and 3 in full, one file of batch 2
+		require.NoError(t, j.record([]source{{Path: f, Idents: map[string]int{"invented": 1}}}))
+	}
+	require.NoError(t, j.close())
+
+	svc := newService(cfg)
+	ctx := soon(t)
+	events := make(chan string, 100)
+	defer svc.root.Subscribe(func(e supervisor.Event) { events <- e.Path }, supervisor.EventStarting, supervisor.EventCompleted)()
+	require.NoError(t, svc.root.Start(ctx))
+	jobs := map[string]int{}
+	crawls := 0
+	for crawls < 2 || jobs["batch-0002"] < 2 { // each starts once and ends once, in whatever order
+		select {
+		case p := <-events:
+			if p == "/codesearch/crawler" {
+				crawls++
+			} else if path.Dir(p) == "/codesearch/jobs" {
+				jobs[path.Base(p)]++
+			}
+		case <-ctx.Done():
+			t.Fatal("waited in vain; so far: ", crawls, jobs)
+		}
+	}
+	live, err := svc.keeper.current.Get(ctx)
+	require.NoError(t, err)
+	require.Len(t, live.search("invented"), 10)
+	require.Len(t, live.search("shared"), 2)
+	require.NoError(t, svc.root.Stop(ctx))
+	require.Len(t, jobs, 1)
+}
+
+// withSlowJournal returns a crawler of 6 files, two jobs at a time, whose jobs stay at work until their writes are answered.
+func withSlowJournal(t *testing.T, size int) (ctx context.Context, c *crawler, writes chan write) {
+	root, _ := forest(t, 6)
+	jobs := supervisor.New(supervisor.Spec{
+		Strategy: strategy.Independent, MaxChildren: 2, Backoff: child.Constant(time.Hour), Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, jobs.Start(t.Context()))
+	ctx, cancel := context.WithCancel(soon(t))
+	t.Cleanup(func() {
+		cancel() // the journal is gone, and nobody waits for it any more
+		require.NoError(t, jobs.Stop(context.Background()))
+	})
+	k, writes := &keeper{}, make(chan write)
+	k.current.Set(child.FromContext(ctx), &store{index: newIndex(), life: ctx, writes: writes})
+	return ctx, &crawler{root: root, size: size, keeper: k, jobs: jobs}, writes
+}
+
+// A crawler that comes back finds its batches at work and leaves them alone.
+func TestCrawlerDoesNotHandOutTwice(t *testing.T) {
+	ctx, c, writes := withSlowJournal(t, 3)
+	for range 3 {
+		require.NoError(t, c.Run(child.FromContext(ctx)))
+		require.Equal(t, 2, c.jobs.Count().Active)
+	}
+	first, second := <-writes, <-writes
+	require.NotEqual(t, first.sources, second.sources)
+	first.done <- nil
+	second.done <- nil
+	require.NoError(t, until(ctx, c.jobs, func() bool { return c.jobs.Count().Specs == 0 }))
+}
+
+// With as many jobs at work as there may be, the crawler waits until one has ended.
+func TestCrawlerWaitsForRoom(t *testing.T) {
+	ctx, c, writes := withSlowJournal(t, 2)
+	done := make(chan error, 1)
+	go func() { done <- c.Run(child.FromContext(ctx)) }()
+
+	first, second := <-writes, <-writes
+	require.Equal(t, 2, c.jobs.Count().Active)
+	require.Empty(t, done, "one batch is left")
+	first.done <- nil
+	third := <-writes
+	require.NoError(t, <-done)
+	second.done <- nil
+	third.done <- nil
+	require.NoError(t, until(ctx, c.jobs, func() bool { return c.jobs.Count().Specs == 0 }))
+}

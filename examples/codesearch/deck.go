@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// deck is the crashes of a demo. They are dealt out by progress of the index and not by time, so that a fast machine and
+// a slow one see the same.
+type deck struct {
+	cards []card
+	mu    sync.Mutex
+	taken map[string]int // kind: how many have hit
+}
+
+type card struct {
+	path string // below the root
+	crash
+}
+
+// newDeck shuffles n crashes.
+func newDeck(seed uint64, n int) *deck {
+	kinds := []card{ // the order sees to it that a small deck has some of each
+		{path: "jobs/*", crash: crash{kind: "job"}},
+		{path: "journal", crash: crash{kind: "torn write", torn: true}},
+		{path: "http", crash: crash{kind: "http"}},
+		{path: "jobs/*", crash: crash{kind: "job"}},
+		{path: "journal", crash: crash{kind: "journal"}},
+		{path: "crawler", crash: crash{kind: "crawler"}},
+		{path: "jobs", crash: crash{kind: "jobs branch"}},
+		{path: "jobs/*", crash: crash{kind: "job"}},
+		{path: "http", crash: crash{kind: "http"}},
+		{path: "jobs/*", crash: crash{kind: "job"}},
+	}
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	d := &deck{taken: map[string]int{}}
+	for i := range n {
+		c := kinds[i%len(kinds)]
+		c.cut = rnd.Float64()
+		d.cards = append(d.cards, c)
+	}
+	rnd.Shuffle(n, func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+	return d
+}
+
+// deal gives the orders, spread over the first nine tenths of the files, until ctx ends. An order waits until its child
+// can take it, and holds up no other.
+func (d *deck) deal(ctx context.Context, svc *service, c *chaos, files int) {
+	var orders sync.WaitGroup
+	defer orders.Wait()
+	for i, card := range d.cards {
+		due := files * 9 / 10 * (i + 1) / len(d.cards)
+		if until(ctx, svc.root, func() bool { return svc.indexed() >= due }) != nil {
+			return
+		}
+		orders.Go(func() {
+			if c.order(ctx, svc.root.Path()+"/"+card.path, card.crash) {
+				d.mu.Lock()
+				d.taken[card.kind]++
+				d.mu.Unlock()
+			}
+		})
+	}
+}
+
+// counts returns how many have hit, in all and by kind.
+func (d *deck) counts() (n int, byKind string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(d.taken)) {
+		n += d.taken[kind]
+		parts = append(parts, fmt.Sprintf("%s %d", kind, d.taken[kind]))
+	}
+	return n, strings.Join(parts, ", ")
+}
+
+// until waits until cond holds; it asks again after every event of the tree.
+func until(ctx context.Context, sup *supervisor.Supervisor, cond func() bool) error {
+	happened := make(chan struct{}, 1)
+	defer sup.Subscribe(func(supervisor.Event) {
+		select {
+		case happened <- struct{}{}:
+		default:
+		}
+	})()
+	for !cond() {
+		select {
+		case <-happened:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The demo, in small: every kind of crash, and nothing lost.
+func TestDemo(t *testing.T) {
+	root, _ := forest(t, 60)
+	for seed := range uint64(3) {
+		cfg := testConfig(t, root, newChaos())
+		var out bytes.Buffer
+		err := demo(soon(t), cfg, seed, 20, &out)
+		require.NoError(t, err, out.String())
+		require.Contains(t, out.String(), "stopped, in this order: http, jobs, journal")
+		require.Contains(t, out.String(), "ordered crash: torn write")
+		require.Contains(t, out.String(), "are the same as the sequential pass")
+	}
+}
+
+// If the journal lies, the demo says so and fails.
+func TestDemoSeesWhatIsWrong(t *testing.T) {
+	root, files := forest(t, 20)
+	cfg := testConfig(t, root, newChaos())
+	j, err := openJournal(cfg.journal, root)
+	require.NoError(t, err)
+	require.NoError(t, j.record([]source{
+		{Path: files[0], Idents: map[string]int{"invented": 1}},
+		{Path: "none.go"},
+	}))
+	require.NoError(t, j.close())
+
+	var out bytes.Buffer
+	err = demo(soon(t), cfg, 1, 0, &out)
+	require.ErrorContains(t, err, "out of nowhere: none.go")
+	require.ErrorContains(t, err, "shared: lost in "+files[0])
+	require.ErrorContains(t, err, "journal: ")
+}
+
+func TestRunRefusesNonsense(t *testing.T) {
+	for _, args := range [][]string{{"-workers", "0"}, {"-batch", "-1"}, {"surplus"}, {"-nonsense"}, {"-demo", "-root", "/does/not/exist"}} {
+		var out bytes.Buffer
+		require.Error(t, run(t.Context(), args, &out), fmt.Sprint(args))
+	}
+}
+
+func TestEachTreeHasAJournalOfItsOwn(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", os.Getenv("XDG_CACHE_HOME"))
+	a, err := defaultJournal("/a")
+	require.NoError(t, err)
+	b, err := defaultJournal("/b")
+	require.NoError(t, err)
+	require.NotEqual(t, a, b)
+}

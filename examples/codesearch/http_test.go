@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/stretchr/testify/require"
+)
+
+func get(t *testing.T, h http.Handler, url string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, url, nil))
+	return w
+}
+
+func TestHandlers(t *testing.T) {
+	idle := func(ctx child.Context) error {
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
+	root := supervisor.New(supervisor.Spec{Name: "codesearch", Children: []child.Spec{{Name: "idle", Run: idle}}})
+	k := &keeper{}
+	s := &server{keeper: k}
+	h := s.routes(root)
+
+	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/healthz").Code, "not started yet")
+	require.NoError(t, root.Start(t.Context()))
+	defer func() { require.NoError(t, root.Stop(context.Background())) }()
+	require.Equal(t, http.StatusOK, get(t, h, "/healthz").Code)
+
+	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/search?q=x").Code, "no keeper")
+	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/stats").Code, "no keeper")
+	life, cancel := context.WithCancel(soon(t))
+	defer cancel()
+	ix := indexOf(append(someSources(60), source{Path: "x.go", Broken: "no", Idents: map[string]int{"main": 9}}))
+	k.current.Set(child.FromContext(life), &store{index: ix, life: life})
+
+	require.Equal(t, http.StatusBadRequest, get(t, h, "/search").Code)
+	var answer found
+	w := get(t, h, "/search?q=main")
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+	require.Equal(t, 61, answer.Files)
+	require.Len(t, answer.Hits, 50)
+	require.Equal(t, hit{"x.go", 9}, answer.Hits[0])
+	require.JSONEq(t, `{"query":"nothing","files":0,"hits":[]}`, get(t, h, "/search?q=nothing").Body.String())
+
+	var sizes stats
+	require.NoError(t, json.Unmarshal(get(t, h, "/stats").Body.Bytes(), &sizes))
+	require.Equal(t, ix.stats(), sizes)
+
+	require.Contains(t, get(t, h, "/tree").Body.String(), "idle")
+	var tree map[string]any
+	require.NoError(t, json.Unmarshal(get(t, h, "/tree?format=json").Body.Bytes(), &tree))
+	require.Equal(t, "/codesearch", tree["path"])
+
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/crash/codesearch/idle", nil))
+	require.Equal(t, http.StatusNotFound, w.Code, "only with -chaos")
+}
+
+// Each child crashes when told so over HTTP, and the service is whole again afterwards, at the same address.
+func TestCrashByHand(t *testing.T) {
+	root, _ := forest(t, 12)
+	svc := newService(testConfig(t, root, newChaos()))
+	ctx, cancel := context.WithCancel(soon(t))
+	served := make(chan error, 1)
+	go func() { served <- svc.root.Serve(ctx) }()
+	first, err := svc.server.bound.Get(ctx)
+	require.NoError(t, err)
+
+	whole := func() bool { return svc.root.Health() == nil && svc.indexed() == 12 && svc.jobs.Count().Specs == 0 }
+	for _, name := range []string{"journal", "jobs", "http", "journal"} {
+		require.NoError(t, until(ctx, svc.root, whole))
+		before, _ := svc.root.Lookup(name)
+		addr, err := svc.server.bound.Get(ctx)
+		require.NoError(t, err)
+		require.Equal(t, first, addr)
+		require.Equal(t, http.StatusAccepted, post(t, "http://"+addr+"/crash/codesearch/"+name))
+		require.NoError(t, until(ctx, svc.root, func() bool {
+			now, _ := svc.root.Lookup(name)
+			return now.Restarts > before.Restarts
+		}))
+	}
+	require.NoError(t, until(ctx, svc.root, whole))
+	require.Equal(t, http.StatusNotFound, post(t, "http://"+first+"/crash/codesearch/nobody"))
+	require.Equal(t, http.StatusNotFound, post(t, "http://"+first+"/crash/codesearch"))
+	require.Equal(t, http.StatusConflict, post(t, "http://"+first+"/crash/codesearch/crawler"), "it is done")
+
+	cancel()
+	require.NoError(t, <-served)
+	_, err = http.Get("http://" + first + "/stats")
+	require.Error(t, err, "nobody listens any more")
+}
+
+// post returns the status; the connection may break when the server itself is told to crash, after the status has come.
+func post(t *testing.T, url string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)
+	require.NoError(t, err)
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}

@@ -1,0 +1,113 @@
+// Codesearch is a small supervised service: it crawls a source tree, indexes the identifiers of its Go files in a journal
+// that survives crashes, and answers queries over HTTP. With -demo it is made to crash all the time and then proves that
+// nothing was lost.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
+
+	err := run(ctx, os.Args[1:], os.Stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "codesearch:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	var cfg config
+	flags := flag.NewFlagSet("codesearch", flag.ContinueOnError)
+	flags.StringVar(&cfg.root, "root", "", "source `directory` to index (default: the Go toolchain's)")
+	flags.StringVar(&cfg.journal, "journal", "",
+		"`file` that keeps the index (default: in the user's cache; with -demo a temporary one)")
+	flags.StringVar(&cfg.addr, "addr", "", "`address` to listen on (default: 127.0.0.1:7878; with -demo any free port)")
+	flags.IntVar(&cfg.workers, "workers", runtime.GOMAXPROCS(0), "jobs at a time")
+	flags.IntVar(&cfg.batch, "batch", 16, "files in a job")
+	showDemo := flags.Bool("demo", false, "crash on purpose, check the index, and end")
+	chaotic := flags.Bool("chaos", false, "offer POST /crash/{path}, which makes a child panic")
+	seed := flags.Uint64("seed", 1, "of the crashes in -demo")
+	crashes := flags.Int("crashes", 48, "how many, in -demo")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case cfg.workers < 1 || cfg.batch < 1:
+		return errors.New("-workers and -batch must be at least 1")
+	}
+	if err := fill(&cfg, *showDemo); err != nil {
+		return err
+	}
+	if *showDemo || *chaotic {
+		cfg.chaos = newChaos()
+	}
+	if *showDemo {
+		cfg.log = slog.New(slog.DiscardHandler) // the demo tells its story itself
+		return demo(ctx, cfg, *seed, *crashes, out)
+	}
+	cfg.log = slog.New(slog.NewTextHandler(out, nil))
+	cfg.log.Info("codesearch", "root", cfg.root, "journal", cfg.journal)
+	return newService(cfg).root.Serve(ctx)
+}
+
+// fill sets what the flags left open.
+func fill(cfg *config, demo bool) (err error) {
+	if cfg.root == "" {
+		goroot, err := exec.Command("go", "env", "GOROOT").Output()
+		if err != nil {
+			return fmt.Errorf("no -root given, and go env GOROOT: %w", err)
+		}
+		cfg.root = filepath.Join(strings.TrimSpace(string(goroot)), "src")
+	}
+	if cfg.root, err = filepath.Abs(cfg.root); err != nil {
+		return err
+	}
+	if cfg.addr == "" {
+		cfg.addr = "127.0.0.1:7878"
+		if demo {
+			cfg.addr = "127.0.0.1:0"
+		}
+	}
+	if cfg.journal == "" && !demo {
+		if cfg.journal, err = defaultJournal(cfg.root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultJournal is a file of its own for each tree.
+func defaultJournal(root string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	dir := filepath.Join(cache, "coppice-codesearch")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, root)
+	return filepath.Join(dir, fmt.Sprintf("%016x.journal", h.Sum64())), nil
+}

@@ -1,0 +1,70 @@
+package machine
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// Exploring in breadth comes to all states near the start. Walking at random
+// comes to few of all, but far: groups that fail while they come up, after two
+// restarts and a stop that somebody took back.
+
+const walkLength = 120
+
+func TestRandomWalks(t *testing.T) {
+	walks := 300
+	if n, err := strconv.Atoi(os.Getenv("EXPLORE")); err == nil {
+		walks = n / 20
+	}
+	if testing.Short() || raceEnabled {
+		walks = 30
+	}
+	for i, s := range scenes() {
+		s.calls = 12
+		n, period, _ := s.conf.Intensity.Limit()
+		s.conf.Intensity = strategy.AtMost(4*n, period) // else a walk is over soon
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			steps := 0
+			for seed := range walks {
+				n, failure := walk(s, rand.New(rand.NewPCG(uint64(i), uint64(seed))))
+				if failure != "" {
+					t.Fatalf("walk %d: %s", seed, failure)
+				}
+				steps += n
+			}
+			t.Logf("%d walks, %d steps", walks, steps)
+		})
+	}
+}
+
+// walk makes moves at random until nothing is left to happen.
+func walk(s *scene, r *rand.Rand) (steps int, failure string) {
+	w := newWorld(s)
+	for steps = range walkLength {
+		moves := w.moves()
+		if w.m.suspended {
+			moves = append(moves, move{"resume", func(w *world) {
+				w.do("resume", func() []Action { return w.m.Resume(0) })
+			}})
+		}
+		if bad := w.stuck(len(moves)); bad != "" {
+			w.fail("%s", bad)
+		}
+		if w.failure != "" {
+			return steps, w.report()
+		}
+		if len(moves) == 0 {
+			break
+		}
+		moves[r.IntN(len(moves))].do(w)
+	}
+	if w.failure != "" {
+		return steps, w.report()
+	}
+	return steps, ""
+}

@@ -1,0 +1,37 @@
+package machine
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// When the retry of a is cancelled, b and c were left stopped by it, unless
+// somebody stopped them since.
+func TestStoppedByHandIsNotLeftStopped(t *testing.T) {
+	m := New(Config{Strategy: strategy.RestForOne, Backoff: true})
+	m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}, 0)
+	a, b, c := m.Child("a"), m.Child("b"), m.Child("c")
+	for _, x := range []*Child{a, b, c} {
+		m.Ready(x, 1, 0)
+	}
+	m.Exited(a, 1, Outcome{Kind: Failure, Err: errors.New("x")}, 1)
+	m.Exited(c, 1, Outcome{}, 1)
+	m.Exited(b, 1, Outcome{}, 1)
+	m.Delay(a, 1000, 1)
+	if a.State() != child.Waiting || b.State() != child.Stopped || c.State() != child.Stopped {
+		t.Fatalf("a %v, b %v, c %v", a.State(), b.State(), c.State())
+	}
+	m.Stop(b, false, nil, 2)
+	var left []string
+	for _, x := range m.Stop(a, false, nil, 3) {
+		if x.Kind == Tell && x.Err == ErrLeftStopped {
+			left = append(left, x.Child.Spec.Name)
+		}
+	}
+	if len(left) != 1 || left[0] != "c" {
+		t.Errorf("told as left stopped: %v, want c alone", left)
+	}
+}

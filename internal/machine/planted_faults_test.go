@@ -1,0 +1,109 @@
+package machine
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A plantedFault is one rule of the machine broken. Exploring must find each:
+// that shows that it bites, and which rules it holds.
+type plantedFault struct {
+	rule      string
+	file      string
+	text, bad string
+}
+
+var plantedFaults = []plantedFault{
+	{"news of an older run is dropped", "exit.go", "c.run != run || !c.alive()", "!c.alive()"},
+	{"a run that is not ready is not ready twice", "exit.go", "c.run == run && c.state == child.Starting", "c.state == child.Starting"},
+	{"a timer that was cleared is dropped", "restart.go", "if c.run != run || c.armed != t {", "if c.run != run {"},
+	{"a child that is to stop is gone, not failed, when it ends", "exit.go", "was == child.Stopping || c.taken || m.phase == Closing", "was == child.Stopping || m.phase == Closing"},
+	{"at the end nothing fails any more", "exit.go", "was == child.Stopping || c.taken || m.phase == Closing", "was == child.Stopping || c.taken"},
+	{"who waits for a stop is answered", "exit.go", "\tm.answer(c, false, answer)\n", "\t_ = answer\n"},
+	{"who waits for a start is answered at rest", "exit.go", "\tm.answer(c, true, err)\n\tm.settled(c)", "\tm.settled(c)"},
+	{"who waits for a start is answered when it is ready", "exit.go", "\t\tm.answer(c, true, nil)\n\t\tm.settled(c)", "\t\tm.settled(c)"},
+	{"a child at rest has no mark", "exit.go", "c.taken, c.held, c.left, c.charged, c.then = false, false, false, false, thenKeep", "c.held, c.left, c.charged, c.then = false, false, false, thenKeep"},
+	{"a retry by itself clears the leader", "restart.go", "\tm.leader = nil\n\tm.take(c)\n}\n\n// Timer", "\tm.take(c)\n}\n\n// Timer"},
+	{"a failed attempt is charged when its retry is due", "restart.go", "if !c.charged && !m.charge(c) {", "if false {"},
+	{"a crash is charged", "restart.go", "\tif !m.charge(c) {\n\t\tm.giveUp(EndIntensity, c, err)\n\t\treturn\n\t}\n\tc.charged, c.reason", "\tc.charged, c.reason"},
+	{"who gives up ends", "close.go", "\tm.close(End{Kind: kind, Child: c, Err: err})", "\t_ = End{Kind: kind, Child: c, Err: err}"},
+	{"a backoff is asked once at a time", "restart.go", "if !c.asking {", "if true {"},
+	{"a stop that is abandoned leaves the run", "restart.go", "\tm.emit(Action{Kind: Abandon, Child: c, Run: c.run})\n", ""},
+	{"a group stops before it starts", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = up, from\n"},
+	{"a group stops in reverse order", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = down, to\n\tfor x := from; x != nil; x = x.next {\n\t\tif x.alive() && x.state != child.Stopping {\n\t\t\tm.cancel(x, WhySibling)\n\t\t}\n\t}\n"},
+	{"the lane waits for each that stops", "lane.go", "\t\t\tif c.alive() {\n\t\t\t\treturn\n\t\t\t}\n", ""},
+	{"the lane waits for each that starts", "lane.go", "c.state == child.Starting || c.state == child.Stopping {", "c.state == child.Stopping {"},
+	{"the frontmost mark is where the lane goes up from", "lane.go", "m.from == nil || from.seq < m.from.seq", "m.from == nil"},
+	{"a group operation that is stuck leaves no marks", "lane.go", "\t\tx.taken = false\n", ""},
+	{"a start in its turn waits for the lane", "restart.go", "m.lane == up && m.cur != nil && c.seq > m.cur.seq:", "m.lane == up && m.cur != nil && false:"},
+	{"an end answers those who wait for a start", "close.go", "\t\t\tm.answer(c, true, ErrNotRunning)\n", ""},
+	{"an end takes waiting children off", "close.go", "\t\tif c.state == child.Waiting {\n\t\t\tm.setState(c, child.Stopped)", "\t\tif false {\n\t\t\tm.setState(c, child.Stopped)"},
+	{"a removed child leaves the lane", "child.go", "\t\t\tm.cur = c.next\n", "\t\t\tm.cur = nil\n"},
+	{"a removed name is free", "child.go", "\tdelete(m.names, c.Name)\n", ""},
+	{"counts of the alive", "child.go", "\tm.live += count(c.alive())\n", "\tm.live += count(c.state == child.Running)\n"},
+	{"a state takes its timer with it", "child.go", "\tm.disarm(c)\n\tm.live -=", "\tm.live -="},
+	{"suspended means no starts", "restart.go", "\tif m.suspended {\n\t\tm.hold(c)\n\t\treturn\n\t}\n", "\tif m.suspended {\n\t\treturn\n\t}\n"},
+	{"Resume starts what was held", "request.go", "if c.held && m.phase < Closing {", "if false {"},
+	{"a stop takes back a restart", "request.go", "\tcase child.Stopping:\n\t\tc.then, c.taken = to, false\n", "\tcase child.Stopping:\n\t\tc.taken = false\n"},
+	{"a stop that takes long is abandoned", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested:\n"},
+	{"a supervisor inside is halted in its time", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested || left <= 0:\n\t\t\tm.abandon(c)"},
+	{"a boot waits for the delay of the child it has come to", "restart.go", "if m.phase == Booting && m.lane == up && m.cur == c {\n\t\tm.leader = c", "if false {\n\t\tm.leader = c"},
+}
+
+// TestPlantedFaultsAreFound builds the package with each fault in turn, and
+// wants exploring to fail. It takes a minute or two, so it runs on demand:
+// make faults.
+func TestPlantedFaultsAreFound(t *testing.T) {
+	if os.Getenv("FAULTS") == "" {
+		t.Skip("runs with FAULTS=1, or make faults")
+	}
+	for _, f := range plantedFaults {
+		t.Run(f.rule, func(t *testing.T) {
+			t.Parallel()
+			output, err := runWith(t, f)
+			switch {
+			case err == nil:
+				t.Fatal("nothing was found")
+			case !strings.Contains(output, "--- FAIL"):
+				t.Fatalf("it did not run:\n%s", output)
+			}
+		})
+	}
+}
+
+// runWith runs the exploring tests with a fault in place of the right text.
+func runWith(t *testing.T, f plantedFault) (output string, err error) {
+	t.Helper()
+	source, err := os.ReadFile(f.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), f.text); n != 1 {
+		t.Fatalf("%s has the text to replace %d times: %q", f.file, n, f.text)
+	}
+	dir := t.TempDir()
+	bad := filepath.Join(dir, f.file)
+	if err := os.WriteFile(bad, []byte(strings.Replace(string(source), f.text, f.bad, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, f.file): bad}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "test", "-vet=off", "-overlay", list, "-run", "^(TestExplore|TestRandomWalks)", "-timeout", "60s", ".")
+	cmd.Env = append(os.Environ(), "EXPLORE=4000", "FAULTS=")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}

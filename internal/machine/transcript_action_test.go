@@ -1,0 +1,117 @@
+package machine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+var noteNames = [...]string{
+	Starting: "starting", Ready: "ready", Failed: "failed", Restarting: "restarting",
+	Completed: "completed", Stopping: "stopping", Stopped: "stopped", Abandoned: "abandoned",
+	LateExit: "late-exit", Removed: "removed", Hung: "hung", SlowStart: "slow-start", GaveUp: "gave-up",
+}
+
+var whyNames = [...]string{
+	WhyStopped: "stopped", WhyRemoved: "removed", WhySibling: "sibling", WhyTimeout: "start timeout",
+	WhyHung: "hung", WhyClosing: "the end",
+}
+
+var phaseNames = [...]string{"unborn", "booting", "up", "closing", "over"}
+
+// lines returns actions as they stand in a transcript. The timer that watches
+// for slow starts is left out: it is set for every start.
+func (s *stage) lines(actions []Action) []string {
+	var lines []string
+	for _, a := range actions {
+		switch {
+		case a.Kind == Arm:
+			s.slow[a.Child] = a.Timer == SlowTimer
+			if a.Timer == SlowTimer {
+				continue
+			}
+		case a.Kind == Disarm && s.slow[a.Child]:
+			continue
+		}
+		lines = append(lines, lineOf(a))
+	}
+	return lines
+}
+
+// lineOf returns one action in words.
+func lineOf(a Action) string {
+	run := ""
+	if a.Child != nil {
+		run = fmt.Sprintf("%s#%d", a.Child.Name, a.Run)
+	}
+	switch a.Kind {
+	case Launch:
+		return "launch " + run
+	case Cancel:
+		return "cancel " + run + ", cause: " + whyNames[a.Why]
+	case Arm:
+		return fmt.Sprintf("arm %s: %s in %v", run, timerNames[a.Timer], a.Wait)
+	case Disarm:
+		return "disarm " + run
+	case Ask:
+		if a.Reset {
+			return "ask the backoff of " + a.Child.Name + ", begun anew"
+		}
+		return "ask the backoff of " + a.Child.Name
+	case Abandon:
+		return "abandon " + run
+	case Hasten:
+		return "hasten " + run
+	case Halt:
+		return "halt " + run
+	case Answer:
+		return fmt.Sprintf("answer %q: %s", a.Waiter, result(a.Err))
+	case Tell:
+		return tale(a)
+	case IsUp:
+		return "is up"
+	case IsClosing:
+		return "is closing"
+	case IsOver:
+		return "is over"
+	}
+	return fmt.Sprintf("action %d", a.Kind)
+}
+
+func result(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return err.Error()
+}
+
+// tale returns an event in words.
+func tale(a Action) string {
+	text := "tell " + noteNames[a.Note] + " " + a.Child.Name
+	if a.Note == LateExit {
+		text += fmt.Sprintf("#%d", a.Run)
+	}
+	if a.Note == Restarting {
+		text += " in " + a.Wait.String()
+	}
+	if a.Err != nil {
+		text += ": " + a.Err.Error()
+	}
+	return text
+}
+
+// show returns the states of all children, in a line.
+func (s *stage) show() []string {
+	var all []string
+	for c := s.m.First(); c != nil; c = c.Next() {
+		text := fmt.Sprintf("%s#%d %v", c.Name, c.Run(), c.State())
+		if c.NextStart > 0 {
+			text += " until " + c.NextStart.Round(time.Millisecond).String()
+		}
+		if c.Abandoned > 0 {
+			text += fmt.Sprintf(" (%d abandoned)", c.Abandoned)
+		}
+		all = append(all, text)
+	}
+	return []string{phaseNames[s.m.Phase()] + ": " + strings.Join(all, ", ")}
+}

@@ -1,0 +1,180 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// A stage is where a transcript is played.
+type stage struct {
+	conf  Config
+	specs []child.Spec
+	m     *Machine
+	now   time.Duration
+	slow  map[*Child]bool // whose timer is that of a slow start
+	known map[string]*Child
+}
+
+// declare reads a line that declares something, and reports whether it does.
+//
+//	supervisor STRATEGY N in PERIOD [any-significant|all-significant]
+//	child NAME [OPTION...]
+func (s *stage) declare(words []string) (bool, error) {
+	switch words[0] {
+	case "supervisor":
+		if len(words) < 5 {
+			return false, fmt.Errorf("supervisor STRATEGY N in PERIOD: %v", words)
+		}
+		n, err := strconv.Atoi(words[2])
+		period, err2 := time.ParseDuration(words[4])
+		if err := errors.Join(s.conf.Strategy.UnmarshalText([]byte(words[1])), err, err2); err != nil {
+			return false, err
+		}
+		s.conf.Intensity = strategy.AtMost(n, period)
+		if len(words) > 5 {
+			return true, s.conf.AutoShutdown.UnmarshalText([]byte(words[5]))
+		}
+		return true, nil
+	case "child":
+		spec, err := specOf(words[1:])
+		s.specs = append(s.specs, spec)
+		return true, err
+	}
+	return false, nil
+}
+
+// specOptions are the words that may follow the name of a child.
+var specOptions = map[string]func(*child.Spec){
+	"transient": transient, "temporary": temporary, "significant": significant,
+	"backoff": backoff, "retry-start": retries, "start-timeout": impatient,
+	"at-once": atOnce, "heartbeat": watched,
+}
+
+func specOf(words []string) (child.Spec, error) {
+	spec := worker(words[0])
+	for _, w := range words[1:] {
+		change := specOptions[w]
+		if change == nil {
+			return spec, fmt.Errorf("no such option of a child: %s", w)
+		}
+		change(&spec)
+	}
+	return spec, nil
+}
+
+// do has a command happen and returns the actions as lines.
+//
+//	boot, close, hasten, halt, suspend, resume
+//	ready NAME[#RUN]                the run is ready
+//	exit NAME[#RUN] OUTCOME         it has returned: normal, failure, done, ...
+//	timer NAME[#RUN] KIND           its timer has gone off: stop, retry, ...
+//	delay NAME DURATION             its backoff answers
+//	add NAME [OPTION...], stop NAME, remove NAME, restart NAME
+//	after DURATION                  time passes
+//	show                            the states
+func (s *stage) do(words []string) ([]string, error) {
+	if s.m == nil {
+		s.m, s.slow, s.known = New(s.conf), map[*Child]bool{}, map[string]*Child{}
+	}
+	m, now, caller := s.m, s.now, strings.Join(words, " ")
+	var actions []Action
+	switch words[0] {
+	case "boot":
+		actions = m.Boot(s.specs, now)
+	case "close":
+		actions = m.Close(now)
+	case "hasten":
+		actions = m.Hasten(now)
+	case "halt":
+		actions = m.Halt(now)
+	case "suspend":
+		actions = m.Suspend(now)
+	case "resume":
+		actions = m.Resume(now)
+	case "show":
+		return s.show(), nil
+	case "after":
+		d, err := time.ParseDuration(words[1])
+		s.now += d
+		return nil, err
+	case "add":
+		spec, err := specOf(words[1:])
+		if err != nil {
+			return nil, err
+		}
+		_, actions = m.Add(spec, caller, now)
+	default:
+		var err error
+		if actions, err = s.toChild(words, caller); err != nil {
+			return nil, err
+		}
+	}
+	for c := m.First(); c != nil; c = c.Next() {
+		s.known[c.Name] = c
+	}
+	return s.lines(actions), nil
+}
+
+// toChild is a command about a child. Without a number it is about its latest run.
+func (s *stage) toChild(words []string, caller string) ([]Action, error) {
+	if len(words) < 2 {
+		return nil, fmt.Errorf("no such command: %v", words)
+	}
+	name, number, numbered := strings.Cut(words[1], "#")
+	c := s.known[name]
+	if c == nil {
+		return nil, fmt.Errorf("%v: no such child", words)
+	}
+	run := c.Run()
+	if numbered {
+		n, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		run = n
+	}
+	arg := ""
+	if len(words) > 2 {
+		arg = words[2]
+	}
+	m, now := s.m, s.now
+	switch words[0] {
+	case "ready":
+		return m.Ready(c, run, now), nil
+	case "exit":
+		kind, err := numberOf(outcomeNames[:], arg)
+		out := Outcome{Kind: OutcomeKind(kind)}
+		if out.Kind == Failure || out.Kind == Escalated {
+			out.Err = errWorld
+		}
+		return m.Exited(c, run, out, now), err
+	case "timer":
+		kind, err := numberOf(timerNames[:], arg)
+		return m.Timer(c, run, Timer(kind), now), err
+	case "delay":
+		d, err := time.ParseDuration(arg)
+		return m.Delay(c, d, now), err
+	case "stop":
+		return m.Stop(c, false, caller, now), nil
+	case "remove":
+		return m.Stop(c, true, caller, now), nil
+	case "restart":
+		return m.Restart(c, caller, now), nil
+	}
+	return nil, fmt.Errorf("no such command: %v", words)
+}
+
+func numberOf(names []string, name string) (int, error) {
+	for i, n := range names {
+		if n == name {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is none of %v", name, names)
+}

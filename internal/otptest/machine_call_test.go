@@ -1,0 +1,145 @@
+package otptest
+
+import (
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// A result is what a step, or a call in a batch, answers.
+type result struct {
+	call  string
+	text  string         // empty: not answered yet
+	child *machine.Child // the call is to start it
+}
+
+// ask posts a call.
+func (l *life) ask(step Step) *result {
+	r := &result{call: step.Call()}
+	l.post(mail{call: r, read: func() { l.serve(step, r) }})
+	return r
+}
+
+// serve answers a call, or hands it to the machine, which answers it later.
+func (l *life) serve(step Step, r *result) {
+	name := step.Arg(1)
+	if r.call == "start_child" {
+		name = l.tree.scenario.Node(name).ID
+	}
+	c := l.machine.Child(name)
+	switch r.call {
+	case "which":
+		r.text = "children " + l.listing().Which()
+		return
+	case "count":
+		r.text = "counts " + l.listing().Counts()
+		return
+	case "upgrade":
+		r.text = l.upgrade(l.tree.scenario.Node(name))
+		return
+	case "start_dyn":
+		l.add(l.node.Template(), name, r)
+		return
+	case "terminate_dyn":
+		if c == nil {
+			r.text = "noproc"
+		} else {
+			l.stop(c, false, r)
+		}
+		return
+	case "start_child":
+		if fault := l.tree.scenario.Node(step.Arg(1)).ChildFault(l.node.Auto); fault != "" {
+			r.text = "error " + fault
+			return
+		}
+	}
+	var state child.State
+	if c != nil {
+		state = c.State()
+	}
+	if refusal := Refusal(r.call, l.node, c != nil, state); refusal != "" {
+		r.text = "error " + refusal
+		return
+	}
+	switch r.call {
+	case "start_child":
+		l.add(l.tree.scenario.Node(step.Arg(1)), name, r)
+	case "restart_child":
+		l.serving, r.child = r, c
+		l.do(l.machine.Restart(c, r, l.tree.now))
+	case "terminate_child":
+		l.stop(c, false, r)
+	case "delete_child":
+		l.stop(c, true, r)
+	case "get_childspec":
+		r.text = l.nodes[name].Described(c.Spec)
+	}
+}
+
+func (l *life) add(n *Node, name string, r *result) {
+	l.nodes[name] = n
+	l.serving = r
+	c, actions := l.machine.Add(n.ChildSpec(name), r, l.tree.now)
+	r.child = c
+	l.do(actions)
+}
+
+func (l *life) stop(c *machine.Child, forget bool, r *result) {
+	l.serving = r
+	l.do(l.machine.Stop(c, forget, r, l.tree.now))
+}
+
+// upgrade puts the flags and specs of n in place. Under a simple_one_for_one
+// each child has a spec of its own, so that each is given the new template.
+func (l *life) upgrade(n *Node) string {
+	if fault := n.SupFault(); fault != "" {
+		return "error " + fault
+	}
+	before := l.node
+	l.node = n
+	var specs []child.Spec
+	if n.Simple() {
+		for c := l.machine.First(); c != nil; c = c.Next() {
+			specs = append(specs, n.Template().ChildSpec(c.Spec.Name))
+		}
+	} else {
+		for _, x := range n.Children {
+			specs = append(specs, x.ChildSpec(x.ID))
+		}
+	}
+	actions, err := l.machine.Upgrade(l.config(), specs, l.tree.now)
+	if err != nil {
+		l.node = before
+		return "error " + err.Error()
+	}
+	for i, spec := range specs {
+		if n.Simple() {
+			l.nodes[spec.Name] = n.Template()
+		} else {
+			l.nodes[spec.Name] = n.Children[i]
+		}
+	}
+	l.do(actions)
+	return "ok"
+}
+
+// answer takes the machine's answer to a call.
+func (l *life) answer(a machine.Action) {
+	r := a.Waiter.(*result)
+	if r.text != "" {
+		l.tree.log("fault: %s %s: answered twice", r.call, l.self.label)
+	}
+	l.serving = nil
+	starts := r.child != nil
+	switch {
+	case a.Err == nil && starts && a.Child.Ignored:
+		r.text = "ok undefined"
+	case a.Err == nil, a.Err == machine.ErrAbandoned:
+		r.text = "ok" // OTP's ok of a child that had to be killed
+	case a.Err == machine.ErrNotRunning:
+		r.text = "exited"
+	case starts:
+		r.text = "error start_failed"
+	default:
+		r.text = "error " + a.Err.Error()
+	}
+}

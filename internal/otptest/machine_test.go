@@ -1,0 +1,10 @@
+package otptest
+
+import "testing"
+
+// TestOTPOnMachine plays all scenarios on internal/machine alone.
+func TestOTPOnMachine(t *testing.T) {
+	replay(t, []string{"truncation", "quirk"}, func(_ *testing.T, s *Scenario) *Trace {
+		return Play(s, newTree(s))
+	})
+}

@@ -1,0 +1,139 @@
+package otptest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// call makes a call to a supervisor, with OTP's refusals in front.
+func (t *realTree) call(sup *supervisor.Supervisor, self *realRun, step Step) string {
+	ctx := context.Background()
+	node := t.node(self.path)
+	arg := t.scenario.Node(step.Arg(1)) // of start_child and upgrade
+	name := step.Arg(1)
+	switch step.Call() {
+	case "upgrade":
+		return t.upgrade(sup, self.path, arg)
+	case "start_dyn":
+		return t.startChild(sup, self.path, node.Template(), name, "")
+	case "terminate_dyn":
+		if _, found := sup.Lookup(name); !found {
+			return "noproc"
+		}
+		t.merger.stopping = self.path + "/" + name
+		return stopped(sup.StopChild(ctx, name))
+	case "start_child":
+		name = arg.ID
+		if fault := arg.ChildFault(node.Auto); fault != "" {
+			if !InGo(fault) {
+				return "error " + fault
+			}
+			return t.startChild(sup, self.path, arg, name, fault)
+		}
+	}
+	st, found := sup.Lookup(name)
+	if refusal := Refusal(step.Call(), node, found, st.State); refusal != "" {
+		return "error " + refusal
+	}
+	switch step.Call() {
+	case "start_child":
+		return t.startChild(sup, self.path, arg, name, "")
+	case "restart_child":
+		t.merger.asked = self.path + "/" + name
+		return t.started(sup, name, sup.RestartChild(ctx, name))
+	case "terminate_child":
+		return stopped(sup.StopChild(ctx, name))
+	case "delete_child":
+		return stopped(sup.RemoveChild(ctx, name))
+	case "get_childspec": // Coppice has no such call; of the settings Status shows one
+		kept := t.node(st.Path)
+		spec := kept.ChildSpec(name)
+		spec.Restart = st.Restart
+		return kept.Described(spec)
+	}
+	return "fault: no such call: " + step.Call()
+}
+
+func (t *realTree) startChild(sup *supervisor.Supervisor, path string, n *Node, name, fault string) string {
+	before := t.node(path + "/" + name)
+	spec := t.childSpec(n, name, path)
+	t.merger.asked = path + "/" + name
+	err := sup.StartChild(context.Background(), spec)
+	if before != nil && err != nil { // its place was taken: what stands there stays
+		t.mu.Lock()
+		t.nodes[path+"/"+name] = before
+		t.mu.Unlock()
+	}
+	var bad *child.SpecError
+	if errors.As(err, &bad) {
+		if fault == "" {
+			return "fault: " + err.Error()
+		}
+		return "error " + fault
+	}
+	return t.started(sup, name, err)
+}
+
+// started is OTP's answer to a call that starts a child.
+func (t *realTree) started(sup *supervisor.Supervisor, name string, err error) string {
+	switch {
+	case err == nil:
+		if st, found := sup.Lookup(name); !found || st.State != child.Running {
+			return "ok undefined" // it declined to run
+		}
+		return "ok"
+	case errors.Is(err, supervisor.ErrNotRunning):
+		return "exited"
+	}
+	return "error start_failed"
+}
+
+// stopped is OTP's answer to a call that stops one. What had to be killed there,
+// and is left behind here, is stopped too.
+func stopped(err error) string {
+	var left *supervisor.StopError
+	switch {
+	case err == nil, errors.As(err, &left):
+		return "ok"
+	case errors.Is(err, supervisor.ErrNotRunning):
+		return "exited"
+	}
+	return "fault: " + err.Error()
+}
+
+// upgrade puts the flags and specs of n in place. Under a simple_one_for_one
+// each child has a spec of its own, so that each is given the new template.
+func (t *realTree) upgrade(sup *supervisor.Supervisor, path string, n *Node) string {
+	fault := n.SupFault()
+	if fault != "" && !InGo(fault) {
+		return "error " + fault
+	}
+	t.mu.Lock()
+	before := make(map[string]*Node, len(t.nodes))
+	for at, x := range t.nodes {
+		before[at] = x
+	}
+	t.nodes[path] = n
+	t.mu.Unlock()
+	spec := t.supSpec(n, path)
+	if n.Simple() {
+		for _, c := range sup.Children() {
+			spec.Children = append(spec.Children, t.childSpec(n.Template(), c.Name, path))
+		}
+	}
+	err := sup.Upgrade(spec)
+	if err == nil {
+		return "ok"
+	}
+	t.mu.Lock()
+	t.nodes = before
+	t.mu.Unlock()
+	var bad *child.SpecError
+	if fault != "" && errors.As(err, &bad) {
+		return "error " + fault
+	}
+	return "fault: " + err.Error()
+}

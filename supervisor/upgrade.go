@@ -1,0 +1,46 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// Upgrade puts a new spec in place of a running supervisor's, as OTP's
+// code_change does, and of that for all later starts. Flags take effect at once;
+// the restarts of the period still count. A child whose name is in the new spec
+// gets the new settings, keeps running, and uses the new Run from its next start
+// on; its backoff begins anew. A new one is added in its place and is not started:
+// RestartChild starts it. One that is missing stays, behind the others. Name,
+// Logger and PassPanics take effect at the next start of the supervisor.
+//
+// If the spec is faulty, Upgrade returns its faults, and changes nothing; so it
+// does if the supervisor is being stopped (ErrNotRunning), or if the Strategy of
+// a running one would become Independent or cease to be. On a supervisor that
+// does not run it sets the spec of the next start.
+func (s *Supervisor) Upgrade(spec Spec) error {
+	spec.Children = append([]child.Spec(nil), spec.Children...)
+	if err := spec.Validate(); err != nil {
+		return err
+	}
+	next := &declaration{spec: spec}
+	l, err := s.running()
+	if err != nil {
+		s.declared.Store(next)
+		return nil
+	}
+	l.do(func(now time.Duration) (acts []machine.Action) {
+		if acts, err = l.m.Upgrade(spec.config(), spec.Children, now); err != nil {
+			return acts
+		}
+		s.declared.Store(next)
+		for c := l.m.First(); c != nil; c = c.Next() {
+			if r := runOfChild(c); r != nil {
+				r.pause = nil
+			}
+		}
+		return acts
+	})
+	return wrap(l.path, err)
+}
