@@ -1,9 +1,9 @@
 # Everything here needs Go and make only; tools are fetched at a pinned version.
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-SECONDS     ?= 60
+FUZZTIME    ?= 1m
 
-.PHONY: help test lint unit demo cover bench-scale fuzz
+.PHONY: help test lint unit demo cover explore faults scale fuzz soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -18,6 +18,7 @@ lint: ## gofmt, vet, staticcheck
 unit: ## all tests with the race detector, then once with 1 and 4 processors
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 ./...
+	EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks' ./internal/machine
 
 demo: ## the example service, with random crashes, checked against a sequential pass
 	$(GO) run ./examples/codesearch -demo
@@ -31,3 +32,23 @@ explore: ## every order of events for small trees, deeper than make test does: E
 
 faults: ## breaks the rules of the machine one by one; the exploring tests must find each
 	FAULTS=1 $(GO) test -timeout 30m -run PlantedFaults -v ./internal/machine
+
+scale: ## what one child costs among 10, 1,000 and 100,000 siblings, as a table; then a million children (8 GB)
+	@$(GO) test -run '^$$' -bench '^Benchmark(Add|Remove|Restart|RestartChild)$$' -benchtime 5000x -count 5 ./supervisor | awk ' \
+		/ns\/op/ { split($$1, at, "/"); sub(/-[0-9]+$$/, "", at[3]); row = sprintf("%-22s %-12s", at[1], at[2]); \
+			if (!(row in seen)) { seen[row] = 1; rows[++n] = row } \
+			if (!((row, at[3]) in ns) || $$3 < ns[row, at[3]]) ns[row, at[3]] = $$3 } \
+		/FAIL|panic/ { print; failed = 1 } \
+		END { printf "%-35s %10s %10s %10s   ratio\n", "ns, the least of five runs", "10", "1000", "100000"; \
+			for (i = 1; i <= n; i++) { r = rows[i]; \
+				printf "%s %10d %10d %10d   %5.2f\n", r, ns[r, 10], ns[r, 1000], ns[r, 100000], ns[r, 100000] / ns[r, 10] } \
+			exit failed }'
+	COPPICE_SCALE=1 $(GO) test -run TestOneSupervisorHoldsAMillionChildren -v ./supervisor
+
+# Without the limit for minimizing, go test spends most of the time on it: real
+# goroutines do not cover the same lines twice.
+fuzz: ## each fuzz target for FUZZTIME (1m)
+	$(GO) test -run '^$$' -fuzz '^FuzzWindow$$' -fuzztime $(FUZZTIME) ./strategy
+	$(GO) test -run '^$$' -fuzz '^FuzzMachine$$' -fuzztime $(FUZZTIME) ./internal/machine
+	$(GO) test -run '^$$' -fuzz '^FuzzSupervisor$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
+	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor

@@ -2,20 +2,42 @@ package child
 
 import "fmt"
 
-// State is what a child is doing.
+// State is what a child is doing. The usual ways:
 //
-//	            launch             Ready
-//	Stopped ------------> Starting ------> Running
-//	   ^  ^                 |   |           |   |
-//	   |  |   stop asked    |   |  failed   |   |  ended for good
-//	   |  +--- Stopping <---+---|-----------+   +----------------> Done
-//	   |         |              v           |
-//	   |         | group    Waiting <-------+
-//	   |         +--------> |     |  restart due
-//	   +--------------------+     +------------> Starting
-//	      restart cancelled
+//	        launch           Ready         ended for good
+//	Stopped ------> Starting -----> Running -------------> Done
+//	   ^              ^  |          |    |
+//	   |  restart due |  | failed   |    | asked to stop
+//	   |              |  +----+-----+    |
+//	   |              |       v          v
+//	   |              +--- Waiting <- Stopping
+//	   |                      |          |
+//	   +----------------------+----------+
 //
-// Done children start again when their group is restarted or somebody asks.
+// All ways, as Status shows them. A state that takes no time is not seen: a child
+// that is restarted at once goes from Running to Starting.
+//
+//	from      to        when
+//	Stopped   Starting  its turn has come, somebody asked, or its group restarts
+//	Starting  Running   ctx.Ready
+//	Starting  Stopping  asked to stop: by hand, with its group, or by its StartTimeout
+//	Starting  Waiting   its start has failed and is tried again
+//	Starting  Stopped   it declined to run, or its start has failed and is not tried again
+//	Starting  Done      a task is done
+//	Running   Stopping  asked to stop: by hand, with its group, or by its Heartbeat
+//	Running   Waiting   it ended and is restarted: after its backoff, or with its group
+//	Running   Starting  it ended and is restarted at once
+//	Running   Done      it ended for good
+//	Running   Stopped   it ended, and its supervisor gave up
+//	Stopping  Stopped   Run has returned, or was left behind
+//	Stopping  Waiting   the same, of a child that is to start again: with its group, or after its backoff
+//	Stopping  Starting  the same, at once: RestartChild, or the group begins with it
+//	Waiting   Starting  its restart is due, or somebody asked
+//	Waiting   Stopped   its restart was cancelled, or its supervisor ends
+//	Done      Starting  its group restarts, or somebody asked
+//	Done      Stopped   StopChild
+//
+// A Temporary child that ends, and one that is removed, is gone instead.
 type State uint8
 
 const (

@@ -42,7 +42,7 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 		q = &queue{wait: wait}
 		d.queues[wait] = q
 	}
-	r.queue, r.timer, r.due = q, t, l.now()+wait
+	r.queue, r.timer, r.due = q, t, l.m.Now()+wait
 	r.before, r.after = q.back, nil
 	if q.back != nil {
 		q.back.after = r
@@ -143,10 +143,11 @@ func (r *run) hasBeaten(set uint) bool {
 	l := r.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.set != set {
+	allowed := r.child.Spec.Heartbeat
+	if r.set != set || allowed == 0 { // Upgrade took the watchdog away
 		return true
 	}
-	left := time.Duration(r.beat.Load()) + r.child.Spec.Heartbeat - l.now()
+	left := time.Duration(r.beat.Load()) + allowed - l.now()
 	if left <= 0 {
 		return false
 	}

@@ -87,6 +87,8 @@ func (e *GaveUpError) Is(target error) bool { return target == child.ErrShutdown
 // within their stop timeout, and had not returned when the stop was over.
 type StopError struct {
 	Left []Straggler
+
+	auto bool // it is the end of a supervisor by AutoShutdown
 }
 
 // A Straggler is a run that was left behind.

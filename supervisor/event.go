@@ -183,7 +183,7 @@ func (l *life) send(e Event) {
 	for up := l; ; up = up.parent.life {
 		if subs := up.sup.subs.Load(); subs != nil {
 			for _, s := range *subs {
-				if s.kinds&e.Kind.set() != 0 {
+				if s.kinds&e.Kind.set() != 0 && s.covers(up.path, e.Path) {
 					s.put(e)
 				}
 			}

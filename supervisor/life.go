@@ -27,6 +27,7 @@ type life struct {
 	base       context.Context // what the contexts of runs are made of: values only
 	began      time.Time
 	passPanics bool
+	around     []around // the outermost last
 	log        *logger
 
 	up   chan struct{} // closed when the declared children are up
@@ -54,6 +55,9 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 		over:       make(chan struct{}),
 		m:          machine.New(spec.config()),
 	}
+	if spec.Around != nil {
+		l.around = []around{spec.Around}
+	}
 	if parent == nil {
 		l.tree = new(tree)
 		l.log = newLogger(spec.Logger)
@@ -62,6 +66,7 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 	above := parent.life
 	l.tree, l.path = above.tree, parent.Path()
 	l.passPanics = l.passPanics || above.passPanics
+	l.around = append(l.around, above.around...)
 	l.log = above.log
 	if spec.Logger != nil {
 		l.log = newLogger(spec.Logger)
@@ -144,7 +149,7 @@ func (l *life) perform(s *step, acts []machine.Action) {
 			}
 		case machine.Cancel:
 			r := runOfChild(a.Child)
-			r.cause, r.stopped = l.cause(a.Why), l.now()
+			r.cause, r.stopped = l.cause(a.Why), l.m.Now()
 			s.todo = append(s.todo, task{cancelRun, r, r.cause})
 		case machine.Arm:
 			r := runOfChild(a.Child)
@@ -169,7 +174,7 @@ func (l *life) perform(s *step, acts []machine.Action) {
 			go l.ask(a.Child, r.pause, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
-			r.straggler = l.tree.abandon(r, l.now()-r.stopped, l.dump)
+			l.tree.abandon(r, l.m.Now()-r.stopped, l.dump)
 			s.todo = append(s.todo, task{what: endGrace, run: r})
 		case machine.Hasten, machine.Halt:
 			r := runOfChild(a.Child)
@@ -190,6 +195,7 @@ func (l *life) perform(s *step, acts []machine.Action) {
 			l.end()
 		}
 	}
+	clear(acts) // else a child that is gone would be kept until the next event
 }
 
 // settle does what perform has noted. A retry without a pause is an event of
@@ -296,7 +302,11 @@ func (l *life) end() {
 		}
 	}
 	l.timers.stop()
-	l.err = and(l.reason(), l.stopErr())
+	left := l.stopErr()
+	if stop, ok := left.(*StopError); ok {
+		stop.auto = l.m.End().Kind == machine.EndAuto
+	}
+	l.err = and(l.reason(), left)
 	close(l.over)
 }
 
@@ -353,8 +363,12 @@ func (l *life) link(r *run, nested *life) error {
 		r.nested, r.super = nested, nested.sup
 		l.perform(&s, l.m.Linked(r.child, r.number, l.now()))
 	}
+	stopped := r.cause
 	l.mu.Unlock()
 	l.settle(&s)
+	if err == nil && stopped != nil { // too late for hasten and halt to reach it
+		nested.close(stopped)
+	}
 	return err
 }
 
@@ -372,7 +386,7 @@ func (l *life) unlink(r *run) {
 	r.nested = nil
 	l.perform(&s, l.m.Unlinked(r.child, r.number, l.now()))
 	if r.cause != nil { // what is left of the run has its stop timeout for itself
-		r.stopped = l.now()
+		r.stopped = l.m.Now()
 		r.limitGrace()
 	}
 	l.mu.Unlock()

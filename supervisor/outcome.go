@@ -32,6 +32,11 @@ func mark(err error, out *machine.Outcome) (found bool) {
 			out.Kind = machine.Shutdown
 		}
 		return true
+	case *StopError:
+		if e.auto {
+			out.Kind = machine.Shutdown
+		}
+		return true
 	case *verdict.Escalation:
 		out.Kind = machine.Escalated
 		return true

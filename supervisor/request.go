@@ -11,22 +11,37 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A call is a caller who waits for an answer of the machine. There is room for
-// the one answer, so that giving it never blocks.
-type call struct{ done chan error }
+// A call is a caller who waits for an answer of the machine about one child.
+// There is room for the one answer, so that giving it never blocks.
+type call struct {
+	done  chan error
+	to    *life
+	name  string
+	child *machine.Child // of StartChild: what was added; nil: it was refused
+}
 
-func newCall() *call { return &call{make(chan error, 1)} }
+func newCall(to *life, name string) *call {
+	return &call{done: make(chan error, 1), to: to, name: name}
+}
 
 func (c *call) answer(err error) { c.done <- err }
 
-// wait returns the answer, or the cause of ctx if that ends first.
-func (c *call) wait(ctx context.Context) error {
+// wait returns the answer, or the cause of ctx if that ends first, with the path
+// of the child in front.
+func (c *call) wait(ctx context.Context) (err error) {
 	select {
-	case err := <-c.done:
-		return err
+	case err = <-c.done:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		select {
+		case err = <-c.done: // which of the two is seen first is not left to chance
+		default:
+			err = context.Cause(ctx)
+		}
 	}
+	if err == nil {
+		return nil
+	}
+	return wrap(c.to.path+"/"+c.name, err)
 }
 
 // answer turns what the machine answers into what the caller gets. Under the lock.
@@ -96,50 +111,49 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if ctx.Err() != nil {
 		return wrap(l.path+"/"+specs[0].Name, context.Cause(ctx))
 	}
-	var added []*machine.Child
-	var calls []*call
-	for i, spec := range specs {
-		c, made := l.add(spec)
-		added, calls = append(added, c), append(calls, made)
+	calls := make([]*call, 0, 1)
+	for _, spec := range specs {
+		made := l.add(spec)
+		calls = append(calls, made)
 		if l.ordered() {
-			err = wrap(l.path+"/"+specs[i].Name, made.wait(ctx))
+			err = made.wait(ctx)
 		}
 		if err != nil {
 			break
 		}
 	}
-	for i, made := range calls {
+	for _, made := range calls {
 		if err == nil && !l.ordered() {
-			err = wrap(l.path+"/"+specs[i].Name, made.wait(ctx))
+			err = made.wait(ctx)
 		}
 	}
 	if err != nil {
-		return and(err, l.undo(added))
+		return and(err, l.undo(calls))
 	}
 	return nil
 }
 
-// add asks for one child. It is nil if it was refused; the call has the reason.
-func (l *life) add(spec child.Spec) (c *machine.Child, made *call) {
-	made = newCall()
+// add asks for one child.
+func (l *life) add(spec child.Spec) *call {
+	made := newCall(l, spec.Name)
 	l.do(func(now time.Duration) (acts []machine.Action) {
-		c, acts = l.m.Add(spec, made, now)
+		made.child, acts = l.m.Add(spec, made, now)
 		return acts
 	})
-	return c, made
+	return made
 }
 
 // undo removes children whose start is taken back, the last first, and waits
 // until they are gone: each has a stop timeout, so there is no need for a limit.
 // It returns who was left behind.
-func (l *life) undo(added []*machine.Child) (left error) {
+func (l *life) undo(added []*call) (left error) {
 	var sideBySide []*call
-	for _, c := range slices.Backward(added) {
-		if c == nil {
+	for _, start := range slices.Backward(added) {
+		if start.child == nil {
 			continue // it was refused
 		}
-		made := newCall()
-		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(c, true, made, now) })
+		made := newCall(l, start.name)
+		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(start.child, true, made, now) })
 		if l.ordered() {
 			left = and(left, leftBehind(<-made.done))
 		} else {
@@ -237,44 +251,39 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 		return err
 	}
 	var errs []error
-	note := func(path string, err error) {
-		if what != remove || !errors.Is(err, ErrNotFound) {
-			errs = append(errs, wrap(path, err))
+	note := func(err error) {
+		if err != nil && !(what == remove && errors.Is(err, ErrNotFound)) {
+			errs = append(errs, err)
 		}
 	}
-	type pending struct {
-		path string
-		made *call
-	}
-	var sideBySide []pending
+	var sideBySide []*call
 	for _, path := range paths {
 		l, name, err := s.resolve(path)
+		if err == nil && what == restart {
+			err = l.refuseUnready(ctx, name)
+		} else if err != nil {
+			err = wrap(s.absolute(path), err)
+		}
 		if err != nil {
-			note(s.absolute(path), err)
+			note(err)
 			continue
 		}
-		if what == restart {
-			if err := l.refuseUnready(ctx, name); err != nil {
-				errs = append(errs, err)
-				continue
-			}
+		made := l.order(what, name)
+		if l.ordered() {
+			note(made.wait(ctx))
+		} else {
+			sideBySide = append(sideBySide, made)
 		}
-		p := pending{l.path + "/" + name, l.order(what, name)}
-		if !l.ordered() {
-			sideBySide = append(sideBySide, p)
-			continue
-		}
-		note(p.path, p.made.wait(ctx))
 	}
-	for _, p := range sideBySide {
-		note(p.path, p.made.wait(ctx))
+	for _, made := range sideBySide {
+		note(made.wait(ctx))
 	}
 	return errors.Join(errs...)
 }
 
 // order asks the machine for what the child of that name is to do.
 func (l *life) order(what order, name string) *call {
-	made := newCall()
+	made := newCall(l, name)
 	l.do(func(now time.Duration) []machine.Action {
 		switch c := l.m.Child(name); {
 		case c == nil:

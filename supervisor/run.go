@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,9 @@ func newRun(l *life, c *machine.Child) *run {
 	if last := runOfChild(c); last != nil {
 		r.pause, r.super = last.pause, last.super
 	}
+	for _, around := range l.around {
+		r.call = around.of(r.call)
+	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
 	c.Handle = r
 	return r
@@ -90,8 +94,9 @@ func (r *run) Ready() error {
 	case err != nil:
 	case !r.ready:
 		r.ready = true
-		r.beat.Store(int64(l.now()))
-		l.perform(&s, l.m.Ready(r.child, r.number, l.now()))
+		now := l.now()
+		r.beat.Store(int64(now))
+		l.perform(&s, l.m.Ready(r.child, r.number, now))
 	case r.unready != nil:
 		r.unready = nil
 		l.publish(EventReady, r, nil)
@@ -138,15 +143,16 @@ func (r *run) Grace() context.Context {
 	if r.grace != nil {
 		return r.grace
 	}
+	over := r.ended || r.straggler != nil
 	limit, limited := r.child.StopTimeout()
 	switch values := context.WithoutCancel(r); {
-	case r.cause != nil && limited && !r.ended:
+	case r.cause != nil && limited && !over:
 		ctx, cancel := context.WithDeadline(values, r.life.began.Add(r.stopped+mostOf(limit)))
 		r.grace, r.graceEnd = ctx, func(error) { cancel() }
 	default:
 		r.grace, r.graceEnd = context.WithCancelCause(values)
 	}
-	if r.ended {
+	if over {
 		r.graceEnd(nil)
 	}
 	return r.grace
@@ -157,9 +163,6 @@ func (r *run) Grace() context.Context {
 func (r *run) limitGrace() {
 	limit, limited := r.child.StopTimeout()
 	if r.grace == nil || r.ended || !limited {
-		return
-	}
-	if _, set := r.grace.Deadline(); set {
 		return
 	}
 	if r.graceTimer == nil {
@@ -220,11 +223,11 @@ func (r *run) once(_ [2]*run) (next *run) {
 		switch {
 		case returned:
 		case r.life.passPanics:
-			// Recovering is the only way to tell a panic from Goexit, and would
-			// stop the panic. So the news goes its own way; after a panic the
-			// process is over before it matters.
-			go r.leave(child.ErrGoexit, false)
-			return
+			// To recover would tell a panic from Goexit, and stop the panic.
+			if panicking() {
+				return // the process is about to crash: nobody is to hear of less
+			}
+			err = child.ErrGoexit
 		default:
 			// A panic may have come in the middle of a Goexit, which goes on after
 			// the recovering: this goroutine is not to be relied on.
@@ -238,6 +241,15 @@ func (r *run) once(_ [2]*run) (next *run) {
 	err = r.call(r)
 	returned = true
 	return nil
+}
+
+// panicking reports whether the deferred function that calls it was called by a
+// panic, and not by Goexit.
+func panicking() bool {
+	var calls [4]uintptr
+	n := runtime.Callers(3, calls[:]) // without Callers, panicking and the deferred function
+	caller, _ := runtime.CallersFrames(calls[:n]).Next()
+	return caller.Function == "runtime.gopanic"
 }
 
 // leave ends the contexts of a run that has returned, judges its end and brings
@@ -271,10 +283,12 @@ func (r *run) end() (stopped bool) {
 	if !stopped {
 		r.cause = context.Canceled
 	}
-	cause := r.cause
+	cause, graced := r.cause, r.grace != nil
 	r.life.mu.Unlock()
 	r.cancel(cause)
-	r.endGrace()
+	if graced {
+		r.endGrace()
+	}
 	return stopped
 }
 

@@ -55,12 +55,11 @@ func (s *Supervisor) Start(ctx context.Context) error {
 		l.boot()
 		select {
 		case <-l.up:
-			return nil
 		case <-ctx.Done():
 		case <-l.over:
-			if l.wasUp() { // and down again already
-				return nil
-			}
+		}
+		if l.wasUp() { // also if it is down again already, or ctx ended in the same moment
+			return nil
 		}
 	}
 	l.close(stopCause(ctx))

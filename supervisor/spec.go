@@ -59,6 +59,15 @@ type Spec struct {
 	// Nil is the parent's; at the root it is slog.Default(). For silence use
 	// slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
+
+	// Around, if set, is called in place of the Run of each child, here and in
+	// all supervisors below, with that Run; it is to call it and to return what
+	// the run shall end with. For what concerns every run alike: pprof labels, a
+	// trace span, a fault that a test puts in. That of an outer supervisor comes
+	// first. What it gives to run must be its ctx, or child.FromContext of one that
+	// is derived from that. It is part of the run: what it starts must end with it,
+	// and its panic is the run's.
+	Around func(ctx child.Context, run func(child.Context) error) error
 }
 
 // defaultName is the name of a root that has none.
@@ -118,29 +127,37 @@ func (s Spec) name() string {
 
 // childFaults returns the faults of specs as children of a supervisor with
 // the spec s at path.
-func (s Spec) childFaults(path string, specs []child.Spec) []error {
-	var faults []error
-	seen := make(map[string]bool, len(specs))
-	for i, c := range specs {
-		at := path + "/" + c.Name
-		if c.Name == "" {
-			at = fmt.Sprintf("%s/[%d]", path, i)
+func (s Spec) childFaults(path string, specs []child.Spec) (faults []error) {
+	var seen map[string]bool
+	if len(specs) > 1 {
+		seen = make(map[string]bool, len(specs))
+	}
+	for i := range specs {
+		c := &specs[i]
+		fault := func(field, problem string) {
+			at := path + "/" + c.Name
+			if c.Name == "" {
+				at = fmt.Sprintf("%s/[%d]", path, i)
+			}
+			faults = append(faults, &child.SpecError{Path: at, Field: field, Problem: problem})
 		}
 		if joined, ok := c.Validate().(interface{ Unwrap() []error }); ok {
 			for _, err := range joined.Unwrap() {
-				var fault *child.SpecError
-				if errors.As(err, &fault) {
-					faults = append(faults, &child.SpecError{Path: at, Field: fault.Field, Problem: fault.Problem})
+				var own *child.SpecError
+				if errors.As(err, &own) {
+					fault(own.Field, own.Problem)
 				}
 			}
 		}
 		if c.Significant && s.AutoShutdown == strategy.Never {
-			faults = append(faults, &child.SpecError{Path: at, Field: "Significant", Problem: "the supervisor's AutoShutdown is Never"})
+			fault("Significant", "the supervisor's AutoShutdown is Never")
 		}
 		if c.Name != "" && seen[c.Name] {
-			faults = append(faults, &child.SpecError{Path: at, Field: "Name", Problem: "taken by another child"})
+			fault("Name", "taken by another child")
 		}
-		seen[c.Name] = true
+		if seen != nil {
+			seen[c.Name] = true
+		}
 	}
 	return faults
 }

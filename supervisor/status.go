@@ -70,10 +70,13 @@ func (s *Supervisor) Lookup(path string) (child.Status, bool) {
 }
 
 // status describes a child. Under the lock.
-func (l *life) status(c *machine.Child) child.Status {
+func (l *life) status(c *machine.Child) child.Status { return l.statusAt(c, l.pathOf(c)) }
+
+// statusAt is status of a child whose path is known.
+func (l *life) statusAt(c *machine.Child, path string) child.Status {
 	st := child.Status{
 		Name:       c.Name,
-		Path:       l.pathOf(c),
+		Path:       path,
 		State:      c.State(),
 		Since:      l.began.Add(c.Since),
 		Restarts:   c.Restarts,

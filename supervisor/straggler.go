@@ -21,18 +21,17 @@ type tree struct {
 	logs []*logger // of nested supervisors that have ended, with lines still to be written
 }
 
-// abandon notes a run that is left behind. A child that is stopped at once was
-// never waited for, so it is not held against anybody.
-func (t *tree) abandon(r *run, after time.Duration, dump []byte) *Straggler {
-	s := &Straggler{Path: r.Path(), After: after}
+// abandon notes a run that is left behind, under the lock of its life. A child
+// that is stopped at once was never waited for, so it is not held against anybody.
+func (t *tree) abandon(r *run, after time.Duration, dump []byte) {
+	r.straggler = &Straggler{Path: r.Path(), After: after}
 	if r.child.Spec.StopTimeout == child.AtOnce {
-		return s
+		return
 	}
-	s.Stack = stackOf(r, dump)
+	r.straggler.Stack = stackOf(r, dump)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.left = append(t.left, r)
-	return s
+	t.left = append(t.left, r) // last: other lives look at what is in it
 }
 
 // returned takes back that r was left behind.

@@ -26,6 +26,12 @@ func (s *Supervisor) Subscribe(f func(Event), only ...EventKind) (cancel func())
 	if f == nil {
 		return func() {}
 	}
+	sub := newSubscription(f, only)
+	s.subscribe(sub)
+	return func() { s.unsubscribe(sub) }
+}
+
+func newSubscription(f func(Event), only []EventKind) *subscription {
 	sub := &subscription{f: f, kinds: allKinds}
 	if len(only) > 0 {
 		sub.kinds = 0
@@ -33,13 +39,18 @@ func (s *Supervisor) Subscribe(f func(Event), only ...EventKind) (cancel func())
 			sub.kinds |= kind.set()
 		}
 	}
+	return sub
+}
+
+func (s *Supervisor) subscribe(sub *subscription) {
 	s.changeSubs(func(subs []*subscription) []*subscription { return append(subs, sub) })
-	return func() {
-		s.changeSubs(func(subs []*subscription) []*subscription {
-			return slices.DeleteFunc(subs, func(x *subscription) bool { return x == sub })
-		})
-		sub.cancel()
-	}
+}
+
+func (s *Supervisor) unsubscribe(sub *subscription) {
+	s.changeSubs(func(subs []*subscription) []*subscription {
+		return slices.DeleteFunc(subs, func(x *subscription) bool { return x == sub })
+	})
+	sub.cancel()
 }
 
 // changeSubs replaces the list of subscriptions: whoever reads the old one may
@@ -68,12 +79,12 @@ const maxQueued = 1000
 type subscription struct {
 	f     func(Event)
 	kinds kinds
+	at    string // path of what it is about; empty: all
 
 	mu          sync.Mutex
 	quiet, loud ring
-	count       uint64 // of events so far
-	lost        uint64
-	busy        bool // the goroutine runs
+	count, last uint64 // of events so far; the last that was delivered
+	busy        bool   // the goroutine runs
 	cancelled   bool
 	idle        []chan struct{} // to be closed when it has ended
 }
@@ -91,9 +102,7 @@ func (s *subscription) put(e Event) {
 	if e.Kind.set()&loudKinds != 0 {
 		q = &s.loud
 	}
-	if q.push(e) {
-		s.lost++
-	}
+	q.push(e)
 	if !s.busy {
 		s.busy = true
 		go s.deliver()
@@ -118,7 +127,7 @@ func (s *subscription) take() (Event, bool) {
 		return Event{}, false
 	}
 	e := q.pop()
-	e.Lost, s.lost = s.lost, 0
+	e.Lost, s.last = e.order-s.last-1, e.order // what is missing between was dropped
 	return e, true
 }
 
@@ -186,11 +195,9 @@ type ring struct {
 
 func (q *ring) front() *Event { return &q.events[q.head] }
 
-// push adds an event and reports whether one was dropped for it.
-func (q *ring) push(e Event) (dropped bool) {
+func (q *ring) push(e Event) {
 	if q.count == maxQueued {
 		q.pop()
-		dropped = true
 	}
 	if q.count == len(q.events) {
 		grown := make([]Event, min(max(8, 2*len(q.events)), maxQueued))
@@ -201,7 +208,6 @@ func (q *ring) push(e Event) (dropped bool) {
 	}
 	q.events[(q.head+q.count)%len(q.events)] = e
 	q.count++
-	return dropped
 }
 
 func (q *ring) pop() Event {

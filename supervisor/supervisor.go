@@ -17,6 +17,42 @@ import (
 // if Run is the Run of another supervisor's child. After it has ended it can be
 // run again; every time it starts from its Spec, as in OTP: children that were
 // added meanwhile are gone.
+//
+//	        started          all ready
+//	New -------------> Starting --------> Up
+//	                   ^      |           |
+//	     started again |      | its end   | its end
+//	                   |      v           |
+//	                   |   Stopping <-----+
+//	                   |      |
+//	                   |      | nothing runs
+//	                   |      v
+//	                   +---- Over
+//
+// The ways:
+//
+//	from      to        when
+//	New       Starting  Serve, Start, or Run as a child
+//	Starting  Up        every declared child has been ready, or is not to run
+//	Starting  Stopping  Stop, the end of its context, a child that cannot start, giving up
+//	Up        Stopping  Stop, the end of its context, giving up, AutoShutdown
+//	Stopping  Over      nothing runs any more
+//	Over      Starting  Serve, Start, or Run as a child, again
+//
+// What a call does in each of them; "waits" is for children, or for the end:
+//
+//	call          New            Starting           Up                 Stopping           Over
+//	Serve         waits          ErrAlreadyStarted  ErrAlreadyStarted  ErrAlreadyStarted  waits
+//	Start         waits          ErrAlreadyStarted  ErrAlreadyStarted  ErrAlreadyStarted  waits
+//	Stop          nil            waits              waits              waits              nil
+//	Wait          ErrNotRunning  waits              waits              waits              nil
+//	StartChild    ErrNotRunning  waits              waits              ErrNotRunning      ErrNotRunning
+//	StopChild     ErrNotRunning  waits              waits              ErrNotRunning      ErrNotRunning
+//	RestartChild  ErrNotRunning  waits              waits              ErrNotRunning      ErrNotRunning
+//	RemoveChild   ErrNotRunning  waits              waits              ErrNotRunning      ErrNotRunning
+//	Upgrade       nil            nil                nil                ErrNotRunning      nil
+//	Health        ErrNotRunning  ErrNotReady        nil                ErrNotReady        ErrNotRunning
+//	Tree's State  stopped        starting           running            stopping           stopped
 type Supervisor struct {
 	declared atomic.Pointer[declaration]
 

@@ -13,7 +13,7 @@ import (
 // gets the new settings, keeps running, and uses the new Run from its next start
 // on; its backoff begins anew. A new one is added in its place and is not started:
 // RestartChild starts it. One that is missing stays, behind the others. Name,
-// Logger and PassPanics take effect at the next start of the supervisor.
+// Logger, PassPanics and Around take effect at the next start of the supervisor.
 //
 // If the spec is faulty, Upgrade returns its faults, and changes nothing; so it
 // does if the supervisor is being stopped (ErrNotRunning), or if the Strategy of

@@ -97,6 +97,9 @@ func (m *Machine) Child(name string) *Child { return m.names[name] }
 // Phase returns where the supervisor is in its life.
 func (m *Machine) Phase() Phase { return m.phase }
 
+// Now returns when the event at hand came.
+func (m *Machine) Now() time.Duration { return m.now }
+
 // Since returns when the supervisor got into its phase.
 func (m *Machine) Since() time.Duration { return m.since }
 

@@ -631,7 +631,7 @@ func exploreStates(t *testing.T) int {
 	if testing.Short() || raceEnabled {
 		return 2_000
 	}
-	return 40_000
+	return 5_000
 }
 
 func TestExploreEveryOrderOfEvents(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 const walkLength = 120
 
 func TestRandomWalks(t *testing.T) {
-	walks := 300
+	walks := 100
 	if n, err := strconv.Atoi(os.Getenv("EXPLORE")); err == nil {
 		walks = n / 20
 	}

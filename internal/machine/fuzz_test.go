@@ -1,0 +1,108 @@
+package machine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// Exploring and walking know a few dozen trees. Here the bytes choose the tree
+// too, and then, one each, what happens next; the rules are those of
+// explore_rules_test.go. A twin of the whole machine would be a second machine:
+// for that there are OTP's traces (internal/otptest). What is pure has its twin:
+// the window in package strategy, and whom a failure takes along here.
+func FuzzMachine(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("\x05\x02\x00\x00\x00\x00 stop and go"))
+	f.Fuzz(func(t *testing.T, script []byte) {
+		d := dice(script)
+		s := d.scene()
+		w := newWorld(s)
+		for len(d) > 0 {
+			moves := w.moves()
+			if w.m.suspended {
+				moves = append(moves, move{"resume", func(w *world) {
+					w.do("resume", func() []Action { return w.m.Resume(0) })
+				}})
+			}
+			if bad := w.stuck(len(moves)); bad != "" {
+				w.fail("%s", bad)
+			}
+			checkGroups(w)
+			if w.failure != "" {
+				t.Fatal(w.report())
+			}
+			if len(moves) == 0 {
+				return
+			}
+			moves[d.intn(len(moves))].do(w)
+		}
+	})
+}
+
+// dice are the bytes that decide; when there are no more, they show zero.
+type dice []byte
+
+func (d *dice) byte() byte {
+	if len(*d) == 0 {
+		return 0
+	}
+	b := (*d)[0]
+	*d = (*d)[1:]
+	return b
+}
+
+// intn returns a number below n, which is less than 256.
+func (d *dice) intn(n int) int { return int(d.byte()) % n }
+
+// scene returns a tree of up to four children, with any of the options.
+func (d *dice) scene() *scene {
+	flags := d.byte()
+	s := &scene{
+		name:  "fuzz",
+		conf:  Config{Strategy: strategy.Strategy(flags & 3), AutoShutdown: strategy.AutoShutdown(flags >> 2 % 3)},
+		ends:  allEnds,
+		calls: 12,
+		halts: flags&64 != 0,
+		pause: flags&128 != 0,
+	}
+	shape := d.byte()
+	s.conf.Intensity = strategy.AtMost(int(shape>>2&7), time.Hour)
+	names := []string{"a", "b", "c", "d"}
+	for _, name := range names[:1+shape&3] {
+		s.specs = append(s.specs, d.spec(name, s.conf.AutoShutdown))
+	}
+	s.add = []child.Spec{d.spec("x", s.conf.AutoShutdown), d.spec("y", s.conf.AutoShutdown)}
+	return s
+}
+
+func (d *dice) spec(name string, auto strategy.AutoShutdown) child.Spec {
+	bits := d.byte()
+	spec := worker(name)
+	spec.Restart = child.Restart(bits & 3 % 3)
+	for i, option := range []func(*child.Spec){backoff, retries, impatient, atOnce, watched} {
+		if bits&(4<<i) != 0 {
+			option(&spec)
+		}
+	}
+	spec.Significant = bits&128 != 0 && auto != strategy.Never && spec.Restart != child.Permanent
+	return spec
+}
+
+// checkGroups holds the machine's groups, which are ends of a linked list,
+// against those of package strategy, which are numbers.
+func checkGroups(w *world) {
+	var all []*Child
+	for c := w.m.first; c != nil; c = c.next {
+		all = append(all, c)
+	}
+	for i, c := range all {
+		from, to := w.m.group(c)
+		first, behind := w.m.conf.Strategy.Affected(i, len(all))
+		if from != all[first] || to != all[behind-1] {
+			w.fail("the group of %s is %s to %s", c.Name, from.Name, to.Name)
+		}
+	}
+}

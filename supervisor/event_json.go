@@ -1,0 +1,31 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// MarshalJSON writes the fields in snake case, the error and the stack as text,
+// the delay as time.Duration prints it, and leaves out what is zero, except for
+// seq, time, event and path.
+func (e Event) MarshalJSON() ([]byte, error) {
+	fields := struct {
+		Seq      uint64    `json:"seq"`
+		Time     time.Time `json:"time"`
+		Kind     EventKind `json:"event"`
+		Path     string    `json:"path"`
+		Restarts int       `json:"restarts,omitempty"`
+		Err      string    `json:"err,omitempty"`
+		Delay    string    `json:"delay,omitempty"`
+		Stack    string    `json:"stack,omitempty"`
+		Lost     uint64    `json:"lost,omitempty"`
+	}{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Path: e.Path, Restarts: e.Restarts, Stack: string(e.Stack), Lost: e.Lost}
+	if e.Err != nil {
+		fields.Err = fmt.Sprint(e.Err)
+	}
+	if e.Delay > 0 {
+		fields.Delay = e.Delay.String()
+	}
+	return json.Marshal(fields)
+}
