@@ -7,11 +7,15 @@
 //
 //   - TestOTPOnMachine drives internal/machine alone, with simulated children
 //     and a simulated clock, and no goroutine.
+//   - TestOTPOnSupervisor drives the public supervisor, with real goroutines and
+//     the time of a bubble.
 //
 // The environment variable OTP_DIR names another folder to replay.
 //
 // Two tags are left out: "truncation", where the outcome depends on OTP's
-// counting in whole seconds, and "quirk", a bug since mended.
+// counting in whole seconds, and "quirk", a bug since mended. A third is left out
+// on the public supervisor: "batch", where events queue before a supervisor that
+// is held up. Coppice's has no queue: who brings news takes a lock.
 //
 // # How OTP's words are taken
 //
@@ -29,6 +33,15 @@
 //	upgrade                Upgrade; of a simple_one_for_one, with one spec
 //	                       for each child that it has
 //	type                   counts only; the driver counts by it
+//	get_childspec          the driver keeps the specs; Status shows Restart
+//
+// On the public supervisor there is besides:
+//
+//	exit of a supervisor   Stop of a nested one is ErrNested, so its Run is
+//	                       wrapped, and the context that it gets is cancelled
+//	start=flap             ready, and a millisecond later a failure
+//	term=hang              a run that returns when the scenario is over
+//	ok undefined           no error, and the child is not Running
 //
 // Coppice's calls are kinder than OTP's, so the driver looks at the state of the
 // child first, and answers what OTP answers (Refusal):
