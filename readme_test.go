@@ -1,0 +1,191 @@
+// Package coppice_test holds README.md against the code.
+package coppice_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// blocks returns the fenced blocks of README.md in one language.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	var all []string
+	for _, m := range regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		if m[1] == language {
+			all = append(all, m[2])
+		}
+	}
+	require.NotEmpty(t, all, "no block in %s", language)
+	return all
+}
+
+func goTool(t *testing.T, dir string, env []string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "go %s\n%s", strings.Join(args, " "), out)
+}
+
+func TestTheFirstProgramIsTheQuickstart(t *testing.T) {
+	program, err := os.ReadFile("examples/quickstart/main.go")
+	require.NoError(t, err)
+	require.Equal(t, string(program), blocks(t, "go")[0])
+}
+
+func TestTheQuickstartPrintsWhatIsWritten(t *testing.T) {
+	before, after, found := strings.Cut(blocks(t, "text")[0], "^C\n")
+	require.True(t, found)
+	want := strings.Split(strings.TrimSuffix(before, "\n"), "\n")
+
+	binary := filepath.Join(t.TempDir(), "quickstart")
+	goTool(t, ".", nil, "build", "-o", binary, "./examples/quickstart")
+	cmd := exec.Command(binary)
+	stderr := new(strings.Builder)
+	cmd.Stderr = stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	for _, line := range want {
+		require.True(t, lines.Scan(), "it ended before: %s", line)
+		require.Equal(t, line, lines.Text())
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	var rest strings.Builder
+	for lines.Scan() {
+		fmt.Fprintln(&rest, lines.Text())
+	}
+	require.NoError(t, cmd.Wait(), "an ordered stop is no error")
+	require.Equal(t, after, rest.String())
+	require.Regexp(t, `^[^\n]* ERROR coppice: failed path=/shop/worker err="job 2 failed"\n$`, stderr.String())
+}
+
+// What the statements in README.md take for granted.
+const given = `
+var (
+	ctx  context.Context
+	root, jobs *supervisor.Supervisor
+	db, feed, job child.Runnable
+)
+`
+
+// imports are the packages that a snippet may name.
+var imports = map[string]string{
+	"child": "github.com/coppice-go/coppice/child", "strategy": "github.com/coppice-go/coppice/strategy",
+	"supervisor": "github.com/coppice-go/coppice/supervisor",
+	"context":    "context", "errors": "errors", "fmt": "fmt", "log": "log", "time": "time",
+}
+
+// program makes a file of a block, which may be a file already, or statements.
+func program(block string) string {
+	if strings.HasPrefix(strings.TrimSpace(block), "package ") || strings.HasPrefix(block, "// ") {
+		return block
+	}
+	body := given + "func _() {\n" + block + "\n"
+	for _, name := range regexp.MustCompile(`(?m)^(\w+)(?:, \w+)? :=`).FindAllStringSubmatch(block, -1) {
+		body += "_ = " + name[1] + "\n"
+	}
+	body += "}\n"
+	head := "package snippet\n"
+	for name, path := range imports {
+		if regexp.MustCompile(`\b` + name + `\.`).MatchString(body) {
+			head += fmt.Sprintf("import %q\n", path)
+		}
+	}
+	return head + body
+}
+
+func TestEveryGoBlockCompiles(t *testing.T) {
+	top, err := os.Getwd()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	overlay := map[string]map[string]string{"Replace": {}}
+	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", os.DevNull}
+	for i, block := range blocks(t, "go") {
+		file := filepath.Join(dir, fmt.Sprintf("block%d.go", i))
+		require.NoError(t, os.WriteFile(file, []byte(program(block)), 0o644))
+		pkg := fmt.Sprintf("internal/readme%d", i) // a folder that is not there
+		overlay["Replace"][filepath.Join(top, pkg, "block.go")] = file
+		args = append(args, "./"+pkg)
+	}
+	text, err := json.Marshal(overlay)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o644))
+	goTool(t, ".", nil, args...)
+}
+
+func TestAnotherModuleCanUseItAsWritten(t *testing.T) {
+	top, err := os.Getwd()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(top, filepath.Join(dir, "coppice")))
+	mine := filepath.Join(dir, "mine")
+	require.NoError(t, os.Mkdir(mine, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(mine, "main.go"), []byte(blocks(t, "go")[0]), 0o644))
+
+	commands := strings.Split(strings.TrimSpace(blocks(t, "sh")[0]), "\n")
+	require.Len(t, commands, 2)
+	require.Equal(t, "go mod tidy", commands[1])
+	offline := []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GONOSUMDB=*", "GONOSUMCHECK=1", "GOSUMDB=off", "GOWORK=off"}
+	goTool(t, mine, offline, "mod", "init", "example.com/mine")
+	goTool(t, mine, offline, strings.Fields(commands[0])[1:]...)
+	// Tidy looks at the tests of what is imported too, and so might want the
+	// network. What it is to bring about is that this works:
+	goTool(t, mine, offline, "build", "-o", os.DevNull, ".")
+}
+
+func TestTheTreeIsWhatItsExamplePrints(t *testing.T) {
+	example, err := os.ReadFile("supervisor/example_watch_test.go")
+	require.NoError(t, err)
+	drawn := strings.ReplaceAll(string(example), "\t// ", "")
+	require.Contains(t, drawn, blocks(t, "text")[1])
+}
+
+func TestEachNameInTheReadmeIsThere(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	checked := 0
+	for _, m := range regexp.MustCompile("`\\*?((?:supervisor|child|strategy|supervisortest)\\.[A-Z][.\\w]*)").FindAllStringSubmatch(string(text), -1) {
+		pkg, name, _ := strings.Cut(m[1], ".")
+		goTool(t, ".", nil, "doc", "./"+pkg, name)
+		checked++
+	}
+	require.Greater(t, checked, 10)
+}
+
+// CONTRIBUTING.md is to answer where something is, for all files that are not tests.
+func TestTheMapHasEachFileAndNoOther(t *testing.T) {
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	require.NoError(t, err)
+	onMap := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([\\w/]+\\.go)`").FindAllStringSubmatch(string(text), -1) {
+		if strings.Contains(m[1], "/") && !strings.HasSuffix(m[1], "_test.go") {
+			onMap[m[1]] = true
+		}
+	}
+	for _, dir := range []string{"context", "child", "strategy", "internal/machine", "supervisor"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		require.NoError(t, err)
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				require.Contains(t, onMap, file, "the map in CONTRIBUTING.md does not have it")
+				delete(onMap, file)
+			}
+		}
+	}
+	require.Empty(t, onMap, "the map in CONTRIBUTING.md has what is not there")
+}
