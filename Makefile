@@ -2,6 +2,7 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 1m
+SOAK        ?= 2m
 
 .PHONY: help test lint unit demo cover explore faults scale fuzz soak
 
@@ -18,14 +19,19 @@ lint: ## gofmt, vet, staticcheck
 unit: ## all tests with the race detector, then once with 1 and 4 processors
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 ./...
-	EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks' ./internal/machine
+	@EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks' -v ./internal/machine >explore.out || { cat explore.out; exit 1; }
+	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } \
+		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events\n", scenes, states, deep, walks, steps }' explore.out
 
 demo: ## the example service, with random crashes, checked against a sequential pass
 	$(GO) run ./examples/codesearch -demo
 
-cover: ## coverage of all packages by all tests
-	$(GO) test -coverpkg=./... -coverprofile=cover.out ./... >/dev/null
-	$(GO) tool cover -func=cover.out | tail -n 1
+cover: ## coverage of each package by all tests
+	@$(GO) test -coverpkg=./... -coverprofile=cover.out ./... >cover.log || { cat cover.log; exit 1; }
+	@awk 'NR > 1 { block = $$1; size[block] = $$2; if ($$3 > 0) hit[block] = 1 } \
+		END { for (b in size) { p = b; sub(/\/[^\/]*$$/, "", p); all[p] += size[b]; if (b in hit) got[p] += size[b] } \
+			for (p in all) printf "%6.1f %%  %s\n", 100 * got[p] / all[p], p }' cover.out | sort -k3
+	@$(GO) tool cover -func=cover.out | tail -n 1
 
 explore: ## every order of events for small trees, deeper than make test does: EXPLORE=states
 	EXPLORE=$${EXPLORE:-400000} $(GO) test -timeout 60m -run 'Explore|RandomWalks' -v ./internal/machine
@@ -39,7 +45,7 @@ scale: ## what one child costs among 10, 1,000 and 100,000 siblings, as a table;
 			if (!(row in seen)) { seen[row] = 1; rows[++n] = row } \
 			if (!((row, at[3]) in ns) || $$3 < ns[row, at[3]]) ns[row, at[3]] = $$3 } \
 		/FAIL|panic/ { print; failed = 1 } \
-		END { printf "%-35s %10s %10s %10s   ratio\n", "ns, the least of five runs", "10", "1000", "100000"; \
+		END { printf "%-35s %10s %10s %10s   ratio\n", "median ns, least of five runs", "10", "1000", "100000"; \
 			for (i = 1; i <= n; i++) { r = rows[i]; \
 				printf "%s %10d %10d %10d   %5.2f\n", r, ns[r, 10], ns[r, 1000], ns[r, 100000], ns[r, 100000] / ns[r, 10] } \
 			exit failed }'
@@ -52,3 +58,7 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 	$(GO) test -run '^$$' -fuzz '^FuzzMachine$$' -fuzztime $(FUZZTIME) ./internal/machine
 	$(GO) test -run '^$$' -fuzz '^FuzzSupervisor$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
+
+soak: ## random trouble in live trees for SOAK (2m), without and then with the race detector
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run '^TestSoak$$' -v ./supervisortest
+	SOAK=$(SOAK) $(GO) test -race -count=1 -timeout 0 -run '^TestSoak$$' -v ./supervisortest

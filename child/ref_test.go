@@ -265,7 +265,7 @@ func TestAllWhoWaitGetTheOffer(t *testing.T) {
 }
 
 func TestWithdrawnValueIsLetGo(t *testing.T) {
-	type connection struct{ buffer [1024]byte }
+	type connection [1024]byte
 	var r Ref[*connection]
 	ctx, end := newRun()
 	conn := weak.Make(func() *connection {

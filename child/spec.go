@@ -41,6 +41,10 @@ type Spec struct {
 	// counts. Zero is 5 s, and no limit while a supervisor runs in the child.
 	// Forever waits for ever; use it where a run that is left behind would still
 	// hold something that its successor needs. AtOnce does not wait at all.
+	//
+	// A supervisor in the child is not abandoned itself: when nine tenths are over
+	// all that are left in it are asked at once, and at the end those that have not
+	// returned are abandoned.
 	StopTimeout time.Duration
 
 	// RetryStart makes a first start that fails be retried like a failed restart,
@@ -63,7 +67,7 @@ type Spec struct {
 
 	// Decide sees how a run ended (nil, an error, a *PanicError, ErrGoexit) and
 	// returns what it shall count as. It is not asked about a run that was being
-	// stopped. A panic in it is a failure. It must not block.
+	// stopped. A panic or Goexit in it is a failure. It must not block.
 	Decide func(error) error
 }
 

@@ -122,6 +122,24 @@ func TestRestartChildThatFailsLeavesItStopped(t *testing.T) {
 	})
 }
 
+func TestRestartChildWithRetryStartIsRetriedWhileTheCallWaits(t *testing.T) {
+	underEach(t, func(t *testing.T, s strategy.Strategy) {
+		runs := 0
+		sup := start(t, supervisor.Spec{Strategy: s, Children: []child.Spec{{
+			Name: "a", RetryStart: true, Backoff: child.Constant(time.Minute),
+			Run: func(ctx child.Context) error {
+				if runs++; runs == 2 || runs == 3 {
+					return errBoom
+				}
+				return idle(ctx)
+			},
+		}}})
+		began := time.Now()
+		require.NoError(t, sup.RestartChild(t.Context(), "a"))
+		require.Equal(t, 2*time.Minute, time.Since(began))
+	})
+}
+
 func TestRestartOfAWaitingChildBringsItsGroup(t *testing.T) {
 	for s, want := range map[strategy.Strategy][]string{
 		strategy.OneForOne:  {"starting b", "ready b"},

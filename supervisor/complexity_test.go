@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -104,19 +105,24 @@ var (
 	alone  = []strategy.Strategy{strategy.OneForOne, strategy.Independent}
 )
 
-// measure returns what one op takes among the children of sup, on average over
-// n. It has a clock of its own: that of a benchmark stops the world to be stopped.
-func measure(tb testing.TB, op operation, sup *supervisor.Supervisor, n int) time.Duration {
-	var total time.Duration
-	for range n {
+// measure returns what each of n times op takes among the children of sup. Each
+// is timed by itself: whatever else the machine does then spoils only a few.
+func measure(tb testing.TB, op operation, sup *supervisor.Supervisor, n int) []time.Duration {
+	took := make([]time.Duration, n)
+	for i := range took {
 		require.NoError(tb, op.prepare(sup))
 		at := time.Now()
 		err := op.do(sup)
-		total += time.Since(at)
+		took[i] = time.Since(at)
 		require.NoError(tb, err)
 		require.NoError(tb, op.restore(sup))
 	}
-	return total / time.Duration(n)
+	return took
+}
+
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 func benchmark(b *testing.B, name string) {
@@ -126,7 +132,7 @@ func benchmark(b *testing.B, name string) {
 				sup := crowd(b, s, n)
 				for _, op := range operations() {
 					if op.name == name {
-						b.ReportMetric(float64(measure(b, op, sup, b.N)), "ns/op")
+						b.ReportMetric(float64(median(measure(b, op, sup, b.N))), "ns/op")
 					}
 				}
 				require.NoError(b, sup.Stop(context.Background()))
@@ -140,29 +146,30 @@ func BenchmarkRemove(b *testing.B)       { benchmark(b, "Remove") }
 func BenchmarkRestart(b *testing.B)      { benchmark(b, "Restart") }
 func BenchmarkRestartChild(b *testing.B) { benchmark(b, "RestartChild") }
 
-// cost returns what one of many runs of op takes, with all crowds side by side in
-// one process and by turns, so that whatever else the machine does hits all alike.
-func cost(t *testing.T, op operation, sups []*supervisor.Supervisor) []time.Duration {
+// costs returns the median of what op takes in each of the crowds. They are in one
+// process and have turns, so that a busy machine is as busy for all.
+func costs(t *testing.T, op operation, sups []*supervisor.Supervisor) []time.Duration {
 	const rounds, each = 15, 100
 	took := make([][]time.Duration, len(sups))
 	for range rounds {
 		for i, sup := range sups {
-			took[i] = append(took[i], measure(t, op, sup, each))
+			took[i] = append(took[i], measure(t, op, sup, each)...)
 		}
 	}
 	medians := make([]time.Duration, len(sups))
-	for i, all := range took {
-		slices.Sort(all)
-		medians[i] = all[len(all)/2]
+	for i := range took {
+		medians[i] = median(took[i])
 	}
 	return medians
 }
 
 // The aim is a factor of two. What is asserted is far below what anything that
-// looks at each sibling would cost, ten thousand times, and far above noise.
+// looks at each sibling would cost, ten thousand times, and above noise; and
+// noise, unlike such a thing, does not come three times running.
 const (
 	aimed     = 2.0
 	permitted = 4.0
+	attempts  = 3
 )
 
 func TestOneChildCostsTheSameWithAnyNumberOfSiblings(t *testing.T) {
@@ -171,22 +178,31 @@ func TestOneChildCostsTheSameWithAnyNumberOfSiblings(t *testing.T) {
 	}
 	defer goleak.VerifyNone(t)
 	for _, s := range alone {
-		var sups []*supervisor.Supervisor
-		for _, n := range crowds {
-			sups = append(sups, crowd(t, s, n))
-		}
-		runtime.GC() // of setting up; it is not what is measured
-		for _, op := range operations() {
-			medians := cost(t, op, sups)
-			for i, n := range crowds {
-				ratio := float64(medians[i]) / float64(medians[0])
-				t.Logf("%-12v %-12s %7d siblings: %8v, %.2f times that with %d", s, op.name, n, medians[i], ratio, crowds[0])
-				require.Less(t, ratio, permitted, "%v of one child with %d siblings; the aim is %v", op.name, n, aimed)
+		t.Run(s.String(), func(t *testing.T) {
+			var sups []*supervisor.Supervisor
+			for _, n := range crowds {
+				sup := crowd(t, s, n)
+				defer func() { assert.NoError(t, sup.Stop(context.Background())) }()
+				sups = append(sups, sup)
 			}
-		}
-		for _, sup := range sups {
-			require.NoError(t, sup.Stop(context.Background()))
-		}
+			runtime.GC() // of setting up; it is not what is measured
+			for _, op := range operations() {
+				worst := 0.0
+				for range attempts {
+					medians := costs(t, op, sups)
+					worst = 0
+					for i, n := range crowds {
+						ratio := float64(medians[i]) / float64(medians[0])
+						worst = max(worst, ratio)
+						t.Logf("%-12s %7d siblings: %8v, %.2f times that with %d", op.name, n, medians[i], ratio, crowds[0])
+					}
+					if worst < permitted {
+						break
+					}
+				}
+				assert.Less(t, worst, permitted, "%s costs more with more siblings; the aim is %v", op.name, aimed)
+			}
+		})
 	}
 }
 
@@ -196,6 +212,7 @@ func TestOneSupervisorHoldsAMillionChildren(t *testing.T) {
 	if os.Getenv("COPPICE_SCALE") == "" {
 		t.Skip("COPPICE_SCALE is not set")
 	}
+	defer goleak.VerifyNone(t)
 	const million = 1_000_000
 	for _, s := range alone {
 		var before, after runtime.MemStats

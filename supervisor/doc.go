@@ -184,9 +184,11 @@
 //     last error and next start; as text, as JSON, or to go over with All.
 //   - [Supervisor.Health]: nil, or a line for each declared child that is not
 //     ready: for a readiness probe. A child says so itself with ctx.Unready.
-//   - [Supervisor.Children], [Supervisor.Count], [Supervisor.Lookup].
+//   - [Supervisor.Children], [Supervisor.AppendChildren], [Supervisor.Count],
+//     [Supervisor.Lookup].
 //   - [Supervisor.Subscribe]: every event of the subtree in order. Subscribers may
 //     be slow and may call anything; they hold up nobody.
+//   - [Supervisor.Watch]: the same of one child or a part of the tree, as a channel.
 //   - Spec.Logger: one line for each event, failures loud, the rest at debug level.
 //
 // All of them answer at once, also in the middle of a group restart or while a
@@ -204,8 +206,8 @@
 //   - A child tells when it is ready; in OTP its start function returns. Starting
 //     and stopping a child never makes the supervisor deaf to others.
 //   - An abandoned run is not dead: Go cannot kill.
-//   - Backoff, RetryStart, Heartbeat, Suspend, Unready, Decide and Escalate are
-//     additions. Without a backoff restarts are immediate and counted, as in OTP.
+//   - Backoff, RetryStart, Heartbeat, Suspend, Unready, Decide, Escalate, Around and
+//     PassPanics are additions. Without a backoff restarts are immediate and counted, as in OTP.
 //   - The default intensity is Elixir's, 3 in 5 s (OTP: 1 in 5 s), and the period is
 //     exact where OTP rounds to whole seconds.
 //   - A restart that is cancelled while its group waits leaves the later members

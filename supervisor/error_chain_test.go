@@ -66,24 +66,24 @@ func (c claims) Is(target error) bool { return target == c.target }
 
 // Errors whose methods misbehave.
 type (
-	panicsInIs        struct{ error }
-	panicsInUnwrap    struct{ error }
-	exitsInUnwrap     struct{ error }
-	wrapsItself       struct{ error }
-	wrapsItselfTwice  struct{ error }
-	uncomparable      []error
-	uncomparableInner struct{ inner []error }
+	panicsInIs       struct{ error }
+	panicsInUnwrap   struct{ error }
+	exitsInUnwrap    struct{ error }
+	wrapsItself      struct{ error }
+	wrapsItselfTwice struct{ error }
+	uncomparable     []error
+	uncomparableDone []error
 )
 
-func (panicsInIs) Is(error) bool               { panic("Is of an error") }
-func (panicsInUnwrap) Unwrap() error           { panic("Unwrap of an error") }
-func (exitsInUnwrap) Unwrap() error            { return goexit() }
-func (e wrapsItself) Unwrap() error            { return e }
-func (e wrapsItselfTwice) Unwrap() []error     { return []error{e, e} }
-func (uncomparable) Error() string             { return "uncomparable" }
-func (e uncomparable) Unwrap() []error         { return e }
-func (uncomparableInner) Error() string        { return "uncomparable" }
-func (uncomparableInner) Is(target error) bool { return target == child.ErrDone }
+func (panicsInIs) Is(error) bool              { panic("Is of an error") }
+func (panicsInUnwrap) Unwrap() error          { panic("Unwrap of an error") }
+func (exitsInUnwrap) Unwrap() error           { return goexit() }
+func (e wrapsItself) Unwrap() error           { return e }
+func (e wrapsItselfTwice) Unwrap() []error    { return []error{e, e} }
+func (uncomparable) Error() string            { return "uncomparable" }
+func (e uncomparable) Unwrap() []error        { return e }
+func (uncomparableDone) Error() string        { return "uncomparable" }
+func (uncomparableDone) Is(target error) bool { return target == child.ErrDone }
 
 type nilError struct{ text string }
 
@@ -147,7 +147,7 @@ func TestHostileErrorOfAStopOrOfOnErrorIsTold(t *testing.T) {
 
 func TestUncomparableErrorMayBeASentinelByItsIs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		a := endOf(t, child.Spec{}, returning(fmt.Errorf("so: %w", uncomparableInner{})))
+		a := endOf(t, child.Spec{}, returning(fmt.Errorf("so: %w", uncomparableDone{errBoom})))
 		require.Equal(t, "completed: done", a.told+": "+a.left)
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 // An Event is something that happened in a tree.
 type Event struct {
-	Seq      uint64 // counts the events of a tree that somebody wanted, from 1
+	Seq      uint64 // counts the events of a tree that somebody wanted, from 1 at each start of its root
 	Time     time.Time
 	Kind     EventKind
 	Path     string // of the child; for EventGaveUp, of the supervisor

@@ -124,6 +124,7 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 		}})
 		r := record(t, sup)
 		require.NoError(t, sup.Start(t.Context()))
+		synctest.Wait() // it has said all
 		require.NoError(t, sup.RemoveChild(t.Context(), "talks"))
 		time.Sleep(1500 * time.Millisecond)
 		require.Error(t, sup.StopChild(t.Context(), "stuck"))

@@ -191,3 +191,17 @@ func TestAChildThatDeclinedIsIllOnceItRanAndWasStopped(t *testing.T) {
 		require.Nil(t, ills(sup))
 	})
 }
+
+func TestHealthTellsOfASupervisorThatSaysSoItselfAndOfItsChildren(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: idle}}})
+		ctxs := make(chan child.Context, 1)
+		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "pool", Run: func(ctx child.Context) error {
+			ctxs <- ctx
+			return inner.Run(ctx)
+		}}}})
+		(<-ctxs).Unready(errBoom)
+		require.NoError(t, inner.StopChild(t.Context(), "x"))
+		require.Equal(t, []string{"/root/pool: not ready: boom", "/root/pool/x: not ready: stopped"}, ills(sup))
+	})
+}

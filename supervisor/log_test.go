@@ -71,6 +71,7 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 			{Name: "hangs", Run: idle, Heartbeat: time.Second, Backoff: child.Constant(time.Hour)},
 			{Name: "stuck", Run: lingers(release), StopTimeout: time.Second},
 		}})
+		synctest.Wait() // it has said all
 		require.NoError(t, sup.RemoveChild(t.Context(), "talks"))
 		time.Sleep(1500 * time.Millisecond)
 		require.Error(t, sup.StopChild(t.Context(), "stuck"))

@@ -144,7 +144,7 @@ func (l *life) add(spec child.Spec) *call {
 }
 
 // undo removes children whose start is taken back, the last first, and waits
-// until they are gone: each has a stop timeout, so there is no need for a limit.
+// until they are gone, each within its stop timeout.
 // It returns who was left behind.
 func (l *life) undo(added []*call) (left error) {
 	var sideBySide []*call
@@ -224,7 +224,8 @@ func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
 // RestartChild stops children if they run, starts them, and returns when they
 // are ready. It does not count as a restart. A child that waits for its restart
 // gets it at once, with its group; one that is Stopped or Done starts. If a start
-// fails the child is Stopped, and the error is returned.
+// fails the child is Stopped, and the error is returned; with RetryStart it is
+// retried, and the call waits on.
 //
 // Paths, order and ctx are as of StopChild. Errors: the error of a start,
 // ErrNotFound, ErrNotRunning, ErrSuspended, the cause of ctx, and

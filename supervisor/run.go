@@ -165,6 +165,9 @@ func (r *run) limitGrace() {
 	if r.grace == nil || r.ended || !limited {
 		return
 	}
+	if _, set := r.grace.Deadline(); set {
+		return
+	}
 	if r.graceTimer == nil {
 		end := r.graceEnd
 		r.graceTimer = time.AfterFunc(mostOf(limit), func() { end(context.DeadlineExceeded) })

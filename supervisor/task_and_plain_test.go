@@ -78,6 +78,7 @@ func TestNextChildWaitsForATask(t *testing.T) {
 			}},
 		}})
 		require.Equal(t, time.Second, next)
+		synctest.Wait()
 		require.Equal(t, child.Done, state(t, sup, "migrate"))
 		require.NoError(t, sup.Health())
 	})

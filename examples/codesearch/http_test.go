@@ -79,7 +79,10 @@ func TestCrashByHand(t *testing.T) {
 	first, err := svc.server.bound.Get(ctx)
 	require.NoError(t, err)
 
-	whole := func() bool { return svc.root.Health() == nil && svc.indexed() == 12 && svc.jobs.Count().Specs == 0 }
+	whole := func() bool {
+		crawler, _ := svc.root.Lookup("crawler")
+		return svc.root.Health() == nil && crawler.State == child.Done && svc.indexed() == 12 && svc.jobs.Count().Specs == 0
+	}
 	for _, name := range []string{"journal", "jobs", "http", "journal"} {
 		require.NoError(t, until(ctx, svc.root, whole))
 		before, _ := svc.root.Lookup(name)

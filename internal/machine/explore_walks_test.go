@@ -26,7 +26,7 @@ func TestRandomWalks(t *testing.T) {
 	for i, s := range scenes() {
 		s.calls = 12
 		n, period, _ := s.conf.Intensity.Limit()
-		s.conf.Intensity = strategy.AtMost(4*n, period) // else a walk is over soon
+		s.conf.Intensity = strategy.AtMost(10*n, period) // else a walk is over soon
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			steps := 0
@@ -61,7 +61,11 @@ func walk(s *scene, r *rand.Rand) (steps int, failure string) {
 		if len(moves) == 0 {
 			break
 		}
-		moves[r.IntN(len(moves))].do(w)
+		mv := moves[r.IntN(len(moves))]
+		if mv.name == "close" && steps < walkLength/2 && r.IntN(20) > 0 {
+			continue // else most walks are short
+		}
+		mv.do(w)
 	}
 	if w.failure != "" {
 		return steps, w.report()
