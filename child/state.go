@@ -41,8 +41,10 @@ import "fmt"
 type State uint8
 
 const (
-	// Stopped: not running, and nothing will start it by itself. It was stopped
-	// by hand, declined to run (ErrIgnore), or has not had its turn yet.
+	// Stopped: not running, and not on its own way to a restart. It was stopped by
+	// hand, declined to run (ErrIgnore), has not had its turn yet, or went down with
+	// its group while the child that failed waits for its backoff; then it starts
+	// when that child does.
 	Stopped State = iota
 	// Starting: Run was called, Ready was not.
 	Starting

@@ -15,7 +15,9 @@ const (
 	// AnySignificant: it ends when a significant child has ended.
 	AnySignificant
 	// AllSignificant: it ends when a significant child has ended and no other
-	// is left running or waiting for its restart.
+	// is left running or waiting for its restart. One that went down with its group,
+	// while the child that failed waits for its backoff, does not count as waiting,
+	// as in OTP.
 	AllSignificant
 )
 

@@ -320,3 +320,21 @@ func TestGivingUpNamesTheFailureNotWhatOnErrorTold(t *testing.T) {
 		require.EqualError(t, sup.Serve(t.Context()), "/root: gave up: backoff gave up: /root/a ended")
 	})
 }
+
+func TestPanicOfAPolicyIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{
+			Name: "a", Run: func(ctx child.Context) error { _ = ctx.Ready(); return errBoom },
+			Backoff: func() child.BackoffPolicy { return policy(func() time.Duration { panic("at the policy") }) },
+		}}})
+		told := record(t, sup, supervisor.EventError)
+		require.ErrorIs(t, sup.Serve(t.Context()), errBoom)
+		events := told.take()
+		require.Len(t, events, 1)
+		require.Equal(t, "/root/a", events[0].Path)
+		require.EqualError(t, events[0].Err, "backoff: panic: at the policy")
+		var panicked *child.PanicError
+		require.ErrorAs(t, events[0].Err, &panicked)
+		require.Contains(t, string(panicked.Stack()), "TestPanicOfAPolicyIsTold")
+	})
+}

@@ -190,6 +190,7 @@
 //     be slow and may call anything; they hold up nobody.
 //   - [Supervisor.Watch]: the same of one child or a part of the tree, as a channel.
 //   - Spec.Logger: one line for each event, failures loud, the rest at debug level.
+//   - Spec.Around: code of yours around each run of the subtree: pprof labels, spans.
 //
 // All of them answer at once, also in the middle of a group restart or while a
 // child hangs in its stop.

@@ -103,7 +103,7 @@ func (e *Event) level() slog.Level {
 			return slog.LevelDebug
 		}
 	case EventStopped:
-		if e.Err == machine.ErrLeftStopped {
+		if e.Err == machine.ErrLeftStopped || len(e.Stack) > 0 { // a panic in its cleaning up
 			return slog.LevelWarn
 		}
 		return slog.LevelDebug

@@ -278,3 +278,23 @@ func TestTheLastLinesAreWrittenWhenServeReturns(t *testing.T) {
 		require.Len(t, lines, 2*12+1)
 	})
 }
+
+func TestAPanicWhileStoppingEarnsAWarning(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		log := newDiary(slog.LevelInfo)
+		sup := start(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{
+			{Name: "a", Run: func(ctx child.Context) error {
+				_ = ctx.Ready()
+				<-ctx.Done()
+				panic("in its cleaning up")
+			}},
+			{Name: "b", Run: func(ctx child.Context) error {
+				_ = ctx.Ready()
+				<-ctx.Done()
+				return ctx.Err()
+			}},
+		}})
+		require.NoError(t, sup.Stop(t.Context()))
+		require.Equal(t, []string{`level=WARN msg="coppice: stopped" path=/root/a err="panic: in its cleaning up" stack=...`}, log.lines())
+	})
+}

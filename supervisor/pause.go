@@ -1,10 +1,12 @@
 package supervisor
 
 import (
+	"errors"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/verdict"
 )
 
 // A pause is the backoff of one child, across its runs. The machine asks for
@@ -20,11 +22,20 @@ type pause struct {
 func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 	delay := time.Duration(-1) // what stands if the policy panics or calls Goexit
 	defer func() {
-		_ = recover()
+		if v := recover(); v != nil {
+			panicked := &verdict.Because{Kind: errPolicy, Reason: child.Recovered(v)}
+			l.mu.Lock()
+			l.publish(EventError, runOfChild(c), panicked)
+			l.mu.Unlock()
+		}
 		l.do(func(now time.Duration) []machine.Action { return l.m.Delay(c, delay, now) })
 	}()
 	delay = p.next(reset)
 }
+
+// errPolicy is what an event tells of a policy that panics: that the supervisor
+// then gives up shows only the failure of the child.
+var errPolicy = errors.New("backoff")
 
 // next returns the next delay; negative to give up.
 func (p *pause) next(reset bool) time.Duration {

@@ -45,7 +45,8 @@ type Spec struct {
 	// StopTimeout is the time for the whole stop. Children stop in order within
 	// it; when nine tenths are over all that are left are asked at once, and at
 	// its end what has not returned is abandoned. A type around a supervisor has
-	// one second more, to return when that has. Zero and child.Forever are no
+	// one second more, to return when that has. A child's Grace goes by the child's
+	// own timeout alone, so let those add up to less. Zero and child.Forever are no
 	// limit: each child still has its own.
 	StopTimeout time.Duration
 
