@@ -1,0 +1,26 @@
+package httpserver
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A request may have been read when the connections are closed.
+func TestNoHandlerBeginsOnceTheLastWasWaitedFor(t *testing.T) {
+	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("it has begun") })}
+	watch(srv).wait()
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
+		srv.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	})
+}
+
+func TestWithoutAHandlerItIsTheDefaultOne(t *testing.T) {
+	srv := new(http.Server)
+	watch(srv)
+	w := httptest.NewRecorder()
+	srv.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nothing-is-registered-here", nil))
+	require.Equal(t, http.StatusNotFound, w.Code)
+}

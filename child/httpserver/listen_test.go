@@ -1,0 +1,137 @@
+package httpserver_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/httpserver"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// unixClient makes a client of a socket file.
+func unixClient(t *testing.T, path string) *http.Client {
+	c := client(t)
+	c.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return c
+}
+
+// socketFile is a path short enough for a socket.
+func socketFile(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "sock")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+func TestAUnixSocket(t *testing.T) {
+	path := socketFile(t)
+	s := httpserver.New(httpserver.Spec{Network: "unix", Server: each(path, says("hi"))})
+	root := start(t, s, child.Spec{})
+	c := unixClient(t, path)
+	for range 2 {
+		require.Equal(t, "hi", mustGet(t, c, "http://any"))
+		addr, _ := s.Addr.Load()
+		require.Equal(t, path, addr.String())
+		require.NoError(t, root.RestartChild(soon(t), "api"))
+	}
+	require.NoError(t, root.Stop(context.Background()))
+	require.NoFileExists(t, path)
+}
+
+func TestAGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
+	ln, err := net.Listen("tcp", loopback)
+	require.NoError(t, err)
+	defer ln.Close()
+	s := httpserver.New(httpserver.Spec{Listener: ln, Server: each("ignored", says("hi"))})
+	root := start(t, s, child.Spec{})
+	at := "http://" + ln.Addr().String()
+	for range 3 {
+		require.Equal(t, "hi", mustGet(t, client(t), at))
+		require.NoError(t, root.RestartChild(soon(t), "api"))
+		addr, _ := s.Addr.Load()
+		require.Equal(t, ln.Addr(), addr)
+	}
+	require.NoError(t, root.StopChild(soon(t), "api"))
+	body := make(chan string, 1)
+	waiting, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err, "it waits in the queue")
+	defer waiting.Close()
+	go func() {
+		_, _ = waiting.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+		text := make([]byte, 1000)
+		n, _ := waiting.Read(text)
+		body <- string(text[:n])
+	}()
+	require.NoError(t, root.RestartChild(soon(t), "api"))
+	require.Contains(t, next(t, body), "hi", "and is served by the next run")
+	require.NoError(t, root.Stop(context.Background()))
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err, "the listener belongs to who gave it")
+	_ = conn.Close()
+}
+
+func TestAGivenListenerOutlivesARunThatWasLeftBehind(t *testing.T) {
+	ln, err := net.Listen("tcp", loopback)
+	require.NoError(t, err)
+	defer ln.Close()
+	came, release := make(chan struct{}, 1), make(chan struct{})
+	s := httpserver.New(httpserver.Spec{Listener: ln, Server: each("", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stay" {
+			came <- struct{}{}
+			<-release
+		}
+	}))})
+	root := start(t, s, child.Spec{StopTimeout: child.AtOnce})
+	late := events(t, root, supervisor.EventLateExit)
+	conn, _ := dial(t, s)
+	_, err = conn.Write([]byte("GET /stay HTTP/1.0\r\n\r\n"))
+	require.NoError(t, err)
+	next(t, came)
+	require.NoError(t, root.RestartChild(soon(t), "api"))
+	close(release)
+	next(t, late)
+	require.Empty(t, mustGet(t, client(t), "http://"+ln.Addr().String()), "its end has not closed what its successor has")
+}
+
+// plain is a listener without SetDeadline.
+type plain struct{ net.Listener }
+
+func TestAGivenListenerWithoutDeadlineIsGoodForOneRun(t *testing.T) {
+	ln, err := net.Listen("tcp", loopback)
+	require.NoError(t, err)
+	defer ln.Close()
+	s := httpserver.New(httpserver.Spec{Listener: plain{ln}, Server: each("", says("hi"))})
+	root := start(t, s, child.Spec{})
+	require.Equal(t, "hi", mustGet(t, client(t), url(t, s)))
+	require.ErrorContains(t, root.RestartChild(soon(t), "api"), "has no SetDeadline")
+}
+
+func TestAGivenListenerThatIsClosedIsAFailedStart(t *testing.T) {
+	ln, err := net.Listen("tcp", loopback)
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
+	s := httpserver.New(httpserver.Spec{Listener: ln, Server: each("", nil)})
+	require.ErrorIs(t, launch(t, s, child.Spec{}).Start(soon(t)), net.ErrClosed)
+}
+
+func TestWithoutAnAddressThePortIsThatOfHTTP(t *testing.T) {
+	var asked []string
+	refuse := func(_ context.Context, network, address string) (net.Listener, error) {
+		asked = append(asked, network+" "+address)
+		return nil, errBoom
+	}
+	s := httpserver.New(httpserver.Spec{Listen: refuse, Server: each("", nil)})
+	require.ErrorIs(t, launch(t, s, child.Spec{}).Start(soon(t)), errBoom)
+	s = httpserver.New(httpserver.Spec{Listen: refuse, Network: "tcp6", Server: eachTLS(t, "", nil)})
+	require.ErrorIs(t, launch(t, s, child.Spec{}).Start(soon(t)), errBoom)
+	require.Equal(t, []string{"tcp :http", "tcp6 :https"}, asked)
+}

@@ -1,0 +1,129 @@
+package coppice_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What the statements in the guides take for granted.
+const givenToGuides = `
+type service interface {
+	Run(child.Context) error
+	Serve(context.Context) error
+}
+
+var (
+	ctx                          context.Context
+	root                         *supervisor.Supervisor
+	spec                         child.Spec
+	svc1, svc2, feed, jobs       service
+	mux                          http.Handler
+	server                       http.Server
+	ln                           net.Listener
+	work, fetch, store           func(context.Context) error
+	errDoNotRestart, errTerminateTree error
+)
+`
+
+// guideImports are the packages that the guides may name, beside those of the README.
+var guideImports = map[string]string{
+	"adapt": "github.com/coppice-go/coppice/child/adapt", "httpserver": "github.com/coppice-go/coppice/child/httpserver",
+	"supervisortest": "github.com/coppice-go/coppice/supervisortest",
+	"atomic":         "sync/atomic", "http": "net/http", "net": "net", "os": "os", "signal": "os/signal",
+	"testing": "testing", "tls": "crypto/tls",
+}
+
+var (
+	goBlock     = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	declaration = regexp.MustCompile(`(?m)^(?:func|type) `)
+)
+
+// guideProgram makes a file of a block: a whole file, declarations, or statements.
+func guideProgram(block string) string {
+	if strings.HasPrefix(block, "package ") {
+		return block
+	}
+	body := block
+	if !declaration.MatchString(block) {
+		end := "return nil\n"
+		if regexp.MustCompile(`\nreturn [^\n]*\n$`).MatchString(block) {
+			end = ""
+		}
+		body = givenToGuides + "func _() error {\n" + block + end + "}\n"
+	}
+	head := "package snippet\n"
+	for _, from := range []map[string]string{imports, guideImports} {
+		for name, path := range from {
+			if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(body) {
+				head += fmt.Sprintf("import %q\n", path)
+			}
+		}
+	}
+	return head + body
+}
+
+func TestEveryGoBlockOfTheDocsCompiles(t *testing.T) {
+	top, err := os.Getwd()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	overlay := map[string]map[string]string{"Replace": {}}
+	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", os.DevNull}
+	for _, guide := range []string{"from-go-service", "coming-from"} {
+		text, err := os.ReadFile("docs/" + guide + ".md")
+		require.NoError(t, err)
+		found := goBlock.FindAllStringSubmatch(string(text), -1)
+		require.NotEmpty(t, found)
+		for i, m := range found {
+			file := filepath.Join(dir, fmt.Sprintf("%s%d.go", guide, i))
+			require.NoError(t, os.WriteFile(file, []byte(guideProgram(m[1])), 0o644))
+			pkg := fmt.Sprintf("internal/%s%d", guide, i) // a folder that is not there
+			overlay["Replace"][filepath.Join(top, pkg, "block.go")] = file
+			args = append(args, "./"+pkg)
+		}
+	}
+	text, err := json.Marshal(overlay)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o644))
+	goTool(t, ".", nil, args...)
+}
+
+// Each row of go-service's list has its answer, and the tests that are to show
+// it are there.
+func TestEveryRowOfGoServiceNamesTestsThatExist(t *testing.T) {
+	tests := map[string]bool{}
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Example|Benchmark)\w*)\(`).FindAllStringSubmatch(string(text), -1) {
+			tests[m[1]] = true
+		}
+		return err
+	}))
+	text, err := os.ReadFile("docs/from-go-service.md")
+	require.NoError(t, err)
+	var rows []string
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|(.*)\|(.*)\|(.*)\|$`).FindAllStringSubmatch(string(text), -1) {
+		rows = append(rows, m[1])
+		names := regexp.MustCompile("`((?:Test|Fuzz|Example|Benchmark)\\w*)`").FindAllStringSubmatch(m[4], -1)
+		for _, name := range names {
+			require.True(t, tests[name[1]], "row %s: there is no %s", m[1], name[1])
+		}
+		if len(names) == 0 {
+			require.Contains(t, []string{"doc above, One-shot signals", "doc: Makefile", "not of the public API"}, strings.TrimSpace(m[4]), "row %s", m[1])
+		}
+	}
+	want := make([]string, 131)
+	for i := range want {
+		want[i] = fmt.Sprint(i + 1)
+	}
+	require.Equal(t, want, rows)
+}
