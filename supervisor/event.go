@@ -16,6 +16,7 @@ type Event struct {
 	Kind     EventKind
 	Path     string // of the child; for EventGaveUp, of the supervisor
 	Restarts int    // automatic restarts of the child so far
+	Ready    bool   // the run had been ready: tells a failure from a failed start
 	Err      error
 	Delay    time.Duration // of EventRestarting: until the restart
 	Stack    []byte        // of a panic, a hung run, or one that was left behind
@@ -138,6 +139,7 @@ func (l *life) tell(a *machine.Action) {
 	e := Event{Kind: kind, Path: l.pathOf(c), Restarts: a.Count, Err: a.Err, Delay: a.Wait}
 	e.permanent, e.atOnce = c.Spec.Restart == child.Permanent, c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
+	e.Ready = r != nil && r.ready
 	switch kind {
 	case EventStopping:
 		e.Err = r.cause
@@ -154,7 +156,7 @@ func (l *life) tell(a *machine.Action) {
 // publish publishes an event that the machine knows nothing of. Under the lock.
 func (l *life) publish(kind EventKind, r *run, err error) {
 	if l.wanted()&kind.set() != 0 {
-		l.send(Event{Kind: kind, Path: r.Path(), Restarts: r.restarts, Err: err})
+		l.send(Event{Kind: kind, Path: r.Path(), Restarts: r.restarts, Ready: r.ready, Err: err})
 	}
 }
 

@@ -16,11 +16,12 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Kind     EventKind `json:"event"`
 		Path     string    `json:"path"`
 		Restarts int       `json:"restarts,omitempty"`
+		Ready    bool      `json:"ready,omitempty"`
 		Err      string    `json:"err,omitempty"`
 		Delay    string    `json:"delay,omitempty"`
 		Stack    string    `json:"stack,omitempty"`
 		Lost     uint64    `json:"lost,omitempty"`
-	}{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Path: e.Path, Restarts: e.Restarts, Stack: string(e.Stack), Lost: e.Lost}
+	}{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Path: e.Path, Restarts: e.Restarts, Ready: e.Ready, Stack: string(e.Stack), Lost: e.Lost}
 	if e.Err != nil {
 		fields.Err = fmt.Sprint(e.Err)
 	}
