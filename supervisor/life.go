@@ -98,10 +98,27 @@ func isClosed(c <-chan struct{}) bool {
 
 // A step is one visit to the machine, and what it leaves to be done.
 type step struct {
-	self *run // a run that has ended on this goroutine, which another may take over
-	next *run // that other
-	todo []task
-	room [4]task
+	self *run    // a run that has ended on this goroutine, which another may take over
+	next *run    // that other
+	few  [2]task // as much as most leave, so that they cost no memory
+	more []task
+	n    int // of both
+}
+
+func (s *step) leave(t task) {
+	if s.n < len(s.few) {
+		s.few[s.n] = t
+	} else {
+		s.more = append(s.more, t)
+	}
+	s.n++
+}
+
+func (s *step) left(i int) task {
+	if i < len(s.few) {
+		return s.few[i]
+	}
+	return s.more[i-len(s.few)]
 }
 
 // A task is done after the lock was released. It names its run, so that being
@@ -134,9 +151,6 @@ func (l *life) do(event func(now time.Duration) []machine.Action) {
 // perform does, under the lock and in order, what neither blocks nor runs user
 // code, and notes the rest.
 func (l *life) perform(s *step, acts []machine.Action) {
-	if s.todo == nil {
-		s.todo = s.room[:0]
-	}
 	for i := range acts {
 		a := &acts[i]
 		switch a.Kind {
@@ -150,12 +164,12 @@ func (l *life) perform(s *step, acts []machine.Action) {
 		case machine.Cancel:
 			r := runOfChild(a.Child)
 			r.cause, r.stopped = l.cause(a.Why), l.m.Now()
-			s.todo = append(s.todo, task{cancelRun, r, r.cause})
+			s.leave(task{cancelRun, r, r.cause})
 		case machine.Arm:
 			r := runOfChild(a.Child)
 			switch {
 			case a.Timer == machine.RetryTimer && a.Wait == 0:
-				s.todo = append(s.todo, task{what: retryNow, run: r})
+				s.leave(task{what: retryNow, run: r})
 			case a.Timer == machine.RetryTimer || a.Timer == machine.BeatTimer:
 				r.alarm(a.Timer, a.Wait)
 			default:
@@ -175,14 +189,14 @@ func (l *life) perform(s *step, acts []machine.Action) {
 		case machine.Abandon:
 			r := runOfChild(a.Child)
 			l.tree.abandon(r, l.m.Now()-r.stopped, l.dump)
-			s.todo = append(s.todo, task{what: endGrace, run: r})
+			s.leave(task{what: endGrace, run: r})
 		case machine.Hasten, machine.Halt:
 			r := runOfChild(a.Child)
 			what := hastenNested
 			if a.Kind == machine.Halt {
 				what = haltNested
 			}
-			s.todo = append(s.todo, task{what, r, r.cause})
+			s.leave(task{what, r, r.cause})
 		case machine.Answer:
 			a.Waiter.(*call).answer(l.answer(a))
 		case machine.Tell:
@@ -201,8 +215,8 @@ func (l *life) perform(s *step, acts []machine.Action) {
 // settle does what perform has noted. A retry without a pause is an event of
 // its own, so it comes back to the lock here: a loop, never a recursion.
 func (l *life) settle(s *step) {
-	for i := 0; i < len(s.todo); i++ {
-		switch t := s.todo[i]; t.what {
+	for i := 0; i < s.n; i++ {
+		switch t := s.left(i); t.what {
 		case cancelRun:
 			t.run.stop(t.err)
 		case endGrace:
