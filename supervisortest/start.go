@@ -1,8 +1,6 @@
-// Package supervisortest helps to test what runs under a supervisor.
 package supervisortest
 
 import (
-	"context"
 	"testing"
 
 	"github.com/coppice-go/coppice/supervisor"
@@ -12,16 +10,15 @@ import (
 // test ends. It fails the test at once if a child cannot start, and at its end if
 // the stop has left somebody behind; the stop report then is in the test's log.
 // It works in and out of a testing/synctest bubble.
+//
+// Without a Spec.Logger the tree is silent; a test that fails prints its events.
 func Start(t testing.TB, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()
-	sup := supervisor.New(spec)
-	if err := sup.Start(t.Context()); err != nil {
-		t.Fatalf("start: %v", err)
-	}
+	tr := newTrial(t, spec)
 	t.Cleanup(func() {
-		if err := sup.Stop(context.Background()); err != nil {
-			t.Errorf("stop: %v", report(err))
-		}
+		t.Helper()
+		tr.end(t)
 	})
-	return sup
+	tr.start(t)
+	return tr.sup
 }

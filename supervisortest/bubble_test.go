@@ -1,0 +1,54 @@
+package supervisortest_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// planted is set in the environment of a process that is to fail.
+const planted = "SUPERVISORTEST_PLANTED"
+
+// A bubble in which a goroutine stays for ever would crash the whole test binary.
+func TestRunWithAGoroutineThatNeverEndsFailsTheTestAndCrashesNothing(t *testing.T) {
+	if os.Getenv(planted) != "" {
+		supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			go func() { select {} }()
+			return ctx.Ready()
+		}, Restart: child.Transient}}}, func(h *supervisortest.Harness) {})
+		return
+	}
+	test := exec.Command(os.Args[0], "-test.v", "-test.run", "^"+t.Name()+"$")
+	test.Env = append(os.Environ(), planted+"=1")
+	out, err := test.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "leak: /root/a left a goroutine behind")
+	require.Contains(t, string(out), "Run: goroutines of the test are blocked for ever: end what the test has started")
+	require.NotContains(t, string(out), "\npanic:")
+}
+
+func TestRunInABubbleUsesThatBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := make(chan struct{})
+		run := child.Plain(func(context.Context) error { <-c; return nil })
+		supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: run}}}, func(h *supervisortest.Harness) {
+			h.Settle()
+			close(c)
+		})
+	})
+}
+
+func TestRunOfABenchmarkSaysWhatItNeeds(t *testing.T) {
+	text := failures(t, func(t testing.TB) {
+		supervisortest.Run(t, supervisor.Spec{}, func(*supervisortest.Harness) {})
+	})
+	require.Contains(t, text, "Run makes a synctest bubble, and that needs a *testing.T: this is a *supervisortest_test.tester")
+}

@@ -1,0 +1,247 @@
+package supervisortest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sort"
+	"time"
+
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// check compares, when nothing moves, what the tree says with what runs. Live,
+// something always moves.
+func (c *chaos) check() {
+	if c.live {
+		return
+	}
+	settle()
+	c.report.Checks++
+	tree := c.tr.sup.Tree()
+	live, _ := c.tr.grip.live()
+	w := c.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for st := range tree.All() {
+		if st.Path == tree.Path {
+			continue
+		}
+		want := w.left[st.Path]
+		if st.State.Alive() {
+			want++
+		}
+		if live[st.Path] != want {
+			w.fault("%s is %v with %d abandoned runs, and %d run", st.Path, st.State, w.left[st.Path], live[st.Path])
+		}
+		delete(live, st.Path)
+	}
+	for _, path := range sortedKeys(live) {
+		if live[path] != w.left[path] {
+			w.fault("%s is not in the tree with %d abandoned runs, and %d run", path, w.left[path], live[path])
+		}
+	}
+	c.count(tree)
+}
+
+// count compares Count with the children of each supervisor.
+func (c *chaos) count(t supervisor.Tree) {
+	for _, below := range t.Children {
+		c.count(below)
+	}
+	sup := c.tr.grip.super(t.Path)
+	if sup == nil || sup.Path() != t.Path {
+		return
+	}
+	select {
+	case <-sup.Done():
+		return // it has ended, and its run has yet to return
+	default:
+	}
+	n := supervisor.Counts{Specs: len(t.Children)}
+	for _, st := range t.Children {
+		if st.State.Alive() {
+			n.Active++
+		}
+		if st.Supervisor {
+			n.Supervisors++
+		} else {
+			n.Workers++
+		}
+	}
+	if got := sup.Count(); got != n {
+		c.watch.fault("%s counts %+v, and has %+v", t.Path, got, n)
+	}
+}
+
+// finish stops the tree, and checks how it ends.
+func (c *chaos) finish() {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	for _, t := range c.later {
+		if t.resumes {
+			t.do()
+		}
+	}
+	c.giveUp()
+	c.calls.Wait()
+	c.settle()
+	c.watch.finalStop(c.tr.sup.Tree())
+	began := time.Now()
+	c.note(doing, c.tr.sup.Path(), "stop")
+	err := c.tr.sup.Stop(context.Background())
+	took := time.Since(began)
+	live, _ := c.tr.grip.live()
+	c.watch.stopped(c, err, took, live)
+	c.tr.grip.release()
+	if !c.drained() {
+		left, _ := c.tr.grip.live()
+		c.watch.mu.Lock()
+		c.watch.fault("runs have not returned: %v", left)
+		c.watch.mu.Unlock()
+	}
+	c.settle()
+	c.watch.cancel()
+}
+
+// stopped checks what the stop says.
+func (w *watch) stopped(c *chaos, err error, took time.Duration, live map[string]int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// A supervisor that was out of time gets a second to return.
+	slack := time.Second
+	if c.live {
+		slack += 2 * time.Second
+	}
+	if limit := w.tr.spec.StopTimeout; limit > 0 && took > limit+slack {
+		w.fault("the stop took %v, and its limit is %v", took, limit)
+	}
+	var left *supervisor.StopError
+	if err != nil && !errors.As(err, &left) {
+		w.fault("the stop returns %v", err)
+	}
+	w.listed(err, live)
+}
+
+// listed checks that the error of a tree that has ended lists all that run still,
+// but for those that an earlier end has left.
+func (w *watch) listed(err error, live map[string]int) {
+	listed := make(map[string]bool)
+	var left *supervisor.StopError
+	if errors.As(err, &left) {
+		for _, s := range left.Left {
+			listed[s.Path] = true
+		}
+	}
+	for _, path := range sortedKeys(live) {
+		if live[path] > w.earlier[path] && !listed[path] && !w.atOnce(path) {
+			w.fault("%s has not returned, and the end of the tree does not say so: %s", path, oneLine(err))
+		}
+	}
+}
+
+// atOnce reports whether a child is never waited for, as far as it is known.
+func (w *watch) atOnce(path string) bool {
+	for _, s := range w.tr.spec.Children {
+		if w.tr.sup.Path()+"/"+s.Name == path && s.StopTimeout < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// drained waits until no run is left.
+func (c *chaos) drained() bool {
+	for pause, waited := time.Millisecond, time.Duration(0); waited < patience(); pause *= 2 {
+		if live, _ := c.tr.grip.live(); len(live) == 0 {
+			return true
+		}
+		timer := time.NewTimer(pause)
+		<-timer.C
+		waited += pause
+	}
+	return false
+}
+
+// A note is a line of the trace that is not an event.
+type note struct {
+	time  time.Time
+	place place
+	path  string
+	text  string
+}
+
+// place is where a note stands among what came at the same instant.
+type place uint8
+
+const (
+	doing place = iota // before all events
+	event
+	asked // behind them
+)
+
+func (c *chaos) note(at place, path, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live && len(c.notes) == 2*keptLive {
+		c.notes = append([]note(nil), c.notes[keptLive:]...)
+	}
+	c.notes = append(c.notes, note{time.Now(), at, path, text})
+}
+
+// result is the report.
+func (c *chaos) result() *ChaosReport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := &c.report
+	r.Events, r.Lost = maps.Clone(w.counts), w.lost // live, some may be told late
+	live, entered := c.tr.grip.live()
+	r.Started, r.Ended = entered, entered
+	for _, n := range live {
+		r.Ended -= uint64(n)
+	}
+	r.Broken = append([]string{}, w.broken...)
+	for _, rule := range c.spec.Rules {
+		if !rule.Holds(r) {
+			r.Broken = append(r.Broken, "the rule does not hold: "+rule.Says)
+		}
+	}
+	r.Trace = c.trace(w.events)
+	return r
+}
+
+// trace puts notes and events together, in an order that is the same each time.
+func (c *chaos) trace(events []supervisor.Event) (lines []string) {
+	notes := append([]note(nil), c.notes...)
+	for _, e := range inOneOrder(events, func(a, b *supervisor.Event) bool {
+		_, ok := apart(a.Path, b.Path)
+		return ok
+	}) {
+		notes = append(notes, note{e.Time, event, "", eventLine(&e)})
+	}
+	sort.SliceStable(notes, func(i, j int) bool {
+		a, b := &notes[i], &notes[j]
+		switch {
+		case !a.time.Equal(b.time):
+			return a.time.Before(b.time)
+		case a.place != b.place:
+			return a.place < b.place
+		case a.path != b.path:
+			return a.path < b.path
+		}
+		return a.place == asked && a.text < b.text
+	})
+	for _, n := range notes {
+		line := fmt.Sprintf("%12v  ", n.time.Sub(c.began).Round(time.Microsecond))
+		if n.place != event {
+			line += "-- " + n.path + " "
+		}
+		lines = append(lines, line+n.text)
+	}
+	return lines
+}

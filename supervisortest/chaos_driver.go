@@ -1,0 +1,347 @@
+package supervisortest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+var silent = slog.New(slog.DiscardHandler)
+
+// chaos is one call of Chaos.
+type chaos struct {
+	t      testing.TB
+	tr     *trial
+	spec   ChaosSpec
+	live   bool
+	rng    *rand.Rand
+	watch  *watch
+	began  time.Time
+	ctx    context.Context
+	giveUp context.CancelFunc
+	calls  sync.WaitGroup
+	later  []task
+	names  int
+	over   bool // nothing new is begun
+
+	mu     sync.Mutex
+	report ChaosReport
+	notes  []note
+	coming map[string]bool // children that are being added
+}
+
+// A task is to be done later.
+type task struct {
+	due     time.Time
+	resumes bool // a supervisor that is suspended
+	do      func()
+}
+
+func newChaos(t testing.TB, tr *trial, spec ChaosSpec) *chaos {
+	c := &chaos{
+		t: t, tr: tr, spec: spec, live: !inBubble(), began: time.Now(),
+		rng:    rand.New(rand.NewPCG(spec.Seed, 0)),
+		coming: make(map[string]bool),
+	}
+	c.ctx, c.giveUp = context.WithCancel(tr.ctx)
+	c.report = ChaosReport{Name: spec.Name, Seed: spec.Seed, Live: c.live, Duration: spec.Duration,
+		Done: map[string]int{}, Errors: map[string]int{}, Events: map[string]uint64{}}
+	settle()
+	c.watch = newWatch(tr, !c.live)
+	return c
+}
+
+// run does things until the time is over.
+func (c *chaos) run() {
+	for end := c.began.Add(c.spec.Duration); time.Now().Before(end); {
+		c.pause(draw(c.rng, c.spec.Tick))
+		c.report.Ticks++
+		c.dueTasks()
+		c.tick()
+	}
+}
+
+// pause lets time pass: virtual time, and all that happens in it, or real time.
+func (c *chaos) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	<-timer.C
+	c.settle()
+}
+
+func (c *chaos) settle() {
+	if c.live {
+		runtime.Gosched()
+		return
+	}
+	synctest.Wait()
+}
+
+func (c *chaos) dueTasks() {
+	now := time.Now()
+	var due []task
+	c.later = slices.DeleteFunc(c.later, func(t task) bool {
+		if t.due.After(now) {
+			return false
+		}
+		due = append(due, t)
+		return true
+	})
+	for _, t := range due {
+		t.do()
+	}
+}
+
+// tick draws what is done. Each draws first, and then looks for whom it concerns,
+// so that there is one draw for each chance at each tick.
+func (c *chaos) tick() {
+	s := &c.spec
+	for _, a := range []struct {
+		chance float64
+		do     func()
+	}{
+		{s.AddSupervisor, func() { c.add(true) }},
+		{s.RemoveSupervisor, func() { c.remove(isAddedSupervisor) }},
+		{s.Add, func() { c.add(false) }},
+		{s.Remove, func() { c.remove(isAdded) }},
+		{s.Stop, func() {
+			if path, ok := c.pick(isAdded); ok {
+				c.call("stop", path, func(ctx context.Context) error { return c.tr.sup.StopChild(ctx, path) })
+			}
+		}},
+		{s.Restart, func() {
+			if path, ok := c.pick(isAny); ok {
+				c.call("restart", path, func(ctx context.Context) error { return c.tr.sup.RestartChild(ctx, path) })
+			}
+		}},
+		{s.Crash, func() { c.crash("crash", ErrChaos) }},
+		{s.Panic, func() {
+			if hit(c.rng, 0.5) {
+				c.crash("panic", Panic(ErrChaos))
+			} else {
+				c.crash("goexit", child.ErrGoexit)
+			}
+		}},
+		{s.Hang, func() {
+			d := draw(c.rng, s.HangTime)
+			if path, ok := c.pick(isRunning); ok && c.tr.grip.hang(path, d) {
+				c.did("hang", path)
+			}
+		}},
+		{s.Suspend, c.suspend},
+		{s.Check, c.check},
+	} {
+		if hit(c.rng, a.chance) {
+			a.do()
+			if !c.live { // so that no two things are done at the same instant
+				c.pause(time.Microsecond)
+			}
+		}
+		c.startAgain()
+	}
+}
+
+// The children that something may be done to.
+func isAny(st child.Status) bool     { return true }
+func isRunning(st child.Status) bool { return st.State == child.Running }
+func isAdded(st child.Status) bool {
+	return strings.HasPrefix(st.Name, "c~") && st.State == child.Running
+}
+func isAddedSupervisor(st child.Status) bool {
+	return strings.HasPrefix(st.Name, "s~") && st.State == child.Running
+}
+
+// pick draws a child of the tree.
+func (c *chaos) pick(fits func(child.Status) bool) (path string, ok bool) {
+	var all []string
+	for st := range c.tr.sup.Tree().All() {
+		if st.Path != c.tr.sup.Path() && fits(st) {
+			all = append(all, st.Path)
+		}
+	}
+	n := c.rng.Uint64() // whether there is anybody or not
+	if len(all) == 0 {
+		return "", false
+	}
+	return all[n%uint64(len(all))], true
+}
+
+// pickSupervisor draws a supervisor that runs.
+func (c *chaos) pickSupervisor() *supervisor.Supervisor {
+	all := []*supervisor.Supervisor{c.tr.sup}
+	for st := range c.tr.sup.Tree().All() {
+		if st.Supervisor && st.State == child.Running && strings.Count(st.Path, "/") < 5 {
+			if sup := c.tr.grip.super(st.Path); sup != nil && sup != c.tr.sup {
+				all = append(all, sup)
+			}
+		}
+	}
+	return all[c.rng.IntN(len(all))]
+}
+
+// add adds a child, or a supervisor, somewhere.
+func (c *chaos) add(super bool) {
+	sup := c.pickSupervisor()
+	kind, limit := "c~", c.spec.MaxChildren
+	if super {
+		kind, limit = "s~", c.spec.MaxSupervisors
+	}
+	c.names++
+	name := fmt.Sprintf("%s%d", kind, c.names)
+	path := sup.Path() + "/" + name
+	ours := sup != c.tr.sup && strings.Contains(sup.Path(), "/s~")
+	var spec child.Spec
+	if super {
+		spec = c.supervisor(name)
+	} else {
+		spec = c.child(name, ours)
+	}
+	after := draw(c.rng, c.spec.RemoveAfter)
+	c.mu.Lock()
+	there := make(map[string]bool)
+	for p := range c.coming {
+		there[p] = strings.HasPrefix(p[strings.LastIndex(p, "/")+1:], kind)
+	}
+	c.mu.Unlock()
+	for st := range c.tr.sup.Tree().All() {
+		there[st.Path] = strings.HasPrefix(st.Name, kind)
+	}
+	n := 0
+	for _, is := range there {
+		if is {
+			n++
+		}
+	}
+	if n >= limit {
+		return
+	}
+	c.mu.Lock()
+	c.coming[path] = true
+	if !super {
+		c.report.MostChildren = max(c.report.MostChildren, n+1)
+	}
+	c.mu.Unlock()
+	if !super && after > 0 {
+		c.later = append(c.later, task{due: time.Now().Add(after), do: func() {
+			c.call("remove", path, func(ctx context.Context) error { return c.tr.sup.RemoveChild(ctx, path) })
+		}})
+	}
+	what := "add"
+	if super {
+		what = "add supervisor"
+	}
+	c.call(what, path, func(ctx context.Context) error {
+		defer func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			delete(c.coming, path)
+		}()
+		return sup.StartChild(ctx, spec)
+	})
+}
+
+func (c *chaos) remove(who func(child.Status) bool) {
+	if path, ok := c.pick(who); ok {
+		c.call("remove", path, func(ctx context.Context) error { return c.tr.sup.RemoveChild(ctx, path) })
+	}
+}
+
+func (c *chaos) crash(what string, err error) {
+	if path, ok := c.pick(isRunning); ok && c.tr.grip.crash(path, err) {
+		c.did(what, path)
+	}
+}
+
+func (c *chaos) suspend() {
+	d := draw(c.rng, c.spec.SuspendTime)
+	sup := c.pickSupervisor()
+	path := sup.Path()
+	c.did("suspend", path)
+	sup.Suspend()
+	c.later = append(c.later, task{due: time.Now().Add(d), resumes: true, do: func() {
+		c.did("resume", path)
+		sup.Resume()
+	}})
+}
+
+// startAgain starts the tree if it has ended.
+func (c *chaos) startAgain() {
+	select {
+	case <-c.tr.sup.Done():
+	default:
+		return
+	}
+	c.did("start again", c.tr.sup.Path())
+	c.report.Again++
+	c.watch.beginAgain(c.tr.sup.Wait())
+	if err := c.tr.sup.Start(c.tr.ctx); err != nil {
+		c.failed(err) // then at the next tick
+	}
+	c.settle()
+}
+
+// call does something that may have to wait, and does not wait for it.
+func (c *chaos) call(what, path string, f func(context.Context) error) {
+	impatient, patience := hit(c.rng, c.spec.Impatience), draw(c.rng, c.spec.Patience)
+	c.did(what, path)
+	ctx, cancel := c.ctx, context.CancelFunc(func() {})
+	if impatient {
+		ctx, cancel = context.WithTimeout(ctx, patience)
+	}
+	c.calls.Go(func() {
+		defer cancel()
+		err := f(ctx)
+		c.note(asked, path, fmt.Sprintf("%s: %s", what, oneLine(err)))
+		if err != nil {
+			c.failed(err)
+		}
+	})
+	c.settle()
+}
+
+// did notes what is done.
+func (c *chaos) did(what, path string) {
+	c.note(doing, path, what)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Done[what]++
+}
+
+// failed counts an error that a call returned.
+func (c *chaos) failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over && errors.Is(err, context.Canceled) {
+		return // we are not waiting any more
+	}
+	c.report.Errors[kindOf(err)]++
+}
+
+// kindOf says what an error of a call is, without what differs from run to run.
+func kindOf(err error) string {
+	for _, kind := range []error{
+		supervisor.ErrNotRunning, supervisor.ErrNotFound, supervisor.ErrDuplicate, supervisor.ErrMaxChildren,
+		supervisor.ErrSuspended, supervisor.ErrNested, context.DeadlineExceeded, context.Canceled,
+		child.ErrRemoved, child.ErrSibling, child.ErrStopped, child.ErrNotReady, ErrChaos, child.ErrGoexit,
+	} {
+		if errors.Is(err, kind) {
+			return kind.Error()
+		}
+	}
+	var left *supervisor.StopError
+	if errors.As(err, &left) {
+		return "left behind"
+	}
+	return "other"
+}

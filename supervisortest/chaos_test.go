@@ -1,0 +1,156 @@
+package supervisortest_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// victim is a tree for Chaos to play with.
+func victim() supervisor.Spec {
+	jobs := supervisor.New(supervisor.Spec{
+		Strategy: strategy.OneForAll, Backoff: child.Constant(30 * time.Millisecond), Logger: quiet,
+		Children: []child.Spec{
+			{Name: "queue", Run: (&supervisortest.Child{ReadyAfter: 3 * time.Millisecond}).Run},
+			{Name: "worker", Run: (&supervisortest.Child{StopAfter: 2 * time.Millisecond}).Run, StopTimeout: 50 * time.Millisecond},
+		},
+	})
+	return supervisor.Spec{
+		Name: "victim", Strategy: strategy.RestForOne, Intensity: strategy.AtMost(20, time.Second), StopTimeout: 10 * time.Second, Logger: quiet,
+		Children: []child.Spec{
+			{Name: "db", Run: (&supervisortest.Child{ReadyAfter: 5 * time.Millisecond}).Run, StopTimeout: 100 * time.Millisecond},
+			{Name: "jobs", Run: jobs.Run},
+			{Name: "api", Run: (&supervisortest.Child{}).Run, StopTimeout: 100 * time.Millisecond},
+		},
+	}
+}
+
+// wreck runs one preset in virtual time.
+func wreck(t *testing.T, spec supervisortest.ChaosSpec) (report *supervisortest.ChaosReport) {
+	t.Helper()
+	supervisortest.Run(t, victim(), func(h *supervisortest.Harness) {
+		report = supervisortest.Chaos(h.T, h.Supervisor, spec)
+	})
+	return report
+}
+
+func TestPresetsHoldInVirtualTime(t *testing.T) {
+	// More of them: CHAOS_SEED, -count, make soak.
+	for _, spec := range supervisortest.Presets(0) {
+		spec.Duration = 2 * time.Second
+		t.Run(spec.Name, func(t *testing.T) {
+			r := wreck(t, spec)
+			require.Empty(t, r.Broken)
+			require.NotZero(t, r.Events["ready"])
+			require.Equal(t, r.Started, r.Ended)
+		})
+	}
+}
+
+func TestSameSeedSameTrace(t *testing.T) {
+	for _, spec := range supervisortest.Presets(7) {
+		spec.Duration = 2 * time.Second
+		t.Run(spec.Name, func(t *testing.T) {
+			first, second := wreck(t, spec), wreck(t, spec)
+			for i := range min(len(first.Trace), len(second.Trace)) {
+				require.Equal(t, first.Trace[i], second.Trace[i], "line %d, after\n%s", i, strings.Join(first.Trace[max(0, i-10):i], "\n"))
+			}
+			require.Len(t, second.Trace, len(first.Trace))
+			require.Equal(t, first.String(), second.String())
+			spec.Seed = 8
+			require.NotEqual(t, first.Trace, wreck(t, spec).Trace)
+		})
+	}
+}
+
+func TestChaosReportIsATableAndJSON(t *testing.T) {
+	spec := supervisortest.Messy(1)
+	spec.Duration = 2 * time.Second
+	r := wreck(t, spec)
+	require.Regexp(t, `^messy: seed 1, 2s virtual, \d+ ticks\n`, r.String())
+	require.Regexp(t, `\n  event   ready +\d+\n`, r.String())
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	var got struct {
+		Seed    uint64
+		Seconds float64
+		Done    map[string]int
+		Events  map[string]int
+		Broken  []string
+	}
+	require.NoError(t, json.Unmarshal(text, &got))
+	require.EqualValues(t, 1, got.Seed)
+	require.EqualValues(t, 2, got.Seconds)
+	require.EqualValues(t, r.Events["ready"], got.Events["ready"])
+	require.Equal(t, r.Done, got.Done)
+	require.NotNil(t, got.Broken)
+}
+
+func TestChaosLive(t *testing.T) {
+	t.Parallel()
+	for _, spec := range supervisortest.Presets(1) {
+		spec.Duration = 200 * time.Millisecond
+		t.Run(spec.Name, func(t *testing.T) {
+			t.Parallel()
+			r := supervisortest.Chaos(t, supervisortest.Start(t, supervisortest.NoLeaks(t, victim())), spec)
+			require.True(t, r.Live)
+			require.NotZero(t, r.Ticks)
+		})
+	}
+}
+
+func TestARuleThatDoesNotHoldFailsTheTestWithTheSeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failures(t, func(t testing.TB) {
+			spec := supervisortest.Happy(3)
+			spec.Duration = time.Second
+			spec.Rules = []supervisortest.ChaosRule{{Says: "nobody starts", Holds: func(r *supervisortest.ChaosReport) bool { return r.Started == 0 }}}
+			supervisortest.Chaos(t, supervisortest.Start(t, victim()), spec)
+		})
+		require.Contains(t, text, "chaos: happy, seed 3:\nthe rule does not hold: nobody starts\nthe end of the trace:\n")
+		require.Contains(t, text, "stopping /victim/db: stopped")
+	})
+}
+
+func TestBadUseOfChaos(t *testing.T) {
+	for want, change := range map[string]func(*supervisortest.ChaosSpec){
+		"Chaos: Crash is 2: a chance is from 0 to 1": func(s *supervisortest.ChaosSpec) { s.Crash = 2 },
+		"Chaos: Tick is 2s to 1s: want 0 <= Min <= Max": func(s *supervisortest.ChaosSpec) {
+			s.Tick = supervisortest.Span{Min: 2 * time.Second, Max: time.Second}
+		},
+		"Chaos: a negative Duration, MaxChildren or MaxSupervisors: zero is the least": func(s *supervisortest.ChaosSpec) { s.MaxChildren = -1 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			require.Contains(t, failures(t, func(t testing.TB) {
+				spec := supervisortest.Happy(1)
+				change(&spec)
+				supervisortest.Chaos(t, supervisortest.Start(t, victim()), spec)
+			}), want)
+		})
+	}
+	require.Contains(t, failures(t, func(t testing.TB) {
+		supervisortest.Chaos(t, supervisor.New(victim()), supervisortest.Happy(1))
+	}), "Chaos: it knows only trees that run by Start or Run of this package: give it what Start returns")
+}
+
+func TestSeedFromTheEnvironment(t *testing.T) {
+	spec := supervisortest.Happy(0)
+	spec.Duration = time.Second
+	t.Setenv("CHAOS_SEED", "42")
+	require.EqualValues(t, 42, wreck(t, spec).Seed)
+	t.Setenv("CHAOS_SEED", "cafe")
+	synctest.Test(t, func(t *testing.T) {
+		require.Contains(t, failures(t, func(t testing.TB) {
+			supervisortest.Chaos(t, supervisortest.Start(t, victim()), spec)
+		}), `Chaos: CHAOS_SEED is "cafe": no such seed: give it a number that a test has logged`)
+	})
+}

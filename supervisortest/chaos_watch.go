@@ -1,0 +1,271 @@
+package supervisortest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// A watch looks at each event of a tree under Chaos, and says which cannot be.
+// Of a child that it has not heard of it believes anything.
+type watch struct {
+	tr     *trial
+	cancel func()
+	keep   bool // all events, for the trace; else the last ones
+
+	mu       sync.Mutex
+	events   []supervisor.Event
+	counts   map[string]uint64
+	lost     uint64
+	state    map[string]watched
+	left     map[string]int       // runs that were abandoned and have not returned
+	declared map[string][]string  // the children of a supervisor that starts them in order, by its name or path
+	begun    map[string]bool      // children that have got beyond starting since their supervisor began
+	crashes  map[string]time.Time // of children that were ready
+	restarts []time.Time          // that count for Spec.Intensity of the root
+	behind   map[string][]string  // in the final stop: who has to be down before a child is asked to stop
+	until    time.Time            // from when on all are asked at once
+	earlier  map[string]int       // runs that the tree had left when it last ended
+	broken   []string
+}
+
+type watched uint8
+
+const (
+	unknown watched = iota
+	down
+	starting
+	running
+	stopping
+)
+
+const keptLive = 1000
+
+func newWatch(tr *trial, keep bool) *watch {
+	w := &watch{
+		tr: tr, keep: keep,
+		counts: make(map[string]uint64), state: make(map[string]watched), left: make(map[string]int),
+		declared: make(map[string][]string), begun: make(map[string]bool), crashes: make(map[string]time.Time),
+	}
+	w.declare(tr.sup.Path(), tr.spec)
+	for _, c := range tr.spec.Children {
+		w.begun[tr.sup.Path()+"/"+c.Name] = true
+	}
+	w.cancel = tr.sup.Subscribe(w.add)
+	return w
+}
+
+// declare says which children a supervisor starts in order.
+func (w *watch) declare(sup string, spec supervisor.Spec) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !spec.Strategy.Ordered() {
+		return
+	}
+	var names []string
+	for _, c := range spec.Children {
+		names = append(names, c.Name)
+	}
+	w.declared[sup] = names
+}
+
+// beginAgain says that the root has ended with err, and is about to start again.
+func (w *watch) beginAgain(err error) {
+	live, _ := w.tr.grip.live()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.listed(err, live)
+	w.earlier = live
+	w.begin(w.tr.sup.Path())
+	w.restarts = nil
+	clear(w.crashes)
+}
+
+// begin forgets how far the children of a supervisor had come.
+func (w *watch) begin(sup string) {
+	for path := range w.begun {
+		if strings.HasPrefix(path, sup+"/") {
+			delete(w.begun, path)
+		}
+	}
+}
+
+func (w *watch) fault(format string, args ...any) {
+	const most = 20
+	if len(w.broken) < most {
+		w.broken = append(w.broken, fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *watch) add(e supervisor.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.keep && len(w.events) == 2*keptLive {
+		w.events = append([]supervisor.Event(nil), w.events[keptLive:]...)
+	}
+	w.events = append(w.events, e)
+	w.counts[e.Kind.String()]++
+	if e.Lost > 0 {
+		w.lost += e.Lost
+		clear(w.state)
+		clear(w.left)
+		clear(w.declared)
+		w.behind = nil
+	}
+	was, path := w.state[e.Path], e.Path
+	wants := func(ok ...watched) {
+		for _, s := range append(ok, unknown) {
+			if was == s {
+				return
+			}
+		}
+		w.fault("%s, which was %s", eventLine(&e), [...]string{"unknown", "down", "starting", "running", "stopping"}[was])
+	}
+	switch e.Kind {
+	case supervisor.EventStarting:
+		wants(down)
+		w.inOrder(path)
+		w.state[path] = starting
+		w.begin(path)
+		return
+	case supervisor.EventReady:
+		wants(starting, running)
+		w.state[path] = running
+	case supervisor.EventStopping:
+		wants(starting, running)
+		w.inReverse(&e)
+		w.state[path] = stopping
+	case supervisor.EventAbandoned:
+		wants(stopping)
+		w.state[path] = down
+		w.left[path]++
+	case supervisor.EventLateExit:
+		if w.left[path]--; w.left[path] < 0 && w.lost == 0 {
+			w.fault("%s, and it was not abandoned", eventLine(&e))
+		}
+	case supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventStopped:
+		w.state[path] = down
+		delete(w.crashes, path)
+		if was == running {
+			w.crashes[path] = e.Time
+		}
+	case supervisor.EventRemoved:
+		wants(down)
+		delete(w.state, path)
+	case supervisor.EventRestarting:
+		w.budget(&e)
+		return
+	default:
+		return
+	}
+	w.begun[path] = true
+}
+
+// inOrder checks that those declared before a child have got somewhere before it
+// starts.
+func (w *watch) inOrder(path string) {
+	above, name := cutName(path)
+	names, ok := w.declared[above]
+	if !ok {
+		_, super := cutName(above)
+		names = w.declared[super]
+	}
+	for i, n := range names {
+		if n != name {
+			continue
+		}
+		for _, before := range names[:i] {
+			if !w.begun[above+"/"+before] {
+				w.fault("starting %s, and %s, which is declared before it, has not been ready", path, before)
+			}
+		}
+	}
+}
+
+// inReverse checks, in the final stop, that those behind a child are down when
+// it is asked to stop.
+func (w *watch) inReverse(e *supervisor.Event) {
+	if w.behind == nil || !w.until.IsZero() && !e.Time.Before(w.until) {
+		return
+	}
+	for _, later := range w.behind[e.Path] {
+		if s := w.state[later]; s == starting || s == running || s == stopping {
+			w.fault("stopping %s, and %s, which stands behind it, is not down", e.Path, later)
+		}
+	}
+}
+
+// budget checks that the root restarts no more often than its Intensity permits.
+// A crash counts when it happens; a start that failed when its retry is due, so
+// that only those without a pause are known to count. The default Intensity counts
+// children without a backoff alone.
+func (w *watch) budget(e *supervisor.Event) {
+	n, period, limited := w.tr.spec.Intensity.Limit()
+	crash, crashed := w.crashes[e.Path]
+	delete(w.crashes, e.Path)
+	above, _ := cutName(e.Path)
+	if !limited || above != w.tr.sup.Path() || !w.tr.spec.Intensity.CountsBackoff() && !w.hasNoBackoff(e.Path) {
+		return
+	}
+	at := e.Time
+	switch {
+	case crashed:
+		at = crash
+	case e.Delay > 0:
+		return
+	}
+	w.restarts = append(w.restarts, at)
+	slices.SortFunc(w.restarts, time.Time.Compare)
+	for i := range w.restarts[:max(0, len(w.restarts)-n)] {
+		if w.restarts[i+n].Sub(w.restarts[i]) <= period {
+			w.fault("%d restarts in %v, and %v are permitted: %s", n+1, w.restarts[i+n].Sub(w.restarts[i]), w.tr.spec.Intensity, eventLine(e))
+			w.restarts = nil
+			return
+		}
+	}
+	if most := 2*n + 100; len(w.restarts) > most {
+		w.restarts = w.restarts[len(w.restarts)-n-50:]
+	}
+}
+
+// hasNoBackoff reports whether a child of the root is known to have none.
+func (w *watch) hasNoBackoff(path string) bool {
+	return w.tr.spec.Backoff == nil && slices.ContainsFunc(w.tr.spec.Children, func(s child.Spec) bool {
+		return s.Backoff == nil && w.tr.sup.Path()+"/"+s.Name == path
+	})
+}
+
+// cutName cuts a path before its last name.
+func cutName(path string) (above, name string) {
+	i := strings.LastIndex(path, "/")
+	return path[:i], path[i+1:]
+}
+
+// finalStop says that the root is about to be stopped, and how it stands then.
+func (w *watch) finalStop(t supervisor.Tree) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.behind = make(map[string][]string)
+	if limit := w.tr.spec.StopTimeout; limit > 0 {
+		w.until = time.Now().Add(limit - limit/10)
+	}
+	var visit func(supervisor.Tree, bool)
+	visit = func(t supervisor.Tree, known bool) {
+		for i, c := range t.Children {
+			if known && t.Strategy.Ordered() {
+				for _, later := range t.Children[i+1:] {
+					w.behind[c.Path] = append(w.behind[c.Path], later.Path)
+				}
+			}
+			// Other supervisors may have a stop timeout, at the end of which all are
+			// asked at once.
+			visit(c, strings.HasPrefix(c.Name, "s~"))
+		}
+	}
+	visit(t, true)
+}

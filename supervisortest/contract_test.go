@@ -1,0 +1,226 @@
+package supervisortest_test
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// runFunc makes a Runnable of a function.
+type runFunc func(child.Context) error
+
+func (f runFunc) Run(ctx child.Context) error { return f(ctx) }
+
+// waits is a child as it should be.
+func waits(ctx child.Context) error {
+	if err := ctx.Ready(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// breaks returns what Check says about a child, in virtual time. What ends it is
+// closed when that has been said.
+func breaks(t *testing.T, newChild func(over <-chan struct{}) child.Runnable) (said string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan struct{})
+		said = failures(t, func(t testing.TB) {
+			supervisortest.Check(t, func() child.Runnable { return newChild(over) })
+		})
+		close(over)
+	})
+	return said
+}
+
+func TestCheckIsContentWithGoodChildren(t *testing.T) {
+	for name, good := range map[string]func() child.Runnable{
+		"waits":    func() child.Runnable { return runFunc(waits) },
+		"scripted": func() child.Runnable { return &supervisortest.Child{ReadyAfter: time.Second, StopAfter: time.Second} },
+		"plain": func() child.Runnable {
+			return runFunc(child.Plain(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }))
+		},
+		"task":  func() child.Runnable { return runFunc(child.Task(func(ctx context.Context) error { return nil })) },
+		"fails": func() child.Runnable { return &supervisortest.Child{RunFor: child.AtOnce, EndWith: errBoom} },
+		"supervisor": func() child.Runnable {
+			return supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: waits}}})
+		},
+		"refuses a second run": func() child.Runnable {
+			var busy atomic.Bool
+			return runFunc(func(ctx child.Context) error {
+				if !busy.CompareAndSwap(false, true) {
+					return errBoom
+				}
+				defer busy.Store(false)
+				return waits(ctx)
+			})
+		},
+		"starts what ends with ctx": func() child.Runnable {
+			return runFunc(func(ctx child.Context) error {
+				go func() { <-ctx.Done() }()
+				return waits(ctx)
+			})
+		},
+		"uses its grace": func() child.Runnable {
+			return runFunc(func(ctx child.Context) error {
+				err := waits(ctx)
+				<-ctx.Grace().Done()
+				return err
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Empty(t, breaks(t, func(<-chan struct{}) child.Runnable { return good() }))
+		})
+	}
+}
+
+// In real time, with what is not slow.
+func TestCheckWorksOutsideOfABubble(t *testing.T) {
+	t.Parallel()
+	supervisortest.Check(t, func() child.Runnable { return runFunc(waits) })
+	said := failures(t, func(t testing.TB) {
+		over := make(chan struct{})
+		t.Cleanup(func() { close(over) })
+		supervisortest.Contract{StopTimeout: 20 * time.Millisecond}.Check(t, func() child.Runnable {
+			return runFunc(func(ctx child.Context) error {
+				err := waits(ctx)
+				<-over
+				return err
+			})
+		})
+	})
+	require.Contains(t, said, "contract: Run did not return within 20ms after its context had ended")
+}
+
+// One wrong child for each rule, and what is said of it.
+func TestCheckNamesTheRule(t *testing.T) {
+	for name, tc := range map[string]struct {
+		run  func(over <-chan struct{}) func(child.Context) error
+		want string
+	}{
+		"never ready": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error { <-ctx.Done(); return nil }
+		}, "it did not call ctx.Ready within 10s of its start: call it when set-up is done:"},
+		"nil before ready": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error { return nil }
+		}, "Run returned nil before it had called ctx.Ready: call it, or return an error"},
+		"does not stop": {func(over <-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error { _ = ctx.Ready(); <-over; return nil }
+		}, "Run did not return within 5s after its context had ended: select on ctx.Done wherever it waits:"},
+		"set-up does not stop": {func(over <-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error {
+				if ctx.ShouldHalt() {
+					<-over // as if it dialled without ctx
+				}
+				return waits(ctx)
+			}
+		}, "Run did not return within 5s when it was asked to stop before it was ready: what it does before ctx.Ready has to end with ctx too:"},
+		"goes on after Ready failed": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error { _ = ctx.Ready(); <-ctx.Done(); return nil }
+		}, "Run went on after ctx.Ready had returned an error: return it at once"},
+		"panics": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error { _ = waits(ctx); panic("ouch") }
+		}, "Run panicked (ouch): return an error instead"},
+		"calls Goexit": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error { runtime.Goexit(); return nil }
+		}, "Run called runtime.Goexit: return an error instead"},
+		"returns another context's end": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error {
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				own, cancel := context.WithCancel(ctx)
+				cancel()
+				return own.Err()
+			}
+		}, "Run returned context.Canceled though nobody had stopped it: that is the end of some other context"},
+		"runs once only": {func(<-chan struct{}) func(child.Context) error {
+			done := make(chan struct{})
+			return func(ctx child.Context) error {
+				err := waits(ctx)
+				close(done)
+				return err
+			}
+		}, "it does not run a second time, and every start calls Run of the same child anew: Run panicked (close of closed channel): return an error instead"},
+		"second run ends the first": {func(<-chan struct{}) func(child.Context) error {
+			var stop atomic.Pointer[context.CancelFunc]
+			return func(ctx child.Context) error {
+				own, cancel := context.WithCancel(ctx)
+				defer cancel()
+				if old := stop.Swap(&cancel); old != nil {
+					(*old)()
+				}
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				<-own.Done()
+				return nil
+			}
+		}, "a second run, started while the first was going on, ended the first: a run that was abandoned may still be there when the next begins"},
+		"second run hangs": {func(<-chan struct{}) func(child.Context) error {
+			busy := make(chan struct{}, 1)
+			return func(ctx child.Context) error {
+				select {
+				case busy <- struct{}{}:
+				case <-ctx.Done():
+					return nil
+				}
+				defer func() { <-busy }()
+				return waits(ctx)
+			}
+		}, "a second run, started while the first was going on, was neither ready nor over within 10s: a run that was abandoned may still be there when the next begins"},
+		"leaks": {func(over <-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error {
+				go func() { <-over }()
+				return waits(ctx)
+			}
+		}, "Run left a goroutine behind when it returned: what it starts has to end before, or with ctx:"},
+		"uses ctx after the end": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error {
+				defer time.AfterFunc(time.Millisecond, func() { ctx.OnError(errBoom) })
+				return waits(ctx)
+			}
+		}, "ctx.OnError was called after Run had returned: what Run starts has to end with it"},
+		"cannot start": {func(<-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error { return errBoom }
+		}, "it could not start, so there is nothing to check: boom"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := breaks(t, func(over <-chan struct{}) child.Runnable { return runFunc(tc.run(over)) })
+			first, rest := said, ""
+			for i, r := range said {
+				if r == '\n' {
+					first, rest = said[:i], said[i:]
+					break
+				}
+			}
+			require.Equal(t, "contract: "+tc.want, first)
+			require.NotContains(t, rest, "contract:", "one sentence, and at most a stack")
+		})
+	}
+}
+
+func TestBadUseOfCheck(t *testing.T) {
+	for want, use := range map[string]func(t testing.TB){
+		"Check: nil function: give it one that makes a child": func(t testing.TB) { supervisortest.Check(t, nil) },
+		"Check: the function returned nil: it is to make a child": func(t testing.TB) {
+			supervisortest.Check(t, func() child.Runnable { return nil })
+		},
+		"Check: negative limit in {StartTimeout:-1ns StopTimeout:0s}: zero is the default": func(t testing.TB) {
+			supervisortest.Contract{StartTimeout: -1}.Check(t, func() child.Runnable { return runFunc(waits) })
+		},
+	} {
+		require.Equal(t, want, failures(t, use))
+	}
+}

@@ -1,0 +1,264 @@
+package supervisortest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// A printer is the t of an example, and prints the first line of why it fails.
+type printer struct {
+	testing.TB
+	failed   bool
+	cleanups []func()
+}
+
+func (p *printer) Helper()                  {}
+func (p *printer) Name() string             { return "Example" }
+func (p *printer) Context() context.Context { return context.Background() }
+func (p *printer) Failed() bool             { return p.failed }
+func (p *printer) Logf(string, ...any)      {}
+func (p *printer) Cleanup(f func())         { p.cleanups = append(p.cleanups, f) }
+
+func (p *printer) Errorf(format string, args ...any) {
+	p.failed = true
+	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	fmt.Println("FAIL:", line)
+}
+
+func (p *printer) Fatalf(format string, args ...any) {
+	p.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// test stands for the func Test that go test would call.
+func test(f func(t testing.TB)) {
+	p, done := new(printer), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			for len(p.cleanups) > 0 {
+				last := p.cleanups[len(p.cleanups)-1]
+				p.cleanups = p.cleanups[:len(p.cleanups)-1]
+				last()
+			}
+		}()
+		f(p)
+	}()
+	<-done
+}
+
+// bubbleTest stands for a func Test whose t must be a *testing.T. Examples have
+// none: TestExamplesThatNeedABubble runs them.
+var bubbleTest = func(func(t *testing.T)) {}
+
+func TestExamplesThatNeedABubble(t *testing.T) {
+	bubbleTest = func(f func(t *testing.T)) { f(t) }
+	defer func() { bubbleTest = func(func(t *testing.T)) {} }()
+	ExampleRun()
+	ExampleHarness()
+	ExampleFaultTable()
+}
+
+func ExampleStart() {
+	test(func(t testing.TB) {
+		db := &supervisortest.Child{}
+		sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}})
+		fmt.Println(sup.Health())
+	})
+	// Output: <nil>
+}
+
+// A child that cannot start fails the test.
+func ExampleStart_fails() {
+	test(func(t testing.TB) {
+		db := &supervisortest.Child{FailStarts: 1, StartError: errors.New("no route to host")}
+		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}})
+	})
+	// Output: FAIL: start: /root/db: no route to host
+}
+
+// A child that fails to start twice, then runs, and fails when the test says so.
+func ExampleChild() {
+	test(func(t testing.TB) {
+		db := &supervisortest.Child{FailStarts: 2}
+		sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{
+			{Name: "db", Run: db.Run, RetryStart: true, Backoff: child.Constant(time.Millisecond)},
+		}})
+		events := supervisortest.Record(t, sup)
+		events.Order(t, "fail db", "fail db", "ready db")
+		db.End(t, supervisortest.Panic("disk on fire"))
+		failed := events.Await(t, supervisortest.Match{Kind: supervisor.EventFailed, Path: "db"})
+		fmt.Println(failed.Err)
+		events.Await(t, supervisortest.Match{Kind: supervisor.EventReady, Path: "db"})
+		for _, run := range db.Runs() {
+			fmt.Println(run.Restarts, !run.Ready.IsZero(), run.Err)
+		}
+	})
+	// Output:
+	// panic: disk on fire
+	// 0 false scripted failure
+	// 1 false scripted failure
+	// 2 true supervisortest: panic(disk on fire)
+	// 3 true <nil>
+}
+
+func ExampleRecord() {
+	test(func(t testing.TB) {
+		db, api := &supervisortest.Child{}, &supervisortest.Child{}
+		sup := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: db.Run}, {Name: "api", Run: api.Run}}})
+		events := supervisortest.Record(t, sup)
+		_ = sup.Start(t.Context())
+		_ = sup.Stop(t.Context())
+		events.Order(t, "start db", "ready db", "start api", "ready api", "stop api", "stop db")
+		fmt.Println(len(events.Events()))
+	})
+	// Output: 8
+}
+
+func ExampleRecorder_Await() {
+	errGone := errors.New("gone")
+	test(func(t testing.TB) {
+		db := &supervisortest.Child{}
+		sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}})
+		db.End(t, fmt.Errorf("connection: %w", errGone))
+		e := supervisortest.Record(t, sup).Await(t, supervisortest.Match{Err: errGone})
+		fmt.Println(e.Kind, e.Path, e.Err)
+	})
+	// Output: failed /root/db connection: gone
+}
+
+func ExampleRecorder_Order() {
+	test(func(t testing.TB) {
+		db, api := &supervisortest.Child{}, &supervisortest.Child{}
+		sup := supervisortest.Start(t, supervisor.Spec{
+			Strategy: strategy.OneForAll,
+			Children: []child.Spec{{Name: "db", Run: db.Run}, {Name: "api", Run: api.Run}},
+		})
+		db.End(t, supervisortest.ErrScripted)
+		events := supervisortest.Record(t, sup)
+		events.Order(t, "fail db", "stop api", "stopped api")
+		events.Order(t, "start api", "ready db")
+	})
+	// Output: FAIL: order: event 1 is to be "start api", and is "ready /root/db".
+}
+
+func ExampleCheck() {
+	type listener struct{ child.Runnable }
+	deaf := runFunc(func(ctx child.Context) error {
+		_ = ctx.Ready() // and what if it returns an error?
+		<-ctx.Done()
+		return nil
+	})
+	test(func(t testing.TB) {
+		supervisortest.Contract{StopTimeout: 20 * time.Millisecond}.Check(t, func() child.Runnable { return listener{deaf} })
+	})
+	// Output: FAIL: contract: Run went on after ctx.Ready had returned an error: return it at once
+}
+
+func ExampleNoLeaks() {
+	over := make(chan struct{})
+	defer close(over)
+	mailer := func(ctx child.Context) error {
+		go func() { <-over }() // not with ctx
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
+	test(func(t testing.TB) {
+		spec := supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "mailer", Run: mailer}}}
+		supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
+	})
+	// Output: FAIL: leak: /shop/mailer left a goroutine behind: have them end before Run returns, or with its context:
+}
+
+func ExampleRun() {
+	bubbleTest(func(t *testing.T) {
+		db := &supervisortest.Child{ReadyAfter: time.Second}
+		supervisortest.Run(t, supervisor.Spec{
+			Backoff:  child.Constant(time.Hour),
+			Children: []child.Spec{{Name: "db", Run: db.Run}},
+		}, func(h *supervisortest.Harness) {
+			h.Crash("db", errors.New("disk full"))
+			h.Advance(time.Hour)
+			if st := h.Child("db"); st.State != child.Starting || st.Restarts != 1 {
+				t.Errorf("an hour after the crash:\n%v", h.Tree())
+			}
+		})
+	})
+}
+
+func ExampleHarness() {
+	bubbleTest(func(t *testing.T) {
+		a, b := &supervisortest.Child{}, &supervisortest.Child{StopAfter: time.Second}
+		supervisortest.Run(t, supervisor.Spec{
+			Strategy: strategy.OneForAll,
+			Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}},
+		}, func(h *supervisortest.Harness) {
+			h.Crash("a", child.ErrGoexit)
+			h.Events.Order(h.T, "fail a", "stop b", "stopped b", "start a", "ready a", "start b", "ready b")
+			h.Settle()
+			if h.Supervisor.Health() != nil {
+				t.Error(h.Tree())
+			}
+		})
+	})
+}
+
+// Kept as a golden file, the table shows in a review what a change does to it.
+func ExampleFaultTable() {
+	bubbleTest(func(t *testing.T) {
+		const want = `/root/db: crash
+        0s  failed /root/db: fault put in by the test
+        0s  restarting /root/db: fault put in by the test
+        0s  starting /root/db
+        1s  ready /root/db
+      1m0s  all ready
+/root/db: crash at start
+        0s  starting /root/db
+       1ms  failed /root/db: fault put in by the test
+       1ms  the start fails: /root/db: fault put in by the test
+/root/db: hang at stop
+        0s  stopping /root/db: stopped
+        5s  abandoned /root/db
+        5s  the stop leaves behind: /root/db: did not stop within 5s
+/root/db: slow ready
+        0s  starting /root/db
+       10s  slow-start /root/db
+       16s  ready /root/db
+     1m16s  all ready
+`
+		got := supervisortest.FaultTable(t, func() supervisor.Spec {
+			db := &supervisortest.Child{ReadyAfter: time.Second}
+			return supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}}
+		})
+		if got != want {
+			t.Error(got)
+		}
+	})
+}
+
+// Live, for a tenth of a second. In a bubble, as in the function that Run calls,
+// it takes a minute of virtual time, and the same seed gives the same trace.
+func ExampleChaos() {
+	test(func(t testing.TB) {
+		db := &supervisortest.Child{}
+		sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}})
+		spec := supervisortest.Happy(1)
+		spec.Duration = 100 * time.Millisecond
+		report := supervisortest.Chaos(t, sup, spec)
+		fmt.Println(report.Name, report.Seed, len(report.Broken), report.Started == report.Ended)
+	})
+	// Output: happy 1 0 true
+}

@@ -1,0 +1,103 @@
+package supervisortest_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+func TestADayOfBackoffTakesMilliseconds(t *testing.T) {
+	began := time.Now()
+	a := &supervisortest.Child{RunFor: child.AtOnce, EndWith: errBoom}
+	supervisortest.Run(t, supervisor.Spec{
+		Backoff:  child.Constant(time.Hour),
+		Children: []child.Spec{{Name: "a", Run: a.Run}},
+	}, func(h *supervisortest.Harness) {
+		h.Advance(24 * time.Hour)
+		require.Equal(t, 24, h.Child("a").Restarts)
+		require.Equal(t, child.Waiting, h.Child("a").State)
+	})
+	require.Less(t, time.Since(began), 10*time.Second)
+}
+
+func TestCrashReachesChildrenOfAnyDepth(t *testing.T) {
+	a, b := &supervisortest.Child{}, &supervisortest.Child{}
+	jobs := supervisor.New(supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}}})
+	supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}}, func(h *supervisortest.Harness) {
+		h.Crash("jobs/a", errBoom)
+		st := h.Child("/root/jobs/a")
+		require.Equal(t, 1, st.Restarts)
+		require.ErrorIs(t, st.LastError, errBoom)
+		require.ErrorIs(t, b.Runs()[0].Cause, child.ErrSibling)
+		h.Crash("jobs/b", supervisortest.Panic("ouch"))
+		require.EqualError(t, h.Child("jobs/b").LastError, "panic: ouch")
+		h.Crash("jobs/b", child.ErrGoexit)
+		require.ErrorIs(t, h.Child("jobs/b").LastError, child.ErrGoexit)
+		h.Crash("jobs", errBoom)
+		require.ErrorIs(t, h.Child("jobs").LastError, errBoom)
+		require.Equal(t, child.Running, h.Child("jobs/b").State)
+		require.Equal(t, 5, b.Starts())
+	})
+}
+
+func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
+	supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: time.Second}).Run}}}, func(h *supervisortest.Harness) {
+		h.Crash("a", errBoom)
+		require.NoError(t, h.Child("a").LastError)
+		h.Advance(time.Second)
+		require.ErrorIs(t, h.Child("a").LastError, errBoom)
+	})
+}
+
+func TestBadUseOfAHarness(t *testing.T) {
+	spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}}
+	for want, use := range map[string]func(t testing.TB){
+		"crash: no child /root/b runs; these are the children:\nroot": func(t testing.TB) {
+			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { h.Crash("b", errBoom) })
+		},
+		"no child /root/b; these are the children:\nroot": func(t testing.TB) {
+			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { h.Child("b") })
+		},
+		"Advance: -1s: time does not go back": func(t testing.TB) {
+			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { h.Advance(-time.Second) })
+		},
+		"Run: nil function: what is to be done with the tree?": func(t testing.TB) {
+			supervisortest.Run(t, spec, nil)
+		},
+		"Settle: Run has returned: use the Harness in the function that is given to Run only": func(t testing.TB) {
+			var kept *supervisortest.Harness
+			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { kept = h })
+			kept.Settle()
+		},
+		"start: /root/x: Run: nil": func(t testing.TB) {
+			supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "x"}}}, func(h *supervisortest.Harness) {})
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			require.Contains(t, failures(t, use), want)
+		})
+	}
+}
+
+func TestHarnessOutsideOfItsBubbleFailsTheTest(t *testing.T) {
+	harness, done := make(chan *supervisortest.Harness, 1), make(chan string, 1)
+	go func() {
+		h := <-harness
+		done <- failures(t, func(t testing.TB) {
+			outside := *h
+			outside.T = t
+			outside.Advance(time.Second)
+		})
+	}()
+	supervisortest.Run(t, supervisor.Spec{}, func(h *supervisortest.Harness) {
+		harness <- h
+		require.Contains(t, <-done, "Advance: not in the bubble: call it on the goroutine of the function that is given to Run")
+	})
+}

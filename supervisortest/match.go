@@ -1,0 +1,79 @@
+package supervisortest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// A Match says which events are meant. What is not set is not looked at, so
+// that the zero Match is any event.
+type Match struct {
+	Kind supervisor.EventKind
+	Path string // a name, a path from the root (jobs/job-17), or a full one
+	Err  error  // what errors.Is finds in the event's error
+}
+
+// String returns the match as "failed db: boom".
+func (m Match) String() string {
+	text := "any event"
+	if m.Kind != 0 {
+		text = m.Kind.String()
+	}
+	if m.Path != "" {
+		text += " " + m.Path
+	}
+	if m.Err != nil {
+		text += fmt.Sprintf(": %v", m.Err)
+	}
+	return text
+}
+
+// fits reports whether an event in the tree of root is meant.
+func (m Match) fits(e *supervisor.Event, root string) bool {
+	return (m.Kind == 0 || m.Kind == e.Kind) &&
+		(m.Path == "" || fullPath(root, m.Path) == e.Path) &&
+		(m.Err == nil || errors.Is(e.Err, m.Err))
+}
+
+// fullPath returns a path as events have it.
+func fullPath(root, path string) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	return root + "/" + path
+}
+
+// shortKinds are the words that come easily besides the kinds' own names.
+var shortKinds = map[string]supervisor.EventKind{
+	"start": supervisor.EventStarting, "fail": supervisor.EventFailed,
+	"restart": supervisor.EventRestarting, "complete": supervisor.EventCompleted,
+	"stop": supervisor.EventStopping, "abandon": supervisor.EventAbandoned,
+	"remove": supervisor.EventRemoved, "give-up": supervisor.EventGaveUp,
+}
+
+// parseMatch reads "ready db".
+func parseMatch(line string) (Match, error) {
+	word, path, ok := strings.Cut(line, " ")
+	if !ok || path == "" {
+		return Match{}, fmt.Errorf("%q: want a word and a path, as \"ready db\"", line)
+	}
+	kind, ok := shortKinds[word]
+	if !ok && kind.UnmarshalText([]byte(word)) != nil {
+		return Match{}, fmt.Errorf("%q: no such kind of event: use one of %s", line, strings.Join(kindWords(), ", "))
+	}
+	return Match{Kind: kind, Path: path}, nil
+}
+
+// kindWords returns the names of all kinds.
+func kindWords() (words []string) {
+	for kind := supervisor.EventKind(1); ; kind++ {
+		text, err := kind.MarshalText()
+		if err != nil {
+			return words
+		}
+		words = append(words, string(text))
+	}
+}

@@ -1,0 +1,146 @@
+package supervisortest_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// pair is a tree with db, ready after a second, and api.
+func pair() (spec supervisor.Spec, db, api *supervisortest.Child) {
+	db, api = &supervisortest.Child{ReadyAfter: time.Second}, &supervisortest.Child{}
+	spec = supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: db.Run}, {Name: "api", Run: api.Run}}}
+	return spec, db, api
+}
+
+func TestAwaitGoesOnBehindWhatItHasFound(t *testing.T) {
+	t.Parallel() // in real time
+	spec, db, api := pair()
+	db.ReadyAfter = 0
+	sup := supervisortest.Start(t, spec)
+	events := supervisortest.Record(t, sup)
+	first := events.Await(t, supervisortest.Match{Kind: supervisor.EventReady, Path: "api"})
+	require.Equal(t, "/shop/api", first.Path)
+	api.End(t, errBoom)
+	failed := events.Await(t, supervisortest.Match{Err: errBoom})
+	require.Equal(t, supervisor.EventFailed, failed.Kind)
+	again := events.Await(t, supervisortest.Match{Kind: supervisor.EventReady, Path: "/shop/api"})
+	require.Equal(t, 1, again.Restarts)
+}
+
+func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
+	supervisortest.Run(t, func() supervisor.Spec { spec, _, _ := pair(); return spec }(), func(h *supervisortest.Harness) {
+		found := h.Events.AwaitAll(h.T,
+			supervisortest.Match{Kind: supervisor.EventReady, Path: "api"},
+			supervisortest.Match{Kind: supervisor.EventReady, Path: "db"},
+			supervisortest.Match{Kind: supervisor.EventStarting})
+		require.Equal(t, "/shop/api", found[0].Path)
+		require.Equal(t, "/shop/db", found[1].Path)
+		require.Equal(t, "/shop/db", found[2].Path)
+	})
+}
+
+func TestAwaitOfWhatDoesNotComeFailsWithTheWholeLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failures(t, func(t testing.TB) {
+			spec, _, _ := pair()
+			events := supervisortest.Record(t, supervisortest.Start(t, spec))
+			events.Await(t, supervisortest.Match{Kind: supervisor.EventFailed, Path: "dbb", Err: errBoom})
+		})
+		require.Contains(t, text, `await: no failed dbb: boom within 48h0m0s. There is no child /shop/dbb in the tree now.
+what happened in /shop:
+        0s  starting /shop/db
+        1s  ready /shop/db
+        1s  starting /shop/api
+        1s  ready /shop/api`)
+	})
+}
+
+func TestOrder(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lines []string
+		want  string // why it fails
+	}{
+		"as it was":      {lines: []string{"start db", "ready db", "start api", "ready api"}},
+		"some of it":     {lines: []string{"ready db", "ready api"}},
+		"full paths":     {lines: []string{"ready /shop/db", "starting /shop/api"}},
+		"wrong order":    {lines: []string{"start api", "ready db"}, want: `order: event 1 is to be "start api", and is "ready /shop/db".`},
+		"does not come":  {lines: []string{"ready api", "fail api"}, want: `order: no "fail api" within 48h0m0s.`},
+		"unknown path":   {lines: []string{"ready web"}, want: `order: no "ready web" within 48h0m0s. There is no child /shop/web in the tree now.`},
+		"unknown kind":   {lines: []string{"begin db"}, want: `order: "begin db": no such kind of event: use one of starting, ready, failed, restarting,`},
+		"no path":        {lines: []string{"ready"}, want: `order: "ready": want a word and a path, as "ready db"`},
+		"nothing wanted": {want: `order: no lines: say what is to happen, as "start db", "ready db"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				text := failures(t, func(t testing.TB) {
+					spec, _, _ := pair()
+					supervisortest.Record(t, supervisortest.Start(t, spec)).Order(t, tc.lines...)
+				})
+				if tc.want == "" {
+					require.Empty(t, text)
+				} else {
+					require.Contains(t, text, tc.want)
+				}
+			})
+		})
+	}
+}
+
+func TestOrderFindsWhatComesTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failures(t, func(t testing.TB) {
+			spec, db, _ := pair()
+			sup := supervisortest.Start(t, spec)
+			db.End(t, errBoom)
+			supervisortest.Record(t, sup).Order(t, "start db", "fail db", "stop api")
+		})
+		require.Contains(t, text, `order: event 3 is to be "stop api", and is "starting /shop/db".`)
+	})
+}
+
+func TestRecordOfATreeThatStartDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	spec, _, _ := pair()
+	spec.Children = spec.Children[1:]
+	sup := supervisor.New(spec)
+	events := supervisortest.Record(t, sup)
+	require.Equal(t, "what happened in /shop:\n  nothing", events.String())
+	require.NoError(t, sup.Start(t.Context()))
+	require.NoError(t, sup.Stop(t.Context()))
+	events.Order(t, "start api", "ready api", "stop api", "stopped api")
+	require.Len(t, events.Events(), 4)
+}
+
+func TestRecordOfNilSaysWhatToGive(t *testing.T) {
+	text := failures(t, func(t testing.TB) { supervisortest.Record(t, nil) })
+	require.Contains(t, text, "Record: nil supervisor: give it what supervisor.New or supervisortest.Start returns")
+}
+
+func TestSkipTakesAllAsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec, db, _ := pair()
+		events := supervisortest.Record(t, supervisortest.Start(t, spec))
+		synctest.Wait()
+		events.Skip()
+		db.End(t, errBoom)
+		events.Order(t, "fail db", "start db", "ready db")
+	})
+}
+
+func TestEventsAreInTheLogOnceOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failures(t, func(t testing.TB) {
+			spec, _, _ := pair()
+			supervisortest.Record(t, supervisortest.Start(t, spec)).Order(t, "fail db")
+		})
+		require.Equal(t, 1, strings.Count(text, "what happened in /shop"))
+	})
+}

@@ -1,0 +1,81 @@
+package supervisortest_test
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+var (
+	errBoom = errors.New("boom")
+	quiet   = slog.New(slog.DiscardHandler)
+)
+
+func TestStartStopsTheTreeWhenTheTestEnds(t *testing.T) {
+	t.Parallel()
+	a := &supervisortest.Child{}
+	var sup *supervisor.Supervisor
+	t.Run("test", func(t *testing.T) {
+		sup = supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
+		require.NoError(t, sup.Health())
+	})
+	<-sup.Done()
+	require.ErrorIs(t, a.Runs()[0].Cause, child.ErrStopped)
+}
+
+func TestStartWorksInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}})
+		require.NoError(t, sup.Health())
+	})
+}
+
+func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
+	text := failures(t, func(t testing.TB) {
+		a := &supervisortest.Child{FailStarts: 1, StartError: errBoom}
+		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
+	})
+	require.Contains(t, text, "start: /root/a: boom\nwhat happened in /root:")
+}
+
+func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
+	text := failures(t, func(t testing.TB) {
+		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a"}}})
+	})
+	require.Contains(t, text, "start: /root/a: Run: nil")
+}
+
+func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failures(t, func(t testing.TB) {
+			a := &supervisortest.Child{StopAfter: child.Forever}
+			jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
+			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
+		})
+		require.Contains(t, text, "stop: /root/jobs/a: did not stop within 5s")
+		require.Contains(t, text, "supervisortest.(*Child).stop", "its stack")
+		require.Contains(t, text, "        5s  abandoned /root/jobs/a")
+	})
+}
+
+func TestATestThatFailsPrintsTheEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failures(t, func(t testing.TB) {
+			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}})
+			t.Errorf("it was wrong")
+		})
+		require.Equal(t, `it was wrong
+what happened in /root:
+        0s  starting /root/a
+        0s  ready /root/a
+        0s  stopping /root/a: stopped
+        0s  stopped /root/a`, text)
+	})
+}
