@@ -1,0 +1,29 @@
+package supervisor_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// Whatever is done to a tree, its order, budgets and reports hold: the presets of
+// the kit's chaos, on a tree of each strategy.
+func TestChaosUnderEachStrategy(t *testing.T) {
+	underEach(t, func(t *testing.T, s strategy.Strategy) {
+		inner := supervisor.New(supervisor.Spec{
+			Strategy: s, Intensity: strategy.AtMost(20, time.Second),
+			Children: []child.Spec{{Name: "x", Run: idle}, {Name: "y", Run: idle, Backoff: child.Constant(50 * time.Millisecond)}},
+		})
+		sup := start(t, supervisor.Spec{
+			Strategy: s, Intensity: strategy.Unlimited(), Backoff: child.Constant(10 * time.Millisecond),
+			Children: []child.Spec{{Name: "a", Run: idle}, {Name: "inner", Run: inner.Run}, {Name: "b", Run: idle}},
+		})
+		chaos := supervisortest.Messy(uint64(s) + 1)
+		chaos.Duration = 10 * time.Second
+		supervisortest.Chaos(t, sup, chaos)
+	})
+}
