@@ -18,7 +18,7 @@ func TestChaosUnderEachStrategy(t *testing.T) {
 			Strategy: s, Intensity: strategy.AtMost(20, time.Second),
 			Children: []child.Spec{{Name: "x", Run: idle}, {Name: "y", Run: idle, Backoff: child.Constant(50 * time.Millisecond)}},
 		})
-		sup := start(t, supervisor.Spec{
+		sup := supervisortest.Start(t, supervisor.Spec{
 			Strategy: s, Intensity: strategy.Unlimited(), Backoff: child.Constant(10 * time.Millisecond),
 			Children: []child.Spec{{Name: "a", Run: idle}, {Name: "inner", Run: inner.Run}, {Name: "b", Run: idle}},
 		})

@@ -91,7 +91,7 @@ var goRestart = map[string]func(t *testing.T){
 	// A slow child made TimedRestart panic: row 106. Here it is a report.
 	"Run, slow to halt": func(t *testing.T) {
 		release := make(chan struct{})
-		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{{Name: "s", Run: stay(release), StopTimeout: time.Second}}})
+		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "s", Run: stay(release), StopTimeout: time.Second}}})
 		err := sup.RestartChild(t.Context(), "s")
 		require.NoError(t, err, "a new run is up")
 		require.Equal(t, 1, lookup(t, sup, "s").Abandoned)

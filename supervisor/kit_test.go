@@ -15,7 +15,6 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
-	"github.com/coppice-go/coppice/supervisortest"
 )
 
 var errBoom = errors.New("boom")
@@ -32,17 +31,8 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 }
 
 // start starts a root in a bubble, silent unless the spec has a logger, and
-// stops it when the test ends; nobody may be left behind then.
+// stops it when the test ends.
 func start(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
-	t.Helper()
-	if spec.Logger == nil {
-		spec.Logger = quiet
-	}
-	return supervisortest.Start(t, spec)
-}
-
-// startLoosely is start for tests of what is left behind.
-func startLoosely(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()
 	if spec.Logger == nil {
 		spec.Logger = quiet

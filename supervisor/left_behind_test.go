@@ -43,7 +43,7 @@ func TestAbandonedRunIsToldWithTheStackOfItsOwnGoroutine(t *testing.T) {
 		defer close(m.orders)
 		release := make(chan struct{})
 		defer close(release)
-		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{
+		sup := start(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{
 			{Name: "x", Run: stay(release)},
 			{Name: "miner", Run: m.Run},
 			{Name: "y", Run: stay(release)},
@@ -166,7 +166,7 @@ func TestRunLeftBehindByAGroupRestartDoesNotHoldUpTheGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		m := &miner{make(chan func(child.Context) error)}
-		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
 			{Name: "p", Run: p.Run},
 			{Name: "m", Run: m.Run, StopTimeout: time.Second},
 			{Name: "b", Run: idle},
@@ -220,7 +220,7 @@ func TestManySupervisorsOfATreeLeaveSomebodyBehindAtOnce(t *testing.T) {
 			pool := supervisor.New(supervisor.Spec{Strategy: strategy.Independent, Children: stuck})
 			pools = append(pools, child.Spec{Name: fmt.Sprint(i), Run: pool.Run})
 		}
-		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: pools})
+		sup := start(t, supervisor.Spec{Strategy: strategy.Independent, Children: pools})
 		require.Len(t, left(t, sup.Stop(t.Context())), 40)
 	})
 }
@@ -242,7 +242,7 @@ func TestStopChildOfAStuckChildReportsIt(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: stay(release), StopTimeout: time.Second}}})
-		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: stay(release), StopTimeout: 2 * time.Second},
 			{Name: "now", Run: stay(release), StopTimeout: child.AtOnce},
 			{Name: "inner", Run: inner.Run},

@@ -110,7 +110,7 @@ func TestStartChildWithAnEndedContextRunsNothing(t *testing.T) {
 func TestUndoneStartThatIsStuckIsReported(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		release := make(chan struct{})
-		sup := startLoosely(t, supervisor.Spec{Strategy: s})
+		sup := start(t, supervisor.Spec{Strategy: s})
 		err := sup.StartChild(t.Context(),
 			child.Spec{Name: "a", Run: stay(release)},
 			child.Spec{Name: "b", Run: failing},

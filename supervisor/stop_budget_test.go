@@ -32,7 +32,7 @@ func TestBudgetAsksAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
-		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+		sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
 			{Name: "a", Run: stay(release)},
 			{Name: "b", Run: slow(0, 100*time.Millisecond)},
 			{Name: "c", Run: stay(release), StopTimeout: time.Minute},
@@ -76,7 +76,7 @@ func TestBudgetHoldsForChildrenThatMayTakeForever(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				release := make(chan struct{})
 				defer close(release)
-				sup := startLoosely(t, supervisor.Spec{Strategy: s, StopTimeout: 10 * time.Second, Children: []child.Spec{
+				sup := start(t, supervisor.Spec{Strategy: s, StopTimeout: 10 * time.Second, Children: []child.Spec{
 					{Name: "a", Run: stay(release), StopTimeout: child.Forever},
 				}})
 				began := time.Now()
@@ -99,7 +99,7 @@ func TestBudgetHoldsInNestedSupervisorsAndTheReportNamesTheLeaf(t *testing.T) {
 			{Name: "x", Run: slow(0, 100*time.Millisecond)},
 			{Name: "deep", Run: deep.Run},
 		}})
-		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+		sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
 			{Name: "a", Run: slow(0, 100*time.Millisecond)},
 			{Name: "inner", Run: inner.Run},
 		}})
@@ -125,7 +125,7 @@ func TestStopTimeoutOfANestedSupervisorBoundsItAndTheReportNamesTheLeaf(t *testi
 			{Name: "x", Run: slow(0, 100*time.Millisecond)},
 			{Name: "deep", Run: deep.Run},
 		}})
-		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: idle},
 			{Name: "inner", Run: inner.Run, StopTimeout: 10 * time.Second},
 		}})
@@ -141,7 +141,7 @@ func TestNestedSupervisorThatIsToStopAtOnceDoesAndTheReportNamesTheLeaf(t *testi
 		release := make(chan struct{})
 		defer close(release)
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: stay(release)}}})
-		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "inner", Run: inner.Run, StopTimeout: child.AtOnce},
 		}})
 		began := time.Now()
@@ -157,7 +157,7 @@ func TestNestedSupervisorsOwnBudgetHoldsToo(t *testing.T) {
 		inner := supervisor.New(supervisor.Spec{StopTimeout: 3 * time.Second, Children: []child.Spec{
 			{Name: "x", Run: stay(release), StopTimeout: child.Forever},
 		}})
-		sup := startLoosely(t, supervisor.Spec{StopTimeout: time.Minute, Children: []child.Spec{{Name: "inner", Run: inner.Run}}})
+		sup := start(t, supervisor.Spec{StopTimeout: time.Minute, Children: []child.Spec{{Name: "inner", Run: inner.Run}}})
 		began := time.Now()
 		require.Equal(t, []string{"/root/inner/x 3s"}, left(t, sup.Stop(t.Context())))
 		require.Equal(t, 3*time.Second, time.Since(began))
@@ -192,7 +192,7 @@ func TestTypeAroundASupervisorHasItsStopTimeoutForItselfAfterIt(t *testing.T) {
 				inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
 					{Name: "x", Run: slow(0, time.Minute), StopTimeout: child.Forever},
 				}})
-				sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+				sup := start(t, supervisor.Spec{Children: []child.Spec{
 					{Name: "pool", StopTimeout: tc.timeout, Run: around{inner, func() { <-release }}.Run},
 				}})
 				began := time.Now()
@@ -217,7 +217,7 @@ func TestTypeAroundASupervisorDoesNotOutlastTheBudget(t *testing.T) {
 				inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
 					{Name: "x", Run: stay(release), StopTimeout: child.Forever},
 				}})
-				sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+				sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
 					{Name: "pool", StopTimeout: timeout, Run: around{inner, func() { <-release }}.Run},
 				}})
 				began := time.Now()
@@ -236,7 +236,7 @@ func TestStopWhoseContextEndsAsksAllThatAreLeftAndTheirTimeoutsHold(t *testing.T
 			{Name: "x", Run: slow(0, 2*time.Second)},
 			{Name: "y", Run: stay(release), StopTimeout: 20 * time.Second},
 		}})
-		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: stay(release)},
 			{Name: "b", Run: slow(0, time.Second)},
 			{Name: "inner", Run: inner.Run},

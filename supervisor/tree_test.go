@@ -33,7 +33,7 @@ func TestTreeDrawsAllThatThereIsToSayOfAChild(t *testing.T) {
 			{Name: "jobs", Run: jobs.Run},
 			{Name: "rates", Run: idle, Restart: child.Transient},
 		}})
-		root := startLoosely(t, supervisor.Spec{Name: "shop", Children: []child.Spec{
+		root := start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{
 			{Name: "migrate", Run: child.Task(noWork)},
 			{Name: "inner", Run: inner.Run},
 			{Name: "off", Run: func(child.Context) error { return child.ErrIgnore }},
