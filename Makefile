@@ -4,7 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 1m
 SOAK        ?= 2m
 
-.PHONY: help test lint unit demo cover explore faults scale fuzz soak
+.PHONY: help test lint unit demo cover explore faults scale bench fuzz soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -50,6 +50,9 @@ scale: ## what one child costs among 10, 1,000 and 100,000 siblings, as a table;
 				printf "%s %10d %10d %10d   %5.2f\n", r, ns[r, 10], ns[r, 1000], ns[r, 100000], ns[r, 100000] / ns[r, 10] } \
 			exit failed }'
 	COPPICE_SCALE=1 $(GO) test -run TestOneSupervisorHoldsAMillionChildren -v ./supervisor
+
+bench: ## what things cost beside hand-written shapes and other libraries, as a table (6 GB): docs/performance.md
+	@cd bench && $(GO) run ./cmd/table
 
 # Without the limit for minimizing, go test spends most of the time on it: real
 # goroutines do not cover the same lines twice.

@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"context"
+	"sync"
+)
+
+// A one is a child written by hand. ready and gone wait.
+type one interface {
+	ready()
+	ask() // to stop
+	gone()
+}
+
+// ctxChans is what one writes without thinking: a context and two channels.
+type ctxChans struct {
+	cancel   context.CancelFunc
+	up, done chan struct{}
+}
+
+func startCtxChans() *ctxChans {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &ctxChans{cancel, make(chan struct{}), make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		close(c.up)
+		<-ctx.Done()
+	}()
+	return c
+}
+
+func (c *ctxChans) ready() { <-c.up }
+func (c *ctxChans) ask()   { c.cancel() }
+func (c *ctxChans) gone()  { <-c.done }
+
+// record is the leanest that gives the child a context: one channel tells both
+// that it is ready and that it is gone.
+type record struct {
+	context.Context
+	cancel context.CancelFunc
+	news   chan struct{}
+}
+
+func startRecord() *record {
+	r := &record{news: make(chan struct{}, 1)}
+	r.Context, r.cancel = context.WithCancel(context.Background())
+	go r.run()
+	return r
+}
+
+func (r *record) run() {
+	r.news <- struct{}{}
+	<-r.Done()
+	r.news <- struct{}{}
+}
+
+func (r *record) ready() { <-r.news }
+func (r *record) ask()   { r.cancel() }
+func (r *record) gone()  { <-r.news }
+
+// bare is the leanest of all: no context, a channel to be stopped by.
+type bare struct{ halt, news chan struct{} }
+
+func startBare() *bare {
+	b := &bare{make(chan struct{}), make(chan struct{}, 1)}
+	go b.run()
+	return b
+}
+
+func (b *bare) run() {
+	b.news <- struct{}{}
+	<-b.halt
+	b.news <- struct{}{}
+}
+
+func (b *bare) ready() { <-b.news }
+func (b *bare) ask()   { close(b.halt) }
+func (b *bare) gone()  { <-b.news }
+
+// A row keeps children in a slice.
+type row[T one] struct {
+	start   func() T
+	all     []T
+	ordered bool // starts one after another, stops in reverse, as OneForOne does
+}
+
+func newRow[T one](start func() T, ordered bool) maker {
+	return func(n int) crew {
+		r := &row[T]{start: start, all: make([]T, 0, n), ordered: ordered}
+		for range n {
+			c := start()
+			if ordered {
+				c.ready()
+			}
+			r.all = append(r.all, c)
+		}
+		if !ordered {
+			for _, c := range r.all {
+				c.ready()
+			}
+		}
+		return r
+	}
+}
+
+// add puts child i into its place, which is the next one or one that is free.
+func (r *row[T]) add(i int) {
+	c := r.start()
+	if i < len(r.all) {
+		r.all[i] = c
+	} else {
+		r.all = append(r.all, c)
+	}
+	c.ready()
+}
+
+func (r *row[T]) remove(i int) {
+	c := r.all[i]
+	c.ask()
+	c.gone()
+	if i == len(r.all)-1 {
+		r.all = r.all[:i]
+	}
+}
+
+func (r *row[T]) stop() {
+	if r.ordered {
+		for i := len(r.all) - 1; i >= 0; i-- {
+			r.all[i].ask()
+			r.all[i].gone()
+		}
+		return
+	}
+	for _, c := range r.all {
+		c.ask()
+	}
+	for _, c := range r.all {
+		c.gone()
+	}
+}
+
+// A registry keeps children in a map by name, for any goroutine.
+type registry[T one] struct {
+	start func() T
+	mu    sync.Mutex
+	all   map[string]T
+}
+
+func newRegistry[T one](start func() T) maker {
+	return func(n int) crew {
+		r := &registry[T]{start: start, all: make(map[string]T)}
+		for i := range n {
+			r.all[names[i]] = start()
+		}
+		for _, c := range r.all {
+			c.ready()
+		}
+		return r
+	}
+}
+
+func (r *registry[T]) add(i int) {
+	r.mu.Lock()
+	if _, there := r.all[names[i]]; there {
+		panic("twice: " + names[i])
+	}
+	c := r.start()
+	r.all[names[i]] = c
+	r.mu.Unlock()
+	c.ready()
+}
+
+func (r *registry[T]) remove(i int) {
+	r.mu.Lock()
+	c := r.all[names[i]]
+	delete(r.all, names[i])
+	r.mu.Unlock()
+	c.ask()
+	c.gone()
+}
+
+func (r *registry[T]) stop() {
+	for _, c := range r.all {
+		c.ask()
+	}
+	for _, c := range r.all {
+		c.gone()
+	}
+}

@@ -1,0 +1,292 @@
+package bench
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// Measures returns all rows but those of memory, in the order of the table.
+func Measures() []Measure {
+	all := []Measure{oneChild()}
+	all = append(all, newOnes()...)
+	all = append(all, addsAndRemoves()...)
+	all = append(all, restartRows()...)
+	all = append(all, latencyRows()...)
+	all = append(all, stopAll(), groupCycle())
+	all = append(all, concurrentAdds()...)
+	all = append(all, snapshot(), subscriber())
+	return append(all, nestedRows()...)
+}
+
+// of makes shapes of the same measure of several crews.
+func of(measure func(maker) func(*Meter), shapes ...crewShape) (all []Shape) {
+	for _, s := range shapes {
+		all = append(all, Shape{Kind: s.kind, Name: s.name, Run: measure(s.make), Base: s.base})
+	}
+	return all
+}
+
+type crewShape struct {
+	kind Kind
+	name string
+	make maker
+	base bool
+}
+
+var (
+	independent = crewShape{Ours, "Coppice, Independent", newCoppice(strategy.Independent), false}
+	oneForOne   = crewShape{Ours, "Coppice, OneForOne", newCoppice(strategy.OneForOne), false}
+
+	goCtxChans  = crewShape{Floor, "context, two channels", newRow(startCtxChans, false), true}
+	goRecord    = crewShape{Floor, "record with context", newRow(startRecord, false), true}
+	goBare      = crewShape{Floor, "record without context", newRow(startBare, false), false}
+	goRegistry  = crewShape{Floor, "registry of records with context", newRegistry(startRecord), true}
+	bareReg     = crewShape{Floor, "registry of records without context", newRegistry(startBare), false}
+	recordOrder = crewShape{Floor, "record with context, in order", newRow(startRecord, true), true}
+	bareOrder   = crewShape{Floor, "record without context, in order", newRow(startBare, true), false}
+
+	bySuture   = crewShape{Peer, "suture", newSuture, false}
+	byErrgroup = crewShape{Peer, "errgroup", newErrgroup, false}
+	byConc     = crewShape{Peer, "conc", newConc, false}
+	byRun      = crewShape{Peer, "oklog/run", newRunGroup, false}
+)
+
+const withContext = "floors that give each child a context, as Coppice does"
+
+func oneChild() Measure {
+	return Measure{
+		Name: "start + ready + stop, 1 child of a running supervisor", Unit: "child",
+		Target: "1.5x (1.2x), 6 allocations, 420 B", Base: withContext,
+		Shapes: of(func(make maker) func(*Meter) {
+			return func(m *Meter) {
+				need(1)
+				c := make(0)
+				for m.more() {
+					m.time(batch, func() {
+						for range batch {
+							c.add(0)
+							c.remove(0)
+						}
+					})
+				}
+				c.stop()
+			}
+		}, independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, bySuture),
+	}
+}
+
+func newOnes() (all []Measure) {
+	for _, n := range []int{1, 10} {
+		all = append(all, Measure{
+			Name: fmt.Sprintf("new supervisor with %d, ready, stop", n), Unit: "supervisor",
+			Target: "2x (1.5x)", Base: withContext,
+			Shapes: of(func(make maker) func(*Meter) {
+				return func(m *Meter) {
+					need(n)
+					for m.more() {
+						m.time(batch/5, func() {
+							for range batch / 5 {
+								make(n).stop()
+							}
+						})
+					}
+				}
+			}, independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, recordOrder, bareOrder,
+				bySuture, byErrgroup, byConc, byRun),
+		})
+	}
+	return all
+}
+
+// added has so many children added at a time, among n others, and then removed.
+func added(n int, timeAdds bool) func(maker) func(*Meter) {
+	return func(make maker) func(*Meter) {
+		return func(m *Meter) {
+			need(n + batch)
+			c := make(n)
+			add := func() {
+				for i := n; i < n+batch; i++ {
+					c.add(i)
+				}
+			}
+			remove := func() {
+				for i := n + batch - 1; i >= n; i-- {
+					c.remove(i)
+				}
+			}
+			for m.more() {
+				if timeAdds {
+					m.time(batch, add)
+					remove()
+				} else {
+					add()
+					m.time(batch, remove)
+				}
+			}
+			c.stop()
+		}
+	}
+}
+
+// A child that is to be found by its name needs a registry; that is the floor here.
+func addsAndRemoves() (all []Measure) {
+	few := []crewShape{independent, oneForOne, goRegistry, bareReg, bySuture}
+	for _, at := range []struct {
+		n, rounds int
+		shapes    []crewShape
+	}{{1_000, 0, few}, {100_000, 3, few}, {1_000_000, 2, []crewShape{independent, goRegistry}}} {
+		all = append(all, Measure{
+			Name: fmt.Sprintf("add one child among %d", at.n), Unit: "child", Rounds: at.rounds,
+			Target: "1.3x; 1 M against 1 k at most 2x", Base: withContext,
+			Shapes: of(added(at.n, true), at.shapes...),
+		})
+	}
+	for _, at := range []struct{ n, rounds int }{{1_000, 0}, {100_000, 3}} {
+		all = append(all, Measure{
+			Name: fmt.Sprintf("remove one child by name among %d", at.n), Unit: "child", Rounds: at.rounds,
+			Target: "1.5x, flat", Base: withContext,
+			Shapes: of(added(at.n, false), few...),
+		})
+	}
+	return all
+}
+
+const newGoroutine = "floors with a goroutine per restart"
+
+func restartRows() []Measure {
+	oneForOne := coppiceKeeper(strategy.OneForOne, 0, nil)
+	million := func(from, to int) func(*Meter) {
+		return func(m *Meter) {
+			c := newCrasher()
+			end := oneForOne(c)
+			c.fail(from)
+			m.time(to-from, func() { c.fail(to - from) })
+			end()
+		}
+	}
+	kept := recovering(counters)
+	return []Measure{{
+		Name: "restart after an error", Unit: "restart", Target: "0.4x of a goroutine per restart, 4 allocations", Base: newGoroutine,
+		Shapes: []Shape{
+			{Ours, "Coppice, OneForOne", restarts(oneForOne, false), false},
+			{Ours, "Coppice, Independent", restarts(coppiceKeeper(strategy.Independent, 0, nil), false), false},
+			{Floor, "loop in place", restarts(inPlace(unguarded), false), false},
+			{Floor, "goroutine per restart", restarts(goPerRestart(unguarded), false), true},
+			{Floor, "goroutine per restart, by a supervising one", restarts(goBySupervisor(unguarded), false), true},
+			{Peer, "suture", restarts(sutureKeeper(0), false), false},
+		},
+	}, {
+		Name: "restart after an error, over a million", Unit: "restart", Target: "flat", Rounds: 3,
+		Shapes: []Shape{
+			{Ours, "the first 100,000", million(0, 100_000), false},
+			{Ours, "the last 100,000", million(900_000, 1_000_000), false},
+		},
+	}, {
+		Name: "restart after a panic", Unit: "restart", Target: "2x of recover with a new goroutine", Base: newGoroutine,
+		Shapes: []Shape{
+			{Ours, "Coppice, OneForOne", restarts(oneForOne, true), false},
+			{Floor, "recover in place, no stack", restarts(inPlace(recovering(noStack)), true), false},
+			{Floor, "recover in place, program counters", restarts(inPlace(kept), true), false},
+			{Floor, "recover, new goroutine, no stack", restarts(goPerRestart(recovering(noStack)), true), true},
+			{Floor, "recover, new goroutine, program counters", restarts(goPerRestart(kept), true), true},
+			{Floor, "recover, new goroutine, stack as text", restarts(goPerRestart(recovering(textStack)), true), true},
+			{Peer, "suture", restarts(sutureKeeper(0), true), false},
+			{Peer, "conc panics.Try, loop in place", restarts(inPlace(byConcGuard), true), false},
+		},
+	}}
+}
+
+func latencyRows() (all []Measure) {
+	const siblings = 10_000
+	for _, n := range []int{0, siblings} {
+		name, rounds := "alone", 0
+		if n > 0 {
+			name, rounds = fmt.Sprintf("with %d siblings", n), 5
+		}
+		all = append(all, Measure{
+			Name: "error returned to next Run, " + name, Unit: "restart", Rounds: rounds,
+			Target: "p50 and p99 2x; with siblings 1.5x of alone", Base: newGoroutine,
+			Shapes: []Shape{
+				{Ours, "Coppice, OneForOne", latencies(coppiceKeeper(strategy.OneForOne, n, nil)), false},
+				{Ours, "Coppice, Independent", latencies(coppiceKeeper(strategy.Independent, n, nil)), false},
+				{Floor, "loop in place", latencies(beside(n, inPlace(unguarded))), false},
+				{Floor, "goroutine per restart", latencies(beside(n, goPerRestart(unguarded))), true},
+				{Floor, "goroutine per restart, by a supervising one", latencies(beside(n, goBySupervisor(unguarded))), true},
+				{Peer, "suture", latencies(sutureKeeper(n)), false},
+			},
+		})
+	}
+	return all
+}
+
+func stopAll() Measure {
+	const n = 100_000
+	return Measure{
+		Name: "stop of 100,000", Unit: "child", Rounds: 3,
+		Target: "1.5x unordered, 2.5x strictly ordered", Base: withContext,
+		Shapes: of(func(make maker) func(*Meter) {
+			return func(m *Meter) {
+				need(n)
+				c := make(n)
+				m.time(n, c.stop)
+			}
+		}, independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, recordOrder, bareOrder, bySuture, byErrgroup, byConc, byRun),
+	}
+}
+
+// concurrentAdds has children added by several goroutines at once.
+func concurrentAdds() (all []Measure) {
+	const total = 64 * 32
+	for _, g := range []int{1, 4, 16, 64} {
+		all = append(all, Measure{
+			Name: fmt.Sprintf("adds by %d goroutines at once", g), Unit: "child",
+			Target: "0.75 of the floor's rate (1.33x its time)", Base: withContext,
+			Shapes: of(func(make maker) func(*Meter) {
+				return func(m *Meter) {
+					need(total)
+					c := make(0)
+					for m.more() {
+						m.time(total, func() {
+							var all sync.WaitGroup
+							for k := range g {
+								all.Go(func() {
+									for i := k; i < total; i += g {
+										c.add(i)
+									}
+								})
+							}
+							all.Wait()
+						})
+						for i := range total {
+							c.remove(i)
+						}
+					}
+					c.stop()
+				}
+			}, independent, oneForOne, goRegistry, bareReg),
+		})
+	}
+	return all
+}
+
+// subscriber measures what an event subscriber costs a restart.
+func subscriber() Measure {
+	subscribe := func(only ...supervisor.EventKind) func(*supervisor.Supervisor) {
+		return func(sup *supervisor.Supervisor) { sup.Subscribe(func(supervisor.Event) {}, only...) }
+	}
+	return Measure{
+		Name: "restart after an error, with a subscriber", Unit: "restart", Target: "300 ns more than without",
+		Shapes: []Shape{
+			{Ours, "none", restarts(coppiceKeeper(strategy.OneForOne, 0, nil), false), false},
+			{Ours, "one, of failures", restarts(coppiceKeeper(strategy.OneForOne, 0, subscribe(supervisor.EventFailed)), false), false},
+			{Ours, "one, of all events", restarts(coppiceKeeper(strategy.OneForOne, 0, subscribe()), false), false},
+		},
+	}
+}
+
+// For returns a meter that goes on for at least that time.
+func For(limit time.Duration) *Meter { return &Meter{Limit: limit} }

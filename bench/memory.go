@@ -1,0 +1,64 @@
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+)
+
+// Memory is what an idle child takes, in bytes, and how many goroutines there are
+// for all of a crew.
+type Memory struct {
+	Heap, Stack, Resident float64
+	Goroutines            int
+}
+
+// A MemoryShape is a crew whose memory is measured. Each is to be measured in a
+// process of its own, as what another has left behind would be used again.
+type MemoryShape struct {
+	Kind Kind
+	Name string
+	Base bool
+	make maker
+}
+
+// MemoryShapes returns all whose memory is measured.
+func MemoryShapes() (all []MemoryShape) {
+	for _, s := range []crewShape{independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, bySuture, byErrgroup, byConc, byRun} {
+		all = append(all, MemoryShape{s.kind, s.name, s.base, s.make})
+	}
+	return all
+}
+
+// Of measures with n children.
+func (s MemoryShape) Of(n int) Memory {
+	need(n)
+	heap, stack, resident, goroutines := used()
+	c := s.make(n)
+	heap2, stack2, resident2, goroutines2 := used()
+	c.stop()
+	per := func(before, after uint64) float64 { return (float64(after) - float64(before)) / float64(n) }
+	return Memory{per(heap, heap2), per(stack, stack2), per(resident, resident2), goroutines2 - goroutines}
+}
+
+func used() (heap, stack, resident uint64, goroutines int) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc, m.StackInuse, residentBytes(), runtime.NumGoroutine()
+}
+
+// residentBytes is what the system says; zero where that is not Linux.
+func residentBytes() uint64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(text, []byte("VmRSS:"))
+	var kb uint64
+	_, _ = fmt.Fscan(bytes.NewReader(rest), &kb)
+	return kb << 10
+}

@@ -1,0 +1,162 @@
+package bench
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// settled waits until no goroutine is left but those of before. A goroutine that
+// has told of its end may need a moment to be gone.
+func settled(t *testing.T, before int) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func crews() []crewShape {
+	return []crewShape{independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, recordOrder, bareOrder, bySuture, byErrgroup, byConc, byRun}
+}
+
+// alone reports whether a child can be added to a crew that runs, and stopped alone.
+func alone(s crewShape) bool {
+	return s.name != byErrgroup.name && s.name != byConc.name && s.name != byRun.name
+}
+
+func TestACrewStartsAsManyAsItSaysAndLeavesNone(t *testing.T) {
+	need(100)
+	for _, s := range crews() {
+		t.Run(s.name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			c := s.make(100)
+			if now := runtime.NumGoroutine() - before; now < 100 || now > 103 {
+				t.Errorf("%d goroutines for 100 children", now)
+			}
+			c.stop()
+			settled(t, before)
+		})
+	}
+}
+
+func TestAChildIsAddedAndStoppedAlone(t *testing.T) {
+	need(12)
+	for _, s := range crews() {
+		if !alone(s) {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			c := s.make(10)
+			full := runtime.NumGoroutine()
+			c.add(10)
+			c.add(11)
+			if got := runtime.NumGoroutine() - full; got != 2 {
+				t.Errorf("%d goroutines more for two children", got)
+			}
+			c.remove(11)
+			settled(t, full+1)
+			c.remove(10)
+			settled(t, full)
+			c.add(10)
+			c.stop()
+			settled(t, before)
+		})
+	}
+}
+
+// A stop that did not wait would return while most of them are still there. One
+// that has told of its end may have an instruction or two to go.
+func TestAStopWaitsUntilTheChildrenAreGone(t *testing.T) {
+	const n, lingering = 1000, 20
+	need(n)
+	for _, s := range crews() {
+		before := runtime.NumGoroutine()
+		s.make(n).stop()
+		if left := runtime.NumGoroutine() - before; left > lingering {
+			t.Errorf("%s: %d of %d are left when stop returns", s.name, left, n)
+		}
+		settled(t, before)
+	}
+}
+
+func keepers() map[string]keeper {
+	return map[string]keeper{
+		"Coppice, OneForOne": coppiceKeeper(strategy.OneForOne, 3, nil), "Coppice, Independent": coppiceKeeper(strategy.Independent, 3, nil),
+		"suture": sutureKeeper(3), "floor among others": beside(3, goPerRestart(recovering(noStack))),
+		"goroutine per restart": goPerRestart(recovering(counters)), "by a supervising one": goBySupervisor(recovering(textStack)),
+		"loop in place": inPlace(recovering(counters)), "conc": inPlace(byConcGuard),
+	}
+}
+
+func TestAKeeperRestartsAsOftenAsItsChildFails(t *testing.T) {
+	for name, keep := range keepers() {
+		for _, panics := range []bool{false, true} {
+			before := runtime.NumGoroutine()
+			c := newCrasher()
+			c.panics, c.timed = panics, true
+			end := keep(c)
+			c.fail(7)
+			c.fail(13)
+			// The wait for orders between the two counts as one.
+			if len(c.samples) != 20 {
+				t.Errorf("%s, panics %v: %d restarts, not 20", name, panics, len(c.samples))
+			}
+			end()
+			settled(t, before)
+		}
+	}
+}
+
+// Every shape of every row runs once, and leaves nothing behind.
+func TestEveryShapeRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some have a hundred thousand children")
+	}
+	for _, m := range Measures() {
+		if m.Name == "add one child among 1000000" {
+			continue
+		}
+		for _, s := range m.Shapes {
+			before := runtime.NumGoroutine()
+			meter := For(0)
+			s.Run(meter)
+			if r := meter.Result(); r.Ops == 0 || r.NS <= 0 {
+				t.Errorf("%s, %s: %+v", m.Name, s.Name, r)
+			}
+			settled(t, before)
+		}
+	}
+}
+
+func TestMemoryIsOfTheChildren(t *testing.T) {
+	for _, s := range MemoryShapes() {
+		if m := s.Of(1000); m.Heap < 50 || m.Heap > 10_000 || m.Goroutines < 1000 || m.Goroutines > 1003 {
+			t.Errorf("%s: %+v", s.Name, m)
+		}
+	}
+}
+
+// BenchmarkShape is for profiles:
+//
+//	go test -run '^$' -bench 'Shape/^restart_after_an_error$/Coppice,_OneForOne' -cpuprofile cpu.out
+func BenchmarkShape(b *testing.B) {
+	for _, m := range Measures() {
+		b.Run(m.Name, func(b *testing.B) {
+			for _, s := range m.Shapes {
+				b.Run(s.Name, func(b *testing.B) {
+					meter := &Meter{Least: b.N}
+					s.Run(meter)
+					r := meter.Result()
+					b.ReportMetric(r.NS, "ns/op")
+					b.ReportMetric(r.Allocs, "allocs/op")
+					b.ReportMetric(r.Bytes, "B/op")
+				})
+			}
+		})
+	}
+}
