@@ -1,0 +1,188 @@
+package machine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// A move is one thing that may happen next.
+type move struct {
+	name string
+	do   func(*world)
+}
+
+// moves returns all that may happen next.
+func (w *world) moves() []move {
+	var all []move
+	add := func(name string, do func(*world)) { all = append(all, move{name, do}) }
+	for i, g := range w.goers {
+		id := fmt.Sprintf("%s#%d", g.c.Name, g.run)
+		if g.inner != nil {
+			w.innerMoves(i, id, add)
+			continue
+		}
+		if !g.called {
+			add("ready "+id, func(w *world) {
+				g := &w.goers[i]
+				g.called, g.ready = true, !g.abandoned && !g.cancelled
+				event := func() []Action { return w.m.Ready(g.c, g.run, 0) }
+				if g.ready {
+					w.do("ready "+id, event)
+				} else {
+					w.dropped("late ready "+id, event)
+				}
+			})
+		}
+		ends := w.scene.ends
+		if g.cancelled || g.abandoned {
+			ends = ends[:1] // how it ends makes no difference then
+		}
+		for _, out := range ends {
+			name := fmt.Sprintf("exit %s %v", id, outcomeNames[out.Kind])
+			add(name, func(w *world) { w.exit(i, name, out) })
+		}
+	}
+	for i, t := range w.timers {
+		name := fmt.Sprintf("timer %s#%d %s", t.c.Name, t.run, timerNames[t.kind])
+		add(name, func(w *world) { w.goesOff(i, name, 0) })
+		if limit, limited := t.c.StopTimeout(); t.kind == StopTimer && limited && t.c.Nested {
+			name += " for good"
+			add(name, func(w *world) { w.goesOff(i, name, limit) })
+		}
+	}
+	for i, t := range w.stale {
+		name := fmt.Sprintf("late timer %s#%d %s", t.c.Name, t.run, timerNames[t.kind])
+		add(name, func(w *world) {
+			t := w.stale[i]
+			w.stale = slices.Delete(slices.Clone(w.stale), i, i+1)
+			if t.c.run == t.run && t.c.armed == t.kind {
+				return // the shell knows it from the new one
+			}
+			w.dropped(name, func() []Action { return w.m.Timer(t.c, t.run, t.kind, 0) })
+		})
+	}
+	for i, c := range w.asked {
+		for _, d := range []time.Duration{0, time.Second, -1} {
+			name := fmt.Sprintf("delay %s %v", c.Name, d)
+			add(name, func(w *world) {
+				c := w.asked[i]
+				w.asked = slices.Delete(slices.Clone(w.asked), i, i+1)
+				w.do(name, func() []Action { return w.m.Delay(c, d, 0) })
+			})
+		}
+	}
+	if w.m.phase == Closing && w.scene.halts {
+		add("hasten", func(w *world) { w.do("hasten", func() []Action { return w.m.Hasten(0) }) })
+		add("halt", func(w *world) { w.do("halt", func() []Action { return w.m.Halt(0) }) })
+	}
+	if w.calls > 0 && w.m.phase < Over {
+		w.requests(add)
+	}
+	return all
+}
+
+func (w *world) requests(add func(string, func(*world))) {
+	request := func(name string, do func(w *world, who int) []Action) {
+		add(name, func(w *world) {
+			w.calls--
+			w.callers++
+			who := w.callers
+			w.waiting[who] = true
+			w.do(name, func() []Action { return do(w, who) })
+		})
+	}
+	for c := w.m.first; c != nil; c = c.next {
+		n := c.Name
+		stop := func(forget bool) func(w *world, who int) []Action {
+			return func(w *world, who int) []Action {
+				c := w.m.Child(n)
+				acts := w.m.Stop(c, forget, who, 0)
+				if m := w.m; m.phase < Closing && c.linked &&
+					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.then == thenAgain || c.taken) {
+					w.fail("a stop takes back a start: %s", n)
+				}
+				return acts
+			}
+		}
+		request("stop "+n, stop(false))
+		request("remove "+n, stop(true))
+		request("restart "+n, func(w *world, who int) []Action { return w.m.Restart(w.m.Child(n), who, 0) })
+	}
+	for _, spec := range w.scene.add {
+		if w.m.Child(spec.Name) == nil {
+			request("add "+spec.Name, func(w *world, who int) []Action {
+				_, acts := w.m.Add(spec, who, 0)
+				return acts
+			})
+		}
+	}
+	if w.m.phase < Closing {
+		add("close", func(w *world) {
+			w.calls--
+			w.do("close", func() []Action { return w.m.Close(0) })
+		})
+		if w.scene.pause {
+			add("suspend", func(w *world) {
+				w.calls--
+				w.do("suspend", func() []Action { return w.m.Suspend(0) })
+			})
+		}
+	}
+	// Resume is free, so that a world is never suspended for ever.
+}
+
+// innerMoves are the moves of a world that runs in a child.
+func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
+	g := w.goers[i]
+	if !g.linked {
+		add("link "+id, func(w *world) {
+			g := &w.goers[i]
+			g.linked = true
+			w.do("link "+id, func() []Action { return w.m.Linked(g.c, g.run, 0) })
+		})
+		return
+	}
+	for _, mv := range g.inner.moves() {
+		add(id+"/"+mv.name, func(w *world) {
+			inner := w.goers[i].inner
+			mv.do(inner)
+			w.trace = append(w.trace, id+"/"+mv.name)
+			if inner.failure != "" {
+				w.fail("inside %s: %s", id, inner.failure)
+			}
+		})
+	}
+	switch {
+	case g.inner.over:
+		out := Outcome{Kind: Normal}
+		switch end := g.inner.m.end; {
+		case end.Kind.GaveUp():
+			out = Outcome{Kind: Shutdown, Err: errWorld, GaveUp: true}
+		case end.Kind == EndStart:
+			out = Outcome{Kind: Failure, Err: errWorld}
+		}
+		name := "over " + id
+		add(name, func(w *world) {
+			g := w.goers[i]
+			w.do("unlink "+id, func() []Action { return w.m.Unlinked(g.c, g.run, 0) })
+			w.exit(i, name, out)
+		})
+	case g.inner.upSeen && !g.inner.upTold:
+		add("up "+id, func(w *world) {
+			g := &w.goers[i]
+			g.inner = g.inner.clone()
+			g.inner.upTold, g.ready = true, true
+			w.do("up "+id, func() []Action { return w.m.Ready(g.c, g.run, 0) })
+		})
+	}
+	if g.cancelled && g.inner.m.phase < Closing {
+		add("close "+id, func(w *world) {
+			inner := w.goers[i].inner
+			inner.do("close from above", func() []Action { return inner.m.Close(0) })
+			w.trace = append(w.trace, "close "+id)
+		})
+	}
+}

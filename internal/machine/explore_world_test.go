@@ -1,0 +1,361 @@
+package machine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// goer is a run that has been launched and has not returned.
+type goer struct {
+	c         *Child
+	run       uint64
+	called    bool // it has called Ready
+	ready     bool // and that was in time
+	cancelled bool
+	abandoned bool
+	linked    bool   // the supervisor above knows of the one inside
+	inner     *world // the supervisor inside
+}
+
+type timerAt struct {
+	c    *Child
+	run  uint64
+	kind Timer
+}
+
+// A world is the machine and all that is around it.
+type world struct {
+	scene   *scene
+	m       *Machine
+	goers   []goer
+	timers  []timerAt // set
+	stale   []timerAt // cleared, and perhaps in flight
+	asked   []*Child
+	waiting map[int]bool // callers without an answer
+	callers int
+	calls   int      // requests that may still come
+	granted int      // restarts that cost something, by the explorer's own count
+	attempt []*Child // those whose start has failed: its retry will cost when it is due
+	failure string
+	upSeen  bool
+	over    bool
+	upTold  bool // the Ready of this world's own run was brought to the world above
+	trace   []string
+}
+
+func newWorld(s *scene) *world {
+	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}}
+	w.do("boot", func() []Action { return w.m.Boot(s.specs, 0) })
+	return w
+}
+
+func (w *world) clone() *world {
+	to := make(map[*Child]*Child)
+	at := func(c *Child) *Child {
+		if c == nil {
+			return nil
+		}
+		if to[c] == nil {
+			dup := *c
+			to[c] = &dup
+		}
+		return to[c]
+	}
+	n := *w
+	m := *w.m
+	n.m = &m
+	m.first, m.last = at(m.first), at(m.last)
+	m.cur, m.from, m.leader, m.ended = at(m.cur), at(m.from), at(m.leader), at(m.ended)
+	m.end.Child = at(m.end.Child)
+	m.names = make(map[string]*Child, len(w.m.names))
+	for c := w.m.first; c != nil; c = c.next {
+		d := at(c)
+		d.prev, d.next = at(c.prev), at(c.next)
+		m.names[c.Name] = d
+	}
+	m.window = cloneWindow(w.m)
+	m.waiters = make(map[*Child][]waiter, len(w.m.waiters))
+	for c, ws := range w.m.waiters {
+		m.waiters[at(c)] = slices.Clone(ws)
+	}
+	m.out = nil
+	n.goers = slices.Clone(w.goers)
+	for i := range n.goers {
+		n.goers[i].c = at(n.goers[i].c)
+		if n.goers[i].inner != nil {
+			n.goers[i].inner = n.goers[i].inner.clone()
+		}
+	}
+	n.timers = slices.Clone(w.timers)
+	for i := range n.timers {
+		n.timers[i].c = at(n.timers[i].c)
+	}
+	n.stale = slices.Clone(w.stale)
+	for i := range n.stale {
+		n.stale[i].c = at(n.stale[i].c)
+	}
+	n.attempt = slices.Clone(w.attempt)
+	for i := range n.attempt {
+		n.attempt[i] = at(n.attempt[i])
+	}
+	n.asked = slices.Clone(w.asked)
+	for i := range n.asked {
+		n.asked[i] = at(n.asked[i])
+	}
+	n.waiting = make(map[int]bool, len(w.waiting))
+	for k := range w.waiting {
+		n.waiting[k] = true
+	}
+	n.trace = slices.Clip(w.trace)
+	return &n
+}
+
+// cloneWindow makes a window that has let pass as many restarts: time stands
+// still here, so their number is all there is to a window.
+func cloneWindow(m *Machine) strategy.Window {
+	window := m.conf.Intensity.NewWindow()
+	for range m.window.Count() {
+		window.Add(0)
+	}
+	return window
+}
+
+// key is the state without what does not matter: absolute run numbers and
+// positions, and the numbers of callers. The counts of runs that were left behind
+// are in it on demand.
+func (w *world) key(h *maphash.Hash, leftBehind bool) {
+	var b [8]byte
+	num := func(ns ...int) {
+		for _, n := range ns {
+			binary.LittleEndian.PutUint32(b[:], uint32(n))
+			h.Write(b[:4])
+		}
+	}
+	flag := func(bs ...bool) {
+		n := 0
+		for _, b := range bs {
+			n = n<<1 | count(b)
+		}
+		num(n)
+	}
+	index := map[*Child]int{nil: -1}
+	order := []*Child{}
+	note := func(c *Child) {
+		if _, ok := index[c]; !ok {
+			index[c] = len(order)
+			order = append(order, c)
+		}
+	}
+	for c := w.m.first; c != nil; c = c.next {
+		note(c)
+	}
+	for _, g := range w.goers {
+		note(g.c)
+	}
+	for _, t := range w.stale {
+		note(t.c)
+	}
+	for _, c := range w.asked {
+		note(c)
+	}
+	m := w.m
+	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind))
+	flag(m.suspended, m.ended != nil, w.upTold)
+	for _, c := range order {
+		h.WriteString(c.Name)
+		num(int(c.state), int(c.origin), int(c.then), int(c.armed))
+		if leftBehind {
+			num(c.Abandoned)
+		}
+		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0)
+		for _, x := range m.waiters[c] {
+			flag(x.start)
+		}
+		num(-2)
+	}
+	num(len(w.goers))
+	for _, g := range w.goers {
+		num(index[g.c], count(g.run == g.c.run))
+		flag(g.called, g.ready, g.cancelled, g.abandoned, g.linked)
+		if g.inner != nil {
+			g.inner.key(h, leftBehind)
+		}
+	}
+	for _, t := range w.stale {
+		num(index[t.c], int(t.kind), count(t.run == t.c.run))
+	}
+	for _, c := range w.asked {
+		num(index[c])
+	}
+}
+
+// goesOff brings the news of a timer. Time stands still but for the wait.
+func (w *world) goesOff(i int, name string, wait time.Duration) {
+	t := w.timers[i]
+	w.timers = slices.Delete(slices.Clone(w.timers), i, i+1)
+	w.do(name, func() []Action { return w.m.Timer(t.c, t.run, t.kind, t.c.Since+wait) })
+	if t.kind != RetryTimer {
+		return
+	}
+	if i := slices.Index(w.attempt, t.c); i >= 0 {
+		w.attempt = slices.Delete(w.attempt, i, i+1)
+		w.grant()
+	}
+	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.asking) {
+		w.fail("a restart that is due is not put off: %s", t.c.Name)
+	}
+}
+
+func (w *world) exit(i int, name string, out Outcome) {
+	g := w.goers[i]
+	w.goers = slices.Delete(slices.Clone(w.goers), i, i+1)
+	if !g.abandoned {
+		taken := g.c.taken
+		w.do(name, func() []Action {
+			acts := w.m.Exited(g.c, g.run, out, 0)
+			for _, a := range acts {
+				if taken && a.Kind == Tell && a.Note == Failed {
+					w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name)
+				}
+			}
+			if !taken {
+				w.charge(g, acts)
+			}
+			return acts
+		})
+		return
+	}
+	abandoned := g.c.Abandoned
+	w.dropped(name, func() []Action { return w.m.Exited(g.c, g.run, out, 0) })
+	if g.c.Abandoned != abandoned-1 {
+		w.fail("%s: the count of abandoned runs went from %d to %d", name, abandoned, g.c.Abandoned)
+	}
+}
+
+// do steps the machine and does what it says.
+func (w *world) do(name string, event func() []Action) {
+	w.trace = append(w.trace, name)
+	before := w.look()
+	acts := slices.Clone(event())
+	for _, a := range acts {
+		w.carryOut(a)
+	}
+	w.check(before, acts)
+}
+
+// dropped steps the machine with news that must change nothing.
+func (w *world) dropped(name string, event func() []Action) {
+	w.trace = append(w.trace, name)
+	var h1, h2 maphash.Hash
+	h1.SetSeed(seed)
+	h2.SetSeed(seed)
+	w.key(&h1, false)
+	acts := event()
+	w.key(&h2, false)
+	if h1.Sum64() != h2.Sum64() {
+		w.fail("late news is dropped: %s changed something", name)
+	}
+	for _, a := range acts {
+		if a.Kind != Tell || a.Note != LateExit {
+			w.fail("late news is dropped: %s led to %s", name, describe(a))
+		}
+	}
+}
+
+func (w *world) carryOut(a Action) {
+	at := func() int {
+		return slices.IndexFunc(w.goers, func(g goer) bool { return g.c == a.Child && g.run == a.Run && !g.abandoned })
+	}
+	switch a.Kind {
+	case Launch:
+		g := goer{c: a.Child, run: a.Run}
+		w.goers = append(slices.Clone(w.goers), g)
+		w.attempt = slices.DeleteFunc(w.attempt, func(c *Child) bool { return c == a.Child })
+		if w.scene.inner != nil && a.Child.Name == w.scene.specs[0].Name {
+			w.goers[len(w.goers)-1].inner = newWorld(w.scene.inner)
+		}
+	case Cancel:
+		i := at()
+		if i < 0 {
+			w.fail("a run that is cancelled is there: %s", describe(a))
+			return
+		}
+		if w.goers[i].cancelled {
+			w.fail("a run is cancelled once: %s", describe(a))
+		}
+		w.goers = slices.Clone(w.goers)
+		w.goers[i].cancelled = true
+	case Abandon:
+		i := at()
+		if i < 0 {
+			w.fail("a run that is abandoned is there: %s", describe(a))
+			return
+		}
+		if w.goers[i].linked && !w.goers[i].inner.over {
+			w.fail("a supervisor is never abandoned: %s", describe(a))
+		}
+		w.goers = slices.Clone(w.goers)
+		w.goers[i].abandoned = true
+	case Halt, Hasten:
+		i := at()
+		if i < 0 || w.goers[i].inner == nil {
+			return
+		}
+		w.goers = slices.Clone(w.goers)
+		inner := w.goers[i].inner.clone()
+		w.goers[i].inner = inner
+		if a.Kind == Halt {
+			inner.do("halt from above", func() []Action { return inner.m.Halt(0) })
+		} else {
+			inner.do("hasten from above", func() []Action { return inner.m.Hasten(0) })
+		}
+	case Arm:
+		w.drop(a.Child)
+		w.timers = append(slices.Clone(w.timers), timerAt{a.Child, a.Run, a.Timer})
+	case Disarm:
+		w.drop(a.Child)
+	case Ask:
+		if slices.Contains(w.asked, a.Child) {
+			w.fail("a backoff is asked once at a time: %s", a.Child.Name)
+		}
+		w.asked = append(slices.Clone(w.asked), a.Child)
+	case Answer:
+		who := a.Waiter.(int)
+		if !w.waiting[who] {
+			w.fail("a caller gets one answer: caller %d got another", who)
+		}
+		delete(w.waiting, who)
+	case IsUp:
+		w.upSeen = true
+	case IsOver:
+		w.over = true
+	}
+}
+
+// drop clears the timer of a child; it may be in flight already.
+func (w *world) drop(c *Child) {
+	w.timers = slices.Clone(w.timers)
+	for i, t := range w.timers {
+		if t.c == c {
+			w.timers = slices.Delete(w.timers, i, i+1)
+			if len(w.stale) < 1 { // more of them add nothing
+				w.stale = append(slices.Clone(w.stale), t)
+			}
+			return
+		}
+	}
+}
+
+func (w *world) fail(format string, args ...any) {
+	if w.failure == "" {
+		w.failure = fmt.Sprintf(format, args...)
+	}
+}
+
+var seed = maphash.MakeSeed()
