@@ -12,36 +12,38 @@ import (
 )
 
 // A call is a caller who waits for an answer of the machine about one child.
-// There is room for the one answer, so that giving it never blocks.
+// It gets one answer; giving it never blocks.
 type call struct {
-	done  chan error
+	done  chan struct{} // closed when the answer is there
+	err   error         // the answer
 	to    *life
 	name  string
 	child *machine.Child // of StartChild: what was added; nil: it was refused
 }
 
 func newCall(to *life, name string) *call {
-	return &call{done: make(chan error, 1), to: to, name: name}
+	return &call{done: make(chan struct{}), to: to, name: name}
 }
 
-func (c *call) answer(err error) { c.done <- err }
+func (c *call) answer(err error) {
+	c.err = err
+	close(c.done)
+}
 
 // wait returns the answer, or the cause of ctx if that ends first, with the path
 // of the child in front.
-func (c *call) wait(ctx context.Context) (err error) {
+func (c *call) wait(ctx context.Context) error {
 	select {
-	case err = <-c.done:
+	case <-c.done:
 	case <-ctx.Done():
-		select {
-		case err = <-c.done: // which of the two is seen first is not left to chance
-		default:
-			err = context.Cause(ctx)
+		if !isClosed(c.done) { // which of the two is seen first is not left to chance
+			return wrap(c.to.path+"/"+c.name, context.Cause(ctx))
 		}
 	}
-	if err == nil {
+	if c.err == nil {
 		return nil
 	}
-	return wrap(c.to.path+"/"+c.name, err)
+	return wrap(c.to.path+"/"+c.name, c.err)
 }
 
 // answer turns what the machine answers into what the caller gets. Under the lock.
@@ -155,22 +157,22 @@ func (l *life) undo(added []*call) (left error) {
 		made := newCall(l, start.name)
 		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(start.child, true, made, now) })
 		if l.ordered() {
-			left = and(left, leftBehind(<-made.done))
+			left = and(left, made.left())
 		} else {
 			sideBySide = append(sideBySide, made)
 		}
 	}
 	for _, made := range sideBySide {
-		left = and(left, leftBehind(<-made.done))
+		left = and(left, made.left())
 	}
 	return left
 }
 
-// leftBehind returns the error if it is a *StopError. Other answers to an undo
-// say that the child is gone already, or that the whole supervisor stops.
-func leftBehind(err error) error {
-	var stop *StopError
-	if errors.As(err, &stop) {
+// left waits for the answer to an undo and returns it if it is a *StopError.
+// Others say that the child is gone already, or that the whole supervisor stops.
+func (c *call) left() error {
+	<-c.done
+	if stop, ok := c.err.(*StopError); ok {
 		return stop
 	}
 	return nil

@@ -119,7 +119,7 @@ func ExampleRecord() {
 		events := supervisortest.Record(t, sup)
 		_ = sup.Start(t.Context())
 		_ = sup.Stop(t.Context())
-		events.Order(t, "start db", "ready db", "start api", "ready api", "stop api", "stop db")
+		events.Order(t, "start db", "ready db", "start api", "ready api", "stop api", "stopped api", "stop db", "stopped db")
 		fmt.Println(len(events.Events()))
 	})
 	// Output: 8
