@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -387,11 +388,7 @@ func (l *life) link(r *run, nested *life) error {
 }
 
 // errTwoInside: paths below the child would not be clear.
-var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errText("this child runs another supervisor already: give each a child of its own")}
-
-type errText string
-
-func (e errText) Error() string { return string(e) }
+var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("this child runs another supervisor already: give each a child of its own")}
 
 // unlink ends what link began.
 func (l *life) unlink(r *run) {

@@ -103,9 +103,6 @@ func (m *Machine) Now() time.Duration { return m.now }
 // Since returns when the supervisor got into its phase.
 func (m *Machine) Since() time.Duration { return m.since }
 
-// Suspended reports whether starts are held back.
-func (m *Machine) Suspended() bool { return m.suspended }
-
 // End returns why the supervisor ends; it is meaningful from Closing on.
 func (m *Machine) End() End { return m.end }
 
@@ -198,9 +195,6 @@ func (m *Machine) group(c *Child) (from, to *Child) {
 		return c, c
 	}
 }
-
-// Strategy returns the strategy in force.
-func (m *Machine) Strategy() strategy.Strategy { return m.conf.Strategy }
 
 // Intensity returns the limit in force.
 func (m *Machine) Intensity() strategy.Intensity { return m.conf.Intensity }
