@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
@@ -86,6 +87,7 @@ func TestAppendChildrenTakesNoPathThatIsNotTheChilds(t *testing.T) {
 
 // Out of a bubble, where allocations are counted.
 func TestAppendChildrenAllocatesNothingWithRoomInTheBuffer(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
 	const many = 100
 	sup := newRoot(supervisor.Spec{Strategy: strategy.Independent})
 	require.NoError(t, sup.Start(context.Background()))

@@ -10,6 +10,7 @@ import (
 	"weak"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
@@ -54,6 +55,7 @@ func TestAutoShutdownThatLeavesARunBehindIsNoFailureToTheParent(t *testing.T) {
 // simple_one_for_one_corruption: of a Temporary child nothing is kept, however it
 // ended.
 func TestNothingIsKeptOfATemporaryChild(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
 	ends := []func() error{
 		func() error { return nil },
 		func() error { return child.ErrShutdown },

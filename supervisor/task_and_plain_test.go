@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
@@ -171,6 +172,7 @@ func TestPlainIsReadyAtOnceAndLivesLikeAnyOther(t *testing.T) {
 }
 
 func TestPlainOrTaskOfNilIsAFaultOfTheSpec(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
 	for _, run := range []func(child.Context) error{nil, child.Plain(nil), child.Task(nil)} {
 		sup := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: run}}})
 		var fault *child.SpecError
