@@ -37,7 +37,7 @@ func (s *Supervisor) AppendChildren(buf []child.Status, limit int, in ...child.S
 
 // pathLike returns the path of a child, and before itself if it is that.
 func (l *life) pathLike(c *machine.Child, before string) string {
-	if name, below := strings.CutPrefix(before, l.path); below && len(name) > 0 && name[0] == '/' && name[1:] == c.Name {
+	if name, below := strings.CutPrefix(before, l.path); below && len(name) > 0 && name[0] == '/' && name[1:] == c.Name() {
 		return before
 	}
 	return l.pathOf(c)

@@ -59,9 +59,9 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 // queue's own timer stays: when it goes off it looks who is in front.
 func (d *deadlines) disarm(r *run) {
 	r.set++
-	if r.own != nil {
-		r.own.Stop()
-		r.own = nil
+	if own := r.has().own; own != nil {
+		own.Stop()
+		r.few.own = nil
 	}
 	if r.queue == nil {
 		return
@@ -129,7 +129,7 @@ func (r *run) alarm(t machine.Timer, wait time.Duration) {
 	l := r.life
 	l.timers.disarm(r)
 	set := r.set
-	r.own = time.AfterFunc(wait, func() {
+	r.get().own = time.AfterFunc(wait, func() {
 		if t == machine.BeatTimer && r.hasBeaten(set) {
 			return
 		}

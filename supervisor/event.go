@@ -129,12 +129,9 @@ const allKinds kinds = 1<<len(eventNames) - 2
 const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGaveUp |
 	1<<EventLateExit | 1<<EventError | 1<<EventUnready
 
-// tell publishes what the machine tells. Under the lock.
-func (l *life) tell(a *machine.Action) {
-	kind := eventOf[a.Note]
-	if l.wanted()&kind.set() == 0 {
-		return
-	}
+// tell publishes what the machine tells, of a kind that somebody wants. Under the
+// lock.
+func (l *life) tell(kind EventKind, a *machine.Action) {
 	c := a.Child
 	e := Event{Kind: kind, Path: l.pathOf(c), Restarts: a.Count, Err: a.Err, Delay: a.Wait}
 	e.permanent, e.atOnce = c.Spec.Restart == child.Permanent, c.Spec.StopTimeout == child.AtOnce
@@ -144,19 +141,19 @@ func (l *life) tell(a *machine.Action) {
 	case EventStopping:
 		e.Err = r.cause
 	case EventAbandoned:
-		e.Stack = r.straggler.Stack
+		e.Stack = r.few.straggler.Stack
 	case EventHung:
 		e.Stack = stackOf(r, l.dump)
 	case EventGaveUp:
 		e.Path, e.Err = l.path, l.gaveUp(l.m.End())
 	}
-	l.send(e)
+	l.send(&e)
 }
 
 // publish publishes an event that the machine knows nothing of. Under the lock.
 func (l *life) publish(kind EventKind, r *run, err error) {
 	if l.wanted()&kind.set() != 0 {
-		l.send(Event{Kind: kind, Path: r.Path(), Restarts: r.restarts, Ready: r.ready, Err: err})
+		l.send(&Event{Kind: kind, Path: r.Path(), Restarts: r.restarts, Ready: r.ready, Err: err})
 	}
 }
 
@@ -174,7 +171,7 @@ func (l *life) wanted() kinds {
 
 // send numbers an event and queues it for those who want it. All supervisors of
 // a tree come here under the tree's lock, so that everybody sees one order.
-func (l *life) send(e Event) {
+func (l *life) send(e *Event) {
 	l.tree.mu.Lock()
 	defer l.tree.mu.Unlock()
 	l.tree.seq++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -31,9 +32,10 @@ type life struct {
 	around     []around // the outermost last
 	log        *logger
 
-	up   chan struct{} // closed when the declared children are up
-	over chan struct{} // closed when nothing runs
-	err  error         // how it ended; set before over is closed
+	up    chan struct{} // closed when the declared children are up
+	over  chan struct{} // closed when nothing runs
+	err   error         // how it ended; set before over is closed
+	spare atomic.Pointer[call]
 
 	mu      sync.Mutex
 	m       *machine.Machine
@@ -101,14 +103,14 @@ func isClosed(c <-chan struct{}) bool {
 type step struct {
 	self *run    // a run that has ended on this goroutine, which another may take over
 	next *run    // that other
-	few  [2]task // as much as most leave, so that they cost no memory
+	some [2]task // as much as most leave, so that they cost no memory
 	more []task
 	n    int // of both
 }
 
 func (s *step) leave(t task) {
-	if s.n < len(s.few) {
-		s.few[s.n] = t
+	if s.n < len(s.some) {
+		s.some[s.n] = t
 	} else {
 		s.more = append(s.more, t)
 	}
@@ -116,18 +118,18 @@ func (s *step) leave(t task) {
 }
 
 func (s *step) left(i int) task {
-	if i < len(s.few) {
-		return s.few[i]
+	if i < len(s.some) {
+		return s.some[i]
 	}
-	return s.more[i-len(s.few)]
+	return s.more[i-len(s.some)]
 }
 
 // A task is done after the lock was released. It names its run, so that being
-// late does no harm.
+// late does no harm. The cause of a run that was asked to stop does not change any
+// more, so it is read without the lock.
 type task struct {
 	what taskKind
 	run  *run
-	err  error
 }
 
 type taskKind uint8
@@ -152,6 +154,7 @@ func (l *life) do(event func(now time.Duration) []machine.Action) {
 // perform does, under the lock and in order, what neither blocks nor runs user
 // code, and notes the rest.
 func (l *life) perform(s *step, acts []machine.Action) {
+	wanted := l.wanted()
 	for i := range acts {
 		a := &acts[i]
 		switch a.Kind {
@@ -165,13 +168,17 @@ func (l *life) perform(s *step, acts []machine.Action) {
 		case machine.Cancel:
 			r := runOfChild(a.Child)
 			r.cause, r.stopped = l.cause(a.Why), l.m.Now()
-			s.leave(task{cancelRun, r, r.cause})
+			r.limitGrace()
+			s.leave(task{cancelRun, r})
 		case machine.Arm:
 			r := runOfChild(a.Child)
 			switch {
 			case a.Timer == machine.RetryTimer && a.Wait == 0:
-				s.leave(task{what: retryNow, run: r})
-			case a.Timer == machine.RetryTimer || a.Timer == machine.BeatTimer:
+				s.leave(task{retryNow, r})
+			case a.Timer == machine.RetryTimer:
+				r.alarm(a.Timer, a.Wait)
+			case a.Timer == machine.BeatTimer:
+				r.beat.Store(int64(l.m.Now()))
 				r.alarm(a.Timer, a.Wait)
 			default:
 				l.timers.arm(l, r, a.Timer, a.Wait)
@@ -180,28 +187,31 @@ func (l *life) perform(s *step, acts []machine.Action) {
 			l.timers.disarm(runOfChild(a.Child))
 		case machine.Ask:
 			r := runOfChild(a.Child)
-			if r.pause == nil {
-				r.pause = &pause{make: a.Child.Spec.Backoff}
-				if r.pause.make == nil {
-					r.pause.make = l.sup.spec().Backoff
+			f := r.get()
+			if f.pause == nil {
+				f.pause = &pause{make: a.Child.Spec.Backoff}
+				if f.pause.make == nil {
+					f.pause.make = l.sup.spec().Backoff
 				}
 			}
-			go l.ask(a.Child, r.pause, a.Reset)
+			go l.ask(a.Child, f.pause, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
 			l.tree.abandon(r, l.m.Now()-r.stopped, l.dump)
-			s.leave(task{what: endGrace, run: r})
+			s.leave(task{endGrace, r})
 		case machine.Hasten, machine.Halt:
 			r := runOfChild(a.Child)
 			what := hastenNested
 			if a.Kind == machine.Halt {
 				what = haltNested
 			}
-			s.leave(task{what, r, r.cause})
+			s.leave(task{what, r})
 		case machine.Answer:
-			a.Waiter.(*call).answer(l.answer(a))
+			a.Waiter.Who.(*call).answer(l.answer(a))
 		case machine.Tell:
-			l.tell(a)
+			if kind := eventOf[a.Note]; wanted&kind.set() != 0 {
+				l.tell(kind, a)
+			}
 		case machine.IsUp:
 			close(l.up)
 		case machine.IsClosing:
@@ -219,16 +229,16 @@ func (l *life) settle(s *step) {
 	for i := 0; i < s.n; i++ {
 		switch t := s.left(i); t.what {
 		case cancelRun:
-			t.run.stop(t.err)
+			t.run.cancel(t.run.cause)
 		case endGrace:
 			t.run.endGrace()
 		case hastenNested:
 			if nested := t.run.inside(); nested != nil {
-				nested.hasten(t.err)
+				nested.hasten(t.run.cause)
 			}
 		case haltNested:
 			if nested := t.run.inside(); nested != nil {
-				nested.halt(t.err)
+				nested.halt(t.run.cause)
 			}
 		case retryNow:
 			l.mu.Lock()
@@ -352,7 +362,7 @@ func (l *life) gaveUp(end machine.End) *GaveUpError {
 	return e
 }
 
-func (l *life) pathOf(c *machine.Child) string { return l.path + "/" + c.Name }
+func (l *life) pathOf(c *machine.Child) string { return l.path + "/" + c.Name() }
 
 // owns reports whether ctx belongs to a run of this supervisor or of one below.
 func (l *life) owns(ctx context.Context) bool {
@@ -372,10 +382,11 @@ func (l *life) link(r *run, nested *life) error {
 	switch {
 	case r.ended:
 		err = &ChildError{Path: nested.path, Err: ErrNotRunning}
-	case r.nested != nil:
+	case r.has().nested != nil:
 		err = &ChildError{Path: nested.path, Err: errTwoInside}
 	default:
-		r.nested, r.super = nested, nested.sup
+		f := r.get()
+		f.nested, f.super = nested, nested.sup
 		l.perform(&s, l.m.Linked(r.child, r.number, l.now()))
 	}
 	stopped := r.cause
@@ -394,7 +405,7 @@ var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("t
 func (l *life) unlink(r *run) {
 	var s step
 	l.mu.Lock()
-	r.nested = nil
+	r.get().nested = nil
 	l.perform(&s, l.m.Unlinked(r.child, r.number, l.now()))
 	if r.cause != nil { // what is left of the run has its stop timeout for itself
 		r.stopped = l.m.Now()

@@ -38,7 +38,7 @@ func (l *life) below(name string) *life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.m.Child(name); c != nil && c.Handle != nil {
-		return runOfChild(c).nested
+		return runOfChild(c).has().nested
 	}
 	return nil
 }

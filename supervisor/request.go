@@ -14,36 +14,64 @@ import (
 // A call is a caller who waits for an answer of the machine about one child.
 // It gets one answer; giving it never blocks.
 type call struct {
-	done  chan struct{} // closed when the answer is there
+	machine.Waiter
+	done  chan struct{} // has room for one: the answer is there
 	err   error         // the answer
 	to    *life
 	name  string
 	child *machine.Child // of StartChild: what was added; nil: it was refused
 }
 
+// newCall returns one that was used before, if there is one at hand: a record and
+// a channel for each question would be a good part of what a child costs.
 func newCall(to *life, name string) *call {
-	return &call{done: make(chan struct{}), to: to, name: name}
+	c := to.spare.Swap(nil)
+	if c == nil {
+		c = &call{done: make(chan struct{}, 1), to: to}
+		c.Who = c
+	}
+	c.name = name
+	return c
+}
+
+// free takes back a call that was answered with nil, and that nobody looks at
+// again.
+func (c *call) free() {
+	c.name, c.err, c.child = "", nil, nil
+	c.to.spare.Store(c)
 }
 
 func (c *call) answer(err error) {
 	c.err = err
-	close(c.done)
+	c.done <- struct{}{}
 }
 
 // wait returns the answer, or the cause of ctx if that ends first, with the path
 // of the child in front.
 func (c *call) wait(ctx context.Context) error {
+	if err := c.await(ctx); err != nil {
+		return wrap(c.to.path+"/"+c.name, err)
+	}
+	return nil
+}
+
+func (c *call) await(ctx context.Context) error {
+	ended := ctx.Done()
+	if ended == nil {
+		<-c.done
+		return c.err
+	}
 	select {
 	case <-c.done:
-	case <-ctx.Done():
-		if !isClosed(c.done) { // which of the two is seen first is not left to chance
-			return wrap(c.to.path+"/"+c.name, context.Cause(ctx))
-		}
+		return c.err
+	case <-ended:
 	}
-	if c.err == nil {
-		return nil
+	select { // which of the two is seen first is not left to chance
+	case <-c.done:
+		return c.err
+	default:
+		return context.Cause(ctx)
 	}
-	return wrap(c.to.path+"/"+c.name, c.err)
 }
 
 // answer turns what the machine answers into what the caller gets. Under the lock.
@@ -57,7 +85,7 @@ func (l *life) answer(a *machine.Action) error {
 		if a.Child.Spec.StopTimeout == child.AtOnce {
 			return nil // nobody was to wait
 		}
-		return &StopError{Left: []Straggler{*r.straggler}}
+		return &StopError{Left: []Straggler{*r.few.straggler}}
 	case a.Err == nil && a.Child.Super:
 		if a.Child.State() == child.Running {
 			return nil
@@ -132,6 +160,9 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if err != nil {
 		return and(err, l.undo(calls))
 	}
+	for _, made := range calls {
+		made.free()
+	}
 	return nil
 }
 
@@ -139,7 +170,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 func (l *life) add(spec child.Spec) *call {
 	made := newCall(l, spec.Name)
 	l.do(func(now time.Duration) (acts []machine.Action) {
-		made.child, acts = l.m.Add(spec, made, now)
+		made.child, acts = l.m.Add(spec, &made.Waiter, now)
 		return acts
 	})
 	return made
@@ -155,7 +186,7 @@ func (l *life) undo(added []*call) (left error) {
 			continue // it was refused
 		}
 		made := newCall(l, start.name)
-		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(start.child, true, made, now) })
+		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(start.child, true, &made.Waiter, now) })
 		if l.ordered() {
 			left = and(left, made.left())
 		} else {
@@ -259,6 +290,13 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 			errs = append(errs, err)
 		}
 	}
+	hear := func(made *call) {
+		err := made.wait(ctx)
+		if err == nil {
+			made.free()
+		}
+		note(err)
+	}
 	var sideBySide []*call
 	for _, path := range paths {
 		l, name, err := s.resolve(path)
@@ -273,13 +311,13 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 		}
 		made := l.order(what, name)
 		if l.ordered() {
-			note(made.wait(ctx))
+			hear(made)
 		} else {
 			sideBySide = append(sideBySide, made)
 		}
 	}
 	for _, made := range sideBySide {
-		note(made.wait(ctx))
+		hear(made)
 	}
 	return errors.Join(errs...)
 }
@@ -293,9 +331,9 @@ func (l *life) order(what order, name string) *call {
 			made.answer(ErrNotFound)
 			return nil
 		case what == restart:
-			return l.m.Restart(c, made, now)
+			return l.m.Restart(c, &made.Waiter, now)
 		default:
-			return l.m.Stop(c, what == remove, made, now)
+			return l.m.Stop(c, what == remove, &made.Waiter, now)
 		}
 	})
 	return made

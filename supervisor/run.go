@@ -21,22 +21,27 @@ type run struct {
 
 	life     *life
 	child    *machine.Child
+	spec     *child.Spec // as it was when the run was launched
 	number   uint64
 	restarts int
-	call     func(child.Context) error
-	decide   func(error) error
-	pause    *pause // the child's, handed from run to run; nil until it was asked
 	beat     atomic.Int64
+	graced   atomic.Bool // it has asked for its grace
 
 	// Its one timer: an entry of life.timers, or an alarm of its own. Under the
 	// lock of life, as all below.
 	deadline
-	own *time.Timer
 
-	cause      error // why it was stopped, or that it has ended; else nil
-	stopped    time.Duration
-	ready      bool
-	ended      bool
+	ready   bool
+	ended   bool
+	cause   error // why it was stopped, or that it has ended; else nil
+	stopped time.Duration
+	few     *few // nil until something in it is needed
+}
+
+// few is what few runs have.
+type few struct {
+	own        *time.Timer // an alarm
+	pause      *pause      // the child's, handed from run to run; nil until it was asked
 	unready    error
 	grace      context.Context
 	graceEnd   context.CancelCauseFunc
@@ -46,21 +51,36 @@ type run struct {
 	straggler  *Straggler
 }
 
+// none is what most runs have of it. It is never written.
+var none few
+
+// has returns what is there of the few, to read.
+func (r *run) has() *few {
+	if r.few == nil {
+		return &none
+	}
+	return r.few
+}
+
+// get returns the same, to write.
+func (r *run) get() *few {
+	if r.few == nil {
+		r.few = new(few)
+	}
+	return r.few
+}
+
 // seal has the one method of child.Context that only package context can write.
 // It stands deeper than the methods of the real context, which therefore win.
 type seal struct{ child.Context }
 
 // newRun makes the run that a launched child is to have.
 func newRun(l *life, c *machine.Child) *run {
-	r := &run{
-		life: l, child: c, number: c.Run(), restarts: c.Restarts,
-		call: c.Spec.Run, decide: c.Spec.Decide,
-	}
-	if last := runOfChild(c); last != nil {
-		r.pause, r.super = last.pause, last.super
-	}
-	for _, around := range l.around {
-		r.call = around.of(r.call)
+	r := &run{life: l, child: c, spec: c.Spec, number: c.Run(), restarts: c.Restarts}
+	if last := runOfChild(c); last != nil && last.few != nil {
+		if pause, super := last.few.pause, last.few.super; pause != nil || super != nil {
+			r.few = &few{pause: pause, super: super}
+		}
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
 	c.Handle = r
@@ -94,11 +114,9 @@ func (r *run) Ready() error {
 	case err != nil:
 	case !r.ready:
 		r.ready = true
-		now := l.now()
-		r.beat.Store(int64(now))
-		l.perform(&s, l.m.Ready(r.child, r.number, now))
-	case r.unready != nil:
-		r.unready = nil
+		l.perform(&s, l.m.Ready(r.child, r.number, l.now()))
+	case r.has().unready != nil:
+		r.few.unready = nil
 		l.publish(EventReady, r, nil)
 	}
 	l.mu.Unlock()
@@ -113,7 +131,7 @@ func (r *run) Unready(err error) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.cause == nil {
-		r.unready = err
+		r.get().unready = err
 		r.life.publish(EventUnready, r, err)
 	}
 }
@@ -124,7 +142,7 @@ func (r *run) OnError(err error) {
 	}
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	if r.straggler != nil {
+	if r.has().straggler != nil {
 		return // left behind: it changes nothing any more
 	}
 	if !r.ended {
@@ -138,57 +156,53 @@ func (r *run) Heartbeat() { r.beat.Store(int64(r.life.now())) }
 // Grace makes its context when it is first asked for: most runs need none. Before
 // the stop its end is not known.
 func (r *run) Grace() context.Context {
+	r.graced.Store(true) // before the lock: whoever ends the run is to see it
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	if r.grace != nil {
-		return r.grace
+	f := r.get()
+	if f.grace != nil {
+		return f.grace
 	}
-	over := r.ended || r.straggler != nil
+	over := r.ended || f.straggler != nil
 	limit, limited := r.child.StopTimeout()
 	switch values := context.WithoutCancel(r); {
 	case r.cause != nil && limited && !over:
 		ctx, cancel := context.WithDeadline(values, r.life.began.Add(r.stopped+mostOf(limit)))
-		r.grace, r.graceEnd = ctx, func(error) { cancel() }
+		f.grace, f.graceEnd = ctx, func(error) { cancel() }
 	default:
-		r.grace, r.graceEnd = context.WithCancelCause(values)
+		f.grace, f.graceEnd = context.WithCancelCause(values)
 	}
 	if over {
-		r.graceEnd(nil)
+		f.graceEnd(nil)
 	}
-	return r.grace
+	return f.grace
 }
 
 // limitGrace sets the end of a grace that was asked for before it was known.
 // Under the lock.
 func (r *run) limitGrace() {
 	limit, limited := r.child.StopTimeout()
-	if r.grace == nil || r.ended || !limited {
+	f := r.has()
+	if f.grace == nil || r.ended || !limited {
 		return
 	}
-	if _, set := r.grace.Deadline(); set {
+	if _, set := f.grace.Deadline(); set {
 		return
 	}
-	if r.graceTimer == nil {
-		end := r.graceEnd
-		r.graceTimer = time.AfterFunc(mostOf(limit), func() { end(context.DeadlineExceeded) })
+	if f.graceTimer == nil {
+		end := f.graceEnd
+		f.graceTimer = time.AfterFunc(mostOf(limit), func() { end(context.DeadlineExceeded) })
 	} else {
-		r.graceTimer.Reset(mostOf(limit))
+		f.graceTimer.Reset(mostOf(limit))
 	}
-}
-
-// stop ends the context of a run whose turn to stop has come.
-func (r *run) stop(cause error) {
-	r.cancel(cause)
-	r.life.mu.Lock()
-	defer r.life.mu.Unlock()
-	r.limitGrace()
 }
 
 func (r *run) endGrace() {
 	r.life.mu.Lock()
-	end := r.graceEnd
-	if r.graceTimer != nil {
-		r.graceTimer.Stop()
+	f := r.has()
+	end := f.graceEnd
+	if f.graceTimer != nil {
+		f.graceTimer.Stop()
 	}
 	r.life.mu.Unlock()
 	if end != nil {
@@ -200,7 +214,7 @@ func (r *run) endGrace() {
 func (r *run) inside() *life {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	return r.nested
+	return r.has().nested
 }
 
 // loop runs a child, and runs it again on the same goroutine as long as it is
@@ -241,7 +255,7 @@ func (r *run) once(_ [2]*run) (next *run) {
 		}
 		next = r.leave(err, returned)
 	}()
-	err = r.call(r)
+	err = r.life.surrounded(r.spec.Run)(r)
 	returned = true
 	return nil
 }
@@ -259,7 +273,6 @@ func panicking() bool {
 // the news. It returns the run that this goroutine is to go on with, or nil; with
 // lives false the goroutine is about to end, and takes nothing on.
 func (r *run) leave(err error, lives bool) (next *run) {
-	stopped := r.end()
 	out := machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit} // if judging calls Goexit
 	judged := false                                                     // or panics
 	defer func() {
@@ -268,8 +281,10 @@ func (r *run) leave(err error, lives bool) (next *run) {
 		}
 		next = r.exited(out, lives && judged)
 	}()
-	if r.decide != nil && !stopped {
-		err = r.decide(err)
+	if decide := r.spec.Decide; decide != nil || r.graced.Load() {
+		if stopped := r.end(); !stopped && decide != nil {
+			err = decide(err)
+		}
 	}
 	out = classify(err)
 	judged = true
@@ -281,12 +296,8 @@ func (r *run) leave(err error, lives bool) (next *run) {
 // also while its end is still being judged.
 func (r *run) end() (stopped bool) {
 	r.life.mu.Lock()
-	r.ended = true
-	stopped = r.cause != nil
-	if !stopped {
-		r.cause = context.Canceled
-	}
-	cause, graced := r.cause, r.grace != nil
+	stopped = r.hasEnded()
+	cause, graced := r.cause, r.has().grace != nil
 	r.life.mu.Unlock()
 	r.cancel(cause)
 	if graced {
@@ -295,14 +306,37 @@ func (r *run) end() (stopped bool) {
 	return stopped
 }
 
+// hasEnded notes that the run has returned, and reports whether it was asked to
+// stop before. Under the lock.
+func (r *run) hasEnded() (stopped bool) {
+	r.ended = true
+	if r.cause != nil {
+		return true
+	}
+	r.cause = context.Canceled
+	return false
+}
+
+// exited brings the news. Before anybody hears of it the context has ended. Of a
+// run that is asked to stop just now, and has returned already, the cause may be
+// context.Canceled then, for what it has started: that is not worth a lock.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
+	if r.Err() == nil {
+		r.cancel(context.Canceled)
+	}
 	l := r.life
 	var s step
 	if lives {
 		s.self = r
 	}
 	l.mu.Lock()
-	if r.straggler != nil {
+	if !r.ended {
+		r.hasEnded()
+		if r.has().grace != nil { // which was asked for in this very moment
+			s.leave(task{endGrace, r})
+		}
+	}
+	if r.has().straggler != nil {
 		l.tree.returned(r)
 	}
 	l.perform(&s, l.m.Exited(r.child, r.number, out, l.now()))

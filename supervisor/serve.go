@@ -128,15 +128,15 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 	}
 	l := newLife(s, ctx, parent) // before the lock: ctx may be a user's own type
 	s.mu.Lock()
-	if old := s.life; old != nil && !old.isOver() {
+	before := s.latest()
+	if old := before; old != nil && !old.isOver() {
 		s.mu.Unlock()
 		if old.parent != nil && parent == nil {
 			return nil, &ChildError{Path: old.path, Err: ErrNested}
 		}
 		return nil, &ChildError{Path: old.path, Err: ErrAlreadyStarted}
 	}
-	before := s.life
-	s.life = l
+	s.life.Store(l)
 	s.mu.Unlock()
 	if parent == nil {
 		return l, nil
@@ -144,7 +144,7 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 	if err := parent.life.link(parent, l); err != nil {
 		l.close(err) // for whoever has seen it already
 		s.mu.Lock()
-		s.life = before
+		s.life.Store(before)
 		s.mu.Unlock()
 		return nil, err
 	}

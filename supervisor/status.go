@@ -75,7 +75,7 @@ func (l *life) status(c *machine.Child) child.Status { return l.statusAt(c, l.pa
 // statusAt is status of a child whose path is known.
 func (l *life) statusAt(c *machine.Child, path string) child.Status {
 	st := child.Status{
-		Name:       c.Name,
+		Name:       c.Name(),
 		Path:       path,
 		State:      c.State(),
 		Since:      l.began.Add(c.Since),
@@ -89,7 +89,7 @@ func (l *life) statusAt(c *machine.Child, path string) child.Status {
 		st.NextStart = l.began.Add(c.NextStart)
 	}
 	if r := runOfChild(c); r != nil && c.State().Alive() {
-		st.Unready = r.unready
+		st.Unready = r.has().unready
 	}
 	return st
 }
@@ -123,7 +123,7 @@ func (l *life) ills() (ills []error) {
 		m := member{up: c.State() == child.Running}
 		r := runOfChild(c)
 		if r != nil {
-			m.nested = r.nested
+			m.nested = r.has().nested
 		}
 		if ill := ill(c, r, l.now()); ill != nil {
 			m.ill = &ChildError{Path: l.pathOf(c), Err: ill}
@@ -150,10 +150,10 @@ func (l *life) ills() (ills []error) {
 // ill returns what is wrong with a child, or nil.
 func ill(c *machine.Child, r *run, now time.Duration) error {
 	switch state := c.State(); {
-	case state == child.Running && r.unready == nil, state == child.Done && !c.Lost, c.Ignored:
+	case state == child.Running && r.has().unready == nil, state == child.Done && !c.Lost, c.Ignored:
 		return nil
 	case state == child.Running:
-		return &verdict.Because{Kind: child.ErrNotReady, Reason: r.unready}
+		return &verdict.Because{Kind: child.ErrNotReady, Reason: r.few.unready}
 	case state == child.Waiting && c.NextStart > 0:
 		return because(fmt.Errorf("%w: next start in %v", child.ErrNotReady, (c.NextStart-now).Round(time.Millisecond)), c.LastError)
 	case c.LastError != nil:

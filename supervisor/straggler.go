@@ -24,11 +24,12 @@ type tree struct {
 // abandon notes a run that is left behind, under the lock of its life. A child
 // that is stopped at once was never waited for, so it is not held against anybody.
 func (t *tree) abandon(r *run, after time.Duration, dump []byte) {
-	r.straggler = &Straggler{Path: r.Path(), After: after}
+	left := &Straggler{Path: r.Path(), After: after}
+	r.get().straggler = left
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
 	}
-	r.straggler.Stack = stackOf(r, dump)
+	left.Stack = stackOf(r, dump)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.left = append(t.left, r) // last: other lives look at what is in it
@@ -50,8 +51,9 @@ func (t *tree) stopErr(path string) error {
 	defer t.mu.Unlock()
 	var left []Straggler
 	for _, r := range t.left {
-		if at := r.straggler.Path; at == path || strings.HasPrefix(at, path+"/") {
-			left = append(left, *r.straggler)
+		s := r.few.straggler
+		if s.Path == path || strings.HasPrefix(s.Path, path+"/") {
+			left = append(left, *s)
 		}
 	}
 	if left == nil {

@@ -90,7 +90,7 @@ type subscription struct {
 }
 
 // put queues an event. It neither blocks nor runs user code.
-func (s *subscription) put(e Event) {
+func (s *subscription) put(e *Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cancelled {
@@ -195,7 +195,7 @@ type ring struct {
 
 func (q *ring) front() *Event { return &q.events[q.head] }
 
-func (q *ring) push(e Event) {
+func (q *ring) push(e *Event) {
 	if q.count == maxQueued {
 		q.pop()
 	}
@@ -206,7 +206,7 @@ func (q *ring) push(e Event) {
 		}
 		q.events, q.head = grown, 0
 	}
-	q.events[(q.head+q.count)%len(q.events)] = e
+	q.events[(q.head+q.count)%len(q.events)] = *e
 	q.count++
 }
 

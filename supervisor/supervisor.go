@@ -59,8 +59,8 @@ type Supervisor struct {
 	subs  atomic.Pointer[[]*subscription] // replaced, never changed
 	kinds atomic.Uint32                   // what subs want
 
-	mu   sync.Mutex
-	life *life // the current one, or the last; nil before the first
+	mu   sync.Mutex           // held by who replaces subs or life
+	life atomic.Pointer[life] // the current one, or the last; nil before the first
 }
 
 // New makes a supervisor. It cannot fail: a fault of the spec is the error of
@@ -124,11 +124,7 @@ func (s *Supervisor) Root() *Supervisor {
 }
 
 // latest returns the current life, or the last, or nil.
-func (s *Supervisor) latest() *life {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.life
-}
+func (s *Supervisor) latest() *life { return s.life.Load() }
 
 // running returns the current life, or an error if there is none.
 func (s *Supervisor) running() (*life, error) {

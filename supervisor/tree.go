@@ -80,8 +80,8 @@ func (l *life) branches(at time.Time) []Tree {
 	for c := l.m.First(); c != nil; c = c.Next() {
 		t := Tree{Status: l.status(c), at: at}
 		var nested *life
-		if r := runOfChild(c); r != nil && r.super != nil {
-			t.Strategy, nested = r.super.spec().Strategy, r.nested
+		if r := runOfChild(c); r != nil && r.has().super != nil {
+			t.Strategy, nested = r.few.super.spec().Strategy, r.few.nested
 		}
 		all, below = append(all, t), append(below, nested)
 	}

@@ -36,8 +36,8 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 		}
 		s.declared.Store(next)
 		for c := l.m.First(); c != nil; c = c.Next() {
-			if r := runOfChild(c); r != nil {
-				r.pause = nil
+			if r := runOfChild(c); r != nil && r.few != nil {
+				r.few.pause = nil
 			}
 		}
 		return acts

@@ -19,7 +19,7 @@ type Action struct {
 	Count  int           // of Tell: the child's restarts so far
 	Wait   time.Duration // of Arm and of Tell(Restarting)
 	Err    error         // of Answer and Tell
-	Waiter Waiter        // of Answer
+	Waiter *Waiter       // of Answer
 }
 
 // Kind is what to do.
@@ -127,12 +127,13 @@ func (k EndKind) GaveUp() bool {
 	return k == EndIntensity || k == EndBackoff || k == EndEscalated
 }
 
-// A Waiter is a caller who waits for an answer; the shell knows what it is.
-type Waiter any
+// A Waiter is a caller who waits for an answer. It is the shell's, which may have
+// it stand in a record of its own; the machine uses it until it has answered.
+type Waiter struct {
+	Who any // whatever the shell knows it by
 
-type waiter struct {
-	who   Waiter
-	start bool // it waits until the child is ready, else until it is gone
+	start bool    // it waits until the child is ready, else until it is gone
+	next  *Waiter // who waits for the same child, and came later
 }
 
 // What a request is refused with, or a caller is answered. Those marked OTP are
@@ -156,59 +157,68 @@ var (
 // SlowStartAfter is how long a start may take before it is told.
 const SlowStartAfter = 10 * time.Second
 
-func (m *Machine) emit(a Action) { m.out = append(m.out, a) }
+// emit adds an action, about the latest run of c. It is written in place: the
+// stack of a child that has just become ready, which may go through all of this,
+// has little room for copies.
+func (m *Machine) emit(k Kind, c *Child) *Action {
+	m.out = append(m.out, Action{})
+	a := &m.out[len(m.out)-1]
+	a.Kind, a.Child = k, c
+	if c != nil {
+		a.Run = c.run
+	}
+	return a
+}
 
-func (m *Machine) tell(n Note, c *Child, err error) {
-	m.emit(Action{Kind: Tell, Note: n, Child: c, Run: c.run, Count: c.Restarts, Err: err})
+func (m *Machine) tell(n Note, c *Child, err error) *Action {
+	a := m.emit(Tell, c)
+	a.Note, a.Count, a.Err = n, c.Restarts, err
+	return a
 }
 
 func (m *Machine) arm(c *Child, t Timer, wait time.Duration) {
 	c.armed = t
-	m.emit(Action{Kind: Arm, Timer: t, Child: c, Run: c.run, Wait: wait})
+	a := m.emit(Arm, c)
+	a.Timer, a.Wait = t, wait
 }
 
 func (m *Machine) disarm(c *Child) {
 	if c.armed != NoTimer {
 		c.armed = NoTimer
-		m.emit(Action{Kind: Disarm, Child: c, Run: c.run})
+		m.emit(Disarm, c)
 	}
 }
 
-// await notes a caller.
-func (m *Machine) await(c *Child, who Waiter, start bool) {
+// await notes a caller, behind those who wait already.
+func (c *Child) await(who *Waiter, start bool) {
 	if who == nil {
 		return
 	}
-	if m.waiters == nil {
-		m.waiters = make(map[*Child][]waiter)
+	who.start, who.next = start, nil
+	at := &c.waiters
+	for *at != nil {
+		at = &(*at).next
 	}
-	m.waiters[c] = append(m.waiters[c], waiter{who, start})
+	*at = who
 }
 
 // answer gives their answer to those who wait for a start of c, or for its stop.
 func (m *Machine) answer(c *Child, start bool, err error) {
-	all, ok := m.waiters[c]
-	if !ok {
-		return
-	}
-	left := all[:0]
-	for _, w := range all {
+	for at := &c.waiters; *at != nil; {
+		w := *at
 		if w.start != start {
-			left = append(left, w)
+			at = &w.next
 			continue
 		}
-		m.emit(Action{Kind: Answer, Child: c, Run: c.run, Waiter: w.who, Err: err})
-	}
-	if len(left) == 0 {
-		delete(m.waiters, c)
-	} else {
-		m.waiters[c] = left
+		*at, w.next = w.next, nil
+		a := m.emit(Answer, c)
+		a.Waiter, a.Err = w, err
 	}
 }
 
 // awaited reports whether somebody waits for a start of c.
-func (m *Machine) awaited(c *Child) bool {
-	for _, w := range m.waiters[c] {
+func (c *Child) awaited() bool {
+	for w := c.waiters; w != nil; w = w.next {
 		if w.start {
 			return true
 		}

@@ -10,8 +10,7 @@ import (
 // A Child is one child of the supervisor: its spec, its state, and what is to
 // happen next.
 type Child struct {
-	Name string
-	Spec child.Spec // its Name is the child's; Upgrade replaces the rest
+	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
 
 	// Handle is the shell's; the machine does not touch it.
 	Handle any
@@ -27,6 +26,7 @@ type Child struct {
 	Lost      bool          // Done because the supervisor in it gave up
 	Ignored   bool          // Stopped because it declined to run
 
+	waiters    *Waiter // the first who waits for its start, or for its stop
 	prev, next *Child
 	seq        uint64 // position among its siblings, never reused
 	run        uint64 // number of the latest run
@@ -68,6 +68,9 @@ const (
 	thenAgain              // it starts
 	thenFail               // its start, or its run, has failed
 )
+
+// Name returns the child's name.
+func (c *Child) Name() string { return c.Spec.Name }
 
 // State returns what the child is doing.
 func (c *Child) State() child.State { return c.state }
@@ -133,10 +136,10 @@ func count(b bool) int {
 	return 0
 }
 
-// append adds a child behind all others.
-func (m *Machine) append(spec child.Spec, o origin) *Child {
+// append puts c, a new child, behind all others.
+func (m *Machine) append(c *Child, spec *child.Spec, o origin) *Child {
 	m.seq++
-	c := &Child{Name: spec.Name, Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
+	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
 	c.policy = spec.Backoff != nil || m.conf.Backoff
 	m.link(c)
 	m.names[spec.Name] = c
@@ -178,7 +181,7 @@ func (m *Machine) remove(c *Child) {
 		m.last = c.prev
 	}
 	c.prev, c.next, c.linked = nil, nil, false
-	delete(m.names, c.Name)
+	delete(m.names, c.Name())
 	m.specs--
 	m.supers -= count(c.Super)
 	m.tell(Removed, c, nil)

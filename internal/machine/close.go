@@ -28,7 +28,7 @@ func (m *Machine) close(end End) {
 		return
 	}
 	m.phase, m.since, m.end = Closing, m.now, end
-	m.emit(Action{Kind: IsClosing})
+	m.emit(IsClosing, nil)
 	for c := m.first; c != nil; c = c.next {
 		c.taken, c.held, c.left = false, false, false
 		if c.state == child.Waiting {
@@ -68,7 +68,7 @@ func (m *Machine) Hasten(now time.Duration) []Action {
 		m.cancelAll()
 		for c := m.first; c != nil; c = c.next {
 			if c.alive() && c.Nested {
-				m.emit(Action{Kind: Hasten, Child: c, Run: c.run})
+				m.emit(Hasten, c)
 			}
 		}
 	}
@@ -101,5 +101,5 @@ func (m *Machine) Halt(now time.Duration) []Action {
 func (m *Machine) over() {
 	m.phase, m.since = Over, m.now
 	m.lane, m.cur, m.from = idle, nil, nil
-	m.emit(Action{Kind: IsOver})
+	m.emit(IsOver, nil)
 }

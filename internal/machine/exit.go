@@ -30,7 +30,7 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) [
 	switch was := c.state; {
 	case c.run != run || !c.alive():
 		c.Abandoned--
-		m.emit(Action{Kind: Tell, Note: LateExit, Child: c, Run: run, Count: c.Restarts, Err: out.Err})
+		m.tell(LateExit, c, out.Err).Run = run
 	case was == child.Stopping || c.taken || m.phase == Closing:
 		m.gone(c, out, false)
 	case was == child.Starting:

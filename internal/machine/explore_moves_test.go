@@ -19,7 +19,7 @@ func (w *world) moves() []move {
 	var all []move
 	add := func(name string, do func(*world)) { all = append(all, move{name, do}) }
 	for i, g := range w.goers {
-		id := fmt.Sprintf("%s#%d", g.c.Name, g.run)
+		id := fmt.Sprintf("%s#%d", g.c.Name(), g.run)
 		if g.inner != nil {
 			w.innerMoves(i, id, add)
 			continue
@@ -46,7 +46,7 @@ func (w *world) moves() []move {
 		}
 	}
 	for i, t := range w.timers {
-		name := fmt.Sprintf("timer %s#%d %s", t.c.Name, t.run, timerNames[t.kind])
+		name := fmt.Sprintf("timer %s#%d %s", t.c.Name(), t.run, timerNames[t.kind])
 		add(name, func(w *world) { w.goesOff(i, name, 0) })
 		if limit, limited := t.c.StopTimeout(); t.kind == StopTimer && limited && t.c.Nested {
 			name += " for good"
@@ -54,7 +54,7 @@ func (w *world) moves() []move {
 		}
 	}
 	for i, t := range w.stale {
-		name := fmt.Sprintf("late timer %s#%d %s", t.c.Name, t.run, timerNames[t.kind])
+		name := fmt.Sprintf("late timer %s#%d %s", t.c.Name(), t.run, timerNames[t.kind])
 		add(name, func(w *world) {
 			t := w.stale[i]
 			w.stale = slices.Delete(slices.Clone(w.stale), i, i+1)
@@ -66,7 +66,7 @@ func (w *world) moves() []move {
 	}
 	for i, c := range w.asked {
 		for _, d := range []time.Duration{0, time.Second, -1} {
-			name := fmt.Sprintf("delay %s %v", c.Name, d)
+			name := fmt.Sprintf("delay %s %v", c.Name(), d)
 			add(name, func(w *world) {
 				c := w.asked[i]
 				w.asked = slices.Delete(slices.Clone(w.asked), i, i+1)
@@ -85,19 +85,19 @@ func (w *world) moves() []move {
 }
 
 func (w *world) requests(add func(string, func(*world))) {
-	request := func(name string, do func(w *world, who int) []Action) {
+	request := func(name string, do func(w *world, who *Waiter) []Action) {
 		add(name, func(w *world) {
 			w.calls--
 			w.callers++
 			who := w.callers
 			w.waiting[who] = true
-			w.do(name, func() []Action { return do(w, who) })
+			w.do(name, func() []Action { return do(w, &Waiter{Who: who}) })
 		})
 	}
 	for c := w.m.first; c != nil; c = c.next {
-		n := c.Name
-		stop := func(forget bool) func(w *world, who int) []Action {
-			return func(w *world, who int) []Action {
+		n := c.Name()
+		stop := func(forget bool) func(w *world, who *Waiter) []Action {
+			return func(w *world, who *Waiter) []Action {
 				c := w.m.Child(n)
 				acts := w.m.Stop(c, forget, who, 0)
 				if m := w.m; m.phase < Closing && c.linked &&
@@ -109,11 +109,11 @@ func (w *world) requests(add func(string, func(*world))) {
 		}
 		request("stop "+n, stop(false))
 		request("remove "+n, stop(true))
-		request("restart "+n, func(w *world, who int) []Action { return w.m.Restart(w.m.Child(n), who, 0) })
+		request("restart "+n, func(w *world, who *Waiter) []Action { return w.m.Restart(w.m.Child(n), who, 0) })
 	}
 	for _, spec := range w.scene.add {
 		if w.m.Child(spec.Name) == nil {
-			request("add "+spec.Name, func(w *world, who int) []Action {
+			request("add "+spec.Name, func(w *world, who *Waiter) []Action {
 				_, acts := w.m.Add(spec, who, 0)
 				return acts
 			})

@@ -34,7 +34,7 @@ func (w *world) checkActions(before memory, acts []Action) {
 	for _, a := range acts {
 		switch {
 		case a.Kind == Launch && before.phase >= Closing:
-			w.fail("nothing starts once the end has begun: %s", a.Child.Name)
+			w.fail("nothing starts once the end has begun: %s", a.Child.Name())
 		case a.Kind == Tell && a.Note == GaveUp:
 			gaveUp = true
 		}
@@ -87,10 +87,10 @@ func (w *world) checkStart(a Action) {
 	for c := a.Child.prev; c != nil; c = c.prev {
 		asked := c.origin == originManual || c.origin == originAdded // a start by request is beside the lane
 		if inLane && c.state == child.Starting && !asked && (c.boot || !w.m.alone()) {
-			w.fail("starts are in order and gated by ready: %s was started while %s was starting", a.Child.Name, c.Name)
+			w.fail("starts are in order and gated by ready: %s was started while %s was starting", a.Child.Name(), c.Name())
 		}
 		if c.taken {
-			w.fail("starts are in order: %s was started before %s", a.Child.Name, c.Name)
+			w.fail("starts are in order: %s was started before %s", a.Child.Name(), c.Name())
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (w *world) checkStop(a Action) {
 	}
 	for c := a.Child.next; c != nil; c = c.next {
 		if c.alive() && (a.Why == WhyClosing || c.taken) {
-			w.fail("stops are in reverse order: %s was asked while %s was alive", a.Child.Name, c.Name)
+			w.fail("stops are in reverse order: %s was asked while %s was alive", a.Child.Name(), c.Name())
 		}
 	}
 }
@@ -117,18 +117,18 @@ func (w *world) checkRuns() {
 		}
 		live[g.c]++
 		if live[g.c] > 1 {
-			w.fail("one run of a child at a time: %s has two", g.c.Name)
+			w.fail("one run of a child at a time: %s has two", g.c.Name())
 		}
 		if g.run != g.c.run || !g.c.alive() {
-			w.fail("a run that goes on is known: %s#%d is %v", g.c.Name, g.run, g.c.state)
+			w.fail("a run that goes on is known: %s#%d is %v", g.c.Name(), g.run, g.c.state)
 		}
 		if g.cancelled != (g.c.state == child.Stopping) {
-			w.fail("a run is cancelled exactly when its child is stopping: %s#%d", g.c.Name, g.run)
+			w.fail("a run is cancelled exactly when its child is stopping: %s#%d", g.c.Name(), g.run)
 		}
 	}
 	for c := w.m.first; c != nil; c = c.next {
 		if c.alive() && live[c] == 0 {
-			w.fail("an alive child has a run: %s", c.Name)
+			w.fail("an alive child has a run: %s", c.Name())
 		}
 	}
 	if w.over && len(live) > 0 {
@@ -144,12 +144,12 @@ func (w *world) checkTimers() {
 	}
 	for _, t := range w.timers {
 		if t.run != t.c.run || t.c.state != fits[t.kind] || t.c.armed != t.kind {
-			w.fail("no timer is left set for what is over: %s of %s, which is %v", timerNames[t.kind], t.c.Name, t.c.state)
+			w.fail("no timer is left set for what is over: %s of %s, which is %v", timerNames[t.kind], t.c.Name(), t.c.state)
 		}
 	}
 	for _, g := range w.goers {
 		if _, limited := g.c.StopTimeout(); limited && !g.abandoned && g.cancelled && g.inner == nil && g.c.armed != StopTimer {
-			w.fail("a stop has an end: %s", g.c.Name)
+			w.fail("a stop has an end: %s", g.c.Name())
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (w *world) checkCounts() {
 func (w *world) checkMarks() {
 	for c := w.m.first; c != nil; c = c.next {
 		if c.state == child.Waiting && c.armed != RetryTimer && !c.asking && !c.held && !c.taken {
-			w.fail("a waiting child waits for something: %s", c.Name)
+			w.fail("a waiting child waits for something: %s", c.Name())
 		}
 	}
 	if w.m.lane != idle {
@@ -187,7 +187,7 @@ func (w *world) checkMarks() {
 	}
 	for c := w.m.first; c != nil; c = c.next {
 		if c.taken {
-			w.fail("between operations no child is marked: %s is", c.Name)
+			w.fail("between operations no child is marked: %s is", c.Name())
 		}
 	}
 }
@@ -214,7 +214,7 @@ func (w *world) stuck(int) string {
 	}
 	for c := w.m.first; c != nil; c = c.next {
 		if c.state == child.Waiting {
-			return "a waiting child is started some time: " + c.Name + " never is"
+			return "a waiting child is started some time: " + c.Name() + " never is"
 		}
 	}
 	return ""
@@ -248,24 +248,32 @@ func (w *world) describe() string {
 		if c == nil {
 			return "-"
 		}
-		return c.Name
+		return c.Name()
 	}
 	fmt.Fprintf(&text, "  phase %d lane %d cur %s from %s leader %s live %d booting %d suspended %v\n",
 		m.phase, m.lane, name(m.cur), name(m.from), name(m.leader), m.live, m.booting, m.suspended)
 	for c := m.first; c != nil; c = c.next {
 		fmt.Fprintf(&text, "  %s#%d %v taken=%v then=%d origin=%d armed=%s held=%v asking=%v charged=%v boot=%v waiters=%v\n",
-			c.Name, c.run, c.state, c.taken, c.then, c.origin, timerNames[c.armed], c.held, c.asking, c.charged, c.boot, m.waiters[c])
+			c.Name(), c.run, c.state, c.taken, c.then, c.origin, timerNames[c.armed], c.held, c.asking, c.charged, c.boot, callers(c))
 	}
 	for _, g := range w.goers {
-		fmt.Fprintf(&text, "  run %s#%d ready=%v cancelled=%v abandoned=%v\n", g.c.Name, g.run, g.ready, g.cancelled, g.abandoned)
+		fmt.Fprintf(&text, "  run %s#%d ready=%v cancelled=%v abandoned=%v\n", g.c.Name(), g.run, g.ready, g.cancelled, g.abandoned)
 	}
 	return text.String()
+}
+
+// callers returns those who wait for a start or a stop of c.
+func callers(c *Child) (all []any) {
+	for x := c.waiters; x != nil; x = x.next {
+		all = append(all, x.Who)
+	}
+	return all
 }
 
 func describe(a Action) string {
 	name := "-"
 	if a.Child != nil {
-		name = a.Child.Name
+		name = a.Child.Name()
 	}
 	return fmt.Sprintf("action %d note %d of %s#%d", a.Kind, a.Note, name, a.Run)
 }

@@ -63,6 +63,7 @@ func (w *world) clone() *world {
 		}
 		if to[c] == nil {
 			dup := *c
+			dup.waiters = cloneWaiters(c.waiters)
 			to[c] = &dup
 		}
 		return to[c]
@@ -77,13 +78,9 @@ func (w *world) clone() *world {
 	for c := w.m.first; c != nil; c = c.next {
 		d := at(c)
 		d.prev, d.next = at(c.prev), at(c.next)
-		m.names[c.Name] = d
+		m.names[c.Name()] = d
 	}
 	m.window = cloneWindow(w.m)
-	m.waiters = make(map[*Child][]waiter, len(w.m.waiters))
-	for c, ws := range w.m.waiters {
-		m.waiters[at(c)] = slices.Clone(ws)
-	}
 	m.out = nil
 	n.goers = slices.Clone(w.goers)
 	for i := range n.goers {
@@ -114,6 +111,15 @@ func (w *world) clone() *world {
 	}
 	n.trace = slices.Clip(w.trace)
 	return &n
+}
+
+func cloneWaiters(w *Waiter) *Waiter {
+	if w == nil {
+		return nil
+	}
+	dup := *w
+	dup.next = cloneWaiters(w.next)
+	return &dup
 }
 
 // cloneWindow makes a window that has let pass as many restarts: time stands
@@ -168,13 +174,13 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind))
 	flag(m.suspended, m.ended != nil, w.upTold)
 	for _, c := range order {
-		h.WriteString(c.Name)
+		h.WriteString(c.Name())
 		num(int(c.state), int(c.origin), int(c.then), int(c.armed))
 		if leftBehind {
 			num(c.Abandoned)
 		}
 		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0)
-		for _, x := range m.waiters[c] {
+		for x := c.waiters; x != nil; x = x.next {
 			flag(x.start)
 		}
 		num(-2)
@@ -208,7 +214,7 @@ func (w *world) goesOff(i int, name string, wait time.Duration) {
 		w.grant()
 	}
 	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.asking) {
-		w.fail("a restart that is due is not put off: %s", t.c.Name)
+		w.fail("a restart that is due is not put off: %s", t.c.Name())
 	}
 }
 
@@ -221,7 +227,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 			acts := w.m.Exited(g.c, g.run, out, 0)
 			for _, a := range acts {
 				if taken && a.Kind == Tell && a.Note == Failed {
-					w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name)
+					w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name())
 				}
 			}
 			if !taken {
@@ -277,7 +283,7 @@ func (w *world) carryOut(a Action) {
 		g := goer{c: a.Child, run: a.Run}
 		w.goers = append(slices.Clone(w.goers), g)
 		w.attempt = slices.DeleteFunc(w.attempt, func(c *Child) bool { return c == a.Child })
-		if w.scene.inner != nil && a.Child.Name == w.scene.specs[0].Name {
+		if w.scene.inner != nil && a.Child.Name() == w.scene.specs[0].Name {
 			w.goers[len(w.goers)-1].inner = newWorld(w.scene.inner)
 		}
 	case Cancel:
@@ -322,11 +328,11 @@ func (w *world) carryOut(a Action) {
 		w.drop(a.Child)
 	case Ask:
 		if slices.Contains(w.asked, a.Child) {
-			w.fail("a backoff is asked once at a time: %s", a.Child.Name)
+			w.fail("a backoff is asked once at a time: %s", a.Child.Name())
 		}
 		w.asked = append(slices.Clone(w.asked), a.Child)
 	case Answer:
-		who := a.Waiter.(int)
+		who := a.Waiter.Who.(int)
 		if !w.waiting[who] {
 			w.fail("a caller gets one answer: caller %d got another", who)
 		}

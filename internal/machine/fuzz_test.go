@@ -102,7 +102,7 @@ func checkGroups(w *world) {
 		from, to := w.m.group(c)
 		first, behind := w.m.conf.Strategy.Affected(i, len(all))
 		if from != all[first] || to != all[behind-1] {
-			w.fail("the group of %s is %s to %s", c.Name, from.Name, to.Name)
+			w.fail("the group of %s is %s to %s", c.Name(), from.Name(), to.Name())
 		}
 	}
 }

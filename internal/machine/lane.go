@@ -124,7 +124,7 @@ func (m *Machine) dissolve(c *Child) {
 		x.taken = false
 		switch {
 		case x == c:
-		case m.awaited(x):
+		case x.awaited():
 			m.start(x)
 		case x.state == child.Waiting:
 			m.setState(x, child.Stopped)

@@ -5,8 +5,8 @@
 //
 // Each method named after an event (Boot, Ready, Exited, Timer, Delay, Add, Stop,
 // Restart, Close and so on) takes the event and returns the actions to carry out,
-// in order. The slice is valid until the next event. Whoever carries them out is
-// called the shell.
+// in order. The slice is valid until the next event; whoever carries them out, the
+// shell, clears it when that is done, so that nobody is kept by it.
 //
 // # How it works
 //
@@ -93,8 +93,7 @@ type Machine struct {
 	endedErr  error
 	end       End
 
-	waiters map[*Child][]waiter
-	out     []Action
+	out []Action
 }
 
 // New returns a machine that has not booted yet.
@@ -109,9 +108,15 @@ func New(conf Config) *Machine {
 // begin opens the handling of an event.
 func (m *Machine) begin(now time.Duration) {
 	m.now = now
-	clear(m.out) // let go of children and errors
+	if cap(m.out) > mostKept {
+		m.out = nil
+	}
 	m.out = m.out[:0]
 }
+
+// mostKept is how many actions there is room for from one event to the next. A
+// crew that started or stopped at once has had many times more.
+const mostKept = 1024
 
 // finish closes the handling of an event.
 func (m *Machine) finish() []Action {
@@ -120,15 +125,15 @@ func (m *Machine) finish() []Action {
 }
 
 // Boot starts the declared children. It comes once. If the end has come before
-// it, it does nothing.
+// it, it does nothing. The specs are valid, and not changed any more.
 func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
 	m.begin(now)
 	if m.phase != Unborn {
 		return m.finish()
 	}
 	m.phase, m.since = Booting, now
-	for _, spec := range specs {
-		c := m.append(spec, originBoot)
+	for i := range specs {
+		c := m.append(new(Child), &specs[i], originBoot)
 		c.Declared = true
 		c.boot = true
 		m.booting++
@@ -152,7 +157,7 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
 // isUp ends the boot: every declared child was ready, or settled in some other way.
 func (m *Machine) isUp() {
 	m.phase, m.since = Up, m.now
-	m.emit(Action{Kind: IsUp})
+	m.emit(IsUp, nil)
 	if m.ended != nil && m.conf.AutoShutdown.Due(m.holders) {
 		m.close(End{Kind: EndAuto, Child: m.ended, Err: m.endedErr})
 	}

@@ -43,7 +43,7 @@ var plantedFaults = []plantedFault{
 	{"an end answers those who wait for a start", "close.go", "\t\t\tm.answer(c, true, ErrNotRunning)\n", ""},
 	{"an end takes waiting children off", "close.go", "\t\tif c.state == child.Waiting {\n\t\t\tm.setState(c, child.Stopped)", "\t\tif false {\n\t\t\tm.setState(c, child.Stopped)"},
 	{"a removed child leaves the lane", "child.go", "\t\t\tm.cur = c.next\n", "\t\t\tm.cur = nil\n"},
-	{"a removed name is free", "child.go", "\tdelete(m.names, c.Name)\n", ""},
+	{"a removed name is free", "child.go", "\tdelete(m.names, c.Name())\n", ""},
 	{"counts of the alive", "child.go", "\tm.live += count(c.alive())\n", "\tm.live += count(c.state == child.Running)\n"},
 	{"a state takes its timer with it", "child.go", "\tm.disarm(c)\n\tm.live -=", "\tm.live -="},
 	{"suspended means no starts", "restart.go", "\tif m.suspended {\n\t\tm.hold(c)\n\t\treturn\n\t}\n", "\tif m.suspended {\n\t\treturn\n\t}\n"},

@@ -8,7 +8,7 @@ import (
 
 // Add adds a child and starts it. The waiter is answered when it is ready, or
 // with the error of its start, and then it is not kept. The spec is valid.
-func (m *Machine) Add(spec child.Spec, who Waiter, now time.Duration) (*Child, []Action) {
+func (m *Machine) Add(spec child.Spec, who *Waiter, now time.Duration) (*Child, []Action) {
 	m.begin(now)
 	var refusal error
 	switch {
@@ -25,22 +25,27 @@ func (m *Machine) Add(spec child.Spec, who Waiter, now time.Duration) (*Child, [
 		m.refuse(who, refusal)
 		return nil, m.finish()
 	}
-	c := m.append(spec, originAdded)
-	m.await(c, who, true)
+	kept := &struct {
+		Child
+		spec child.Spec
+	}{spec: spec}
+	c := m.append(&kept.Child, &kept.spec, originAdded)
+	c.await(who, true)
 	m.start(c)
 	return c, m.finish()
 }
 
-func (m *Machine) refuse(who Waiter, err error) {
+func (m *Machine) refuse(who *Waiter, err error) {
 	if who != nil {
-		m.emit(Action{Kind: Answer, Waiter: who, Err: err})
+		a := m.emit(Answer, nil)
+		a.Waiter, a.Err = who, err
 	}
 }
 
 // Restart stops c if it runs, and starts it. The waiter is answered when it is
 // ready, or with the error of its start; then it is Stopped. It costs nothing of
 // the permitted restarts.
-func (m *Machine) Restart(c *Child, who Waiter, now time.Duration) []Action {
+func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) []Action {
 	m.begin(now)
 	switch {
 	case m.phase >= Closing:
@@ -53,7 +58,7 @@ func (m *Machine) Restart(c *Child, who Waiter, now time.Duration) []Action {
 		m.refuse(who, ErrSuspended)
 		return m.finish()
 	}
-	m.await(c, who, true)
+	c.await(who, true)
 	if c.taken { // it is on its way; if its group waits for its backoff, no longer
 		if m.leader == c {
 			m.leader = nil
@@ -87,7 +92,7 @@ func (m *Machine) Restart(c *Child, who Waiter, now time.Duration) []Action {
 
 // Stop stops c, or cancels its restart, and with forget removes it. The waiter
 // is answered when it is gone: with nil, or ErrAbandoned.
-func (m *Machine) Stop(c *Child, forget bool, who Waiter, now time.Duration) []Action {
+func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) []Action {
 	m.begin(now)
 	switch {
 	case m.phase >= Closing:
@@ -97,7 +102,7 @@ func (m *Machine) Stop(c *Child, forget bool, who Waiter, now time.Duration) []A
 		m.refuse(who, nil) // it is gone
 		return m.finish()
 	}
-	m.await(c, who, false)
+	c.await(who, false)
 	why, to := WhyStopped, thenKeep
 	if forget || c.then == thenForget {
 		why, to = WhyRemoved, thenForget

@@ -19,7 +19,7 @@ func (m *Machine) launch(c *Child, restart bool) {
 	}
 	c.run++
 	m.setState(c, child.Starting)
-	m.emit(Action{Kind: Launch, Child: c, Run: c.run})
+	m.emit(Launch, c)
 	m.tell(Starting, c, nil)
 	if t := c.Spec.StartTimeout; t > 0 && t <= SlowStartAfter {
 		m.arm(c, StartTimer, t)
@@ -91,7 +91,7 @@ func (m *Machine) restart(c *Child) {
 }
 
 func (m *Machine) tellRestart(c *Child, wait time.Duration) {
-	m.emit(Action{Kind: Tell, Note: Restarting, Child: c, Run: c.run, Count: c.Restarts, Wait: wait, Err: c.reason})
+	m.tell(Restarting, c, c.reason).Wait = wait
 }
 
 // wait puts a Waiting child on its backoff, or, without one, has its retry come
@@ -106,7 +106,7 @@ func (m *Machine) wait(c *Child) {
 	}
 	if !c.asking { // else the answer that is under way will do
 		c.asking = true
-		m.emit(Action{Kind: Ask, Child: c, Run: c.run, Reset: c.healthy})
+		m.emit(Ask, c).Reset = c.healthy
 	}
 }
 
@@ -181,7 +181,7 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 		case !c.Nested:
 			m.abandon(c)
 		case left > 0: // as it was set for the most of it
-			m.emit(Action{Kind: Hasten, Child: c, Run: c.run})
+			m.emit(Hasten, c)
 			m.arm(c, StopTimer, left)
 		default:
 			m.halt(c)
@@ -193,7 +193,7 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 // cancel asks an alive child to stop.
 func (m *Machine) cancel(c *Child, why Why) {
 	m.setState(c, child.Stopping)
-	m.emit(Action{Kind: Cancel, Child: c, Run: c.run, Why: why})
+	m.emit(Cancel, c).Why = why
 	m.tell(Stopping, c, nil)
 	switch d, limited := c.StopTimeout(); {
 	case !limited:
@@ -212,13 +212,13 @@ func (m *Machine) cancel(c *Child, why Why) {
 // reported is who held it up.
 func (m *Machine) halt(c *Child) {
 	c.halted = true
-	m.emit(Action{Kind: Halt, Child: c, Run: c.run})
+	m.emit(Halt, c)
 }
 
 // abandon leaves a run to itself. To the supervisor it is gone.
 func (m *Machine) abandon(c *Child) {
 	c.Abandoned++
-	m.emit(Action{Kind: Abandon, Child: c, Run: c.run})
+	m.emit(Abandon, c)
 	m.tell(Abandoned, c, nil)
 	m.gone(c, Outcome{}, true)
 }

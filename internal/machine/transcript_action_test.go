@@ -42,7 +42,7 @@ func (s *stage) lines(actions []Action) []string {
 func lineOf(a Action) string {
 	run := ""
 	if a.Child != nil {
-		run = fmt.Sprintf("%s#%d", a.Child.Name, a.Run)
+		run = fmt.Sprintf("%s#%d", a.Child.Name(), a.Run)
 	}
 	switch a.Kind {
 	case Launch:
@@ -55,9 +55,9 @@ func lineOf(a Action) string {
 		return "disarm " + run
 	case Ask:
 		if a.Reset {
-			return "ask the backoff of " + a.Child.Name + ", begun anew"
+			return "ask the backoff of " + a.Child.Name() + ", begun anew"
 		}
-		return "ask the backoff of " + a.Child.Name
+		return "ask the backoff of " + a.Child.Name()
 	case Abandon:
 		return "abandon " + run
 	case Hasten:
@@ -65,7 +65,7 @@ func lineOf(a Action) string {
 	case Halt:
 		return "halt " + run
 	case Answer:
-		return fmt.Sprintf("answer %q: %s", a.Waiter, result(a.Err))
+		return fmt.Sprintf("answer %q: %s", a.Waiter.Who, result(a.Err))
 	case Tell:
 		return tale(a)
 	case IsUp:
@@ -87,7 +87,7 @@ func result(err error) string {
 
 // tale returns an event in words.
 func tale(a Action) string {
-	text := "tell " + noteNames[a.Note] + " " + a.Child.Name
+	text := "tell " + noteNames[a.Note] + " " + a.Child.Name()
 	if a.Note == LateExit {
 		text += fmt.Sprintf("#%d", a.Run)
 	}
@@ -104,7 +104,7 @@ func tale(a Action) string {
 func (s *stage) show() []string {
 	var all []string
 	for c := s.m.First(); c != nil; c = c.Next() {
-		text := fmt.Sprintf("%s#%d %v", c.Name, c.Run(), c.State())
+		text := fmt.Sprintf("%s#%d %v", c.Name(), c.Run(), c.State())
 		if c.NextStart > 0 {
 			text += " until " + c.NextStart.Round(time.Millisecond).String()
 		}

@@ -108,7 +108,7 @@ func (s *stage) do(words []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, actions = m.Add(spec, caller, now)
+		_, actions = m.Add(spec, &Waiter{Who: caller}, now)
 	default:
 		var err error
 		if actions, err = s.toChild(words, caller); err != nil {
@@ -116,7 +116,7 @@ func (s *stage) do(words []string) ([]string, error) {
 		}
 	}
 	for c := m.First(); c != nil; c = c.Next() {
-		s.known[c.Name] = c
+		s.known[c.Name()] = c
 	}
 	return s.lines(actions), nil
 }
@@ -161,11 +161,11 @@ func (s *stage) toChild(words []string, caller string) ([]Action, error) {
 		d, err := time.ParseDuration(arg)
 		return m.Delay(c, d, now), err
 	case "stop":
-		return m.Stop(c, false, caller, now), nil
+		return m.Stop(c, false, &Waiter{Who: caller}, now), nil
 	case "remove":
-		return m.Stop(c, true, caller, now), nil
+		return m.Stop(c, true, &Waiter{Who: caller}, now), nil
 	case "restart":
-		return m.Restart(c, caller, now), nil
+		return m.Restart(c, &Waiter{Who: caller}, now), nil
 	}
 	return nil, fmt.Errorf("no such command: %v", words)
 }

@@ -11,7 +11,8 @@ import (
 // running; new ones are added in their place and not started; those that are
 // missing stay, behind the others. The restarts of the period still count. It
 // returns an error, and changes nothing, if the supervisor ends, or if the
-// strategy would become Independent or cease to be. The specs are valid.
+// strategy would become Independent or cease to be. The specs are valid, and not
+// changed any more.
 func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([]Action, error) {
 	m.begin(now)
 	switch {
@@ -32,10 +33,11 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 		c.Declared = false
 	}
 	var listed []*Child
-	for _, spec := range specs {
+	for i := range specs {
+		spec := &specs[i]
 		c := m.names[spec.Name]
 		if c == nil {
-			c = &Child{Name: spec.Name, Since: m.now, linked: true}
+			c = &Child{Spec: spec, Since: m.now, linked: true}
 			m.names[spec.Name] = c
 			m.specs++
 		}

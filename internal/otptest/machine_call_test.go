@@ -12,6 +12,8 @@ type result struct {
 	child *machine.Child // the call is to start it
 }
 
+func (r *result) waiter() *machine.Waiter { return &machine.Waiter{Who: r} }
+
 // ask posts a call.
 func (l *life) ask(step Step) *result {
 	r := &result{call: step.Call()}
@@ -65,27 +67,27 @@ func (l *life) serve(step Step, r *result) {
 		l.add(l.tree.scenario.Node(step.Arg(1)), name, r)
 	case "restart_child":
 		l.serving, r.child = r, c
-		l.do(l.machine.Restart(c, r, l.tree.now))
+		l.do(l.machine.Restart(c, r.waiter(), l.tree.now))
 	case "terminate_child":
 		l.stop(c, false, r)
 	case "delete_child":
 		l.stop(c, true, r)
 	case "get_childspec":
-		r.text = l.nodes[name].Described(c.Spec)
+		r.text = l.nodes[name].Described(*c.Spec)
 	}
 }
 
 func (l *life) add(n *Node, name string, r *result) {
 	l.nodes[name] = n
 	l.serving = r
-	c, actions := l.machine.Add(n.ChildSpec(name), r, l.tree.now)
+	c, actions := l.machine.Add(n.ChildSpec(name), r.waiter(), l.tree.now)
 	r.child = c
 	l.do(actions)
 }
 
 func (l *life) stop(c *machine.Child, forget bool, r *result) {
 	l.serving = r
-	l.do(l.machine.Stop(c, forget, r, l.tree.now))
+	l.do(l.machine.Stop(c, forget, r.waiter(), l.tree.now))
 }
 
 // upgrade puts the flags and specs of n in place. Under a simple_one_for_one
@@ -124,7 +126,7 @@ func (l *life) upgrade(n *Node) string {
 
 // answer takes the machine's answer to a call.
 func (l *life) answer(a machine.Action) {
-	r := a.Waiter.(*result)
+	r := a.Waiter.Who.(*result)
 	if r.text != "" {
 		l.tree.log("fault: %s %s: answered twice", r.call, l.self.label)
 	}

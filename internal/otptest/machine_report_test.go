@@ -8,7 +8,7 @@ import (
 
 // report makes OTP's reports of what the machine tells.
 func (l *life) report(a machine.Action) {
-	p, spec := processOf(a.Child), a.Child.Spec
+	p, spec := processOf(a.Child), *a.Child.Spec
 	why, _ := a.Err.(reason)
 	switch a.Note {
 	case machine.Failed, machine.Completed:
