@@ -13,6 +13,7 @@ import (
 // that are asked to stop at once.
 type deadlines struct {
 	queues map[time.Duration]*queue
+	latest [machine.StopTimer + 1]*queue // that each kind of timer was put into last: mostly the next, too
 }
 
 // A deadline is a run's entry in a queue.
@@ -20,8 +21,8 @@ type deadline struct {
 	queue         *queue // nil: it is in none
 	before, after *run
 	due           time.Duration
+	set           uint32 // counts settings, so that a timer in flight knows it is late
 	timer         machine.Timer
-	set           uint // counts settings, so that a timer in flight knows it is late
 }
 
 // A queue holds the deadlines of one length, the first to fall due in front.
@@ -34,13 +35,10 @@ type queue struct {
 // arm sets the timer of r, in place of any other. Under the lock of l.
 func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 	d.disarm(r)
-	q := d.queues[wait]
-	if q == nil {
-		if d.queues == nil {
-			d.queues = make(map[time.Duration]*queue)
-		}
-		q = &queue{wait: wait}
-		d.queues[wait] = q
+	q := d.latest[t]
+	if q == nil || q.wait != wait {
+		q = d.queue(wait)
+		d.latest[t] = q
 	}
 	r.queue, r.timer, r.due = q, t, l.m.Now()+wait
 	r.before, r.after = q.back, nil
@@ -53,6 +51,19 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 	if q.timer == nil {
 		q.timer = time.AfterFunc(wait, func() { l.expire(q) })
 	}
+}
+
+// queue returns the queue of that length.
+func (d *deadlines) queue(wait time.Duration) *queue {
+	q := d.queues[wait]
+	if q == nil {
+		if d.queues == nil {
+			d.queues = make(map[time.Duration]*queue)
+		}
+		q = &queue{wait: wait}
+		d.queues[wait] = q
+	}
+	return q
 }
 
 // disarm clears the timer of r, of either kind. Under the lock of its life. The
@@ -87,6 +98,17 @@ func (d *deadlines) stop() {
 		}
 	}
 	d.queues = nil
+	clear(d.latest[:])
+}
+
+// forget lets go of a queue that is empty, and has no timer any more.
+func (d *deadlines) forget(q *queue) {
+	delete(d.queues, q.wait)
+	for t, latest := range d.latest {
+		if latest == q {
+			d.latest[t] = nil
+		}
+	}
 }
 
 // expire takes from the queue what is due, and sets its timer for the next.
@@ -94,7 +116,7 @@ func (l *life) expire(q *queue) {
 	type entry struct {
 		run *run
 		t   machine.Timer
-		set uint
+		set uint32
 	}
 	var due []entry
 	stuck := false
@@ -111,7 +133,7 @@ func (l *life) expire(q *queue) {
 		q.timer.Reset(q.front.due - now)
 	default:
 		q.timer = nil
-		delete(l.timers.queues, q.wait)
+		l.timers.forget(q)
 	}
 	l.mu.Unlock()
 	var dump []byte
@@ -139,7 +161,7 @@ func (r *run) alarm(t machine.Timer, wait time.Duration) {
 
 // hasBeaten reports whether there was a heartbeat within the time allowed, and
 // then sets the alarm for the next.
-func (r *run) hasBeaten(set uint) bool {
+func (r *run) hasBeaten(set uint32) bool {
 	l := r.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,7 +178,7 @@ func (r *run) hasBeaten(set uint) bool {
 }
 
 // fire brings the news of a timer, unless it was set anew or cleared meanwhile.
-func (l *life) fire(r *run, t machine.Timer, set uint, dump []byte) {
+func (l *life) fire(r *run, t machine.Timer, set uint32, dump []byte) {
 	if t == machine.BeatTimer {
 		dump = allStacks() // to show where it hangs
 	}

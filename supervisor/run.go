@@ -25,12 +25,12 @@ type run struct {
 	number   uint64
 	restarts int
 	beat     atomic.Int64
-	graced   atomic.Bool // it has asked for its grace
 
 	// Its one timer: an entry of life.timers, or an alarm of its own. Under the
 	// lock of life, as all below.
 	deadline
 
+	graced  atomic.Bool // it has asked for its grace; also read without the lock
 	ready   bool
 	ended   bool
 	cause   error // why it was stopped, or that it has ended; else nil
