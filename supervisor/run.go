@@ -218,46 +218,55 @@ func (r *run) inside() *life {
 }
 
 // loop runs a child, and runs it again on the same goroutine as long as it is
-// restarted without a pause.
+// restarted without a pause. What follows the return of Run is done here and not
+// in a deferred function, below it: so it fits into the stack that a goroutine
+// begins with, also where it starts or stops the next child.
 func (r *run) loop() {
 	for r != nil {
-		r = r.once([2]*run{r})
+		err, returned := r.once([2]*run{r})
+		if !returned {
+			return
+		}
+		out, judged := r.judge(err)
+		if !judged {
+			return
+		}
+		r = r.exited(out, true)
 	}
 }
 
-// once calls Run, and brings the news of its end. The name and the argument of
-// this function are how the goroutine of a run is found among all stacks. An
-// array, as that is handed over in memory: the receiver comes in a register, and
-// what a traceback prints of it is not to be relied on.
+// once calls Run. If that does not return, it brings the news of its end itself.
+// The name and the argument of this function are how the goroutine of a run is
+// found among all stacks. An array, as that is handed over in memory: the receiver
+// comes in a register, and what a traceback prints of it is not to be relied on.
 //
 //go:noinline
-func (r *run) once(_ [2]*run) (next *run) {
-	var (
-		err      error
-		returned bool
-	)
-	defer func() {
-		switch {
-		case returned:
-		case r.life.passPanics:
-			// To recover would tell a panic from Goexit, and stop the panic.
-			if panicking() {
-				return // the process is about to crash: nobody is to hear of less
-			}
-			err = child.ErrGoexit
-		default:
-			// A panic may have come in the middle of a Goexit, which goes on after
-			// the recovering: this goroutine is not to be relied on.
-			err = child.ErrGoexit
-			if v := recover(); v != nil {
-				err = child.Recovered(v)
-			}
-		}
-		next = r.leave(err, returned)
-	}()
+func (r *run) once(_ [2]*run) (err error, returned bool) {
+	defer r.unwound(&returned)
 	err = r.life.surrounded(r.spec.Run)(r)
 	returned = true
-	return nil
+	return err, true
+}
+
+// unwound is deferred, for a Run that panics or calls Goexit.
+func (r *run) unwound(returned *bool) {
+	if *returned {
+		return
+	}
+	err := child.ErrGoexit
+	switch {
+	case !r.life.passPanics:
+		if v := recover(); v != nil {
+			err = child.Recovered(v)
+		}
+	case panicking(): // to recover would tell, and would stop the panic
+		return // the process is about to crash: nobody is to hear of less
+	}
+	// A panic may have come in the middle of a Goexit, which goes on after the
+	// recovering: this goroutine is not to be relied on.
+	if out, judged := r.judge(err); judged {
+		r.exited(out, false)
+	}
 }
 
 // panicking reports whether the deferred function that calls it was called by a
@@ -269,26 +278,30 @@ func panicking() bool {
 	return caller.Function == "runtime.gopanic"
 }
 
-// leave ends the contexts of a run that has returned, judges its end and brings
-// the news. It returns the run that this goroutine is to go on with, or nil; with
-// lives false the goroutine is about to end, and takes nothing on.
-func (r *run) leave(err error, lives bool) (next *run) {
-	out := machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit} // if judging calls Goexit
-	judged := false                                                     // or panics
+// judge says what the end of a run counts as. That may call what is the user's,
+// Decide and the methods of errors. If it panics or calls Goexit, that is a failure,
+// and judge itself brings the news of it.
+func (r *run) judge(err error) (out machine.Outcome, judged bool) {
+	decide := r.spec.Decide
+	if decide == nil && err == nil && !r.graced.Load() {
+		return machine.Outcome{Kind: machine.Normal}, true
+	}
 	defer func() {
+		if judged {
+			return
+		}
+		out = machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit}
 		if v := recover(); v != nil {
 			out.Err = child.Recovered(v)
 		}
-		next = r.exited(out, lives && judged)
+		r.exited(out, false)
 	}()
-	if decide := r.spec.Decide; decide != nil || r.graced.Load() {
+	if decide != nil || r.graced.Load() {
 		if stopped := r.end(); !stopped && decide != nil {
 			err = decide(err)
 		}
 	}
-	out = classify(err)
-	judged = true
-	return nil
+	return classify(err), true
 }
 
 // end ends the contexts of a run that has returned, and reports whether it was
@@ -317,9 +330,13 @@ func (r *run) hasEnded() (stopped bool) {
 	return false
 }
 
-// exited brings the news. Before anybody hears of it the context has ended. Of a
-// run that is asked to stop just now, and has returned already, the cause may be
-// context.Canceled then, for what it has started: that is not worth a lock.
+// exited brings the news of an end. It returns the run that this goroutine is to go
+// on with, or nil; with lives false the goroutine is about to end, and takes
+// nothing on.
+//
+// Before anybody hears of it the context has ended. Of a run that is asked to stop
+// just now, and has returned already, the cause may be context.Canceled then, for
+// what it has started: that is not worth a lock.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	if r.Err() == nil {
 		r.cancel(context.Canceled)
