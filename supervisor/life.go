@@ -140,6 +140,7 @@ const (
 	hastenNested
 	haltNested
 	retryNow
+	goOn // has no run
 )
 
 // do visits the machine with an event.
@@ -206,6 +207,8 @@ func (l *life) perform(s *step, acts []machine.Action) {
 				what = haltNested
 			}
 			s.leave(task{what, r})
+		case machine.GoOn:
+			s.leave(task{what: goOn})
 		case machine.Answer:
 			a.Waiter.Who.(*call).answer(l.answer(a))
 		case machine.Tell:
@@ -224,7 +227,8 @@ func (l *life) perform(s *step, acts []machine.Action) {
 }
 
 // settle does what perform has noted. A retry without a pause is an event of
-// its own, so it comes back to the lock here: a loop, never a recursion.
+// its own, and so is each stretch of a crew, so it comes back to the lock here: a
+// loop, never a recursion.
 func (l *life) settle(s *step) {
 	for i := 0; i < s.n; i++ {
 		switch t := s.left(i); t.what {
@@ -243,6 +247,13 @@ func (l *life) settle(s *step) {
 		case retryNow:
 			l.mu.Lock()
 			l.perform(s, l.m.Timer(t.run.child, t.run.number, machine.RetryTimer, l.now()))
+			l.mu.Unlock()
+		case goOn:
+			if i == s.n-1 { // as it mostly is: the room is used again
+				s.n, s.more, i = 0, s.more[:0], -1
+			}
+			l.mu.Lock()
+			l.perform(s, l.m.More(l.now()))
 			l.mu.Unlock()
 		}
 	}

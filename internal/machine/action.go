@@ -32,6 +32,7 @@ const (
 	Disarm                    // clear it
 	Ask                       // ask the child's backoff for the next delay; answer with Delay
 	Abandon                   // the run is left to itself
+	GoOn                      // there is more of the same to do: come back with More
 	Hasten                    // a nested supervisor: ask all that is left to stop, now
 	Halt                      // a nested supervisor: end now, leave behind what does not
 	Answer                    // give a caller its answer

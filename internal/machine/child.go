@@ -161,7 +161,7 @@ func (m *Machine) link(c *Child) {
 // remove forgets a child that is at rest. The lane steps off it.
 func (m *Machine) remove(c *Child) {
 	if m.cur == c {
-		if m.lane == down {
+		if m.lane == down && m.conf.Strategy.Ordered() {
 			m.cur = c.prev
 		} else {
 			m.cur = c.next

@@ -44,7 +44,8 @@ func (m *Machine) close(end End) {
 	}
 	m.leader, m.lane, m.from, m.cur = nil, down, m.first, m.last
 	if !m.conf.Strategy.Ordered() {
-		m.cancelAll()
+		m.cur = m.first
+		m.walk()
 	}
 }
 

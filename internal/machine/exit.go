@@ -136,7 +136,7 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	case retry:
 		c.origin, c.charged, c.healthy, c.reason = originAuto, false, false, out.Err
 		m.setState(c, child.Waiting)
-		if m.lane == up && m.cur == c {
+		if m.reached(c) {
 			m.dissolve(c)
 		}
 		m.wait(c)
@@ -146,7 +146,7 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 		m.setState(c, child.Stopped)
 		m.close(End{Kind: EndStart, Child: c, Err: out.Err})
 	default:
-		if m.lane == up && m.cur == c { // what comes after it is not to start without it
+		if m.reached(c) { // what comes after it is not to start without it
 			m.dissolve(c)
 			m.tellLeft(c)
 		}

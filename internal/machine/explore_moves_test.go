@@ -74,6 +74,12 @@ func (w *world) moves() []move {
 			})
 		}
 	}
+	if w.more > 0 {
+		add("more", func(w *world) {
+			w.more--
+			w.do("more", func() []Action { return w.m.More(0) })
+		})
+	}
 	if w.m.phase == Closing && w.scene.halts {
 		add("hasten", func(w *world) { w.do("hasten", func() []Action { return w.m.Hasten(0) }) })
 		add("halt", func(w *world) { w.do("halt", func() []Action { return w.m.Halt(0) }) })

@@ -222,7 +222,7 @@ func (w *world) stuck(int) string {
 
 // busy reports whether something is bound to happen.
 func (w *world) busy() bool {
-	if len(w.asked) > 0 {
+	if len(w.asked) > 0 || w.more > 0 {
 		return true
 	}
 	for _, t := range w.timers {

@@ -45,12 +45,14 @@ type world struct {
 	failure string
 	upSeen  bool
 	over    bool
+	more    int  // how often More is still to come
 	upTold  bool // the Ready of this world's own run was brought to the world above
 	trace   []string
 }
 
 func newWorld(s *scene) *world {
 	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}}
+	w.m.stretch = 1
 	w.do("boot", func() []Action { return w.m.Boot(s.specs, 0) })
 	return w
 }
@@ -171,7 +173,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 		note(c)
 	}
 	m := w.m
-	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind))
+	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.more)
 	flag(m.suspended, m.ended != nil, w.upTold)
 	for _, c := range order {
 		h.WriteString(c.Name())
@@ -337,6 +339,8 @@ func (w *world) carryOut(a Action) {
 			w.fail("a caller gets one answer: caller %d got another", who)
 		}
 		delete(w.waiting, who)
+	case GoOn:
+		w.more++
 	case IsUp:
 		w.upSeen = true
 	case IsOver:

@@ -32,6 +32,12 @@ func (m *Machine) disarmRetry(c *Child) {
 // advance moves the lane on as far as it gets: down until a child has to be
 // waited for, then up until a child has to be waited for.
 func (m *Machine) advance() {
+	if !m.conf.Strategy.Ordered() { // a crew walks at events of its own
+		if m.phase == Closing && m.live == 0 {
+			m.over()
+		}
+		return
+	}
 	for {
 		was := m.lane
 		switch was {
@@ -49,12 +55,6 @@ func (m *Machine) advance() {
 // goDown asks marked children to stop, the last first, and waits for each.
 func (m *Machine) goDown() {
 	closing := m.phase == Closing
-	if closing && !m.conf.Strategy.Ordered() {
-		if m.live == 0 {
-			m.over()
-		}
-		return
-	}
 	for m.cur != nil && (closing || m.from != nil && m.cur.seq >= m.from.seq) {
 		c := m.cur
 		if c.alive() && (closing || c.taken || c.state == child.Stopping) {
@@ -104,6 +104,11 @@ func (m *Machine) goUp() {
 	if m.phase == Booting {
 		m.isUp()
 	}
+}
+
+// reached reports whether a lane on its way up has come to c, and waits for it.
+func (m *Machine) reached(c *Child) bool {
+	return m.lane == up && m.cur == c && m.conf.Strategy.Ordered()
 }
 
 // dissolve ends a group operation whose start has stuck at c: what was to follow

@@ -88,6 +88,7 @@ type Machine struct {
 	supers  int // children in which a supervisor runs or ran
 
 	booting   int // declared children whose first start is not settled
+	stretch   int // see crew.go; less in tests
 	suspended bool
 	ended     *Child // significant child that ended while booting
 	endedErr  error
@@ -99,9 +100,10 @@ type Machine struct {
 // New returns a machine that has not booted yet.
 func New(conf Config) *Machine {
 	return &Machine{
-		conf:   conf,
-		window: conf.Intensity.NewWindow(),
-		names:  make(map[string]*Child),
+		conf:    conf,
+		window:  conf.Intensity.NewWindow(),
+		names:   make(map[string]*Child),
+		stretch: stretch,
 	}
 }
 
@@ -135,19 +137,15 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
 	for i := range specs {
 		c := m.append(new(Child), &specs[i], originBoot)
 		c.Declared = true
-		c.boot = true
+		c.boot, c.taken = true, true
 		m.booting++
 	}
+	m.lane, m.cur = up, m.first
 	if m.conf.Strategy.Ordered() {
-		for c := m.first; c != nil; c = c.next {
-			c.taken = true
-		}
-		m.lane, m.from, m.cur = up, m.first, m.first
+		m.from = m.first
 		return m.finish()
 	}
-	for c := m.first; c != nil; c = c.next {
-		m.launch(c, false)
-	}
+	m.walk()
 	if m.booting == 0 {
 		m.isUp()
 	}

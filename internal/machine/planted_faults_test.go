@@ -32,7 +32,7 @@ var plantedFaults = []plantedFault{
 	{"a crash is charged", "restart.go", "\tif !m.charge(c) {\n\t\tm.giveUp(EndIntensity, c, err)\n\t\treturn\n\t}\n\tc.charged, c.reason", "\tc.charged, c.reason"},
 	{"who gives up ends", "close.go", "\tm.close(End{Kind: kind, Child: c, Err: err})", "\t_ = End{Kind: kind, Child: c, Err: err}"},
 	{"a backoff is asked once at a time", "restart.go", "if !c.asking {", "if true {"},
-	{"a stop that is abandoned leaves the run", "restart.go", "\tm.emit(Action{Kind: Abandon, Child: c, Run: c.run})\n", ""},
+	{"a stop that is abandoned leaves the run", "restart.go", "\tm.emit(Abandon, c)\n", ""},
 	{"a group stops before it starts", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = up, from\n"},
 	{"a group stops in reverse order", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = down, to\n\tfor x := from; x != nil; x = x.next {\n\t\tif x.alive() && x.state != child.Stopping {\n\t\t\tm.cancel(x, WhySibling)\n\t\t}\n\t}\n"},
 	{"the lane waits for each that stops", "lane.go", "\t\t\tif c.alive() {\n\t\t\t\treturn\n\t\t\t}\n", ""},
@@ -43,6 +43,9 @@ var plantedFaults = []plantedFault{
 	{"an end answers those who wait for a start", "close.go", "\t\t\tm.answer(c, true, ErrNotRunning)\n", ""},
 	{"an end takes waiting children off", "close.go", "\t\tif c.state == child.Waiting {\n\t\t\tm.setState(c, child.Stopped)", "\t\tif false {\n\t\t\tm.setState(c, child.Stopped)"},
 	{"a removed child leaves the lane", "child.go", "\t\t\tm.cur = c.next\n", "\t\t\tm.cur = nil\n"},
+	{"a crew goes on where it was", "crew.go", "\t\t\tm.emit(GoOn, nil)\n", ""},
+	{"a crew is stopped to the last", "crew.go", "\t\tm.cur = c.next // a stop that does not wait may remove c\n", "\t\tif m.cur = c.next; m.lane == down {\n\t\t\tm.cur = nil\n\t\t}\n"},
+	{"a crew that is suspended does not start", "crew.go", " || m.lane == up && m.suspended", ""},
 	{"a removed name is free", "child.go", "\tdelete(m.names, c.Name())\n", ""},
 	{"counts of the alive", "child.go", "\tm.live += count(c.alive())\n", "\tm.live += count(c.state == child.Running)\n"},
 	{"a state takes its timer with it", "child.go", "\tm.disarm(c)\n\tm.live -=", "\tm.live -="},
@@ -51,7 +54,7 @@ var plantedFaults = []plantedFault{
 	{"a stop takes back a restart", "request.go", "\tcase child.Stopping:\n\t\tc.then, c.taken = to, false\n", "\tcase child.Stopping:\n\t\tc.taken = false\n"},
 	{"a stop that takes long is abandoned", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested:\n"},
 	{"a supervisor inside is halted in its time", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested || left <= 0:\n\t\t\tm.abandon(c)"},
-	{"a boot waits for the delay of the child it has come to", "restart.go", "if m.phase == Booting && m.lane == up && m.cur == c {\n\t\tm.leader = c", "if false {\n\t\tm.leader = c"},
+	{"a boot waits for the delay of the child it has come to", "restart.go", "if m.phase == Booting && m.reached(c) {\n\t\tm.leader = c", "if false {\n\t\tm.leader = c"},
 }
 
 // TestPlantedFaultsAreFound builds the package with each fault in turn, and

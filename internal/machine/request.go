@@ -152,6 +152,7 @@ func (m *Machine) Resume(now time.Duration) []Action {
 				}
 			}
 		}
+		m.walk()
 	}
 	return m.finish()
 }

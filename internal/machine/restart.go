@@ -97,7 +97,7 @@ func (m *Machine) tellRestart(c *Child, wait time.Duration) {
 // wait puts a Waiting child on its backoff, or, without one, has its retry come
 // as an event of its own. A boot that has come to c waits with it.
 func (m *Machine) wait(c *Child) {
-	if m.phase == Booting && m.lane == up && m.cur == c {
+	if m.phase == Booting && m.reached(c) {
 		m.leader = c
 	}
 	if !c.policy {
@@ -141,7 +141,7 @@ func (m *Machine) due(c *Child) {
 		m.tellRestart(c, 0)
 	}
 	if m.alone() {
-		if m.lane == up && m.cur == c { // a boot waits for it
+		if m.reached(c) { // a boot waits for it
 			m.leader = nil
 			c.taken = false
 		}

@@ -57,8 +57,12 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 		c.policy = c.Spec.Backoff != nil || conf.Backoff
 		m.link(c)
 	}
-	if m.lane != idle { // the marks stay; the order in which to serve them is new
+	switch { // the marks stay; the order in which to serve them is new
+	case m.lane == idle:
+	case conf.Strategy.Ordered():
 		m.lane, m.from, m.cur = down, m.first, m.last
+	default:
+		m.cur = m.first
 	}
 	return m.finish(), nil
 }

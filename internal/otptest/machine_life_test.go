@@ -99,6 +99,8 @@ func (l *life) do(actions []machine.Action) {
 			l.report(a)
 		case machine.Answer:
 			l.answer(a)
+		case machine.GoOn:
+			l.tree.later(func() { l.do(l.machine.More(l.tree.now)) })
 		case machine.IsUp:
 			l.isUp()
 		case machine.IsOver:

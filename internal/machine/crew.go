@@ -1,0 +1,48 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// A crew is the children of an Independent supervisor. They start and stop side
+// by side, and there may be a hundred thousand of them. So a lock is not to be held
+// until the last has been asked: the lane walks over a crew in stretches, from the
+// front, and between two of them other events may come.
+
+// stretch is how many children are started or stopped in one go.
+const stretch = 256
+
+// More goes on with the start or the stop of a crew. It is what the action
+// GoOn asks for; if there is nothing to go on with it changes nothing.
+func (m *Machine) More(now time.Duration) []Action {
+	m.begin(now)
+	m.walk()
+	return m.finish()
+}
+
+// walk starts those of a crew that are marked, or at the end stops those that are
+// alive, as many as are due in one go.
+func (m *Machine) walk() {
+	if m.conf.Strategy.Ordered() || m.lane == up && m.suspended {
+		return
+	}
+	for n := 0; m.cur != nil; n++ {
+		if n == m.stretch {
+			m.emit(GoOn, nil)
+			return
+		}
+		c := m.cur
+		m.cur = c.next // a stop that does not wait may remove c
+		switch {
+		case m.lane == down && c.alive() && c.state != child.Stopping:
+			m.cancel(c, WhyClosing)
+		case m.lane == up && c.taken:
+			m.launch(c, c.origin == originAuto)
+		}
+	}
+	if m.lane == up {
+		m.lane = idle
+	}
+}
