@@ -95,7 +95,12 @@ func (c *Child) holds() bool {
 func (m *Machine) First() *Child { return m.first }
 
 // Child returns the child of that name, or nil.
-func (m *Machine) Child(name string) *Child { return m.names[name] }
+func (m *Machine) Child(name string) *Child {
+	if c := m.names[name]; c != nil && c.linked {
+		return c
+	}
+	return nil
+}
 
 // Phase returns where the supervisor is in its life.
 func (m *Machine) Phase() Phase { return m.phase }
@@ -181,7 +186,9 @@ func (m *Machine) remove(c *Child) {
 		m.last = c.prev
 	}
 	c.prev, c.next, c.linked = nil, nil, false
-	delete(m.names, c.Name())
+	if m.phase != Closing { // else over clears them all at once
+		delete(m.names, c.Name())
+	}
 	m.specs--
 	m.supers -= count(c.Super)
 	m.tell(Removed, c, nil)

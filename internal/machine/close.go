@@ -102,5 +102,11 @@ func (m *Machine) Halt(now time.Duration) []Action {
 func (m *Machine) over() {
 	m.phase, m.since = Over, m.now
 	m.lane, m.cur, m.from = idle, nil, nil
+	if len(m.names) != m.specs { // some were removed at the end
+		m.names = make(map[string]*Child, m.specs)
+		for c := m.first; c != nil; c = c.next {
+			m.names[c.Name()] = c
+		}
+	}
 	m.emit(IsOver, nil)
 }

@@ -46,7 +46,7 @@ var plantedFaults = []plantedFault{
 	{"a crew goes on where it was", "crew.go", "\t\t\tm.emit(GoOn, nil)\n", ""},
 	{"a crew is stopped to the last", "crew.go", "\t\tm.cur = c.next // a stop that does not wait may remove c\n", "\t\tif m.cur = c.next; m.lane == down {\n\t\t\tm.cur = nil\n\t\t}\n"},
 	{"a crew that is suspended does not start", "crew.go", " || m.lane == up && m.suspended", ""},
-	{"a removed name is free", "child.go", "\tdelete(m.names, c.Name())\n", ""},
+	{"a removed name is free", "child.go", "\t\tdelete(m.names, c.Name())\n", ""},
 	{"counts of the alive", "child.go", "\tm.live += count(c.alive())\n", "\tm.live += count(c.state == child.Running)\n"},
 	{"a state takes its timer with it", "child.go", "\tm.disarm(c)\n\tm.live -=", "\tm.live -="},
 	{"suspended means no starts", "restart.go", "\tif m.suspended {\n\t\tm.hold(c)\n\t\treturn\n\t}\n", "\tif m.suspended {\n\t\treturn\n\t}\n"},
