@@ -1,19 +1,27 @@
 package supervisor
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
 // deadlines are the timers of a life whose lengths few children differ in: start
 // timeouts, stop timeouts, slow starts. Those of one length fall due in the order
-// in which they were set, so a queue with one timer, for the first, serves them
-// all: setting and clearing costs no timer, also for a hundred thousand children
-// that are asked to stop at once.
+// in which they were set, so they stand in a queue; and one timer, for the first of
+// all queues, serves them all. Setting and clearing costs no timer, also for a
+// hundred thousand children that are asked to stop at once.
 type deadlines struct {
-	queues map[time.Duration]*queue
-	latest [machine.StopTimer + 1]*queue // that each kind of timer was put into last: mostly the next, too
+	slow, stop queue // of the lengths that most children have
+	others     map[time.Duration]*queue
+	latest     [machine.StopTimer + 1]*queue // that each kind was put into last: mostly the next, too
+
+	timer *time.Timer // nil: none was set yet
+	at    time.Duration
+	set   bool // it will go off at that time
 }
 
 // A deadline is a run's entry in a queue.
@@ -29,7 +37,6 @@ type deadline struct {
 type queue struct {
 	wait        time.Duration
 	front, back *run
-	timer       *time.Timer
 }
 
 // arm sets the timer of r, in place of any other. Under the lock of l.
@@ -48,26 +55,45 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 		q.front = r
 	}
 	q.back = r
-	if q.timer == nil {
-		q.timer = time.AfterFunc(wait, func() { l.expire(q) })
-	}
+	d.wake(l, r.due, l.m.Now())
 }
 
 // queue returns the queue of that length.
 func (d *deadlines) queue(wait time.Duration) *queue {
-	q := d.queues[wait]
+	switch wait {
+	case machine.SlowStartAfter:
+		d.slow.wait = wait
+		return &d.slow
+	case child.DefaultStopTimeout:
+		d.stop.wait = wait
+		return &d.stop
+	}
+	q := d.others[wait]
 	if q == nil {
-		if d.queues == nil {
-			d.queues = make(map[time.Duration]*queue)
+		if d.others == nil {
+			d.others = make(map[time.Duration]*queue)
 		}
 		q = &queue{wait: wait}
-		d.queues[wait] = q
+		d.others[wait] = q
 	}
 	return q
 }
 
-// disarm clears the timer of r, of either kind. Under the lock of its life. The
-// queue's own timer stays: when it goes off it looks who is in front.
+// wake has the timer go off at that time, or before. One that is set for a deadline
+// that was cleared stays: when it goes off, expire looks what is due.
+func (d *deadlines) wake(l *life, at, now time.Duration) {
+	switch {
+	case d.set && d.at <= at:
+		return
+	case d.timer == nil:
+		d.timer = time.AfterFunc(at-now, l.expire)
+	default:
+		d.timer.Reset(at - now)
+	}
+	d.at, d.set = at, true
+}
+
+// disarm clears the timer of r, of either kind. Under the lock of its life.
 func (d *deadlines) disarm(r *run) {
 	r.set++
 	if own := r.has().own; own != nil {
@@ -90,58 +116,68 @@ func (d *deadlines) disarm(r *run) {
 	r.queue, r.before, r.after = nil, nil, nil
 }
 
-// stop clears all timers, at the end of a life.
-func (d *deadlines) stop() {
-	for _, q := range d.queues {
-		if q.timer != nil {
-			q.timer.Stop()
-		}
+// end clears all timers, at the end of a life.
+func (d *deadlines) end() {
+	if d.timer != nil {
+		d.timer.Stop()
 	}
-	d.queues = nil
-	clear(d.latest[:])
+	*d = deadlines{}
 }
 
-// forget lets go of a queue that is empty, and has no timer any more.
-func (d *deadlines) forget(q *queue) {
-	delete(d.queues, q.wait)
-	for t, latest := range d.latest {
-		if latest == q {
-			d.latest[t] = nil
-		}
-	}
+// An expiry is a deadline that was due: late news if the run's was set anew since.
+type expiry struct {
+	run   *run
+	timer machine.Timer
+	set   uint32
+	due   time.Duration
+	wait  time.Duration
 }
 
-// expire takes from the queue what is due, and sets its timer for the next.
-func (l *life) expire(q *queue) {
-	type entry struct {
-		run *run
-		t   machine.Timer
-		set uint32
+// due takes from the front of the queues whatever is due, and has the timer go off
+// for what stands in front then. They are in the order in which they were due.
+func (d *deadlines) due(l *life, now time.Duration) (due []expiry) {
+	d.set = false
+	look := func(q *queue) {
+		for r := q.front; r != nil && r.due <= now; r = q.front {
+			d.disarm(r)
+			due = append(due, expiry{r, r.timer, r.set, r.due, q.wait})
+		}
+		if q.front != nil {
+			d.wake(l, q.front.due, now)
+		}
 	}
-	var due []entry
-	stuck := false
+	look(&d.slow)
+	look(&d.stop)
+	for wait, q := range d.others {
+		if look(q); q.front == nil {
+			delete(d.others, wait)
+			for t, latest := range d.latest {
+				if latest == q {
+					d.latest[t] = nil
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(due, func(a, b expiry) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.wait, b.wait))
+	})
+	return due
+}
+
+// expire is what the timer of a life's deadlines calls.
+func (l *life) expire() {
+	var due []expiry
 	l.mu.Lock()
-	now := l.now()
-	for r := q.front; r != nil && r.due <= now; r = q.front {
-		l.timers.disarm(r)
-		due = append(due, entry{r, r.timer, r.set})
-		stuck = stuck || r.timer == machine.StopTimer
-	}
-	switch {
-	case l.isOver():
-	case q.front != nil:
-		q.timer.Reset(q.front.due - now)
-	default:
-		q.timer = nil
-		l.timers.forget(q)
+	if !l.isOver() {
+		due = l.timers.due(l, l.now())
 	}
 	l.mu.Unlock()
 	var dump []byte
-	if stuck {
+	if slices.ContainsFunc(due, func(e expiry) bool { return e.timer == machine.StopTimer }) {
 		dump = allStacks()
 	}
 	for _, e := range due {
-		l.fire(e.run, e.t, e.set, dump)
+		l.fire(e.run, e.timer, e.set, dump)
 	}
 }
 

@@ -25,6 +25,7 @@ type life struct {
 	sup        *Supervisor
 	parent     *run // the run that the supervisor is the inside of; nil at the root
 	tree       *tree
+	own        tree // of a root: that is its tree
 	path       string
 	base       context.Context // what the contexts of runs are made of: values only
 	began      time.Time
@@ -62,7 +63,7 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 		l.around = []around{spec.Around}
 	}
 	if parent == nil {
-		l.tree = new(tree)
+		l.tree = &l.own
 		l.log = newLogger(spec.Logger)
 		return l
 	}
@@ -337,7 +338,7 @@ func (l *life) end() {
 			timer.Stop()
 		}
 	}
-	l.timers.stop()
+	l.timers.end()
 	left := l.stopErr()
 	if stop, ok := left.(*StopError); ok {
 		stop.auto = l.m.End().Kind == machine.EndAuto

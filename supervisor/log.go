@@ -15,7 +15,7 @@ import (
 // a moment, so that the last lines are not lost with the process.
 type logger struct {
 	to    *slog.Logger
-	queue *subscription
+	queue subscription
 	want  atomic.Uint32 // the kinds whose level is enabled
 }
 
@@ -27,7 +27,7 @@ func newLogger(to *slog.Logger) *logger {
 		to = slog.Default()
 	}
 	l := &logger{to: to}
-	l.queue = &subscription{f: l.write, kinds: allKinds}
+	l.queue.f, l.queue.kinds = l.write, allKinds
 	l.look()
 	return l
 }
@@ -36,9 +36,9 @@ func newLogger(to *slog.Logger) *logger {
 // each event but at the start, and whenever something is written.
 func (l *logger) look() {
 	var want kinds
-	for kind := EventKind(1); kind.valid(); kind++ {
-		if l.enabled(kind.mostSevere()) {
-			want |= kind.set()
+	for _, level := range [...]slog.Level{slog.LevelDebug, slog.LevelWarn, slog.LevelError} {
+		if l.enabled(level) {
+			want |= ofSeverity[level]
 		}
 	}
 	l.want.Store(uint32(want))
@@ -64,8 +64,12 @@ func (l *logger) write(e Event) {
 // a log of their own, is written, or for flushWait.
 func (l *life) flush() {
 	l.tree.mu.Lock()
-	logs := append(slices.Clone(l.tree.logs), l.log)
+	logs := slices.Clone(l.tree.logs)
 	l.tree.mu.Unlock()
+	if len(logs) == 0 && !l.log.queue.waits() {
+		return
+	}
+	logs = append(logs, l.log)
 	timer := time.NewTimer(flushWait)
 	defer timer.Stop()
 	for _, log := range logs {
@@ -110,6 +114,15 @@ func (e *Event) level() slog.Level {
 	}
 	return e.Kind.mostSevere()
 }
+
+// ofSeverity are the kinds whose events may have a level, and no higher one.
+var ofSeverity = func() map[slog.Level]kinds {
+	of := make(map[slog.Level]kinds)
+	for kind := EventKind(1); kind.valid(); kind++ {
+		of[kind.mostSevere()] |= kind.set()
+	}
+	return of
+}()
 
 // mostSevere is the highest level that an event of the kind may have.
 func (k EventKind) mostSevere() slog.Level {

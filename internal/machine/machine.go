@@ -95,29 +95,32 @@ type Machine struct {
 	end       End
 
 	out []Action
+	few [6]Action // as many as most events lead to, so that they cost no memory
 }
 
 // New returns a machine that has not booted yet.
 func New(conf Config) *Machine {
-	return &Machine{
+	m := &Machine{
 		conf:    conf,
 		window:  conf.Intensity.NewWindow(),
 		names:   make(map[string]*Child),
 		stretch: stretch,
 	}
+	m.out = m.few[:0]
+	return m
 }
 
 // begin opens the handling of an event.
 func (m *Machine) begin(now time.Duration) {
 	m.now = now
 	if cap(m.out) > mostKept {
-		m.out = nil
+		m.out = m.few[:]
 	}
 	m.out = m.out[:0]
 }
 
-// mostKept is how many actions there is room for from one event to the next. A
-// crew that started or stopped at once has had many times more.
+// mostKept is how many actions there is room for from one event to the next. The
+// end of a supervisor whose children all wait may lead to many times more.
 const mostKept = 1024
 
 // finish closes the handling of an event.
