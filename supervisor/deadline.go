@@ -219,10 +219,10 @@ func (l *life) fire(r *run, t machine.Timer, set uint32, dump []byte) {
 		dump = allStacks() // to show where it hangs
 	}
 	var s step
-	l.mu.Lock()
+	now := l.enter()
 	if r.set == set {
 		l.dump = dump
-		l.perform(&s, l.m.Timer(r.child, r.number, t, l.now()))
+		l.perform(&s, l.m.Timer(r.child, r.number, t, now))
 		l.dump = nil
 	}
 	l.mu.Unlock()

@@ -79,16 +79,6 @@ var eventNames = [...]string{
 	EventSlowStart: "slow-start", EventGaveUp: "gave-up",
 }
 
-// eventOf maps the machine's notes; the other kinds do not come from it.
-var eventOf = [...]EventKind{
-	machine.Starting: EventStarting, machine.Ready: EventReady, machine.Failed: EventFailed,
-	machine.Restarting: EventRestarting, machine.Completed: EventCompleted,
-	machine.Stopping: EventStopping, machine.Stopped: EventStopped,
-	machine.Abandoned: EventAbandoned, machine.LateExit: EventLateExit,
-	machine.Removed: EventRemoved, machine.Hung: EventHung,
-	machine.SlowStart: EventSlowStart, machine.GaveUp: EventGaveUp,
-}
-
 // String returns the name, as "late-exit".
 func (k EventKind) String() string {
 	if k.valid() {
@@ -129,9 +119,10 @@ const allKinds kinds = 1<<len(eventNames) - 2
 const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGaveUp |
 	1<<EventLateExit | 1<<EventError | 1<<EventUnready
 
-// tell publishes what the machine tells, of a kind that somebody wants. Under the
-// lock.
-func (l *life) tell(kind EventKind, a *machine.Action) {
+// tell publishes what the machine tells; it tells but what somebody wants. Under
+// the lock.
+func (l *life) tell(a *machine.Action) {
+	kind := EventKind(a.Note) // their numbers are the same
 	c := a.Child
 	e := Event{Kind: kind, Path: l.pathOf(c), Restarts: a.Count, Err: a.Err, Delay: a.Wait}
 	e.permanent, e.atOnce = c.Spec.Restart == child.Permanent, c.Spec.StopTimeout == child.AtOnce

@@ -82,6 +82,13 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 // sees time go forward only.
 func (l *life) now() time.Duration { return time.Since(l.began) }
 
+// enter takes the lock for an event, and returns when that is.
+func (l *life) enter() (now time.Duration) {
+	l.mu.Lock()
+	l.m.Wanted = machine.Notes(l.wanted())
+	return l.now()
+}
+
 // ordered reports whether children start and stop one after another. Upgrade
 // cannot change that.
 func (l *life) ordered() bool { return l.sup.spec().Strategy.Ordered() }
@@ -147,8 +154,8 @@ const (
 // do visits the machine with an event.
 func (l *life) do(event func(now time.Duration) []machine.Action) {
 	var s step
-	l.mu.Lock()
-	l.perform(&s, event(l.now()))
+	now := l.enter()
+	l.perform(&s, event(now))
 	l.mu.Unlock()
 	l.settle(&s)
 }
@@ -156,7 +163,6 @@ func (l *life) do(event func(now time.Duration) []machine.Action) {
 // perform does, under the lock and in order, what neither blocks nor runs user
 // code, and notes the rest.
 func (l *life) perform(s *step, acts []machine.Action) {
-	wanted := l.wanted()
 	for i := range acts {
 		a := &acts[i]
 		switch a.Kind {
@@ -213,9 +219,7 @@ func (l *life) perform(s *step, acts []machine.Action) {
 		case machine.Answer:
 			a.Waiter.Who.(*call).answer(l.answer(a))
 		case machine.Tell:
-			if kind := eventOf[a.Note]; wanted&kind.set() != 0 {
-				l.tell(kind, a)
-			}
+			l.tell(a)
 		case machine.IsUp:
 			close(l.up)
 		case machine.IsClosing:
@@ -224,7 +228,7 @@ func (l *life) perform(s *step, acts []machine.Action) {
 			l.end()
 		}
 	}
-	clear(acts) // else a child that is gone would be kept until the next event
+	l.m.Done()
 }
 
 // settle does what perform has noted. A retry without a pause is an event of
@@ -246,15 +250,15 @@ func (l *life) settle(s *step) {
 				nested.halt(t.run.cause)
 			}
 		case retryNow:
-			l.mu.Lock()
-			l.perform(s, l.m.Timer(t.run.child, t.run.number, machine.RetryTimer, l.now()))
+			now := l.enter()
+			l.perform(s, l.m.Timer(t.run.child, t.run.number, machine.RetryTimer, now))
 			l.mu.Unlock()
 		case goOn:
 			if i == s.n-1 { // as it mostly is: the room is used again
 				s.n, s.more, i = 0, s.more[:0], -1
 			}
-			l.mu.Lock()
-			l.perform(s, l.m.More(l.now()))
+			now := l.enter()
+			l.perform(s, l.m.More(now))
 			l.mu.Unlock()
 		}
 	}
@@ -389,7 +393,7 @@ func (l *life) owns(ctx context.Context) bool {
 // link makes nested the supervisor inside the run r.
 func (l *life) link(r *run, nested *life) error {
 	var s step
-	l.mu.Lock()
+	now := l.enter()
 	var err error
 	switch {
 	case r.ended:
@@ -399,7 +403,7 @@ func (l *life) link(r *run, nested *life) error {
 	default:
 		f := r.get()
 		f.nested, f.super = nested, nested.sup
-		l.perform(&s, l.m.Linked(r.child, r.number, l.now()))
+		l.perform(&s, l.m.Linked(r.child, r.number, now))
 	}
 	stopped := r.cause
 	l.mu.Unlock()
@@ -416,9 +420,9 @@ var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("t
 // unlink ends what link began.
 func (l *life) unlink(r *run) {
 	var s step
-	l.mu.Lock()
+	now := l.enter()
 	r.get().nested = nil
-	l.perform(&s, l.m.Unlinked(r.child, r.number, l.now()))
+	l.perform(&s, l.m.Unlinked(r.child, r.number, now))
 	if r.cause != nil { // what is left of the run has its stop timeout for itself
 		r.stopped = l.m.Now()
 		r.limitGrace()

@@ -108,13 +108,13 @@ func (r *run) ShouldHalt() bool { return r.Err() != nil }
 func (r *run) Ready() error {
 	l := r.life
 	var s step
-	l.mu.Lock()
+	now := l.enter()
 	err := r.cause
 	switch {
 	case err != nil:
 	case !r.ready:
 		r.ready = true
-		l.perform(&s, l.m.Ready(r.child, r.number, l.now()))
+		l.perform(&s, l.m.Ready(r.child, r.number, now))
 	case r.has().unready != nil:
 		r.few.unready = nil
 		l.publish(EventReady, r, nil)
@@ -346,7 +346,7 @@ func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	if lives {
 		s.self = r
 	}
-	l.mu.Lock()
+	now := l.enter()
 	if !r.ended {
 		r.hasEnded()
 		if r.has().grace != nil { // which was asked for in this very moment
@@ -356,7 +356,7 @@ func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	if r.has().straggler != nil {
 		l.tree.returned(r)
 	}
-	l.perform(&s, l.m.Exited(r.child, r.number, out, l.now()))
+	l.perform(&s, l.m.Exited(r.child, r.number, out, now))
 	l.mu.Unlock()
 	l.settle(&s)
 	return s.next

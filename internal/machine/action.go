@@ -54,7 +54,8 @@ const (
 	BeatTimer        // a heartbeat is due
 )
 
-// Note is what an event tells.
+// Note is what an event tells. The numbers are those of the events that the shell
+// makes of them.
 type Note uint8
 
 const (
@@ -68,10 +69,21 @@ const (
 	Abandoned                  // it did not, and is left behind
 	LateExit                   // a run that was left behind has returned
 	Removed                    // its spec is forgotten
-	Hung                       // it let its heartbeat pass
-	SlowStart                  // its start takes long
-	GaveUp                     // the supervisor gives up
+	_                          // the shell has events of its own
+	_
+	Hung      // it let its heartbeat pass
+	SlowStart // its start takes long
+	GaveUp    // the supervisor gives up
 )
+
+// Notes is a set of notes.
+type Notes uint32
+
+// Set returns the set of n alone.
+func (n Note) Set() Notes { return 1 << n }
+
+// AllNotes are the notes that a machine tells if nobody says otherwise.
+const AllNotes = ^Notes(0)
 
 // Why is the reason for a Cancel.
 type Why uint8
@@ -160,10 +172,15 @@ const SlowStartAfter = 10 * time.Second
 
 // emit adds an action, about the latest run of c. It is written in place: the
 // stack of a child that has just become ready, which may go through all of this,
-// has little room for copies.
+// has little room for copies. What is not written is zero.
 func (m *Machine) emit(k Kind, c *Child) *Action {
-	m.out = append(m.out, Action{})
-	a := &m.out[len(m.out)-1]
+	n := len(m.out)
+	if n < cap(m.out) {
+		m.out = m.out[:n+1]
+	} else {
+		m.out = append(m.out, Action{})
+	}
+	a := &m.out[n]
 	a.Kind, a.Child = k, c
 	if c != nil {
 		a.Run = c.run
@@ -171,7 +188,11 @@ func (m *Machine) emit(k Kind, c *Child) *Action {
 	return a
 }
 
+// tell publishes an event, unless nobody wants to know.
 func (m *Machine) tell(n Note, c *Child, err error) *Action {
+	if m.Wanted&n.Set() == 0 {
+		return &m.untold
+	}
 	a := m.emit(Tell, c)
 	a.Note, a.Count, a.Err = n, c.Restarts, err
 	return a

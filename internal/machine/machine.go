@@ -5,8 +5,8 @@
 //
 // Each method named after an event (Boot, Ready, Exited, Timer, Delay, Add, Stop,
 // Restart, Close and so on) takes the event and returns the actions to carry out,
-// in order. The slice is valid until the next event; whoever carries them out, the
-// shell, clears it when that is done, so that nobody is kept by it.
+// in order. The slice is valid until the next event, or until Done, by which whoever
+// carries them out, the shell, says that it has: so nobody is kept by it.
 //
 // # How it works
 //
@@ -64,6 +64,8 @@ const (
 
 // A Machine is one life of a supervisor, from its start to its end.
 type Machine struct {
+	Wanted Notes // what is to be told at the next event
+
 	conf   Config
 	phase  Phase
 	since  time.Duration // when it got into its phase
@@ -96,11 +98,14 @@ type Machine struct {
 
 	out []Action
 	few [6]Action // as many as most events lead to, so that they cost no memory
+
+	untold Action // what is written of a note that nobody wants
 }
 
 // New returns a machine that has not booted yet.
 func New(conf Config) *Machine {
 	m := &Machine{
+		Wanted:  AllNotes,
 		conf:    conf,
 		window:  conf.Intensity.NewWindow(),
 		names:   make(map[string]*Child),
@@ -112,7 +117,13 @@ func New(conf Config) *Machine {
 
 // begin opens the handling of an event.
 func (m *Machine) begin(now time.Duration) {
+	m.Done()
 	m.now = now
+}
+
+// Done says that the actions of the latest event have been carried out.
+func (m *Machine) Done() {
+	clear(m.out)
 	if cap(m.out) > mostKept {
 		m.out = m.few[:]
 	}

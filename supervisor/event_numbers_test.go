@@ -1,0 +1,25 @@
+package supervisor
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// The machine's notes become the events of the same number, without a look into
+// a table.
+func TestNotesAreTheEventsOfTheSameNumber(t *testing.T) {
+	for note, event := range map[machine.Note]EventKind{
+		machine.Starting: EventStarting, machine.Ready: EventReady, machine.Failed: EventFailed,
+		machine.Restarting: EventRestarting, machine.Completed: EventCompleted,
+		machine.Stopping: EventStopping, machine.Stopped: EventStopped,
+		machine.Abandoned: EventAbandoned, machine.LateExit: EventLateExit,
+		machine.Removed: EventRemoved, machine.Hung: EventHung,
+		machine.SlowStart: EventSlowStart, machine.GaveUp: EventGaveUp,
+	} {
+		require.Equal(t, event, EventKind(note))
+		require.Equal(t, machine.Notes(event.set()), note.Set(), "%v", event)
+	}
+}
