@@ -176,6 +176,7 @@ func (l *life) perform(s *step, acts []machine.Action) {
 		case machine.Cancel:
 			r := runOfChild(a.Child)
 			r.cause, r.stopped = l.cause(a.Why), l.m.Now()
+			r.asked.Store(true)
 			r.limitGrace()
 			s.leave(task{cancelRun, r})
 		case machine.Arm:

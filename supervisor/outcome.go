@@ -41,20 +41,24 @@ func mark(err error, out *machine.Outcome) (found bool) {
 		out.Kind = machine.Escalated
 		return true
 	}
-	for _, m := range [...]struct {
-		target error
-		kind   machine.OutcomeKind
-	}{
-		{child.ErrDone, machine.Done},
-		{child.ErrShutdown, machine.Shutdown},
-		{child.ErrIgnore, machine.Ignore},
-	} {
-		if is(err, m.target) {
-			out.Kind = m.kind
+	x, says := err.(interface{ Is(error) bool })
+	for i := range ends {
+		if end := &ends[i]; err == end.of || says && x.Is(end.of) {
+			out.Kind = end.kind
 			return true
 		}
 	}
 	return false
+}
+
+// ends are the errors that say more than "failed".
+var ends = [...]struct {
+	of   error
+	kind machine.OutcomeKind
+}{
+	{child.ErrDone, machine.Done},
+	{child.ErrShutdown, machine.Shutdown},
+	{child.ErrIgnore, machine.Ignore},
 }
 
 // mostLooked is how many errors are looked at in one. An error that wraps itself
@@ -83,13 +87,4 @@ func walk(err error, look func(error) (found bool)) {
 		return false
 	}
 	visit(err)
-}
-
-// is reports whether err itself, not what it wraps, is target.
-func is(err, target error) bool {
-	if err == target {
-		return true
-	}
-	x, ok := err.(interface{ Is(error) bool })
-	return ok && x.Is(target)
 }

@@ -142,8 +142,8 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 		return wrap(l.path+"/"+specs[0].Name, context.Cause(ctx))
 	}
 	calls := make([]*call, 0, 1)
-	for _, spec := range specs {
-		made := l.add(spec)
+	for i := range specs {
+		made := l.add(&specs[i])
 		calls = append(calls, made)
 		if l.ordered() {
 			err = made.wait(ctx)
@@ -167,7 +167,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 }
 
 // add asks for one child.
-func (l *life) add(spec child.Spec) *call {
+func (l *life) add(spec *child.Spec) *call {
 	made := newCall(l, spec.Name)
 	l.do(func(now time.Duration) (acts []machine.Action) {
 		made.child, acts = l.m.Add(spec, &made.Waiter, now)

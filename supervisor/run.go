@@ -31,6 +31,7 @@ type run struct {
 	deadline
 
 	graced  atomic.Bool // it has asked for its grace; also read without the lock
+	asked   atomic.Bool // to stop; then cause changes no more, and is also read without the lock
 	ready   bool
 	ended   bool
 	cause   error // why it was stopped, or that it has ended; else nil
@@ -334,11 +335,11 @@ func (r *run) hasEnded() (stopped bool) {
 // on with, or nil; with lives false the goroutine is about to end, and takes
 // nothing on.
 //
-// Before anybody hears of it the context has ended. Of a run that is asked to stop
-// just now, and has returned already, the cause may be context.Canceled then, for
-// what it has started: that is not worth a lock.
+// Before anybody hears of it the context has ended.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
-	if r.Err() == nil {
+	if r.asked.Load() {
+		r.cancel(r.cause) // which whoever asked may be about to do
+	} else {
 		r.cancel(context.Canceled)
 	}
 	l := r.life

@@ -129,7 +129,7 @@ func (s Spec) name() string {
 
 // childFaults returns the faults of specs as children of a supervisor with
 // the spec s at path.
-func (s Spec) childFaults(path string, specs []child.Spec) (faults []error) {
+func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
 	var seen map[string]bool
 	if len(specs) > 1 {
 		seen = make(map[string]bool, len(specs))

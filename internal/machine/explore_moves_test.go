@@ -120,7 +120,7 @@ func (w *world) requests(add func(string, func(*world))) {
 	for _, spec := range w.scene.add {
 		if w.m.Child(spec.Name) == nil {
 			request("add "+spec.Name, func(w *world, who *Waiter) []Action {
-				_, acts := w.m.Add(spec, who, 0)
+				_, acts := w.m.Add(&spec, who, 0)
 				return acts
 			})
 		}

@@ -7,8 +7,9 @@ import (
 )
 
 // Add adds a child and starts it. The waiter is answered when it is ready, or
-// with the error of its start, and then it is not kept. The spec is valid.
-func (m *Machine) Add(spec child.Spec, who *Waiter, now time.Duration) (*Child, []Action) {
+// with the error of its start, and then it is not kept. The spec is valid; it is
+// copied.
+func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) (*Child, []Action) {
 	m.begin(now)
 	var refusal error
 	switch {
@@ -28,7 +29,7 @@ func (m *Machine) Add(spec child.Spec, who *Waiter, now time.Duration) (*Child, 
 	kept := &struct {
 		Child
 		spec child.Spec
-	}{spec: spec}
+	}{spec: *spec}
 	c := m.append(&kept.Child, &kept.spec, originAdded)
 	c.await(who, true)
 	m.start(c)

@@ -108,7 +108,7 @@ func (s *stage) do(words []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, actions = m.Add(spec, &Waiter{Who: caller}, now)
+		_, actions = m.Add(&spec, &Waiter{Who: caller}, now)
 	default:
 		var err error
 		if actions, err = s.toChild(words, caller); err != nil {

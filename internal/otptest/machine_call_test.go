@@ -80,7 +80,8 @@ func (l *life) serve(step Step, r *result) {
 func (l *life) add(n *Node, name string, r *result) {
 	l.nodes[name] = n
 	l.serving = r
-	c, actions := l.machine.Add(n.ChildSpec(name), r.waiter(), l.tree.now)
+	spec := n.ChildSpec(name)
+	c, actions := l.machine.Add(&spec, r.waiter(), l.tree.now)
 	r.child = c
 	l.do(actions)
 }
