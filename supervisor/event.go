@@ -124,7 +124,11 @@ const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGa
 func (l *life) tell(a *machine.Action) {
 	kind := EventKind(a.Note) // their numbers are the same
 	c := a.Child
-	e := Event{Kind: kind, Path: l.pathOf(c), Restarts: a.Count, Err: a.Err, Delay: a.Wait}
+	if l.told.at.IsZero() { // what comes of one thing has happened at one time
+		l.told.at = time.Now()
+	}
+	l.told.path = l.pathLike(c, l.told.path) // mostly it is the same child again
+	e := Event{Time: l.told.at, Kind: kind, Path: l.told.path, Restarts: a.Count, Err: a.Err, Delay: a.Wait}
 	e.permanent, e.atOnce = c.Spec.Restart == child.Permanent, c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
 	e.Ready = r != nil && r.ready
@@ -144,7 +148,7 @@ func (l *life) tell(a *machine.Action) {
 // publish publishes an event that the machine knows nothing of. Under the lock.
 func (l *life) publish(kind EventKind, r *run, err error) {
 	if l.wanted()&kind.set() != 0 {
-		l.send(&Event{Kind: kind, Path: r.Path(), Restarts: r.restarts, Ready: r.ready, Err: err})
+		l.send(&Event{Time: time.Now(), Kind: kind, Path: r.Path(), Restarts: r.restarts, Ready: r.ready, Err: err})
 	}
 }
 
@@ -166,7 +170,7 @@ func (l *life) send(e *Event) {
 	l.tree.mu.Lock()
 	defer l.tree.mu.Unlock()
 	l.tree.seq++
-	e.Seq, e.Time = l.tree.seq, time.Now()
+	e.Seq = l.tree.seq
 	if l.log.kinds()&e.Kind.set() != 0 {
 		l.log.queue.put(e)
 	}

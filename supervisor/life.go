@@ -43,7 +43,11 @@ type life struct {
 	closing error  // the cause given to close
 	dump    []byte // the stacks of all goroutines, while a step may abandon some
 	timers  deadlines
-	budget  [2]*time.Timer // for the whole stop: to hasten, to halt
+	told    struct { // of the latest event that was published
+		path string
+		at   time.Time // zero: of none in this visit to the machine
+	}
+	budget [2]*time.Timer // for the whole stop: to hasten, to halt
 }
 
 func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
@@ -86,6 +90,7 @@ func (l *life) now() time.Duration { return time.Since(l.began) }
 func (l *life) enter() (now time.Duration) {
 	l.mu.Lock()
 	l.m.Wanted = machine.Notes(l.wanted())
+	l.told.at = time.Time{}
 	return l.now()
 }
 
