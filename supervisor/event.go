@@ -171,6 +171,10 @@ func (l *life) send(e *Event) {
 	defer l.tree.mu.Unlock()
 	l.tree.seq++
 	e.Seq = l.tree.seq
+	if e.Time.Before(l.tree.told) { // by another supervisor, which was quicker to come here
+		e.Time = l.tree.told
+	}
+	l.tree.told = e.Time
 	if l.log.kinds()&e.Kind.set() != 0 {
 		l.log.queue.put(e)
 	}

@@ -84,7 +84,7 @@ func newRun(l *life, c *machine.Child) *run {
 		}
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
-	c.Handle = r
+	c.Handle, c.Unready = r, false
 	return r
 }
 
@@ -117,7 +117,7 @@ func (r *run) Ready() error {
 		r.ready = true
 		l.perform(&s, l.m.Ready(r.child, r.number, now))
 	case r.has().unready != nil:
-		r.few.unready = nil
+		r.few.unready, r.child.Unready = nil, false
 		l.publish(EventReady, r, nil)
 	}
 	l.mu.Unlock()
@@ -132,7 +132,7 @@ func (r *run) Unready(err error) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.cause == nil {
-		r.get().unready = err
+		r.get().unready, r.child.Unready = err, true
 		r.life.publish(EventUnready, r, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -45,12 +46,36 @@ func (s *Supervisor) Children(in ...child.State) []child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make([]child.Status, 0, l.m.Specs())
+	paths := paths{base: l.path}
 	for c := l.m.First(); c != nil; c = c.Next() {
 		if len(in) == 0 || slices.Contains(in, c.State()) {
-			all = append(all, l.status(c))
+			all = append(all, l.statusAt(c, paths.of(c)))
 		}
 	}
 	return all
+}
+
+// paths makes the paths of many children in text that they share, a few dozen to a
+// piece: so they cost little, and who keeps one does not keep all.
+type paths struct {
+	base string
+	text strings.Builder
+	made int
+}
+
+func (p *paths) of(c *machine.Child) string {
+	const mostShared = 64
+	size := len(p.base) + 1 + len(c.Name())
+	if p.text.Cap()-p.text.Len() < size {
+		p.text = strings.Builder{}
+		p.text.Grow(size * min(mostShared, p.made+1)) // twice as many each time
+	}
+	p.made++
+	start := p.text.Len()
+	p.text.WriteString(p.base)
+	p.text.WriteByte('/')
+	p.text.WriteString(c.Name())
+	return p.text.String()[start:]
 }
 
 // Lookup returns the child at a path: a name, a path from this supervisor, or a
@@ -88,8 +113,8 @@ func (l *life) statusAt(c *machine.Child, path string) child.Status {
 	if c.NextStart != 0 {
 		st.NextStart = l.began.Add(c.NextStart)
 	}
-	if r := runOfChild(c); r != nil && c.State().Alive() {
-		st.Unready = r.has().unready
+	if c.Unready && c.State().Alive() {
+		st.Unready = runOfChild(c).few.unready
 	}
 	return st
 }

@@ -17,6 +17,7 @@ import (
 type tree struct {
 	mu   sync.Mutex
 	seq  uint64    // of the latest event
+	told time.Time // when that was
 	left []*run    // abandoned runs that have not returned, the first to be abandoned first
 	logs []*logger // of nested supervisors that have ended, with lines still to be written
 }

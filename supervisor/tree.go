@@ -71,25 +71,32 @@ func (l *life) self() child.Status {
 	return st
 }
 
+// inner is the life of a supervisor among children, and where it stands.
+type inner struct {
+	at   int
+	life *life
+}
+
 // branches returns the children. Locks are taken one at a time: that of a
 // supervisor is released before those below it are looked at.
 func (l *life) branches(at time.Time) []Tree {
 	l.mu.Lock()
 	all := make([]Tree, 0, l.m.Specs())
-	var below []*life
+	var below []inner
+	paths := paths{base: l.path}
 	for c := l.m.First(); c != nil; c = c.Next() {
-		t := Tree{Status: l.status(c), at: at}
-		var nested *life
-		if r := runOfChild(c); r != nil && r.has().super != nil {
-			t.Strategy, nested = r.few.super.spec().Strategy, r.few.nested
+		t := Tree{Status: l.statusAt(c, paths.of(c)), at: at}
+		if c.Super { // else the run need not be looked at
+			f := runOfChild(c).has()
+			if t.Strategy = f.super.spec().Strategy; f.nested != nil {
+				below = append(below, inner{len(all), f.nested})
+			}
 		}
-		all, below = append(all, t), append(below, nested)
+		all = append(all, t)
 	}
 	l.mu.Unlock()
-	for i, nested := range below {
-		if nested != nil {
-			all[i].Children = nested.branches(at)
-		}
+	for _, b := range below {
+		all[b.at].Children = b.life.branches(at)
 	}
 	return all
 }

@@ -12,8 +12,9 @@ import (
 type Child struct {
 	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
 
-	// Handle is the shell's; the machine does not touch it.
-	Handle any
+	// Handle and Unready are the shell's; the machine does not touch them.
+	Handle  any
+	Unready bool
 
 	LastError error
 	Restarts  int           // automatic restarts
