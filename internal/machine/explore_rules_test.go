@@ -35,6 +35,8 @@ func (w *world) checkActions(before memory, acts []Action) {
 		switch {
 		case a.Kind == Launch && before.phase >= Closing:
 			w.fail("nothing starts once the end has begun: %s", a.Child.Name())
+		case a.Kind == Launch && w.m.suspended:
+			w.fail("nothing starts while it is suspended: %s", a.Child.Name())
 		case a.Kind == Tell && a.Note == GaveUp:
 			gaveUp = true
 		}
