@@ -4,7 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 1m
 SOAK        ?= 2m
 
-.PHONY: help test lint unit demo cover explore faults scale bench fuzz soak
+.PHONY: help test lint unit demo cover explore faults scale bench compare fuzz soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -14,11 +14,14 @@ test: lint unit ## gofmt, vet, staticcheck, all tests with the race detector: wh
 lint: ## gofmt, vet, staticcheck
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt -w:" $$files; exit 1; fi
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	cd bench && $(GO) run $(STATICCHECK) ./...
 
 unit: ## all tests with the race detector, then once with 1 and 4 processors
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 ./...
+	cd bench && $(GO) test -short ./...
 	@EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks' -v ./internal/machine >explore.out || { cat explore.out; exit 1; }
 	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } \
 		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events\n", scenes, states, deep, walks, steps }' explore.out
@@ -53,6 +56,9 @@ scale: ## what one child costs among 10, 1,000 and 100,000 siblings, as a table;
 
 bench: ## what things cost beside hand-written shapes and other libraries, as a table (6 GB): docs/performance.md
 	@cd bench && $(GO) run ./cmd/table
+
+compare: ## what a change costs, by benchstat: BASE=commit ROWS=regexp
+	bench/compare $(or $(BASE),HEAD) '$(or $(ROWS),^(start|restart_after_an_error$$))'
 
 # Without the limit for minimizing, go test spends most of the time on it: real
 # goroutines do not cover the same lines twice.

@@ -135,21 +135,22 @@ func added(n int, timeAdds bool) func(maker) func(*Meter) {
 // A child that is to be found by its name needs a registry; that is the floor here.
 func addsAndRemoves() (all []Measure) {
 	few := []crewShape{independent, oneForOne, goRegistry, bareReg, bySuture}
-	for _, at := range []struct {
+	sizes := []struct {
 		n, rounds int
 		shapes    []crewShape
-	}{{1_000, 0, few}, {100_000, 3, few}, {1_000_000, 2, []crewShape{independent, goRegistry}}} {
+	}{{1_000, 0, few}, {100_000, 3, few}, {1_000_000, 2, []crewShape{independent, oneForOne, goRegistry}}}
+	for _, at := range sizes {
 		all = append(all, Measure{
 			Name: fmt.Sprintf("add one child among %d", at.n), Unit: "child", Rounds: at.rounds,
 			Target: "1.3x; 1 M against 1 k at most 2x", Base: withContext,
 			Shapes: of(added(at.n, true), at.shapes...),
 		})
 	}
-	for _, at := range []struct{ n, rounds int }{{1_000, 0}, {100_000, 3}} {
+	for _, at := range sizes {
 		all = append(all, Measure{
 			Name: fmt.Sprintf("remove one child by name among %d", at.n), Unit: "child", Rounds: at.rounds,
 			Target: "1.5x, flat", Base: withContext,
-			Shapes: of(added(at.n, false), few...),
+			Shapes: of(added(at.n, false), at.shapes...),
 		})
 	}
 	return all
@@ -241,7 +242,7 @@ func stopAll() Measure {
 // concurrentAdds has children added by several goroutines at once.
 func concurrentAdds() (all []Measure) {
 	const total = 64 * 32
-	for _, g := range []int{1, 4, 16, 64} {
+	for _, g := range []int{1, 2, 4, 8, 16, 32, 64} {
 		all = append(all, Measure{
 			Name: fmt.Sprintf("adds by %d goroutines at once", g), Unit: "child",
 			Target: "0.75 of the floor's rate (1.33x its time)", Base: withContext,
@@ -267,7 +268,7 @@ func concurrentAdds() (all []Measure) {
 					}
 					c.stop()
 				}
-			}, independent, oneForOne, goRegistry, bareReg),
+			}, independent, oneForOne, goRegistry, bareReg, bySuture),
 		})
 	}
 	return all

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,7 +119,7 @@ func TestEveryShapeRuns(t *testing.T) {
 		t.Skip("some have a hundred thousand children")
 	}
 	for _, m := range Measures() {
-		if m.Name == "add one child among 1000000" {
+		if strings.HasSuffix(m.Name, " among 1000000") {
 			continue
 		}
 		for _, s := range m.Shapes {
@@ -149,6 +150,7 @@ func BenchmarkShape(b *testing.B) {
 		b.Run(m.Name, func(b *testing.B) {
 			for _, s := range m.Shapes {
 				b.Run(s.Name, func(b *testing.B) {
+					b.ReportAllocs()
 					meter := &Meter{Least: b.N}
 					s.Run(meter)
 					r := meter.Result()

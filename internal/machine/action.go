@@ -179,6 +179,9 @@ func (m *Machine) emit(k Kind, c *Child) *Action {
 		m.out = m.out[:n+1]
 	} else {
 		m.out = append(m.out, Action{})
+		if n == len(m.few) {
+			clear(m.few[:]) // which is out of use now
+		}
 	}
 	a := &m.out[n]
 	a.Kind, a.Child = k, c
