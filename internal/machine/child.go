@@ -12,9 +12,8 @@ import (
 type Child struct {
 	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
 
-	// Handle and Unready are the shell's; the machine does not touch them.
-	Handle  any
-	Unready bool
+	// Handle is the shell's; the machine does not touch it.
+	Handle any
 
 	LastError error
 	Restarts  int           // automatic restarts
@@ -26,6 +25,7 @@ type Child struct {
 	Super     bool          // a supervisor runs or ran in it
 	Lost      bool          // Done because the supervisor in it gave up
 	Ignored   bool          // Stopped because it declined to run
+	Unready   bool          // the shell's, too: its run has said so
 
 	waiters    *Waiter // the first who waits for its start, or for its stop
 	prev, next *Child
