@@ -39,7 +39,7 @@ type ChaosSpec struct {
 	Panic            float64 // or panics, or calls runtime.Goexit
 	Hang             float64 // one that runs will take HangTime to stop
 	Suspend          float64 // any supervisor, for SuspendTime
-	Check            float64 // compare what the tree says with what runs; virtual time only
+	Check            float64 // compare what the tree says with what runs
 
 	FailStart float64 // that a start of a child it has added fails
 	FailRun   float64 // that a run which ends by itself is a failure
@@ -77,11 +77,13 @@ type ChaosRule struct {
 // The test fails, with the seed and the end of the trace, if any of these does not
 // hold, at any time:
 //
-//   - a child has one live run at most, besides those that were abandoned
+//   - a child has one live run at most, besides those that were abandoned, and no
+//     run begins while another goes on that nobody has asked to stop
 //   - no event is told of a child in a state that it cannot come from
 //   - children start in declared order and stop in reverse order, where their
 //     strategy says so
-//   - what the tree says, Count and Children, agrees with what runs
+//   - what the tree says, Count and Children, agrees with what runs: in virtual
+//     time at each check, live once within 10 s of it, as nothing stands still there
 //   - never more restarts in a period than Spec.Intensity permits, and no stop that
 //     takes longer than Spec.StopTimeout (of the root)
 //   - at the end every start has had its end, and the stop report lists all that

@@ -104,6 +104,7 @@ func TestChaosLive(t *testing.T) {
 			r := supervisortest.Chaos(t, supervisortest.Start(t, supervisortest.NoLeaks(t, victim())), spec)
 			require.True(t, r.Live)
 			require.NotZero(t, r.Ticks)
+			require.NotZero(t, r.Checks)
 		})
 	}
 }

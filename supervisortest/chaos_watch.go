@@ -103,6 +103,7 @@ func (w *watch) fault(format string, args ...any) {
 }
 
 func (w *watch) add(e supervisor.Event) {
+	defer w.tr.grip.stir()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.keep && len(w.events) == 2*keptLive {
