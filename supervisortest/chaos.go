@@ -97,7 +97,11 @@ func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosRepor
 		t.Fatalf("Chaos: it knows only trees that run by Start or Run of this package: give it what Start returns")
 		return nil
 	}
-	if err := spec.prepare(); err != nil {
+	err := tr.events.made.elsewhere("the tree")
+	if err == nil {
+		err = spec.prepare()
+	}
+	if err != nil {
 		t.Fatalf("Chaos: %v", err)
 		return nil
 	}

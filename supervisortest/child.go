@@ -77,6 +77,7 @@ type ChildRun struct {
 // scripted is a run, its record, and the strings that the test can pull.
 type scripted struct {
 	ChildRun
+	made    bubble
 	end     chan error    // End
 	release chan struct{} // Release
 }
@@ -186,7 +187,7 @@ func (c *Child) stop(ctx context.Context, r *scripted, over <-chan struct{}) err
 
 // begin notes a run, and returns its number, from 1.
 func (c *Child) begin(ctx child.Context) (*scripted, int) {
-	r := &scripted{end: make(chan error, 1), release: make(chan struct{})}
+	r := &scripted{made: here(), end: make(chan error, 1), release: make(chan struct{})}
 	r.ChildRun = ChildRun{Path: ctx.Path(), Order: orders.Add(1), Restarts: ctx.Restarts(), Started: time.Now()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,6 +236,10 @@ func (c *Child) End(t testing.TB, err error) {
 	if len(c.runs) > 0 {
 		r := c.runs[len(c.runs)-1]
 		if !r.Ready.IsZero() && r.Ended.IsZero() && r.Stopping.IsZero() {
+			if err := r.made.elsewhere("the child's run"); err != nil {
+				t.Fatalf("end: %v", err)
+				return
+			}
 			select {
 			case r.end <- err:
 			default: // it has been told already
@@ -246,7 +251,8 @@ func (c *Child) End(t testing.TB, err error) {
 }
 
 // Release lets all runs that StopAfter holds return, and all goroutines that
-// Leak has left behind end, now and from now on.
+// Leak has left behind end, now and from now on. Runs in a bubble it reaches from
+// inside of that bubble only.
 func (c *Child) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -254,7 +260,10 @@ func (c *Child) Release() {
 		return
 	}
 	c.released = true
+	at := here()
 	for _, r := range c.runs {
-		close(r.release)
+		if r.made == at {
+			close(r.release)
+		}
 	}
 }
