@@ -86,8 +86,10 @@ type ChaosRule struct {
 //     time at each check, live once within 10 s of it, as nothing stands still there
 //   - never more restarts in a period than Spec.Intensity permits, and no stop that
 //     takes longer than Spec.StopTimeout (of the root)
-//   - at the end every start has had its end, and the stop report lists all that
-//     were left behind
+//   - no stop of a child takes longer than its StopTimeout, as far as that is known:
+//     of the root's own children, and those that Chaos has added
+//   - at the end every start has had its end, in fact and in the events, and the
+//     stop report lists all that were left behind
 //
 // and the rules of the spec.
 func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosReport {

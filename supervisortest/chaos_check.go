@@ -40,6 +40,7 @@ func (c *chaos) finish() {
 		c.watch.mu.Unlock()
 	}
 	c.settle()
+	c.agree(c.watch.untold)
 	c.watch.cancel()
 }
 
@@ -50,7 +51,7 @@ func (w *watch) stopped(c *chaos, err error, took time.Duration, live map[string
 	// A supervisor that was out of time gets a second to return.
 	slack := time.Second
 	if c.live {
-		slack += 2 * time.Second
+		slack += slackLive
 	}
 	if limit := w.tr.spec.StopTimeout; limit > 0 && took > limit+slack {
 		w.fault("the stop took %v, and its limit is %v", took, limit)
@@ -91,15 +92,18 @@ func (w *watch) atOnce(path string) bool {
 
 // drained waits until no run is left.
 func (c *chaos) drained() bool {
-	for pause, waited := time.Millisecond, time.Duration(0); waited < patience(); pause *= 2 {
+	timer := time.NewTimer(patience())
+	defer timer.Stop()
+	for {
 		if live, _ := c.tr.grip.live(); len(live) == 0 {
 			return true
 		}
-		timer := time.NewTimer(pause)
-		<-timer.C
-		waited += pause
+		select {
+		case <-c.tr.grip.moved:
+		case <-timer.C:
+			return false
+		}
 	}
-	return false
 }
 
 // A note is a line of the trace that is not an event.

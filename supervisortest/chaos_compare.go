@@ -8,14 +8,19 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// check compares what the tree says with what runs. In virtual time it waits until
-// nothing moves, and then both must agree. Live something always moves, and no
-// look at both is a look at one instant: so each child and each supervisor must be
-// seen to agree once, before patience ends. Until then nothing new is done.
+// check compares what the tree says with what runs.
 func (c *chaos) check() {
 	c.report.Checks++
+	c.agree(c.differences)
+}
+
+// agree notes what two views of the tree differ in, by path. In virtual time it
+// waits until nothing moves, and then they must agree. Live something always moves,
+// and no look at both is a look at one instant: so for each path they must be seen
+// to agree once, before patience ends. Until then nothing new is done.
+func (c *chaos) agree(differences func() map[string]string) {
 	settle()
-	apart := c.differences()
+	apart := differences()
 	timer := time.NewTimer(patience())
 	defer timer.Stop()
 	for late := !c.live; len(apart) > 0 && !late; {
@@ -24,7 +29,7 @@ func (c *chaos) check() {
 		case <-timer.C:
 			late = true // and a last look
 		}
-		now := c.differences()
+		now := differences()
 		maps.DeleteFunc(apart, func(path, _ string) bool { return now[path] == "" })
 		for path := range apart {
 			apart[path] = now[path]

@@ -206,6 +206,7 @@ func (c *chaos) add(super bool) {
 		spec = c.supervisor(name)
 	} else {
 		spec = c.child(name, ours)
+		c.watch.allow(name, spec.StopTimeout)
 	}
 	after := draw(c.rng, c.spec.RemoveAfter)
 	c.mu.Lock()
