@@ -129,21 +129,23 @@ func (g *grip) linger(d time.Duration) {
 	}
 }
 
-// crash ends the latest run of the child at path: its context ends, and when it
-// has returned the run ends with err. It reports false if there is no such run.
+// crash ends the run of the child at path: its context ends, and when it has
+// returned the run ends with err. It reports false if there is none, but perhaps
+// some that were asked to stop: nothing would come of their end.
 func (g *grip) crash(path string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	runs := g.runs[path]
-	if len(runs) == 0 {
-		return false
+	for _, h := range g.runs[path] {
+		if h.outer.Err() != nil {
+			continue
+		}
+		if !h.crashed {
+			h.crashed, h.end = true, err
+			h.cancel(err)
+		}
+		return true
 	}
-	h := runs[len(runs)-1]
-	if !h.crashed {
-		h.crashed, h.end = true, err
-		h.cancel(err)
-	}
-	return true
+	return false
 }
 
 // hang has the latest run of the child at path take so much longer to stop.
