@@ -3,6 +3,7 @@ package supervisortest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,20 +40,20 @@ type Child struct {
 	EndWith error
 
 	// StopAfter is how long it goes on after it was asked to stop. Child.Forever:
-	// until Release, or until the test has ended.
+	// until Release, or, in a tree of Start or Run, until the test has ended.
 	StopAfter time.Duration
 
 	// Reports are given to OnError when it is ready.
 	Reports []error
 
-	// Beat, if positive, is how often it calls Heartbeat.
+	// Beat is how often it calls Heartbeat. Zero: never.
 	Beat time.Duration
 	// BeatFor is when it stops doing so, counted from Ready, and goes on as if it
 	// hung. Zero: never.
 	BeatFor time.Duration
 
-	// Leak: each run starts a goroutine and leaves it behind, until Release, or
-	// until the test has ended.
+	// Leak: each run starts a goroutine and leaves it behind, until Release, or, in
+	// a tree of Start or Run, until the test has ended.
 	Leak bool
 
 	mu       sync.Mutex
@@ -86,16 +87,39 @@ var orders atomic.Uint64
 
 var errNilChild = errors.New("supervisortest: nil *Child: make one with new(supervisortest.Child)")
 
-// Run follows the script.
+// Run follows the script. One that cannot be followed, as with a negative
+// ReadyAfter, is the error of the start.
 func (c *Child) Run(ctx child.Context) error {
 	if c == nil {
 		return errNilChild
+	}
+	if problem := c.problem(); problem != "" {
+		return errors.New("supervisortest: Child: " + problem)
 	}
 	r, n := c.begin(ctx)
 	defer c.set(func() { r.Ended = time.Now() })
 	err := c.play(ctx, r, n)
 	c.set(func() { r.Err = err })
 	return raise(err)
+}
+
+// problem says what is wrong with the script.
+func (c *Child) problem() string {
+	switch {
+	case c.FailStarts < 0:
+		return fmt.Sprintf("FailStarts is %d: zero is the least", c.FailStarts)
+	case c.ReadyAfter < 0:
+		return fmt.Sprintf("ReadyAfter is %v: zero is the least", c.ReadyAfter)
+	case c.StopAfter < 0:
+		return fmt.Sprintf("StopAfter is %v: zero is the least, and child.Forever until Release", c.StopAfter)
+	case c.Beat < 0:
+		return fmt.Sprintf("Beat is %v: zero is the least", c.Beat)
+	case c.BeatFor < 0:
+		return fmt.Sprintf("BeatFor is %v: zero is the least", c.BeatFor)
+	case c.BeatFor > 0 && c.Beat == 0:
+		return fmt.Sprintf("BeatFor is %v and Beat is zero: say how often it beats before it stops", c.BeatFor)
+	}
+	return ""
 }
 
 func (c *Child) play(ctx child.Context, r *scripted, n int) error {
