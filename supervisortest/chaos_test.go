@@ -72,6 +72,19 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
+// Everybody hangs, for longer than the whole stop may take.
+func TestChaosHoldsTheStopToTheLimitOfTheTree(t *testing.T) {
+	supervisortest.Run(t, supervisor.Spec{
+		StopTimeout: time.Second,
+		Children:    []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run, StopTimeout: child.Forever}},
+	}, func(h *supervisortest.Harness) {
+		r := supervisortest.Chaos(h.T, h.Supervisor, supervisortest.ChaosSpec{
+			Duration: time.Second, Hang: 1, HangTime: supervisortest.Span{Min: time.Hour, Max: time.Hour},
+		})
+		require.NotZero(t, r.Events["abandoned"])
+	})
+}
+
 func TestChaosReportIsATableAndJSON(t *testing.T) {
 	spec := supervisortest.Messy(1)
 	spec.Duration = 2 * time.Second
