@@ -56,6 +56,10 @@ type ChaosSpec struct {
 	Impatience float64 // that whoever asks for something waits no longer than Patience
 	Patience   Span
 
+	// Only, if not nil, leaves out all actions but those with these numbers, from 1
+	// on, of the ones that the seed gives. ShrinkChaos finds them.
+	Only []int
+
 	// Rules are what has to hold at the end, besides what always does.
 	Rules []ChaosRule
 }
@@ -101,29 +105,31 @@ func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosRepor
 	}
 	err := tr.events.made.elsewhere("the tree")
 	if err == nil {
-		err = spec.prepare()
+		err = spec.prepare(inBubble())
 	}
 	if err != nil {
 		t.Fatalf("Chaos: %v", err)
 		return nil
 	}
 	t.Logf("chaos: %s, seed %d", spec.Name, spec.Seed)
-	c := newChaos(t, tr, spec)
-	c.run()
-	c.finish()
-	r := c.result()
+	r := newChaos(tr, spec).play()
 	t.Logf("%v", r)
 	if len(r.Broken) > 0 {
-		t.Errorf("chaos: %s, seed %d:\n%s\nthe end of the trace:\n%s",
-			spec.Name, spec.Seed, strings.Join(r.Broken, "\n"), strings.Join(last(r.Trace, 60), "\n"))
+		t.Errorf("%s", r.failure(""))
 	}
 	return r
+}
+
+// failure is what a test is told of a run in which something did not hold.
+func (r *ChaosReport) failure(more string) string {
+	return fmt.Sprintf("chaos: %s, seed %d:\n%s\n%sthe end of the trace:\n%s",
+		r.Name, r.Seed, strings.Join(r.Broken, "\n"), more, strings.Join(last(r.Trace, 60), "\n"))
 }
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }
 
 // prepare finds what is wrong with the spec, and puts in what it leaves open.
-func (s *ChaosSpec) prepare() error {
+func (s *ChaosSpec) prepare(virtual bool) error {
 	for name, chance := range s.chances() {
 		if !(*chance >= 0 && *chance <= 1) {
 			return fmt.Errorf("%s is %v: a chance is from 0 to 1", name, *chance)
@@ -142,7 +148,7 @@ func (s *ChaosSpec) prepare() error {
 	}
 	if s.Duration == 0 {
 		s.Duration = 2 * time.Second
-		if inBubble() {
+		if virtual {
 			s.Duration = time.Minute
 		}
 	}

@@ -19,10 +19,10 @@ func (c *chaos) finish() {
 	for _, t := range c.later {
 		if t.resumes {
 			t.do()
+			c.apart()
 		}
 	}
 	c.giveUp()
-	c.calls.Wait()
 	c.settle()
 	c.check()
 	c.watch.finalStop(c.tr.sup.Tree())

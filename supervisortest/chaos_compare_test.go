@@ -19,7 +19,7 @@ func compared(t *testing.T, live bool, plant func(g *grip)) (broken []string, to
 		tr := newTrial(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: new(Child).Run}}})
 		defer tr.end(t)
 		tr.start(t)
-		c := newChaos(t, tr, ChaosSpec{})
+		c := newChaos(tr, ChaosSpec{})
 		defer c.watch.cancel()
 		c.live = live
 		real := tr.grip.runs["/root/a"]
@@ -78,7 +78,7 @@ func TestChaosComparesCountWithChildren(t *testing.T) {
 		tr := newTrial(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: new(Child).Run}, {Name: "b", Run: new(Child).Run}}})
 		defer tr.end(t)
 		tr.start(t)
-		c := newChaos(t, tr, ChaosSpec{})
+		c := newChaos(tr, ChaosSpec{})
 		defer c.watch.cancel()
 		tree, apart := tr.sup.Tree(), map[string]string{}
 		c.count(tree, apart)
@@ -96,7 +96,7 @@ func TestChaosFindsASecondRunHoweverShort(t *testing.T) {
 		tr := newTrial(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: new(Child).Run}}})
 		defer tr.end(t)
 		tr.start(t)
-		c := newChaos(t, tr, ChaosSpec{})
+		c := newChaos(tr, ChaosSpec{})
 		again := tr.grip.runs["/root/a"][0].outer.(child.Context)
 		h, _ := tr.grip.enter(again, nil)
 		tr.grip.leave("/root/a", h)

@@ -17,6 +17,7 @@ type ChaosReport struct {
 	Live     bool          `json:"live"` // not in virtual time
 	Duration time.Duration `json:"-"`
 	Ticks    int           `json:"ticks"`
+	Actions  int           `json:"actions"` // that the seed gave; Done has those that found somebody
 
 	Done   map[string]int    `json:"done"`   // what was done, how often
 	Errors map[string]int    `json:"errors"` // what calls returned, by kind
@@ -50,7 +51,7 @@ func (r *ChaosReport) String() string {
 	if r.Live {
 		how = "live"
 	}
-	fmt.Fprintf(&text, "%s: seed %d, %v %s, %d ticks\n", r.Name, r.Seed, r.Duration, how, r.Ticks)
+	fmt.Fprintf(&text, "%s: seed %d, %v %s, %d ticks, %d actions\n", r.Name, r.Seed, r.Duration, how, r.Ticks, r.Actions)
 	row := func(group, name string, n any) { fmt.Fprintf(&text, "  %-7s %-24s %10v\n", group, name, n) }
 	for _, name := range sortedKeys(r.Done) {
 		row("done", name, r.Done[name])
