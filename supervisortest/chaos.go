@@ -76,7 +76,8 @@ type ChaosRule struct {
 // Chaos does things to a running tree at random: adds, removes, stops, restarts
 // and suspends, has children crash, panic and hang, and starts the tree again
 // when it has given up. At last it stops the tree. In a bubble that happens in
-// virtual time, else live. The tree must be one of Start or Run.
+// virtual time, else live. The tree must be one of Start or Run, made where Chaos
+// is called. Nobody else may stop or start it meanwhile.
 //
 // The test fails, with the seed and the end of the trace, if any of these does not
 // hold, at any time:
@@ -90,8 +91,8 @@ type ChaosRule struct {
 //     time at each check, live once within 10 s of it, as nothing stands still there
 //   - never more restarts in a period than Spec.Intensity permits, and no stop that
 //     takes longer than Spec.StopTimeout (of the root)
-//   - no stop of a child takes longer than its StopTimeout, as far as that is known:
-//     of the root's own children, and those that Chaos has added
+//   - no stop of a child takes longer than its StopTimeout, or live 2 s more, as far
+//     as that is known: of the root's own children, and those that Chaos has added
 //   - at the end every start has had its end, in fact and in the events, and the
 //     stop report lists all that were left behind
 //

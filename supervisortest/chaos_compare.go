@@ -3,6 +3,7 @@ package supervisortest
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/supervisor"
@@ -12,6 +13,13 @@ import (
 func (c *chaos) check() {
 	c.report.Checks++
 	c.agree(c.differences)
+	n := 0
+	for st := range c.tr.sup.Tree().All() {
+		if strings.HasPrefix(st.Name, addedChild) {
+			n++
+		}
+	}
+	c.report.MostChildren = max(c.report.MostChildren, n)
 }
 
 // agree notes what two views of the tree differ in, by path. In virtual time it

@@ -174,14 +174,20 @@ func (c *chaos) tick() {
 	}
 }
 
+// How the names begin of those that Chaos adds.
+const (
+	addedChild      = "c~"
+	addedSupervisor = "s~"
+)
+
 // The children that something may be done to.
 func isAny(st child.Status) bool     { return true }
 func isRunning(st child.Status) bool { return st.State == child.Running }
 func isAdded(st child.Status) bool {
-	return strings.HasPrefix(st.Name, "c~") && st.State == child.Running
+	return strings.HasPrefix(st.Name, addedChild) && st.State == child.Running
 }
 func isAddedSupervisor(st child.Status) bool {
-	return strings.HasPrefix(st.Name, "s~") && st.State == child.Running
+	return strings.HasPrefix(st.Name, addedSupervisor) && st.State == child.Running
 }
 
 // pick draws a child of the tree.
@@ -215,13 +221,13 @@ func (c *chaos) pickSupervisor() *supervisor.Supervisor {
 // add adds a child, or a supervisor, somewhere.
 func (c *chaos) add(super bool) {
 	sup := c.pickSupervisor()
-	kind, limit := "c~", c.spec.MaxChildren
+	kind, limit := addedChild, c.spec.MaxChildren
 	if super {
-		kind, limit = "s~", c.spec.MaxSupervisors
+		kind, limit = addedSupervisor, c.spec.MaxSupervisors
 	}
 	name := fmt.Sprintf("%s%d", kind, c.report.Actions)
 	path := sup.Path() + "/" + name
-	ours := sup != c.tr.sup && strings.Contains(sup.Path(), "/s~")
+	ours := sup != c.tr.sup && strings.Contains(sup.Path(), "/"+addedSupervisor)
 	var spec child.Spec
 	if super {
 		spec = c.supervisor(name)
@@ -250,9 +256,6 @@ func (c *chaos) add(super bool) {
 	}
 	c.mu.Lock()
 	c.coming[path] = true
-	if !super {
-		c.report.MostChildren = max(c.report.MostChildren, n+1)
-	}
 	c.mu.Unlock()
 	if !super && after > 0 {
 		c.later = append(c.later, task{due: time.Now().Add(after), do: func() {

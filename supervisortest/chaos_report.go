@@ -24,11 +24,11 @@ type ChaosReport struct {
 	Events map[string]uint64 `json:"events"` // of the tree, by kind
 	Lost   uint64            `json:"lost"`   // events that came too fast to be looked at
 
-	Started      uint64 `json:"started"` // runs
-	Ended        uint64 `json:"ended"`   // runs that have returned
-	MostChildren int    `json:"most_children"`
-	Checks       int    `json:"checks"` // comparisons of what the tree says with what runs
-	Again        int    `json:"again"`  // starts of the whole tree, after it had given up
+	Started      uint64 `json:"started"`       // runs
+	Ended        uint64 `json:"ended"`         // runs that have returned
+	MostChildren int    `json:"most_children"` // of those added, as the tree showed them at a check
+	Checks       int    `json:"checks"`        // comparisons of what the tree says with what runs
+	Again        int    `json:"again"`         // starts of the whole tree, after it had given up
 
 	Broken []string `json:"broken"` // what did not hold
 	Trace  []string `json:"-"`      // what happened; live, the last of it

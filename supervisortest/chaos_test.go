@@ -169,3 +169,34 @@ func TestSeedFromTheEnvironment(t *testing.T) {
 		}), `Chaos: CHAOS_SEED is "cafe": no such seed: give it a number that a test has logged`)
 	})
 }
+
+// What each preset says of a report in which nothing, or just that, is wrong.
+func TestRulesOfThePresets(t *testing.T) {
+	well := supervisortest.ChaosReport{Started: 9, Ended: 9, MostChildren: 3, Events: map[string]uint64{"ready": 8, "failed": 0}}
+	failed, abandoned, refused, many, worse, left := well, well, well, well, well, well
+	failed.Events = map[string]uint64{"ready": 8, "failed": 1}
+	abandoned.Events = map[string]uint64{"ready": 8, "abandoned": 1}
+	refused.Errors = map[string]int{"suspended": 1}
+	many.MostChildren = 4
+	worse.Events = map[string]uint64{"ready": 8, "failed": 8}
+	left.Ended = 8
+	for name, wrong := range map[string][]supervisortest.ChaosReport{
+		"happy":                    {failed, abandoned, refused},
+		"low limit, high turnover": {failed, abandoned, refused, many},
+		"reasonable":               {worse},
+		"messy":                    {left},
+		"outrage":                  {},
+		"impatient":                {left},
+		"random of all":            {left},
+	} {
+		presets := supervisortest.Presets(1)
+		spec := presets[slices.IndexFunc(presets, func(s supervisortest.ChaosSpec) bool { return s.Name == name })]
+		holds := func(r supervisortest.ChaosReport) bool {
+			return !slices.ContainsFunc(spec.Rules, func(rule supervisortest.ChaosRule) bool { return !rule.Holds(&r) })
+		}
+		require.True(t, holds(well), name)
+		for i, r := range wrong {
+			require.False(t, holds(r), "%s: %d", name, i)
+		}
+	}
+}

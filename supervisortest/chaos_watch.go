@@ -331,7 +331,7 @@ func (w *watch) finalStop(t supervisor.Tree) {
 			}
 			// Other supervisors may have a stop timeout, at the end of which all are
 			// asked at once.
-			visit(c, strings.HasPrefix(c.Name, "s~"))
+			visit(c, strings.HasPrefix(c.Name, addedSupervisor))
 		}
 	}
 	visit(t, true)

@@ -26,6 +26,7 @@ import (
 //
 // Each step gets a new child from the function. No supervisor is around it. Check
 // works in real time, and, for a child that does no input or output, in a bubble.
+// There it also sees what calls the context up to a second after Run has returned.
 // Contract sets other limits than 10 s for a start and 5 s for a stop.
 func Check(t testing.TB, newChild func() child.Runnable) {
 	t.Helper()

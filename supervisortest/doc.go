@@ -20,7 +20,8 @@
 // costs no time. A bubble is not for children that do network or file
 // input and output: time stands still while they wait for it. A child that is
 // to run in a bubble must make its channels there too: in Run, or in the function
-// that is given to [Run].
+// that is given to [Run]. What was made in a bubble, a recorder say, is of use in
+// that bubble only, and what was made outside, outside.
 //
 // # Leaks
 //
