@@ -14,6 +14,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // A porter stands around runs and notes who passes.
@@ -48,7 +49,7 @@ func TestAroundIsCalledForEachRunOfTheSubtreeTheOuterOneFirst(t *testing.T) {
 		a.end(errBoom)
 		require.Equal(t, []string{"inner out /root/jobs/a", "outer out /root/jobs/a", "outer in /root/jobs/a", "inner in /root/jobs/a"}, log)
 		log = nil
-		require.NoError(t, inner.StartChild(t.Context(), child.Spec{Name: "b", Run: stay(t.Context().Done()), StopTimeout: child.AtOnce}))
+		require.NoError(t, inner.StartChild(t.Context(), child.Spec{Name: "b", Run: (&supervisortest.Child{StopAfter: child.Forever}).Run, StopTimeout: child.AtOnce}))
 		require.Equal(t, []string{"outer in /root/jobs/b", "inner in /root/jobs/b"}, log, "of a dynamic child")
 		require.NoError(t, sup.Stop(t.Context()))
 		require.False(t, slices.Contains(log, "inner in /root/jobs"), "the inner one is for what is below")

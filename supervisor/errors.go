@@ -124,6 +124,16 @@ type both struct{ first, second error }
 func (e *both) Error() string   { return e.first.Error() + "; " + e.second.Error() }
 func (e *both) Unwrap() []error { return []error{e.first, e.second} }
 
+// As finds the StopError of this end, before one in the failure that led to it.
+func (e *both) As(target any) bool {
+	stop, ok := e.second.(*StopError)
+	if t, wanted := target.(**StopError); ok && wanted {
+		*t = stop
+		return true
+	}
+	return false
+}
+
 // and joins two errors of which either may be nil.
 func and(first, second error) error {
 	switch {

@@ -16,6 +16,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 func TestSubscribersSeeTheWholeSubtreeInOrder(t *testing.T) {
@@ -99,7 +100,7 @@ func shown(e supervisor.Event) supervisor.Event {
 func TestEveryKindOfEventIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		seen := map[supervisor.EventKind]supervisor.Event{}
-		release := make(chan struct{})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		gives, fails := newPuppet(), newPuppet()
 		doomed := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "x", Run: gives.Run}}})
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
@@ -120,7 +121,7 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 				return errBoom
 			}},
 			{Name: "hangs", Run: idle, Heartbeat: time.Second},
-			{Name: "stuck", Run: lingers(release), StopTimeout: time.Second},
+			{Name: "stuck", Run: deaf.Run, StopTimeout: time.Second},
 		}})
 		r := record(t, sup)
 		require.NoError(t, sup.Start(t.Context()))
@@ -128,7 +129,7 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 		require.NoError(t, sup.RemoveChild(t.Context(), "talks"))
 		time.Sleep(1500 * time.Millisecond)
 		require.Error(t, sup.StopChild(t.Context(), "stuck"))
-		close(release)
+		deaf.Release()
 		fails.end(errBoom)
 		gives.end(errBoom)
 		for _, e := range r.take() {
@@ -149,7 +150,7 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 		require.ErrorIs(t, seen[supervisor.EventStopping].Err, child.ErrRemoved, "why it was asked")
 		require.Equal(t, errBoom, seen[supervisor.EventStopped].Err, "what Run returned")
 		require.Contains(t, string(seen[supervisor.EventHung].Stack), "supervisor_test.idle")
-		require.Contains(t, string(seen[supervisor.EventAbandoned].Stack), "lingers")
+		require.Contains(t, string(seen[supervisor.EventAbandoned].Stack), "(*Child).stop")
 	})
 }
 

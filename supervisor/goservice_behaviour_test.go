@@ -13,6 +13,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // What go-service's own tests expect of its runner, each as a case of ours with
@@ -72,13 +73,13 @@ var goService = map[string]func(t *testing.T){
 		for range 3 {
 			require.NoError(t, r.RemoveChild(t.Context(), "s1"))
 		}
-		release := make(chan struct{})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		stopped := record(t, r, supervisor.EventStopped)
-		require.NoError(t, r.StartChild(t.Context(), svc("s2", stay(release))))
+		require.NoError(t, r.StartChild(t.Context(), svc("s2", deaf.Run)))
 		err := r.RemoveChild(within(t, time.Nanosecond), "s2")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Empty(t, stopped.lines())
-		close(release)
+		deaf.Release()
 		require.Equal(t, []string{"stopped s2"}, stopped.lines())
 	},
 	"RunnerSameServiceMultipleRunners": func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // go-service's tests of TimedRestart, and its rows 99 to 107: each option and
@@ -90,12 +91,12 @@ var goRestart = map[string]func(t *testing.T){
 	},
 	// A slow child made TimedRestart panic: row 106. Here it is a report.
 	"Run, slow to halt": func(t *testing.T) {
-		release := make(chan struct{})
-		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "s", Run: stay(release), StopTimeout: time.Second}}})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{{Name: "s", Run: deaf.Run, StopTimeout: time.Second}}})
 		err := sup.RestartChild(t.Context(), "s")
 		require.NoError(t, err, "a new run is up")
 		require.Equal(t, 1, lookup(t, sup, "s").Abandoned)
-		close(release)
+		deaf.Release()
 	},
 	// WaitCalc: a delay that is a function of the author's own, and knows more than
 	// there: a policy counts its attempts, is told of health, and can give up.

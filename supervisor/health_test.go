@@ -12,6 +12,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // ills returns the lines of Health.
@@ -42,8 +43,8 @@ func TestHealthIsNilWhenEveryDeclaredChildIsReady(t *testing.T) {
 
 func TestHealthHasALineForEachChildThatIsIll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
 		gaveUp, waits, deepWaits := newPuppet(), newPuppet(), newPuppet()
 		lost := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{
 			{Name: "x", Run: gaveUp.Run},
@@ -66,7 +67,7 @@ func TestHealthHasALineForEachChildThatIsIll(t *testing.T) {
 				return nil
 			}},
 			{Name: "waits", Run: waits.Run, Backoff: child.Constant(1500 * time.Millisecond)},
-			{Name: "stops", Run: lingers(release), StopTimeout: child.Forever},
+			{Name: "stops", Run: deaf.Run, StopTimeout: child.Forever},
 			{Name: "starts", Run: func(ctx child.Context) error {
 				if ctx.Restarts() == 0 {
 					return idle(ctx)

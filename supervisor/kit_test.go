@@ -3,9 +3,10 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 var errBoom = errors.New("boom")
@@ -30,14 +32,14 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// start starts a root in a bubble, silent unless the spec has a logger, and
-// stops it when the test ends.
-func start(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
+// start starts a root, silent unless the spec has a logger, and stops it when the
+// test ends: nobody may be left behind then.
+var start = supervisortest.Start
+
+// startLoosely is start for tests of what is left behind.
+func startLoosely(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()
-	if spec.Logger == nil {
-		spec.Logger = quiet
-	}
-	sup := supervisor.New(spec)
+	sup := newRoot(spec)
 	require.NoError(t, sup.Start(t.Context()))
 	t.Cleanup(func() { _ = sup.Stop(context.Background()) })
 	return sup
@@ -45,28 +47,28 @@ func start(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 
 // A recorder keeps what its supervisor tells, from record on.
 type recorder struct {
-	mu     sync.Mutex
-	events []supervisor.Event
+	*supervisortest.Recorder
+	kinds []supervisor.EventKind
+	taken int
 }
 
 // record subscribes to the events of the given kinds, of all if none is given.
 func record(t *testing.T, sup *supervisor.Supervisor, kinds ...supervisor.EventKind) *recorder {
-	r := new(recorder)
-	t.Cleanup(sup.Subscribe(func(e supervisor.Event) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.events = append(r.events, e)
-	}, kinds...))
+	r := &recorder{Recorder: supervisortest.Record(t, sup), kinds: kinds}
+	r.take()
 	return r
 }
 
 // take returns the events since the last take, when the bubble has come to rest.
-func (r *recorder) take() []supervisor.Event {
+func (r *recorder) take() (events []supervisor.Event) {
 	synctest.Wait()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	events := r.events
-	r.events = nil
+	all := r.Events()
+	for _, e := range all[r.taken:] {
+		if len(r.kinds) == 0 || slices.Contains(r.kinds, e.Kind) {
+			events = append(events, e)
+		}
+	}
+	r.taken = len(all)
 	return events
 }
 
@@ -82,30 +84,39 @@ func (r *recorder) lines() []string {
 
 // A puppet is a child that is ready at once and ends as the test says, or when
 // it is stopped.
-type puppet struct{ strings chan func() error }
+type puppet struct{ supervisortest.Child }
 
-func newPuppet() *puppet { return &puppet{make(chan func() error)} }
+func newPuppet() *puppet { return new(puppet) }
 
 func (p *puppet) Run(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case end := <-p.strings:
+	err := p.Child.Run(ctx)
+	if end, ok := err.(endingBy); ok {
 		return end()
 	}
+	return err
 }
+
+// endingBy is the end of a puppet by a function.
+type endingBy func() error
+
+func (endingBy) Error() string { return "by a function" }
 
 // end lets the run return err, and waits until all that follows at once is done.
-func (p *puppet) end(err error) { p.endBy(func() error { return err }) }
-
-// endBy lets the run end by f, which may panic.
-func (p *puppet) endBy(f func() error) {
-	p.strings <- f
+func (p *puppet) end(err error) {
+	synctest.Wait()
+	p.End(crashing{}, err)
 	synctest.Wait()
 }
+
+// endBy lets the run end by f, which may panic.
+func (p *puppet) endBy(f func() error) { p.end(endingBy(f)) }
+
+// crashing is the t of who has none.
+type crashing struct{ testing.TB }
+
+func (crashing) Helper() {}
+
+func (crashing) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // state returns the state of a child, for a test to compare.
 func state(t *testing.T, sup *supervisor.Supervisor, path string) child.State {
@@ -126,27 +137,5 @@ func newRoot(spec supervisor.Spec) *supervisor.Supervisor {
 // slow returns a Run that is ready after up, and takes down to return when it
 // is stopped.
 func slow(up, down time.Duration) func(child.Context) error {
-	return func(ctx child.Context) error {
-		if child.Sleep(ctx, up) {
-			return context.Cause(ctx)
-		}
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		<-ctx.Done()
-		time.Sleep(down)
-		return nil
-	}
-}
-
-// stay returns a Run that is ready at once, and returns when release is closed,
-// not when it is stopped.
-func stay(release <-chan struct{}) func(child.Context) error {
-	return func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		<-release
-		return nil
-	}
+	return (&supervisortest.Child{ReadyAfter: up, StopAfter: down}).Run
 }

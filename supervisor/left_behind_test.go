@@ -13,6 +13,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // A miner does not listen when it is told to stop: each run takes an order of
@@ -41,12 +42,12 @@ func TestAbandonedRunIsToldWithTheStackOfItsOwnGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := &miner{make(chan func(child.Context) error)}
 		defer close(m.orders)
-		release := make(chan struct{})
-		defer close(release)
-		sup := start(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{
-			{Name: "x", Run: stay(release)},
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
+		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{
+			{Name: "x", Run: deaf.Run},
 			{Name: "miner", Run: m.Run},
-			{Name: "y", Run: stay(release)},
+			{Name: "y", Run: deaf.Run},
 		}})
 		told := record(t, sup, supervisor.EventAbandoned)
 		err := sup.Stop(t.Context())
@@ -62,9 +63,9 @@ func TestAbandonedRunIsToldWithTheStackOfItsOwnGoroutine(t *testing.T) {
 			if e.Path == "/root/miner" {
 				require.Contains(t, string(e.Stack), "supervisor_test.(*miner).digOn")
 				require.Contains(t, string(e.Stack), "left_behind_test.go")
-				require.NotContains(t, string(e.Stack), "stay")
+				require.NotContains(t, string(e.Stack), "(*Child)")
 			} else {
-				require.Contains(t, string(e.Stack), ".stay.")
+				require.Contains(t, string(e.Stack), "(*Child).stop")
 				require.NotContains(t, string(e.Stack), "miner")
 			}
 		}
@@ -166,7 +167,7 @@ func TestRunLeftBehindByAGroupRestartDoesNotHoldUpTheGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		m := &miner{make(chan func(child.Context) error)}
-		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
 			{Name: "p", Run: p.Run},
 			{Name: "m", Run: m.Run, StopTimeout: time.Second},
 			{Name: "b", Run: idle},
@@ -186,15 +187,15 @@ func TestRunLeftBehindByAGroupRestartDoesNotHoldUpTheGroup(t *testing.T) {
 
 func TestStopReportCoversTheWholeSubtree(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		deep := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "z", Run: stay(release), StopTimeout: time.Second}}})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		deep := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "z", Run: deaf.Run, StopTimeout: time.Second}}})
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
-			{Name: "deep", Run: deep.Run}, {Name: "y", Run: stay(release), StopTimeout: time.Second},
+			{Name: "deep", Run: deep.Run}, {Name: "y", Run: deaf.Run, StopTimeout: time.Second},
 		}})
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
-			{Name: "a", Run: stay(release), StopTimeout: time.Second},
+			{Name: "a", Run: deaf.Run, StopTimeout: time.Second},
 			{Name: "inner", Run: inner.Run},
-			{Name: "now", Run: stay(release), StopTimeout: child.AtOnce},
+			{Name: "now", Run: deaf.Run, StopTimeout: child.AtOnce},
 		}})
 		err := sup.Stop(t.Context())
 		require.Equal(t, []string{"/root/inner/y 1s", "/root/inner/deep/z 1s", "/root/a 1s"}, left(t, err),
@@ -203,7 +204,7 @@ func TestStopReportCoversTheWholeSubtree(t *testing.T) {
 			"3 children did not stop: /root/inner/y within 1s, /root/inner/deep/z within 1s, /root/a within 1s")
 		require.Equal(t, err, sup.Wait())
 		require.Equal(t, []string{"/root/inner/y 1s", "/root/inner/deep/z 1s"}, left(t, inner.Wait()))
-		close(release)
+		deaf.Release()
 		synctest.Wait()
 		require.NoError(t, sup.Stop(t.Context()))
 	})
@@ -212,15 +213,15 @@ func TestStopReportCoversTheWholeSubtree(t *testing.T) {
 // All abandon theirs at the same moment, and each ends and reports.
 func TestManySupervisorsOfATreeLeaveSomebodyBehindAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
 		var pools []child.Spec
 		for i := range 20 {
-			stuck := []child.Spec{{Name: "x", Run: stay(release)}, {Name: "y", Run: stay(release)}}
+			stuck := []child.Spec{{Name: "x", Run: deaf.Run}, {Name: "y", Run: deaf.Run}}
 			pool := supervisor.New(supervisor.Spec{Strategy: strategy.Independent, Children: stuck})
 			pools = append(pools, child.Spec{Name: fmt.Sprint(i), Run: pool.Run})
 		}
-		sup := start(t, supervisor.Spec{Strategy: strategy.Independent, Children: pools})
+		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: pools})
 		require.Len(t, left(t, sup.Stop(t.Context())), 40)
 	})
 }
@@ -239,12 +240,12 @@ func TestWhoReturnsLateButBeforeTheStopIsOverIsNotListed(t *testing.T) {
 
 func TestStopChildOfAStuckChildReportsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
-		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: stay(release), StopTimeout: time.Second}}})
-		sup := start(t, supervisor.Spec{Children: []child.Spec{
-			{Name: "a", Run: stay(release), StopTimeout: 2 * time.Second},
-			{Name: "now", Run: stay(release), StopTimeout: child.AtOnce},
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
+		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: deaf.Run, StopTimeout: time.Second}}})
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+			{Name: "a", Run: deaf.Run, StopTimeout: 2 * time.Second},
+			{Name: "now", Run: deaf.Run, StopTimeout: child.AtOnce},
 			{Name: "inner", Run: inner.Run},
 		}})
 		err := sup.StopChild(t.Context(), "a", "now", "inner")

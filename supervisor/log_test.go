@@ -16,6 +16,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // A diary is a log in memory, from a level on.
@@ -48,7 +49,7 @@ func (d *diary) lines() []string {
 func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log := newDiary(slog.LevelDebug)
-		release := make(chan struct{})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		gives, fails := newPuppet(), newPuppet()
 		doomed := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "x", Run: gives.Run}}})
 		sup := start(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{
@@ -69,13 +70,13 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 				return errBoom
 			}},
 			{Name: "hangs", Run: idle, Heartbeat: time.Second, Backoff: child.Constant(time.Hour)},
-			{Name: "stuck", Run: lingers(release), StopTimeout: time.Second},
+			{Name: "stuck", Run: deaf.Run, StopTimeout: time.Second},
 		}})
 		synctest.Wait() // it has said all
 		require.NoError(t, sup.RemoveChild(t.Context(), "talks"))
 		time.Sleep(1500 * time.Millisecond)
 		require.Error(t, sup.StopChild(t.Context(), "stuck"))
-		close(release)
+		deaf.Release()
 		fails.end(errBoom)
 		gives.end(errBoom)
 		require.Equal(t, []string{
@@ -126,12 +127,12 @@ func TestAPermanentChildThatKeepsReturningNilEarnsAWarning(t *testing.T) {
 
 func TestAnAbandonedRunThatWasNotToBeWaitedForIsNoTrouble(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		log, release := newDiary(slog.LevelInfo), make(chan struct{})
+		log, deaf := newDiary(slog.LevelInfo), &supervisortest.Child{StopAfter: child.Forever}
 		sup := start(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{
-			{Name: "a", Run: lingers(release), StopTimeout: child.AtOnce},
+			{Name: "a", Run: deaf.Run, StopTimeout: child.AtOnce},
 		}})
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
-		close(release)
+		deaf.Release()
 		require.Empty(t, log.lines())
 	})
 }

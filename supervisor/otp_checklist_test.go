@@ -38,7 +38,7 @@ func TestAutoShutdownThatLeavesARunBehindIsNoFailureToTheParent(t *testing.T) {
 				{Name: "job", Run: job.Run, Restart: child.Transient, Significant: true},
 			},
 		})
-		sup := start(t, supervisor.Spec{Children: []child.Spec{
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "inner", Run: inner.Run, Restart: child.Transient},
 		}})
 		job.end(nil)

@@ -222,7 +222,7 @@ func TestUnreadyAndReadyAreToldAndShown(t *testing.T) {
 func TestUnreadyOfARunThatIsLeftBehindIsNotShown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
-		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", StopTimeout: time.Second, Run: func(ctx child.Context) error {
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{{Name: "a", StopTimeout: time.Second, Run: func(ctx child.Context) error {
 			_ = ctx.Ready()
 			ctx.Unready(errBoom)
 			<-release

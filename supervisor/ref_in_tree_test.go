@@ -22,7 +22,7 @@ type vendor struct {
 	runs   atomic.Int32
 }
 
-func newVendor() *vendor { return &vendor{puppet: *newPuppet()} }
+func newVendor() *vendor { return new(vendor) }
 
 func (v *vendor) Run(ctx child.Context) error {
 	v.offer.Set(ctx, int(v.runs.Add(1)))

@@ -11,6 +11,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // atOnce calls everything that looks at a supervisor, and fails if that takes
@@ -32,7 +33,7 @@ func atOnce(t *testing.T, sup *supervisor.Supervisor, path string) {
 
 func TestSnapshotsAnswerAtOnceInTheMiddleOfAGroupRestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release, warm := make(chan struct{}), make(chan struct{})
+		deaf, warm := &supervisortest.Child{StopAfter: child.Forever}, make(chan struct{})
 		p := newPuppet()
 		inner := supervisor.New(supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
 			{Name: "a", Run: func(ctx child.Context) error {
@@ -42,7 +43,7 @@ func TestSnapshotsAnswerAtOnceInTheMiddleOfAGroupRestart(t *testing.T) {
 				return idle(ctx)
 			}},
 			{Name: "crash", Run: p.Run},
-			{Name: "c", Run: lingers(release), StopTimeout: child.Forever},
+			{Name: "c", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
 		root := start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "in", Run: inner.Run}}})
 		p.end(errBoom)
@@ -55,7 +56,7 @@ in        running   one-for-all
 └─ c      stopping
 `, inner.Tree())
 
-		close(release)
+		deaf.Release()
 		synctest.Wait()
 		atOnce(t, inner, "c")
 		drawing(t, `
@@ -79,9 +80,9 @@ shop         running   one-for-one
 
 func TestSnapshotsAnswerAtOnceWhileAChildHangsInItsStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
-			{Name: "a", Run: lingers(release), StopTimeout: child.Forever},
+			{Name: "a", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
 		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "in", Run: inner.Run}, {Name: "b", Run: idle}}})
 		go func() { _ = root.Stop(t.Context()) }()
@@ -89,7 +90,7 @@ func TestSnapshotsAnswerAtOnceWhileAChildHangsInItsStop(t *testing.T) {
 		atOnce(t, root, "in/a")
 		atOnce(t, inner, "a")
 		require.Equal(t, supervisor.Counts{Specs: 2, Active: 1, Supervisors: 1, Workers: 1}, root.Count())
-		close(release)
+		deaf.Release()
 		require.NoError(t, root.Wait())
 	})
 }

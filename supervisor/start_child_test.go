@@ -14,6 +14,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 func TestStartChildReturnsWhenTheChildIsReady(t *testing.T) {
@@ -109,16 +110,16 @@ func TestStartChildWithAnEndedContextRunsNothing(t *testing.T) {
 
 func TestUndoneStartThatIsStuckIsReported(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
-		release := make(chan struct{})
-		sup := start(t, supervisor.Spec{Strategy: s})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		sup := startLoosely(t, supervisor.Spec{Strategy: s})
 		err := sup.StartChild(t.Context(),
-			child.Spec{Name: "a", Run: stay(release)},
+			child.Spec{Name: "a", Run: deaf.Run},
 			child.Spec{Name: "b", Run: failing},
 		)
 		require.ErrorIs(t, err, errBoom)
 		require.Equal(t, []string{"/root/a 5s"}, left(t, err))
 		require.Empty(t, sup.Children())
-		close(release)
+		deaf.Release()
 	})
 }
 

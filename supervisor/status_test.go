@@ -13,6 +13,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // lookup returns the status of a child that there is.
@@ -46,19 +47,6 @@ func idle(ctx child.Context) error {
 	}
 	<-ctx.Done()
 	return nil
-}
-
-// lingers returns a Run that is ready, and when it is stopped returns only when
-// release is closed.
-func lingers(release <-chan struct{}) func(child.Context) error {
-	return func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		<-ctx.Done()
-		<-release
-		return nil
-	}
 }
 
 func TestStatusTellsEachFieldOfAChild(t *testing.T) {
@@ -135,16 +123,16 @@ func TestStatusShowsWhatOnErrorReported(t *testing.T) {
 
 func TestStatusCountsAbandonedRunsUntilTheyReturn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
-			{Name: "a", Run: lingers(release), StopTimeout: time.Second},
+			{Name: "a", Run: deaf.Run, StopTimeout: time.Second},
 		}})
 		for want := 1; want <= 2; want++ {
 			require.NoError(t, sup.RestartChild(t.Context(), "a"))
 			require.Equal(t, want, lookup(t, sup, "a").Abandoned)
 		}
 		require.Zero(t, lookup(t, sup, "a").Restarts, "restarts by hand do not count")
-		close(release)
+		deaf.Release()
 		synctest.Wait()
 		require.Zero(t, lookup(t, sup, "a").Abandoned)
 	})
@@ -199,12 +187,12 @@ func TestStatusWithAnErrorThatPanicsHasJSONAndText(t *testing.T) {
 
 func TestChildrenAreInStartOrderAndFilteredByState(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		p, release := newPuppet(), make(chan struct{})
+		p, deaf := newPuppet(), &supervisortest.Child{StopAfter: child.Forever}
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
 			{Name: "done", Run: child.Task(noWork)},
 			{Name: "waiting", Run: p.Run, Backoff: child.Constant(time.Hour)},
 			{Name: "stopped", Run: func(child.Context) error { return child.ErrIgnore }},
-			{Name: "stopping", Run: lingers(release), StopTimeout: child.Forever},
+			{Name: "stopping", Run: deaf.Run, StopTimeout: child.Forever},
 			{Name: "running", Run: idle},
 		}})
 		require.Empty(t, sup.Children(), "before the start there are none")
@@ -223,7 +211,7 @@ func TestChildrenAreInStartOrderAndFilteredByState(t *testing.T) {
 		require.Equal(t, []string{"done", "waiting"}, names(sup.Children(child.Waiting, child.Done)))
 		require.Equal(t, supervisor.Counts{Specs: 7, Active: 4, Workers: 7}, sup.Count())
 
-		close(release)
+		deaf.Release()
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Empty(t, sup.Children(child.Running, child.Starting, child.Stopping, child.Waiting))
 		require.Equal(t, []string{"done", "waiting", "stopped", "stopping", "running", "added", "starting"},

@@ -10,6 +10,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // left returns the paths of those that a stop has left behind, and how long
@@ -30,13 +31,13 @@ func left(t *testing.T, err error) []string {
 
 func TestBudgetAsksAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
-		sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
-			{Name: "a", Run: stay(release)},
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
+		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+			{Name: "a", Run: deaf.Run},
 			{Name: "b", Run: slow(0, 100*time.Millisecond)},
-			{Name: "c", Run: stay(release), StopTimeout: time.Minute},
-			{Name: "d", Run: stay(release), StopTimeout: 4 * time.Second},
+			{Name: "c", Run: deaf.Run, StopTimeout: time.Minute},
+			{Name: "d", Run: deaf.Run, StopTimeout: 4 * time.Second},
 		}})
 		told, began := record(t, sup, stopKinds...), time.Now()
 		err := sup.Stop(t.Context())
@@ -74,10 +75,10 @@ func TestBudgetHoldsForChildrenThatMayTakeForever(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 		t.Run(s.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				release := make(chan struct{})
-				defer close(release)
-				sup := start(t, supervisor.Spec{Strategy: s, StopTimeout: 10 * time.Second, Children: []child.Spec{
-					{Name: "a", Run: stay(release), StopTimeout: child.Forever},
+				deaf := &supervisortest.Child{StopAfter: child.Forever}
+				defer deaf.Release()
+				sup := startLoosely(t, supervisor.Spec{Strategy: s, StopTimeout: 10 * time.Second, Children: []child.Spec{
+					{Name: "a", Run: deaf.Run, StopTimeout: child.Forever},
 				}})
 				began := time.Now()
 				require.Equal(t, []string{"/root/a 10s"}, left(t, sup.Stop(t.Context())))
@@ -89,17 +90,17 @@ func TestBudgetHoldsForChildrenThatMayTakeForever(t *testing.T) {
 
 func TestBudgetHoldsInNestedSupervisorsAndTheReportNamesTheLeaf(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
 		deep := supervisor.New(supervisor.Spec{Children: []child.Spec{
 			{Name: "p", Run: slow(0, 100*time.Millisecond)},
-			{Name: "q", Run: stay(release), StopTimeout: child.Forever},
+			{Name: "q", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
 			{Name: "x", Run: slow(0, 100*time.Millisecond)},
 			{Name: "deep", Run: deep.Run},
 		}})
-		sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
 			{Name: "a", Run: slow(0, 100*time.Millisecond)},
 			{Name: "inner", Run: inner.Run},
 		}})
@@ -115,17 +116,17 @@ func TestBudgetHoldsInNestedSupervisorsAndTheReportNamesTheLeaf(t *testing.T) {
 
 func TestStopTimeoutOfANestedSupervisorBoundsItAndTheReportNamesTheLeaf(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
 		deep := supervisor.New(supervisor.Spec{Children: []child.Spec{
 			{Name: "p", Run: idle},
-			{Name: "q", Run: stay(release), StopTimeout: child.Forever},
+			{Name: "q", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
 			{Name: "x", Run: slow(0, 100*time.Millisecond)},
 			{Name: "deep", Run: deep.Run},
 		}})
-		sup := start(t, supervisor.Spec{Children: []child.Spec{
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: idle},
 			{Name: "inner", Run: inner.Run, StopTimeout: 10 * time.Second},
 		}})
@@ -138,10 +139,10 @@ func TestStopTimeoutOfANestedSupervisorBoundsItAndTheReportNamesTheLeaf(t *testi
 
 func TestNestedSupervisorThatIsToStopAtOnceDoesAndTheReportNamesTheLeaf(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
-		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: stay(release)}}})
-		sup := start(t, supervisor.Spec{Children: []child.Spec{
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
+		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: deaf.Run}}})
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "inner", Run: inner.Run, StopTimeout: child.AtOnce},
 		}})
 		began := time.Now()
@@ -152,12 +153,12 @@ func TestNestedSupervisorThatIsToStopAtOnceDoesAndTheReportNamesTheLeaf(t *testi
 
 func TestNestedSupervisorsOwnBudgetHoldsToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
 		inner := supervisor.New(supervisor.Spec{StopTimeout: 3 * time.Second, Children: []child.Spec{
-			{Name: "x", Run: stay(release), StopTimeout: child.Forever},
+			{Name: "x", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
-		sup := start(t, supervisor.Spec{StopTimeout: time.Minute, Children: []child.Spec{{Name: "inner", Run: inner.Run}}})
+		sup := startLoosely(t, supervisor.Spec{StopTimeout: time.Minute, Children: []child.Spec{{Name: "inner", Run: inner.Run}}})
 		began := time.Now()
 		require.Equal(t, []string{"/root/inner/x 3s"}, left(t, sup.Stop(t.Context())))
 		require.Equal(t, 3*time.Second, time.Since(began))
@@ -192,7 +193,7 @@ func TestTypeAroundASupervisorHasItsStopTimeoutForItselfAfterIt(t *testing.T) {
 				inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
 					{Name: "x", Run: slow(0, time.Minute), StopTimeout: child.Forever},
 				}})
-				sup := start(t, supervisor.Spec{Children: []child.Spec{
+				sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
 					{Name: "pool", StopTimeout: tc.timeout, Run: around{inner, func() { <-release }}.Run},
 				}})
 				began := time.Now()
@@ -214,10 +215,12 @@ func TestTypeAroundASupervisorDoesNotOutlastTheBudget(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				release := make(chan struct{})
 				defer close(release)
+				deaf := &supervisortest.Child{StopAfter: child.Forever}
+				defer deaf.Release()
 				inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
-					{Name: "x", Run: stay(release), StopTimeout: child.Forever},
+					{Name: "x", Run: deaf.Run, StopTimeout: child.Forever},
 				}})
-				sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+				sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
 					{Name: "pool", StopTimeout: timeout, Run: around{inner, func() { <-release }}.Run},
 				}})
 				began := time.Now()
@@ -230,14 +233,14 @@ func TestTypeAroundASupervisorDoesNotOutlastTheBudget(t *testing.T) {
 
 func TestStopWhoseContextEndsAsksAllThatAreLeftAndTheirTimeoutsHold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{
 			{Name: "x", Run: slow(0, 2*time.Second)},
-			{Name: "y", Run: stay(release), StopTimeout: 20 * time.Second},
+			{Name: "y", Run: deaf.Run, StopTimeout: 20 * time.Second},
 		}})
-		sup := start(t, supervisor.Spec{Children: []child.Spec{
-			{Name: "a", Run: stay(release)},
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+			{Name: "a", Run: deaf.Run},
 			{Name: "b", Run: slow(0, time.Second)},
 			{Name: "inner", Run: inner.Run},
 		}})

@@ -15,6 +15,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // drawing compares a tree's text with a picture, which begins with an empty line.
@@ -25,8 +26,8 @@ func drawing(t *testing.T, want string, tree supervisor.Tree) {
 
 func TestTreeDrawsAllThatThereIsToSayOfAChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		release := make(chan struct{})
-		defer close(release)
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
 		crawler, feed := newPuppet(), newPuppet()
 		jobs := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
 		inner := supervisor.New(supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
@@ -39,7 +40,7 @@ func TestTreeDrawsAllThatThereIsToSayOfAChild(t *testing.T) {
 			{Name: "off", Run: func(child.Context) error { return child.ErrIgnore }},
 			{Name: "crawler", Run: crawler.Run, Restart: child.Transient, Backoff: child.Constant(90 * time.Second)},
 			{Name: "feed", Run: feed.Run},
-			{Name: "zombie", Run: lingers(release), StopTimeout: time.Second},
+			{Name: "zombie", Run: deaf.Run, StopTimeout: time.Second},
 			{Name: "db", Run: func(ctx child.Context) error {
 				if err := ctx.Ready(); err != nil {
 					return err
@@ -48,7 +49,7 @@ func TestTreeDrawsAllThatThereIsToSayOfAChild(t *testing.T) {
 				<-ctx.Done()
 				return nil
 			}},
-			{Name: "api", Run: lingers(release), StopTimeout: child.Forever},
+			{Name: "api", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
 		require.NoError(t, jobs.StartChild(t.Context(), child.Spec{Name: "job-1", Run: idle, Restart: child.Temporary}))
 		require.NoError(t, root.RestartChild(t.Context(), "zombie"))
@@ -77,12 +78,12 @@ shop            running   one-for-one
 
 func TestTreeOfASupervisorInEachOfItsStates(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		ready, release := make(chan struct{}), make(chan struct{})
+		ready, deaf := make(chan struct{}), &supervisortest.Child{StopAfter: child.Forever}
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Strategy: strategy.RestForOne, Children: []child.Spec{
 			{Name: "a", Run: idle},
 			{Name: "b", Run: func(ctx child.Context) error {
 				<-ready
-				return lingers(release)(ctx)
+				return deaf.Run(ctx)
 			}},
 			{Name: "c", Run: idle},
 		}})
@@ -111,7 +112,7 @@ root  stopping  rest-for-one
 ├─ b  stopping
 └─ c  stopped
 `, sup.Tree())
-		close(release)
+		deaf.Release()
 		require.NoError(t, sup.Wait())
 		drawing(t, `
 root  stopped   rest-for-one

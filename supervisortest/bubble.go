@@ -1,7 +1,6 @@
 package supervisortest
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 	"strings"
@@ -10,12 +9,29 @@ import (
 	"time"
 )
 
-// inBubble reports whether the caller runs in a synctest bubble. There is no
-// call that tells; the head of a goroutine's stack does.
-func inBubble() bool {
+// A bubble is the number of the synctest bubble in which something was made, or
+// empty: it was made outside.
+type bubble string
+
+// here returns the caller's bubble. There is no call that tells; the head of a
+// goroutine's stack does: "goroutine 21 [running, synctest bubble 1]:".
+func here() bubble {
 	var stack [128]byte
-	head, _, _ := bytes.Cut(stack[:runtime.Stack(stack[:], false)], []byte("\n"))
-	return bytes.Contains(head, []byte("synctest bubble"))
+	head, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), "]")
+	_, number, _ := strings.Cut(head, "synctest bubble ")
+	return bubble(number)
+}
+
+func inBubble() bool { return here() != "" }
+
+// elsewhere says what is wrong if the caller is not where something was made: to
+// use its channels would crash the process, or wait for ever.
+func (b bubble) elsewhere(what string) error {
+	if here() == b {
+		return nil
+	}
+	return fmt.Errorf("%s was made in another bubble, or outside of one: make and use it in the same function of Run "+
+		"or synctest.Test, or both outside", what)
 }
 
 // settle waits, in a bubble, until nothing more happens by itself.

@@ -39,7 +39,7 @@ type ChaosSpec struct {
 	Panic            float64 // or panics, or calls runtime.Goexit
 	Hang             float64 // one that runs will take HangTime to stop
 	Suspend          float64 // any supervisor, for SuspendTime
-	Check            float64 // compare what the tree says with what runs; virtual time only
+	Check            float64 // compare what the tree says with what runs
 
 	FailStart float64 // that a start of a child it has added fails
 	FailRun   float64 // that a run which ends by itself is a failure
@@ -55,6 +55,10 @@ type ChaosSpec struct {
 
 	Impatience float64 // that whoever asks for something waits no longer than Patience
 	Patience   Span
+
+	// Only, if not nil, leaves out all actions but those with these numbers, from 1
+	// on, of the ones that the seed gives. ShrinkChaos finds them.
+	Only []int
 
 	// Rules are what has to hold at the end, besides what always does.
 	Rules []ChaosRule
@@ -72,20 +76,25 @@ type ChaosRule struct {
 // Chaos does things to a running tree at random: adds, removes, stops, restarts
 // and suspends, has children crash, panic and hang, and starts the tree again
 // when it has given up. At last it stops the tree. In a bubble that happens in
-// virtual time, else live. The tree must be one of Start or Run.
+// virtual time, else live. The tree must be one of Start or Run, made where Chaos
+// is called. Nobody else may stop or start it meanwhile.
 //
 // The test fails, with the seed and the end of the trace, if any of these does not
 // hold, at any time:
 //
-//   - a child has one live run at most, besides those that were abandoned
+//   - a child has one live run at most, besides those that were abandoned, and no
+//     run begins while another goes on that nobody has asked to stop
 //   - no event is told of a child in a state that it cannot come from
 //   - children start in declared order and stop in reverse order, where their
 //     strategy says so
-//   - what the tree says, Count and Children, agrees with what runs
+//   - what the tree says, Count and Children, agrees with what runs: in virtual
+//     time at each check, live once within 10 s of it, as nothing stands still there
 //   - never more restarts in a period than Spec.Intensity permits, and no stop that
 //     takes longer than Spec.StopTimeout (of the root)
-//   - at the end every start has had its end, and the stop report lists all that
-//     were left behind
+//   - no stop of a child takes longer than its StopTimeout, or live 2 s more, as far
+//     as that is known: of the root's own children, and those that Chaos has added
+//   - at the end every start has had its end, in fact and in the events, and the
+//     stop report lists all that were left behind
 //
 // and the rules of the spec.
 func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosReport {
@@ -95,27 +104,33 @@ func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosRepor
 		t.Fatalf("Chaos: it knows only trees that run by Start or Run of this package: give it what Start returns")
 		return nil
 	}
-	if err := spec.prepare(); err != nil {
+	err := tr.events.made.elsewhere("the tree")
+	if err == nil {
+		err = spec.prepare(inBubble())
+	}
+	if err != nil {
 		t.Fatalf("Chaos: %v", err)
 		return nil
 	}
 	t.Logf("chaos: %s, seed %d", spec.Name, spec.Seed)
-	c := newChaos(t, tr, spec)
-	c.run()
-	c.finish()
-	r := c.result()
+	r := newChaos(tr, spec).play()
 	t.Logf("%v", r)
 	if len(r.Broken) > 0 {
-		t.Errorf("chaos: %s, seed %d:\n%s\nthe end of the trace:\n%s",
-			spec.Name, spec.Seed, strings.Join(r.Broken, "\n"), strings.Join(last(r.Trace, 60), "\n"))
+		t.Errorf("%s", r.failure(""))
 	}
 	return r
+}
+
+// failure is what a test is told of a run in which something did not hold.
+func (r *ChaosReport) failure(more string) string {
+	return fmt.Sprintf("chaos: %s, seed %d:\n%s\n%sthe end of the trace:\n%s",
+		r.Name, r.Seed, strings.Join(r.Broken, "\n"), more, strings.Join(last(r.Trace, 60), "\n"))
 }
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }
 
 // prepare finds what is wrong with the spec, and puts in what it leaves open.
-func (s *ChaosSpec) prepare() error {
+func (s *ChaosSpec) prepare(virtual bool) error {
 	for name, chance := range s.chances() {
 		if !(*chance >= 0 && *chance <= 1) {
 			return fmt.Errorf("%s is %v: a chance is from 0 to 1", name, *chance)
@@ -134,7 +149,7 @@ func (s *ChaosSpec) prepare() error {
 	}
 	if s.Duration == 0 {
 		s.Duration = 2 * time.Second
-		if inBubble() {
+		if virtual {
 			s.Duration = time.Minute
 		}
 	}

@@ -11,70 +11,6 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// check compares, when nothing moves, what the tree says with what runs. Live,
-// something always moves.
-func (c *chaos) check() {
-	if c.live {
-		return
-	}
-	settle()
-	c.report.Checks++
-	tree := c.tr.sup.Tree()
-	live, _ := c.tr.grip.live()
-	w := c.watch
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for st := range tree.All() {
-		if st.Path == tree.Path {
-			continue
-		}
-		want := w.left[st.Path]
-		if st.State.Alive() {
-			want++
-		}
-		if live[st.Path] != want {
-			w.fault("%s is %v with %d abandoned runs, and %d run", st.Path, st.State, w.left[st.Path], live[st.Path])
-		}
-		delete(live, st.Path)
-	}
-	for _, path := range sortedKeys(live) {
-		if live[path] != w.left[path] {
-			w.fault("%s is not in the tree with %d abandoned runs, and %d run", path, w.left[path], live[path])
-		}
-	}
-	c.count(tree)
-}
-
-// count compares Count with the children of each supervisor.
-func (c *chaos) count(t supervisor.Tree) {
-	for _, below := range t.Children {
-		c.count(below)
-	}
-	sup := c.tr.grip.super(t.Path)
-	if sup == nil || sup.Path() != t.Path {
-		return
-	}
-	select {
-	case <-sup.Done():
-		return // it has ended, and its run has yet to return
-	default:
-	}
-	n := supervisor.Counts{Specs: len(t.Children)}
-	for _, st := range t.Children {
-		if st.State.Alive() {
-			n.Active++
-		}
-		if st.Supervisor {
-			n.Supervisors++
-		} else {
-			n.Workers++
-		}
-	}
-	if got := sup.Count(); got != n {
-		c.watch.fault("%s counts %+v, and has %+v", t.Path, got, n)
-	}
-}
-
 // finish stops the tree, and checks how it ends.
 func (c *chaos) finish() {
 	c.mu.Lock()
@@ -83,11 +19,12 @@ func (c *chaos) finish() {
 	for _, t := range c.later {
 		if t.resumes {
 			t.do()
+			c.apart()
 		}
 	}
 	c.giveUp()
-	c.calls.Wait()
 	c.settle()
+	c.check()
 	c.watch.finalStop(c.tr.sup.Tree())
 	began := time.Now()
 	c.note(doing, c.tr.sup.Path(), "stop")
@@ -103,6 +40,7 @@ func (c *chaos) finish() {
 		c.watch.mu.Unlock()
 	}
 	c.settle()
+	c.agree(c.watch.untold)
 	c.watch.cancel()
 }
 
@@ -113,7 +51,7 @@ func (w *watch) stopped(c *chaos, err error, took time.Duration, live map[string
 	// A supervisor that was out of time gets a second to return.
 	slack := time.Second
 	if c.live {
-		slack += 2 * time.Second
+		slack += slackLive
 	}
 	if limit := w.tr.spec.StopTimeout; limit > 0 && took > limit+slack {
 		w.fault("the stop took %v, and its limit is %v", took, limit)
@@ -154,15 +92,18 @@ func (w *watch) atOnce(path string) bool {
 
 // drained waits until no run is left.
 func (c *chaos) drained() bool {
-	for pause, waited := time.Millisecond, time.Duration(0); waited < patience(); pause *= 2 {
+	timer := time.NewTimer(patience())
+	defer timer.Stop()
+	for {
 		if live, _ := c.tr.grip.live(); len(live) == 0 {
 			return true
 		}
-		timer := time.NewTimer(pause)
-		<-timer.C
-		waited += pause
+		select {
+		case <-c.tr.grip.moved:
+		case <-timer.C:
+			return false
+		}
 	}
-	return false
 }
 
 // A note is a line of the trace that is not an event.
@@ -206,6 +147,9 @@ func (c *chaos) result() *ChaosReport {
 		r.Ended -= uint64(n)
 	}
 	r.Broken = append([]string{}, w.broken...)
+	for _, path := range c.tr.grip.twice() {
+		r.Broken = append(r.Broken, path+" was started while an earlier run went on that nobody had asked to stop")
+	}
 	for _, rule := range c.spec.Rules {
 		if !rule.Holds(r) {
 			r.Broken = append(r.Broken, "the rule does not hold: "+rule.Says)

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"testing/synctest"
 	"time"
 
@@ -22,24 +22,23 @@ var silent = slog.New(slog.DiscardHandler)
 
 // chaos is one call of Chaos.
 type chaos struct {
-	t      testing.TB
-	tr     *trial
-	spec   ChaosSpec
-	live   bool
-	rng    *rand.Rand
-	watch  *watch
-	began  time.Time
-	ctx    context.Context
-	giveUp context.CancelFunc
-	calls  sync.WaitGroup
-	later  []task
-	names  int
-	over   bool // nothing new is begun
+	tr    *trial
+	spec  ChaosSpec
+	live  bool
+	dice  *rand.Rand // for what is done when
+	rng   *rand.Rand // for how: anew for each action, so that none depends on those before it
+	watch *watch
+	began time.Time
+	calls sync.WaitGroup
+	later []task
+	over  bool // nothing new is begun
 
 	mu     sync.Mutex
 	report ChaosReport
 	notes  []note
-	coming map[string]bool // children that are being added
+	coming map[string]bool            // children that are being added
+	asked  int                        // calls so far
+	waits  map[int]context.CancelFunc // for an answer, by the number of the call
 }
 
 // A task is to be done later.
@@ -49,13 +48,13 @@ type task struct {
 	do      func()
 }
 
-func newChaos(t testing.TB, tr *trial, spec ChaosSpec) *chaos {
+func newChaos(tr *trial, spec ChaosSpec) *chaos {
 	c := &chaos{
-		t: t, tr: tr, spec: spec, live: !inBubble(), began: time.Now(),
-		rng:    rand.New(rand.NewPCG(spec.Seed, 0)),
+		tr: tr, spec: spec, live: !inBubble(), began: time.Now(),
+		dice:   rand.New(rand.NewPCG(spec.Seed, 0)),
 		coming: make(map[string]bool),
+		waits:  make(map[int]context.CancelFunc),
 	}
-	c.ctx, c.giveUp = context.WithCancel(tr.ctx)
 	c.report = ChaosReport{Name: spec.Name, Seed: spec.Seed, Live: c.live, Duration: spec.Duration,
 		Done: map[string]int{}, Errors: map[string]int{}, Events: map[string]uint64{}}
 	settle()
@@ -63,10 +62,18 @@ func newChaos(t testing.TB, tr *trial, spec ChaosSpec) *chaos {
 	return c
 }
 
+// play does all, and returns what came of it.
+func (c *chaos) play() *ChaosReport {
+	c.run()
+	c.finish()
+	return c.result()
+}
+
 // run does things until the time is over.
 func (c *chaos) run() {
+	c.seed()
 	for end := c.began.Add(c.spec.Duration); time.Now().Before(end); {
-		c.pause(draw(c.rng, c.spec.Tick))
+		c.pause(draw(c.dice, c.spec.Tick))
 		c.report.Ticks++
 		c.dueTasks()
 		c.tick()
@@ -88,6 +95,13 @@ func (c *chaos) settle() {
 	synctest.Wait()
 }
 
+// apart sees to it that in virtual time no two things are done at the same instant.
+func (c *chaos) apart() {
+	if !c.live {
+		c.pause(time.Microsecond)
+	}
+}
+
 func (c *chaos) dueTasks() {
 	now := time.Now()
 	var due []task
@@ -100,11 +114,16 @@ func (c *chaos) dueTasks() {
 	})
 	for _, t := range due {
 		t.do()
+		c.apart()
 	}
 }
 
+// seed makes the random numbers of the next action.
+func (c *chaos) seed() { c.rng = rand.New(rand.NewPCG(c.spec.Seed, uint64(c.report.Actions)+1)) }
+
 // tick draws what is done. Each draws first, and then looks for whom it concerns,
-// so that there is one draw for each chance at each tick.
+// so that there is one draw for each chance at each tick, and the same ones if
+// some of the actions are left out.
 func (c *chaos) tick() {
 	s := &c.spec
 	for _, a := range []struct {
@@ -142,24 +161,33 @@ func (c *chaos) tick() {
 		{s.Suspend, c.suspend},
 		{s.Check, c.check},
 	} {
-		if hit(c.rng, a.chance) {
-			a.do()
-			if !c.live { // so that no two things are done at the same instant
-				c.pause(time.Microsecond)
+		if hit(c.dice, a.chance) {
+			c.report.Actions++
+			if c.spec.Only != nil && !slices.Contains(c.spec.Only, c.report.Actions) {
+				continue
 			}
+			c.seed()
+			a.do()
+			c.apart()
 		}
 		c.startAgain()
 	}
 }
 
+// How the names begin of those that Chaos adds.
+const (
+	addedChild      = "c~"
+	addedSupervisor = "s~"
+)
+
 // The children that something may be done to.
 func isAny(st child.Status) bool     { return true }
 func isRunning(st child.Status) bool { return st.State == child.Running }
 func isAdded(st child.Status) bool {
-	return strings.HasPrefix(st.Name, "c~") && st.State == child.Running
+	return strings.HasPrefix(st.Name, addedChild) && st.State == child.Running
 }
 func isAddedSupervisor(st child.Status) bool {
-	return strings.HasPrefix(st.Name, "s~") && st.State == child.Running
+	return strings.HasPrefix(st.Name, addedSupervisor) && st.State == child.Running
 }
 
 // pick draws a child of the tree.
@@ -193,19 +221,19 @@ func (c *chaos) pickSupervisor() *supervisor.Supervisor {
 // add adds a child, or a supervisor, somewhere.
 func (c *chaos) add(super bool) {
 	sup := c.pickSupervisor()
-	kind, limit := "c~", c.spec.MaxChildren
+	kind, limit := addedChild, c.spec.MaxChildren
 	if super {
-		kind, limit = "s~", c.spec.MaxSupervisors
+		kind, limit = addedSupervisor, c.spec.MaxSupervisors
 	}
-	c.names++
-	name := fmt.Sprintf("%s%d", kind, c.names)
+	name := fmt.Sprintf("%s%d", kind, c.report.Actions)
 	path := sup.Path() + "/" + name
-	ours := sup != c.tr.sup && strings.Contains(sup.Path(), "/s~")
+	ours := sup != c.tr.sup && strings.Contains(sup.Path(), "/"+addedSupervisor)
 	var spec child.Spec
 	if super {
 		spec = c.supervisor(name)
 	} else {
 		spec = c.child(name, ours)
+		c.watch.allow(name, spec.StopTimeout)
 	}
 	after := draw(c.rng, c.spec.RemoveAfter)
 	c.mu.Lock()
@@ -228,9 +256,6 @@ func (c *chaos) add(super bool) {
 	}
 	c.mu.Lock()
 	c.coming[path] = true
-	if !super {
-		c.report.MostChildren = max(c.report.MostChildren, n+1)
-	}
 	c.mu.Unlock()
 	if !super && after > 0 {
 		c.later = append(c.later, task{due: time.Now().Add(after), do: func() {
@@ -295,19 +320,41 @@ func (c *chaos) startAgain() {
 func (c *chaos) call(what, path string, f func(context.Context) error) {
 	impatient, patience := hit(c.rng, c.spec.Impatience), draw(c.rng, c.spec.Patience)
 	c.did(what, path)
-	ctx, cancel := c.ctx, context.CancelFunc(func() {})
-	if impatient {
-		ctx, cancel = context.WithTimeout(ctx, patience)
+	if !impatient {
+		patience = time.Duration(math.MaxInt64)
 	}
+	ctx, cancel := context.WithTimeout(c.tr.ctx, patience)
+	c.mu.Lock()
+	c.asked++
+	n := c.asked
+	c.waits[n] = cancel
+	c.mu.Unlock()
 	c.calls.Go(func() {
 		defer cancel()
 		err := f(ctx)
+		c.mu.Lock()
+		delete(c.waits, n)
+		c.mu.Unlock()
 		c.note(asked, path, fmt.Sprintf("%s: %s", what, oneLine(err)))
 		if err != nil {
 			c.failed(err)
 		}
 	})
 	c.settle()
+}
+
+// giveUp ends all waiting for answers, one after another.
+func (c *chaos) giveUp() {
+	for n := range c.asked {
+		c.mu.Lock()
+		cancel := c.waits[n+1]
+		c.mu.Unlock()
+		if cancel != nil {
+			cancel()
+			c.apart()
+		}
+	}
+	c.calls.Wait()
 }
 
 // did notes what is done.

@@ -17,17 +17,18 @@ type ChaosReport struct {
 	Live     bool          `json:"live"` // not in virtual time
 	Duration time.Duration `json:"-"`
 	Ticks    int           `json:"ticks"`
+	Actions  int           `json:"actions"` // that the seed gave; Done has those that found somebody
 
 	Done   map[string]int    `json:"done"`   // what was done, how often
 	Errors map[string]int    `json:"errors"` // what calls returned, by kind
 	Events map[string]uint64 `json:"events"` // of the tree, by kind
 	Lost   uint64            `json:"lost"`   // events that came too fast to be looked at
 
-	Started      uint64 `json:"started"` // runs
-	Ended        uint64 `json:"ended"`   // runs that have returned
-	MostChildren int    `json:"most_children"`
-	Checks       int    `json:"checks"` // comparisons of what the tree says with what runs
-	Again        int    `json:"again"`  // starts of the whole tree, after it had given up
+	Started      uint64 `json:"started"`       // runs
+	Ended        uint64 `json:"ended"`         // runs that have returned
+	MostChildren int    `json:"most_children"` // of those added, as the tree showed them at a check
+	Checks       int    `json:"checks"`        // comparisons of what the tree says with what runs
+	Again        int    `json:"again"`         // starts of the whole tree, after it had given up
 
 	Broken []string `json:"broken"` // what did not hold
 	Trace  []string `json:"-"`      // what happened; live, the last of it
@@ -50,7 +51,7 @@ func (r *ChaosReport) String() string {
 	if r.Live {
 		how = "live"
 	}
-	fmt.Fprintf(&text, "%s: seed %d, %v %s, %d ticks\n", r.Name, r.Seed, r.Duration, how, r.Ticks)
+	fmt.Fprintf(&text, "%s: seed %d, %v %s, %d ticks, %d actions\n", r.Name, r.Seed, r.Duration, how, r.Ticks, r.Actions)
 	row := func(group, name string, n any) { fmt.Fprintf(&text, "  %-7s %-24s %10v\n", group, name, n) }
 	for _, name := range sortedKeys(r.Done) {
 		row("done", name, r.Done[name])

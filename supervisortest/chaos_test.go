@@ -2,6 +2,7 @@ package supervisortest_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -57,7 +58,7 @@ func TestPresetsHoldInVirtualTime(t *testing.T) {
 }
 
 func TestSameSeedSameTrace(t *testing.T) {
-	for _, spec := range supervisortest.Presets(7) {
+	for _, spec := range slices.Concat(supervisortest.Presets(2), supervisortest.Presets(3), supervisortest.Presets(7)) {
 		spec.Duration = 2 * time.Second
 		t.Run(spec.Name, func(t *testing.T) {
 			first, second := wreck(t, spec), wreck(t, spec)
@@ -66,17 +67,30 @@ func TestSameSeedSameTrace(t *testing.T) {
 			}
 			require.Len(t, second.Trace, len(first.Trace))
 			require.Equal(t, first.String(), second.String())
-			spec.Seed = 8
+			spec.Seed++
 			require.NotEqual(t, first.Trace, wreck(t, spec).Trace)
 		})
 	}
+}
+
+// Everybody hangs, for longer than the whole stop may take.
+func TestChaosHoldsTheStopToTheLimitOfTheTree(t *testing.T) {
+	supervisortest.Run(t, supervisor.Spec{
+		StopTimeout: time.Second,
+		Children:    []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run, StopTimeout: child.Forever}},
+	}, func(h *supervisortest.Harness) {
+		r := supervisortest.Chaos(h.T, h.Supervisor, supervisortest.ChaosSpec{
+			Duration: time.Second, Hang: 1, HangTime: supervisortest.Span{Min: time.Hour, Max: time.Hour},
+		})
+		require.NotZero(t, r.Events["abandoned"])
+	})
 }
 
 func TestChaosReportIsATableAndJSON(t *testing.T) {
 	spec := supervisortest.Messy(1)
 	spec.Duration = 2 * time.Second
 	r := wreck(t, spec)
-	require.Regexp(t, `^messy: seed 1, 2s virtual, \d+ ticks\n`, r.String())
+	require.Regexp(t, `^messy: seed 1, 2s virtual, \d+ ticks, \d+ actions\n`, r.String())
 	require.Regexp(t, `\n  event   ready +\d+\n`, r.String())
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
@@ -104,6 +118,7 @@ func TestChaosLive(t *testing.T) {
 			r := supervisortest.Chaos(t, supervisortest.Start(t, supervisortest.NoLeaks(t, victim())), spec)
 			require.True(t, r.Live)
 			require.NotZero(t, r.Ticks)
+			require.NotZero(t, r.Checks)
 		})
 	}
 }
@@ -153,4 +168,35 @@ func TestSeedFromTheEnvironment(t *testing.T) {
 			supervisortest.Chaos(t, supervisortest.Start(t, victim()), spec)
 		}), `Chaos: CHAOS_SEED is "cafe": no such seed: give it a number that a test has logged`)
 	})
+}
+
+// What each preset says of a report in which nothing, or just that, is wrong.
+func TestRulesOfThePresets(t *testing.T) {
+	well := supervisortest.ChaosReport{Started: 9, Ended: 9, MostChildren: 3, Events: map[string]uint64{"ready": 8, "failed": 0}}
+	failed, abandoned, refused, many, worse, left := well, well, well, well, well, well
+	failed.Events = map[string]uint64{"ready": 8, "failed": 1}
+	abandoned.Events = map[string]uint64{"ready": 8, "abandoned": 1}
+	refused.Errors = map[string]int{"suspended": 1}
+	many.MostChildren = 4
+	worse.Events = map[string]uint64{"ready": 8, "failed": 8}
+	left.Ended = 8
+	for name, wrong := range map[string][]supervisortest.ChaosReport{
+		"happy":                    {failed, abandoned, refused},
+		"low limit, high turnover": {failed, abandoned, refused, many},
+		"reasonable":               {worse},
+		"messy":                    {left},
+		"outrage":                  {},
+		"impatient":                {left},
+		"random of all":            {left},
+	} {
+		presets := supervisortest.Presets(1)
+		spec := presets[slices.IndexFunc(presets, func(s supervisortest.ChaosSpec) bool { return s.Name == name })]
+		holds := func(r supervisortest.ChaosReport) bool {
+			return !slices.ContainsFunc(spec.Rules, func(rule supervisortest.ChaosRule) bool { return !rule.Holds(&r) })
+		}
+		require.True(t, holds(well), name)
+		for i, r := range wrong {
+			require.False(t, holds(r), "%s: %d", name, i)
+		}
+	}
 }

@@ -23,14 +23,16 @@ type watch struct {
 	counts   map[string]uint64
 	lost     uint64
 	state    map[string]watched
-	left     map[string]int       // runs that were abandoned and have not returned
-	declared map[string][]string  // the children of a supervisor that starts them in order, by its name or path
-	begun    map[string]bool      // children that have got beyond starting since their supervisor began
-	crashes  map[string]time.Time // of children that were ready
-	restarts []time.Time          // that count for Spec.Intensity of the root
-	behind   map[string][]string  // in the final stop: who has to be down before a child is asked to stop
-	until    time.Time            // from when on all are asked at once
-	earlier  map[string]int       // runs that the tree had left when it last ended
+	left     map[string]int           // runs that were abandoned and have not returned
+	asked    map[string]time.Time     // children that are stopping: since when
+	limits   map[string]time.Duration // stop timeouts, by the last one or two names of a path, or by the whole
+	declared map[string][]string      // the children of a supervisor that starts them in order, by its name or path
+	begun    map[string]bool          // children that have got beyond starting since their supervisor began
+	crashes  map[string]time.Time     // of children that were ready
+	restarts []time.Time              // that count for Spec.Intensity of the root
+	behind   map[string][]string      // in the final stop: who has to be down before a child is asked to stop
+	until    time.Time                // from when on all are asked at once
+	earlier  map[string]int           // runs that the tree had left when it last ended
 	broken   []string
 }
 
@@ -44,12 +46,17 @@ const (
 	stopping
 )
 
+func (s watched) String() string {
+	return [...]string{"unknown", "down", "starting", "running", "stopping"}[s]
+}
+
 const keptLive = 1000
 
 func newWatch(tr *trial, keep bool) *watch {
 	w := &watch{
 		tr: tr, keep: keep,
 		counts: make(map[string]uint64), state: make(map[string]watched), left: make(map[string]int),
+		asked: make(map[string]time.Time), limits: make(map[string]time.Duration),
 		declared: make(map[string][]string), begun: make(map[string]bool), crashes: make(map[string]time.Time),
 	}
 	w.declare(tr.sup.Path(), tr.spec)
@@ -60,8 +67,12 @@ func newWatch(tr *trial, keep bool) *watch {
 	return w
 }
 
-// declare says which children a supervisor starts in order.
+// declare says which children a supervisor starts in order, and how long they may
+// take to stop. Its name or path does.
 func (w *watch) declare(sup string, spec supervisor.Spec) {
+	for _, c := range spec.Children {
+		w.allow(sup+"/"+c.Name, c.StopTimeout)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !spec.Strategy.Ordered() {
@@ -72,6 +83,19 @@ func (w *watch) declare(sup string, spec supervisor.Spec) {
 		names = append(names, c.Name)
 	}
 	w.declared[sup] = names
+}
+
+// allow says how long a child may take to stop.
+func (w *watch) allow(who string, stopTimeout time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case stopTimeout == 0:
+		stopTimeout = child.DefaultStopTimeout
+	case stopTimeout < 0:
+		stopTimeout = 0
+	}
+	w.limits[who] = stopTimeout
 }
 
 // beginAgain says that the root has ended with err, and is about to start again.
@@ -103,6 +127,7 @@ func (w *watch) fault(format string, args ...any) {
 }
 
 func (w *watch) add(e supervisor.Event) {
+	defer w.tr.grip.stir()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.keep && len(w.events) == 2*keptLive {
@@ -114,6 +139,7 @@ func (w *watch) add(e supervisor.Event) {
 		w.lost += e.Lost
 		clear(w.state)
 		clear(w.left)
+		clear(w.asked)
 		clear(w.declared)
 		w.behind = nil
 	}
@@ -124,7 +150,7 @@ func (w *watch) add(e supervisor.Event) {
 				return
 			}
 		}
-		w.fault("%s, which was %s", eventLine(&e), [...]string{"unknown", "down", "starting", "running", "stopping"}[was])
+		w.fault("%s, which was %v", eventLine(&e), was)
 	}
 	switch e.Kind {
 	case supervisor.EventStarting:
@@ -139,9 +165,10 @@ func (w *watch) add(e supervisor.Event) {
 	case supervisor.EventStopping:
 		wants(starting, running)
 		w.inReverse(&e)
-		w.state[path] = stopping
+		w.state[path], w.asked[path] = stopping, e.Time
 	case supervisor.EventAbandoned:
 		wants(stopping)
+		w.inTime(&e)
 		w.state[path] = down
 		w.left[path]++
 	case supervisor.EventLateExit:
@@ -149,6 +176,7 @@ func (w *watch) add(e supervisor.Event) {
 			w.fault("%s, and it was not abandoned", eventLine(&e))
 		}
 	case supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventStopped:
+		w.inTime(&e)
 		w.state[path] = down
 		delete(w.crashes, path)
 		if was == running {
@@ -185,6 +213,45 @@ func (w *watch) inOrder(path string) {
 			}
 		}
 	}
+}
+
+// inTime checks that a child which has stopped has done so within its stop
+// timeout. That of a supervisor is for those in it.
+func (w *watch) inTime(e *supervisor.Event) {
+	since, asked := w.asked[e.Path]
+	delete(w.asked, e.Path)
+	if !asked || w.tr.grip.super(e.Path) != nil {
+		return
+	}
+	above, name := cutName(e.Path)
+	_, super := cutName(above)
+	for _, known := range []string{e.Path, super + "/" + name, name} {
+		limit, ok := w.limits[known]
+		if !ok {
+			continue
+		}
+		if took := e.Time.Sub(since); took > limit && (w.keep || took > limit+slackLive) {
+			w.fault("%s: it took %v to stop, and its stop timeout is %v", eventLine(e), took, limit)
+		}
+		return
+	}
+}
+
+// slackLive is how late something may be that a timer has to see to.
+const slackLive = 2 * time.Second
+
+// untold returns, when the tree has ended, who has been told to start and not to
+// end.
+func (w *watch) untold() map[string]string {
+	apart := make(map[string]string)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for path, s := range w.state {
+		if s > down {
+			apart[path] = fmt.Sprintf("the tree has ended, and the last that was told of %s is that it is %v", path, s)
+		}
+	}
+	return apart
 }
 
 // inReverse checks, in the final stop, that those behind a child are down when
@@ -264,7 +331,7 @@ func (w *watch) finalStop(t supervisor.Tree) {
 			}
 			// Other supervisors may have a stop timeout, at the end of which all are
 			// asked at once.
-			visit(c, strings.HasPrefix(c.Name, "s~"))
+			visit(c, strings.HasPrefix(c.Name, addedSupervisor))
 		}
 	}
 	visit(t, true)

@@ -29,6 +29,10 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 		"abandoned unasked":      {"0s starting x, 0s abandoned x", "abandoned /root/x, which was starting"},
 		"late exit of nobody":    {"0s late-exit x", "late-exit /root/x, and it was not abandoned"},
 		"late exit":              {"0s starting x, 0s stopping x, 5s abandoned x, 6s starting x, 7s late-exit x", ""},
+		"stop in time":           {"0s starting a, 0s stopping a, 5s stopped a, 9s starting a, 10s stopping a, 15s abandoned a", ""},
+		"stop too late":          {"0s starting a, 0s stopping a, 6s stopped a", "stopped /root/a: it took 6s to stop, and its stop timeout is 5s"},
+		"abandoned too late":     {"0s starting b, 0s stopping b, 6s abandoned b", "abandoned /root/b: it took 6s to stop, and its stop timeout is 1s"},
+		"unknown limit":          {"0s starting x, 0s stopping x, 6s stopped x", ""},
 		"start in order":         {"again, 0s starting a, 0s ready a, 0s starting b, 0s ready b", ""},
 		"start too early":        {"again, 0s starting a, 0s starting b", "starting /root/b, and a, which is declared before it, has not been ready"},
 		"stop in reverse":        {"stop, 0s stopping b, 1s stopped b, 1s stopping a", ""},
@@ -41,7 +45,7 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := (&Child{}).Run
-			tr := newTrial(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: run}, {Name: "b", Run: run}}})
+			tr := newTrial(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: run}, {Name: "b", Run: run, StopTimeout: time.Second}}})
 			defer tr.letGo()
 			w := newWatch(tr, true)
 			began := time.Now()
@@ -72,6 +76,19 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWatchWantsAnEndOfEveryStart(t *testing.T) {
+	tr := newTrial(t, supervisor.Spec{})
+	defer tr.letGo()
+	w := newWatch(tr, true)
+	for i, kind := range []supervisor.EventKind{supervisor.EventStarting, supervisor.EventReady, supervisor.EventStopping} {
+		require.Len(t, w.untold(), min(i, 1))
+		w.add(supervisor.Event{Kind: kind, Path: "/root/a"})
+	}
+	require.Equal(t, map[string]string{"/root/a": "the tree has ended, and the last that was told of /root/a is that it is stopping"}, w.untold())
+	w.add(supervisor.Event{Kind: supervisor.EventStopped, Path: "/root/a"})
+	require.Empty(t, w.untold())
 }
 
 func TestWatchWantsTheStopToListAllThatRun(t *testing.T) {

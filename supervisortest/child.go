@@ -3,6 +3,7 @@ package supervisortest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,20 +40,20 @@ type Child struct {
 	EndWith error
 
 	// StopAfter is how long it goes on after it was asked to stop. Child.Forever:
-	// until Release, or until the test has ended.
+	// until Release, or, in a tree of Start or Run, until the test has ended.
 	StopAfter time.Duration
 
 	// Reports are given to OnError when it is ready.
 	Reports []error
 
-	// Beat, if positive, is how often it calls Heartbeat.
+	// Beat is how often it calls Heartbeat. Zero: never.
 	Beat time.Duration
 	// BeatFor is when it stops doing so, counted from Ready, and goes on as if it
 	// hung. Zero: never.
 	BeatFor time.Duration
 
-	// Leak: each run starts a goroutine and leaves it behind, until Release, or
-	// until the test has ended.
+	// Leak: each run starts a goroutine and leaves it behind, until Release, or, in
+	// a tree of Start or Run, until the test has ended.
 	Leak bool
 
 	mu       sync.Mutex
@@ -77,6 +78,7 @@ type ChildRun struct {
 // scripted is a run, its record, and the strings that the test can pull.
 type scripted struct {
 	ChildRun
+	made    bubble
 	end     chan error    // End
 	release chan struct{} // Release
 }
@@ -85,16 +87,39 @@ var orders atomic.Uint64
 
 var errNilChild = errors.New("supervisortest: nil *Child: make one with new(supervisortest.Child)")
 
-// Run follows the script.
+// Run follows the script. One that cannot be followed, as with a negative
+// ReadyAfter, is the error of the start.
 func (c *Child) Run(ctx child.Context) error {
 	if c == nil {
 		return errNilChild
+	}
+	if problem := c.problem(); problem != "" {
+		return errors.New("supervisortest: Child: " + problem)
 	}
 	r, n := c.begin(ctx)
 	defer c.set(func() { r.Ended = time.Now() })
 	err := c.play(ctx, r, n)
 	c.set(func() { r.Err = err })
 	return raise(err)
+}
+
+// problem says what is wrong with the script.
+func (c *Child) problem() string {
+	switch {
+	case c.FailStarts < 0:
+		return fmt.Sprintf("FailStarts is %d: zero is the least", c.FailStarts)
+	case c.ReadyAfter < 0:
+		return fmt.Sprintf("ReadyAfter is %v: zero is the least", c.ReadyAfter)
+	case c.StopAfter < 0:
+		return fmt.Sprintf("StopAfter is %v: zero is the least, and child.Forever until Release", c.StopAfter)
+	case c.Beat < 0:
+		return fmt.Sprintf("Beat is %v: zero is the least", c.Beat)
+	case c.BeatFor < 0:
+		return fmt.Sprintf("BeatFor is %v: zero is the least", c.BeatFor)
+	case c.BeatFor > 0 && c.Beat == 0:
+		return fmt.Sprintf("BeatFor is %v and Beat is zero: say how often it beats before it stops", c.BeatFor)
+	}
+	return ""
 }
 
 func (c *Child) play(ctx child.Context, r *scripted, n int) error {
@@ -186,7 +211,7 @@ func (c *Child) stop(ctx context.Context, r *scripted, over <-chan struct{}) err
 
 // begin notes a run, and returns its number, from 1.
 func (c *Child) begin(ctx child.Context) (*scripted, int) {
-	r := &scripted{end: make(chan error, 1), release: make(chan struct{})}
+	r := &scripted{made: here(), end: make(chan error, 1), release: make(chan struct{})}
 	r.ChildRun = ChildRun{Path: ctx.Path(), Order: orders.Add(1), Restarts: ctx.Restarts(), Started: time.Now()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,6 +260,10 @@ func (c *Child) End(t testing.TB, err error) {
 	if len(c.runs) > 0 {
 		r := c.runs[len(c.runs)-1]
 		if !r.Ready.IsZero() && r.Ended.IsZero() && r.Stopping.IsZero() {
+			if err := r.made.elsewhere("the child's run"); err != nil {
+				t.Fatalf("end: %v", err)
+				return
+			}
 			select {
 			case r.end <- err:
 			default: // it has been told already
@@ -246,7 +275,8 @@ func (c *Child) End(t testing.TB, err error) {
 }
 
 // Release lets all runs that StopAfter holds return, and all goroutines that
-// Leak has left behind end, now and from now on.
+// Leak has left behind end, now and from now on. Runs in a bubble it reaches from
+// inside of that bubble only.
 func (c *Child) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -254,7 +284,10 @@ func (c *Child) Release() {
 		return
 	}
 	c.released = true
+	at := here()
 	for _, r := range c.runs {
-		close(r.release)
+		if r.made == at {
+			close(r.release)
+		}
 	}
 }

@@ -110,6 +110,21 @@ func TestANilChildSaysWhatToDo(t *testing.T) {
 	}), "start: /root/a: "+want)
 }
 
+func TestAScriptThatCannotBeFollowedSaysWhatIsWrong(t *testing.T) {
+	for want, script := range map[string]*supervisortest.Child{
+		"FailStarts is -1: zero is the least":                                    {FailStarts: -1},
+		"ReadyAfter is -1s: zero is the least":                                   {ReadyAfter: -time.Second},
+		"StopAfter is -1s: zero is the least, and child.Forever until Release":   {StopAfter: -time.Second},
+		"Beat is -1s: zero is the least":                                         {Beat: -time.Second},
+		"BeatFor is -1s: zero is the least":                                      {BeatFor: -time.Second},
+		"BeatFor is 1s and Beat is zero: say how often it beats before it stops": {BeatFor: time.Second},
+	} {
+		require.Contains(t, failures(t, func(t testing.TB) {
+			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: script.Run}}})
+		}), "start: /root/a: supervisortest: Child: "+want)
+	}
+}
+
 func TestEndOfAChildThatDoesNotRunSaysWhatToDo(t *testing.T) {
 	text := failures(t, func(t testing.TB) { (&supervisortest.Child{}).End(t, nil) })
 	require.Equal(t, "end: the child has been started 0 times and is not ready now: await its ready event first", text)

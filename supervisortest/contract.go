@@ -26,6 +26,7 @@ import (
 //
 // Each step gets a new child from the function. No supervisor is around it. Check
 // works in real time, and, for a child that does no input or output, in a bubble.
+// There it also sees what calls the context up to a second after Run has returned.
 // Contract sets other limits than 10 s for a start and 5 s for a stop.
 func Check(t testing.TB, newChild func() child.Runnable) {
 	t.Helper()
@@ -55,7 +56,7 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	if c.StopTimeout == 0 {
 		c.StopTimeout = child.DefaultStopTimeout
 	}
-	for _, scene := range []func(Contract, *stage) error{startAndStop, stopBeforeReady, readyFails, runAgain, runTwice} {
+	for _, scene := range []func(Contract, *stage) error{startAndStop, stopBeforeReady, stopOnItsWay, readyFails, runAgain, runTwice} {
 		r := newChild()
 		if r == nil {
 			t.Fatalf("Check: the function returned nil: it is to make a child")
@@ -89,6 +90,22 @@ func stopBeforeReady(c Contract, s *stage) error {
 	p := s.prepare()
 	p.stop(c.StopTimeout)
 	p.begin(s)
+	return c.givesUp(p)
+}
+
+func stopOnItsWay(c Contract, s *stage) error {
+	p := s.run()
+	select {
+	case <-p.ready: // too fast to be caught
+	case <-p.done:
+	case <-time.After(10 * time.Millisecond):
+	}
+	p.stop(c.StopTimeout)
+	return c.givesUp(p)
+}
+
+// givesUp checks that a run which was asked to stop before it was ready ends.
+func (c Contract) givesUp(p *probe) error {
 	if !p.endsSoon(c.StopTimeout) {
 		return fmt.Errorf("Run did not return within %v when it was asked to stop before it was ready: "+
 			"what it does before ctx.Ready has to end with ctx too:\n%s", c.StopTimeout, p.stack())

@@ -126,6 +126,18 @@ func TestCheckNamesTheRule(t *testing.T) {
 				return waits(ctx)
 			}
 		}, "Run did not return within 5s when it was asked to stop before it was ready: what it does before ctx.Ready has to end with ctx too:"},
+		"set-up does not stop on its way": {func(over <-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error {
+				if ctx.ShouldHalt() { // it looks once, and then dials without ctx
+					return nil
+				}
+				select {
+				case <-over:
+				case <-time.After(8 * time.Second):
+				}
+				return waits(ctx)
+			}
+		}, "Run did not return within 5s when it was asked to stop before it was ready: what it does before ctx.Ready has to end with ctx too:"},
 		"goes on after Ready failed": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { _ = ctx.Ready(); <-ctx.Done(); return nil }
 		}, "Run went on after ctx.Ready had returned an error: return it at once"},

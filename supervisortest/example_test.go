@@ -3,10 +3,12 @@ package supervisortest_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -57,16 +59,19 @@ func test(f func(t testing.TB)) {
 	<-done
 }
 
-// bubbleTest stands for a func Test whose t must be a *testing.T. Examples have
-// none: TestExamplesThatNeedABubble runs them.
-var bubbleTest = func(func(t *testing.T)) {}
-
-func TestExamplesThatNeedABubble(t *testing.T) {
-	bubbleTest = func(f func(t *testing.T)) { f(t) }
-	defer func() { bubbleTest = func(func(t *testing.T)) {} }()
-	ExampleRun()
-	ExampleHarness()
-	ExampleFaultTable()
+// bubbleTest stands for a func Test whose t must be a *testing.T, as that of a
+// bubble must. It has go test make one.
+func bubbleTest(f func(t *testing.T)) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // as -cpu changes it
+	defer func(v string) { _ = flag.Set("test.v", v) }(flag.Lookup("test.v").Value.String())
+	_ = flag.Set("test.v", "false") // what it prints is no output of the example
+	ran := false
+	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "Example", F: func(t *testing.T) {
+		if !ran { // and not -count times
+			ran = true
+			f(t)
+		}
+	}}})
 }
 
 func ExampleStart() {
@@ -191,12 +196,19 @@ func ExampleRun() {
 			Children: []child.Spec{{Name: "db", Run: db.Run}},
 		}, func(h *supervisortest.Harness) {
 			h.Crash("db", errors.New("disk full"))
+			fmt.Println(h.Tree())
 			h.Advance(time.Hour)
-			if st := h.Child("db"); st.State != child.Starting || st.Restarts != 1 {
-				t.Errorf("an hour after the crash:\n%v", h.Tree())
-			}
+			fmt.Println(h.Child("db").State)
+			h.Advance(time.Second)
+			fmt.Println(h.Child("db").State, h.Child("db").Restarts)
 		})
 	})
+	// Output:
+	// root   running   one-for-one
+	// └─ db  waiting   next start in 1h0m0s, last: disk full
+	//
+	// starting
+	// running 1
 }
 
 func ExampleHarness() {
@@ -209,44 +221,66 @@ func ExampleHarness() {
 			h.Crash("a", child.ErrGoexit)
 			h.Events.Order(h.T, "fail a", "stop b", "stopped b", "start a", "ready a", "start b", "ready b")
 			h.Settle()
-			if h.Supervisor.Health() != nil {
-				t.Error(h.Tree())
-			}
+			fmt.Println(h.Supervisor.Health(), b.Runs()[0].Cause)
 		})
 	})
+	// Output: <nil> restarted with a sibling
 }
 
 // Kept as a golden file, the table shows in a review what a change does to it.
 func ExampleFaultTable() {
 	bubbleTest(func(t *testing.T) {
-		const want = `/root/db: crash
-        0s  failed /root/db: fault put in by the test
-        0s  restarting /root/db: fault put in by the test
-        0s  starting /root/db
-        1s  ready /root/db
-      1m0s  all ready
-/root/db: crash at start
-        0s  starting /root/db
-       1ms  failed /root/db: fault put in by the test
-       1ms  the start fails: /root/db: fault put in by the test
-/root/db: hang at stop
-        0s  stopping /root/db: stopped
-        5s  abandoned /root/db
-        5s  the stop leaves behind: /root/db: did not stop within 5s
-/root/db: slow ready
-        0s  starting /root/db
-       10s  slow-start /root/db
-       16s  ready /root/db
-     1m16s  all ready
-`
-		got := supervisortest.FaultTable(t, func() supervisor.Spec {
+		fmt.Print(supervisortest.FaultTable(t, func() supervisor.Spec {
 			db := &supervisortest.Child{ReadyAfter: time.Second}
 			return supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}}
-		})
-		if got != want {
-			t.Error(got)
-		}
+		}))
 	})
+	// Output:
+	// /root/db: crash
+	//         0s  failed /root/db: fault put in by the test
+	//         0s  restarting /root/db: fault put in by the test
+	//         0s  starting /root/db
+	//         1s  ready /root/db
+	//       1m0s  all ready
+	// /root/db: crash at start
+	//         0s  starting /root/db
+	//        1ms  failed /root/db: fault put in by the test
+	//        1ms  the start fails: /root/db: fault put in by the test
+	// /root/db: hang at stop
+	//         0s  stopping /root/db: stopped
+	//         5s  abandoned /root/db
+	//         5s  the stop leaves behind: /root/db: did not stop within 5s
+	// /root/db: slow ready
+	//         0s  starting /root/db
+	//        10s  slow-start /root/db
+	//        16s  ready /root/db
+	//      1m16s  all ready
+}
+
+// This tree gives up at the second failure within a second. Of all that Messy does
+// in a minute one thing is enough for that: to add a child that keeps failing.
+func ExampleShrinkChaos() {
+	bubbleTest(func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			test(func(t testing.TB) { // fails
+				spec := supervisortest.Messy(1)
+				spec.Rules = []supervisortest.ChaosRule{{
+					Says:  "the tree does not give up",
+					Holds: func(r *supervisortest.ChaosReport) bool { return r.Events["gave-up"] == 0 },
+				}}
+				report := supervisortest.ShrinkChaos(t, func() supervisor.Spec {
+					return supervisor.Spec{
+						Intensity: strategy.AtMost(1, time.Second),
+						Children:  []child.Spec{{Name: "db", Run: new(supervisortest.Child).Run}},
+					}
+				}, spec)
+				fmt.Println(report.Actions, report.Done)
+			})
+		})
+	})
+	// Output:
+	// FAIL: chaos: messy, seed 1:
+	// 2798 map[add:1 start again:1]
 }
 
 // Live, for a tenth of a second. In a bubble, as in the function that Run calls,

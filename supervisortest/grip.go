@@ -18,6 +18,8 @@ type grip struct {
 	plans   map[string]plan    // by path: for the next run
 	supers  map[string]*supervisor.Supervisor
 	entered uint64
+	doubles []string      // paths of runs that began while another went on that nobody had asked to stop
+	moved   chan struct{} // holds something when a run has begun or ended, or a watch has seen an event
 	free    chan struct{} // closed by release
 	freed   bool
 }
@@ -31,6 +33,7 @@ type plan struct {
 
 // held is a run.
 type held struct {
+	outer   context.Context // ends when its supervisor wants it to
 	cancel  context.CancelCauseFunc
 	end     error // it is to end with this
 	crashed bool
@@ -42,6 +45,7 @@ func newGrip() *grip {
 		runs:   make(map[string][]*held),
 		plans:  make(map[string]plan),
 		supers: make(map[string]*supervisor.Supervisor),
+		moved:  make(chan struct{}, 1),
 		free:   make(chan struct{}),
 	}
 }
@@ -75,10 +79,16 @@ func (g *grip) enter(ctx child.Context, cancel context.CancelCauseFunc) (*held, 
 	defer g.mu.Unlock()
 	p := g.plans[path]
 	delete(g.plans, path)
-	h := &held{cancel: cancel, hang: p.hang}
+	for _, other := range g.runs[path] {
+		if other.outer.Err() == nil {
+			g.doubles = append(g.doubles, path)
+		}
+	}
+	h := &held{outer: ctx, cancel: cancel, hang: p.hang}
 	g.runs[path] = append(g.runs[path], h)
 	g.supers[sup.Path()] = sup
 	g.entered++
+	g.stir()
 	return h, p
 }
 
@@ -88,6 +98,15 @@ func (g *grip) leave(path string, h *held) {
 	g.runs[path] = slices.DeleteFunc(g.runs[path], func(x *held) bool { return x == h })
 	if len(g.runs[path]) == 0 {
 		delete(g.runs, path)
+	}
+	g.stir()
+}
+
+// stir wakes who waits for something to move.
+func (g *grip) stir() {
+	select {
+	case g.moved <- struct{}{}:
+	default:
 	}
 }
 
@@ -110,21 +129,23 @@ func (g *grip) linger(d time.Duration) {
 	}
 }
 
-// crash ends the latest run of the child at path: its context ends, and when it
-// has returned the run ends with err. It reports false if there is no such run.
+// crash ends the run of the child at path: its context ends, and when it has
+// returned the run ends with err. It reports false if there is none, but perhaps
+// some that were asked to stop: nothing would come of their end.
 func (g *grip) crash(path string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	runs := g.runs[path]
-	if len(runs) == 0 {
-		return false
+	for _, h := range g.runs[path] {
+		if h.outer.Err() != nil {
+			continue
+		}
+		if !h.crashed {
+			h.crashed, h.end = true, err
+			h.cancel(err)
+		}
+		return true
 	}
-	h := runs[len(runs)-1]
-	if !h.crashed {
-		h.crashed, h.end = true, err
-		h.cancel(err)
-	}
-	return true
+	return false
 }
 
 // hang has the latest run of the child at path take so much longer to stop.
@@ -165,6 +186,13 @@ func (g *grip) live() (by map[string]int, entered uint64) {
 		by[path] = len(runs)
 	}
 	return by, g.entered
+}
+
+// twice returns the paths of runs that must not have begun.
+func (g *grip) twice() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.doubles
 }
 
 // super returns the supervisor at path, if it has ever started a child.

@@ -56,6 +56,37 @@ func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
 	})
 }
 
+// A run that was left behind has its end before it: nothing would come of a crash.
+func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
+	a := &supervisortest.Child{StopAfter: time.Minute}
+	spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, StopTimeout: time.Second}}}
+	for name, wait := range map[string]time.Duration{"stopping": 0, "stopped": 2 * time.Second} {
+		supervisortest.Run(t, spec, func(h *supervisortest.Harness) {
+			go func() { _ = h.Supervisor.StopChild(h.T.Context(), "a") }()
+			h.Advance(wait)
+			require.Equal(t, name, h.Child("a").State.String())
+			said := failures(h.T, func(t testing.TB) {
+				inside := *h
+				inside.T = t
+				inside.Crash("a", errBoom)
+			})
+			require.Contains(t, said, "crash: no child /root/a runs; these are the children:\nroot")
+			h.Advance(time.Minute)
+		})
+	}
+}
+
+func TestHangingRunIsInTheStopReportAndIsNoLeak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failures(t, func(t testing.TB) {
+			spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: child.Forever}).Run}}}
+			supervisortest.Run(t, spec, func(h *supervisortest.Harness) {})
+		})
+		require.Contains(t, text, "stop: /root/a: did not stop within 5s")
+		require.NotContains(t, text, "leak:")
+	})
+}
+
 func TestBadUseOfAHarness(t *testing.T) {
 	spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}}
 	for want, use := range map[string]func(t testing.TB){

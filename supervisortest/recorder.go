@@ -18,6 +18,7 @@ type Recorder struct {
 	sup    *supervisor.Supervisor
 	cancel func()
 	began  time.Time
+	made   bubble
 
 	mu      sync.Mutex
 	events  []supervisor.Event
@@ -48,7 +49,7 @@ func Record(t testing.TB, sup *supervisor.Supervisor) *Recorder {
 }
 
 func newRecorder(sup *supervisor.Supervisor) *Recorder {
-	r := &Recorder{sup: sup, began: time.Now(), news: make(chan struct{})}
+	r := &Recorder{sup: sup, began: time.Now(), made: here(), news: make(chan struct{})}
 	r.cancel = sup.Subscribe(r.add)
 	return r
 }
@@ -78,6 +79,10 @@ func (r *Recorder) Await(t testing.TB, m Match) supervisor.Event {
 // returns them in the order of the matches.
 func (r *Recorder) AwaitAll(t testing.TB, all ...Match) []supervisor.Event {
 	t.Helper()
+	if err := r.made.elsewhere("the recorder"); err != nil {
+		t.Fatalf("await: %v", err)
+		return make([]supervisor.Event, len(all))
+	}
 	limit := patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -160,6 +165,10 @@ func (r *Recorder) Order(t testing.TB, lines ...string) {
 			return
 		}
 		want[i] = m
+	}
+	if err := r.made.elsewhere("the recorder"); err != nil {
+		t.Fatalf("order: %v", err)
+		return
 	}
 	limit := patience()
 	timer := time.NewTimer(limit)

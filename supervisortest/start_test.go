@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -63,6 +64,18 @@ func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
 		require.Contains(t, text, "supervisortest.(*Child).stop", "its stack")
 		require.Contains(t, text, "        5s  abandoned /root/jobs/a")
 	})
+}
+
+// What the test lets go at its very end is not left behind.
+func TestWhoIsReleasedAtTheEndOfTheTestIsNotLeftBehind(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			a := &supervisortest.Child{StopAfter: child.Forever}
+			defer a.Release()
+			sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, StopTimeout: time.Second}}})
+			require.Error(t, sup.StopChild(t.Context(), "a"))
+		})
+	}
 }
 
 func TestATestThatFailsPrintsTheEvents(t *testing.T) {

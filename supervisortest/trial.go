@@ -69,6 +69,7 @@ func (tr *trial) stop(t testing.TB) {
 	}
 	tr.stopped = true
 	failed := t.Failed()
+	settle() // for those that the test has just let go
 	err := tr.sup.Stop(context.Background())
 	settle() // for the last events
 	switch {

@@ -11,6 +11,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -38,43 +39,31 @@ func TestCrawlerSkipsWhatTheJournalHas(t *testing.T) {
 
 	svc := newService(cfg)
 	ctx := soon(t)
-	events := make(chan string, 100)
-	defer svc.root.Subscribe(func(e supervisor.Event) { events <- e.Path }, supervisor.EventStarting, supervisor.EventCompleted)()
+	events := supervisortest.Record(t, svc.root)
 	require.NoError(t, svc.root.Start(ctx))
-	jobs := map[string]int{}
-	crawls := 0
-	for crawls < 2 || jobs["batch-0002"] < 2 { // each starts once and ends once, in whatever order
-		select {
-		case p := <-events:
-			if p == "/codesearch/crawler" {
-				crawls++
-			} else if path.Dir(p) == "/codesearch/jobs" {
-				jobs[path.Base(p)]++
-			}
-		case <-ctx.Done():
-			t.Fatal("waited in vain; so far: ", crawls, jobs)
-		}
-	}
+	events.AwaitAll(t,
+		supervisortest.Match{Kind: supervisor.EventCompleted, Path: "crawler"},
+		supervisortest.Match{Kind: supervisor.EventCompleted, Path: "jobs/batch-0002"})
 	live, err := svc.keeper.current.Get(ctx)
 	require.NoError(t, err)
 	require.Len(t, live.search("invented"), 10)
 	require.Len(t, live.search("shared"), 2)
 	require.NoError(t, svc.root.Stop(ctx))
-	require.Len(t, jobs, 1)
+	for _, e := range events.Events() {
+		if path.Dir(e.Path) == "/codesearch/jobs" {
+			require.Equal(t, "batch-0002", path.Base(e.Path), "the others are in the journal")
+		}
+	}
 }
 
 // withSlowJournal returns a crawler of 6 files, two jobs at a time, whose jobs stay at work until their writes are answered.
 func withSlowJournal(t *testing.T, size int) (ctx context.Context, c *crawler, writes chan write) {
 	root, _ := forest(t, 6)
-	jobs := supervisor.New(supervisor.Spec{
-		Strategy: strategy.Independent, MaxChildren: 2, Backoff: child.Constant(time.Hour), Logger: slog.New(slog.DiscardHandler),
+	jobs := supervisortest.Start(t, supervisor.Spec{
+		Strategy: strategy.Independent, MaxChildren: 2, Backoff: child.Constant(time.Hour),
 	})
-	require.NoError(t, jobs.Start(t.Context()))
 	ctx, cancel := context.WithCancel(soon(t))
-	t.Cleanup(func() {
-		cancel() // the journal is gone, and nobody waits for it any more
-		require.NoError(t, jobs.Stop(context.Background()))
-	})
+	t.Cleanup(cancel) // before the stop: the journal is gone, and nobody waits for it any more
 	k, writes := &keeper{}, make(chan write)
 	k.current.Set(child.FromContext(ctx), &store{index: newIndex(), life: ctx, writes: writes})
 	return ctx, &crawler{root: root, size: size, keeper: k, jobs: jobs}, writes

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,14 +22,8 @@ func get(t *testing.T, h http.Handler, url string) *httptest.ResponseRecorder {
 }
 
 func TestHandlers(t *testing.T) {
-	idle := func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		<-ctx.Done()
-		return nil
-	}
-	root := supervisor.New(supervisor.Spec{Name: "codesearch", Children: []child.Spec{{Name: "idle", Run: idle}}})
+	idle := &supervisortest.Child{}
+	root := supervisor.New(supervisor.Spec{Name: "codesearch", Children: []child.Spec{{Name: "idle", Run: idle.Run}}})
 	k := &keeper{}
 	s := &server{keeper: k}
 	h := s.routes(root)

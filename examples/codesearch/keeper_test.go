@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisortest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -57,6 +58,12 @@ func TestKeeperGoesOnAfterATornWrite(t *testing.T) {
 	require.NoError(t, err)
 	compare(indexOf(sources), kept, faults.add)
 	require.NoError(t, faults.err())
+}
+
+func TestKeeperKeepsTheContract(t *testing.T) {
+	supervisortest.Check(t, func() child.Runnable {
+		return &keeper{path: filepath.Join(t.TempDir(), "journal"), root: "root", log: slog.New(slog.DiscardHandler)}
+	})
 }
 
 func TestKeeperEscalatesOnAForeignFile(t *testing.T) {

@@ -1,0 +1,67 @@
+package supervisortest_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+const elsewhere = " was made in another bubble, or outside of one: make and use it in the same function of Run or synctest.Test, or both outside"
+
+// Channels of a bubble crash the process when they are used outside of it, and a
+// bubble in which somebody waits for what is outside stands still. What the kit
+// has made in one place fails the test in another.
+func TestUseOutsideOfItsBubbleSaysWhatToDo(t *testing.T) {
+	ready := supervisortest.Match{Kind: supervisor.EventReady}
+	for want, use := range map[string]func(t testing.TB, sup *supervisor.Supervisor, events *supervisortest.Recorder){
+		"await: the recorder" + elsewhere: func(t testing.TB, _ *supervisor.Supervisor, events *supervisortest.Recorder) { events.Await(t, ready) },
+		"order: the recorder" + elsewhere: func(t testing.TB, _ *supervisor.Supervisor, events *supervisortest.Recorder) {
+			events.Order(t, "ready a")
+		},
+		"Chaos: the tree" + elsewhere: func(t testing.TB, sup *supervisor.Supervisor, _ *supervisortest.Recorder) {
+			supervisortest.Chaos(t, sup, supervisortest.Happy(1))
+		},
+	} {
+		tree := func() supervisor.Spec {
+			return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run}}}
+		}
+		t.Run("made outside", func(t *testing.T) {
+			sup := supervisortest.Start(t, tree())
+			events := supervisortest.Record(t, sup)
+			synctest.Test(t, func(t *testing.T) {
+				require.Equal(t, want, failures(t, func(t testing.TB) { use(t, sup, events) }))
+			})
+		})
+		t.Run("made in a bubble", func(t *testing.T) {
+			made, used := make(chan *supervisortest.Harness), make(chan string)
+			go func() {
+				h := <-made
+				used <- failures(t, func(t testing.TB) { use(t, h.Supervisor, h.Events) })
+			}()
+			supervisortest.Run(t, tree(), func(h *supervisortest.Harness) {
+				made <- h
+				require.Equal(t, want, <-used)
+			})
+		})
+	}
+}
+
+func TestAChildOutsideOfTheBubbleOfItsRuns(t *testing.T) {
+	a := &supervisortest.Child{StopAfter: child.Forever}
+	ready, ended := make(chan struct{}), make(chan string)
+	go func() {
+		<-ready
+		ended <- failures(t, func(t testing.TB) { a.End(t, nil) })
+	}()
+	supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}}, func(h *supervisortest.Harness) {
+		close(ready)
+		require.Equal(t, "end: the child's run"+elsewhere, <-ended)
+		a.Release() // or the stop would leave it behind
+	})
+	a.Release() // its channels must not be touched here
+}
