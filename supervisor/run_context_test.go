@@ -333,7 +333,7 @@ func TestPathMayBeAskedWhileTheSpecIsReplaced(t *testing.T) {
 	}}}}
 	sup := supervisor.New(spec)
 	require.NoError(t, sup.Start(t.Context()))
-	for asked.Load() < 1000 {
+	for asked.Load() < 100_000 {
 		require.NoError(t, sup.Upgrade(spec))
 	}
 	require.NoError(t, sup.Health())
