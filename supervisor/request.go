@@ -178,9 +178,10 @@ func (l *life) add(spec *child.Spec) *call {
 
 // undo removes children whose start is taken back, the last first, and waits
 // until they are gone, each within its stop timeout.
-// It returns who was left behind.
-func (l *life) undo(added []*call) (left error) {
+// It returns a *StopError of all who were left behind, or nil.
+func (l *life) undo(added []*call) error {
 	var sideBySide []*call
+	var left []Straggler
 	for _, start := range slices.Backward(added) {
 		if start.child == nil {
 			continue // it was refused
@@ -188,23 +189,27 @@ func (l *life) undo(added []*call) (left error) {
 		made := newCall(l, start.name)
 		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(start.child, true, &made.Waiter, now) })
 		if l.ordered() {
-			left = and(left, made.left())
+			left = append(left, made.left()...)
 		} else {
 			sideBySide = append(sideBySide, made)
 		}
 	}
 	for _, made := range sideBySide {
-		left = and(left, made.left())
+		left = append(left, made.left()...)
 	}
-	return left
+	if left == nil {
+		return nil
+	}
+	return &StopError{Left: left}
 }
 
-// left waits for the answer to an undo and returns it if it is a *StopError.
-// Others say that the child is gone already, or that the whole supervisor stops.
-func (c *call) left() error {
+// left waits for the answer to an undo and returns who was left behind. Errors of
+// another kind say that the child is gone already, or that the whole supervisor
+// stops.
+func (c *call) left() []Straggler {
 	<-c.done
 	if stop, ok := c.err.(*StopError); ok {
-		return stop
+		return stop.Left
 	}
 	return nil
 }

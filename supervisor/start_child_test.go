@@ -110,16 +110,18 @@ func TestStartChildWithAnEndedContextRunsNothing(t *testing.T) {
 
 func TestUndoneStartThatIsStuckIsReported(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
-		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		deaf, mute := &supervisortest.Child{StopAfter: child.Forever}, &supervisortest.Child{StopAfter: child.Forever}
 		sup := startLoosely(t, supervisor.Spec{Strategy: s})
 		err := sup.StartChild(t.Context(),
 			child.Spec{Name: "a", Run: deaf.Run},
-			child.Spec{Name: "b", Run: failing},
+			child.Spec{Name: "b", Run: mute.Run},
+			child.Spec{Name: "c", Run: failing},
 		)
 		require.ErrorIs(t, err, errBoom)
-		require.Equal(t, []string{"/root/a 5s"}, left(t, err))
+		require.Equal(t, []string{"/root/b 5s", "/root/a 5s"}, left(t, err), "all in one report")
 		require.Empty(t, sup.Children())
 		deaf.Release()
+		mute.Release()
 	})
 }
 
