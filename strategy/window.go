@@ -29,7 +29,7 @@ func (w *Window) Add(now time.Duration) bool {
 		return true
 	}
 	for w.count > 0 && now-w.ring[w.head] > period {
-		w.head = (w.head + 1) % len(w.ring)
+		w.head = w.at(1)
 		w.count--
 	}
 	if w.count >= n {
@@ -38,9 +38,18 @@ func (w *Window) Add(now time.Duration) bool {
 	if w.count == len(w.ring) {
 		w.grow(n)
 	}
-	w.ring[(w.head+w.count)%len(w.ring)] = now
+	w.ring[w.at(w.count)] = now
 	w.count++
 	return true
+}
+
+// at returns where the entry stands that comes so many after the first. No
+// division: it would take longer than all the rest of Add.
+func (w *Window) at(i int) int {
+	if i += w.head; i >= len(w.ring) {
+		i -= len(w.ring)
+	}
+	return i
 }
 
 // grow makes room for more entries, in steps, so that a limit that is huge and
@@ -49,7 +58,7 @@ func (w *Window) grow(limit int) {
 	size := min(max(4, 2*len(w.ring)), limit)
 	ring := make([]time.Duration, size)
 	for i := range w.count {
-		ring[i] = w.ring[(w.head+i)%len(w.ring)]
+		ring[i] = w.ring[w.at(i)]
 	}
 	w.ring, w.head = ring, 0
 }
