@@ -241,7 +241,7 @@ func (r *run) loop() {
 		if !returned {
 			return
 		}
-		out, judged := r.judge(err)
+		out, judged := r.judge([2]*run{r}, err)
 		if !judged {
 			return
 		}
@@ -250,9 +250,10 @@ func (r *run) loop() {
 }
 
 // once calls Run. If that does not return, it brings the news of its end itself.
-// The name and the argument of this function are how the goroutine of a run is
-// found among all stacks. An array, as that is handed over in memory: the receiver
-// comes in a register, and what a traceback prints of it is not to be relied on.
+// The names and the first argument of this function and of judge are how the
+// goroutine of a run is found among all stacks. An array, as that is handed over in
+// memory: the receiver comes in a register, and what a traceback prints of it is not
+// to be relied on.
 //
 //go:noinline
 func (r *run) once(_ [2]*run) (err error, returned bool) {
@@ -278,7 +279,7 @@ func (r *run) unwound(returned *bool) {
 	}
 	// A panic may have come in the middle of a Goexit, which goes on after the
 	// recovering: this goroutine is not to be relied on.
-	if out, judged := r.judge(err); judged {
+	if out, judged := r.judge([2]*run{r}, err); judged {
 		r.exited(out, false)
 	}
 }
@@ -295,7 +296,9 @@ func panicking() bool {
 // judge ends the contexts of a run that has returned, and says what its end counts
 // as. That may call what is the user's, Decide and the methods of errors. If it
 // panics or calls Goexit, that is a failure, and judge itself brings the news of it.
-func (r *run) judge(err error) (out machine.Outcome, judged bool) {
+//
+//go:noinline
+func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
 	decide, stopped := r.spec.Decide, false
 	if decide != nil || r.graced.Load() {
 		stopped = r.end()
