@@ -171,11 +171,11 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	flag(m.suspended, m.ended != nil, w.upTold)
 	for _, c := range order {
 		h.WriteString(c.Name())
-		num(int(c.state), int(c.origin), int(c.then), int(c.armed))
+		num(int(c.state), int(c.origin), int(c.then), int(c.armed), int(c.Spec.Restart))
 		if leftBehind {
 			num(c.Abandoned)
 		}
-		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0)
+		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, c.policy)
 		for x := range c.waiting {
 			flag(x.start)
 		}
