@@ -102,7 +102,7 @@ func (r *run) Value(key any) any {
 	return r.Context.Value(key)
 }
 
-func (r *run) Path() string     { return r.life.pathOf(r.child) }
+func (r *run) Path() string     { return r.life.path + "/" + r.spec.Name }
 func (r *run) Restarts() int    { return r.restarts }
 func (r *run) ShouldHalt() bool { return r.Err() != nil }
 
