@@ -11,8 +11,8 @@ import (
 
 // An Event is something that happened in a tree.
 type Event struct {
-	Seq      uint64 // counts the events of a tree that somebody wanted, from 1 at each start of its root
-	Time     time.Time
+	Seq      uint64    // counts the events of a tree that somebody wanted, from 1 at each start of its root
+	Time     time.Time // never before that of the event before; what comes of one thing has one time
 	Kind     EventKind
 	Path     string // of the child; for EventGaveUp, of the supervisor
 	Restarts int    // automatic restarts of the child so far

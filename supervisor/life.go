@@ -402,7 +402,7 @@ func (l *life) link(r *run, nested *life) error {
 	now := l.enter()
 	var err error
 	switch {
-	case r.ended:
+	case r.hasReturned():
 		err = &ChildError{Path: nested.path, Err: ErrNotRunning}
 	case r.has().nested != nil:
 		err = &ChildError{Path: nested.path, Err: errTwoInside}

@@ -346,10 +346,10 @@ func (l *life) order(what order, name string) *call {
 
 // Suspend holds back all starts of this supervisor's children: StartChild and
 // RestartChild are refused with ErrSuspended, and what fails waits, as does a
-// start or a group restart that is under way. What runs goes on, stops go on, and
-// failures count. It holds until Resume, or until this run of the supervisor
-// ends; when the supervisor does not run it has no effect. Supervisors below are
-// not suspended. Our addition.
+// group restart that has come to starting, and what is left to start while the
+// supervisor itself starts. What runs goes on, stops go on, and failures count. It
+// holds until Resume, or until this run of the supervisor ends; when the supervisor
+// does not run it has no effect. Supervisors below are not suspended. Our addition.
 func (s *Supervisor) Suspend() {
 	if l, err := s.running(); err == nil {
 		l.do(l.m.Suspend)

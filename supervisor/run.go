@@ -110,7 +110,7 @@ func (r *run) Ready() error {
 	l := r.life
 	var s step
 	now := l.enter()
-	err := r.cause
+	err := r.refusal()
 	switch {
 	case err != nil:
 	case !r.ready:
@@ -131,7 +131,7 @@ func (r *run) Unready(err error) {
 	}
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	if r.ready && r.cause == nil {
+	if r.ready && r.refusal() == nil {
 		r.get().unready, r.child.Unready = err, true
 		r.life.publish(EventUnready, r, err)
 	}
@@ -146,11 +146,24 @@ func (r *run) OnError(err error) {
 	if r.has().straggler != nil {
 		return // left behind: it changes nothing any more
 	}
-	if !r.ended {
+	if !r.hasReturned() {
 		r.child.LastError = err
 	}
 	r.life.publish(EventError, r, err)
 }
+
+// refusal is why the run can neither be ready nor unready any more, or nil: the
+// cause of its stop, or that it has returned. Under the lock.
+func (r *run) refusal() error {
+	if r.cause != nil {
+		return r.cause
+	}
+	return r.Err()
+}
+
+// hasReturned reports whether Run has returned. Its context, which anybody may
+// look at, ends first; what is noted follows with the news. Under the lock.
+func (r *run) hasReturned() bool { return r.ended || r.cause == nil && r.Err() != nil }
 
 func (r *run) Heartbeat() { r.beat.Store(int64(r.life.now())) }
 
@@ -164,7 +177,7 @@ func (r *run) Grace() context.Context {
 	if f.grace != nil {
 		return f.grace
 	}
-	over := r.ended || f.straggler != nil
+	over := r.hasReturned() || f.straggler != nil
 	limit, limited := r.child.StopTimeout()
 	switch values := context.WithoutCancel(r); {
 	case r.cause != nil && limited && !over:
@@ -228,7 +241,7 @@ func (r *run) loop() {
 		if !returned {
 			return
 		}
-		out, judged := r.judge(err)
+		out, judged := r.judge([2]*run{r}, err)
 		if !judged {
 			return
 		}
@@ -237,9 +250,10 @@ func (r *run) loop() {
 }
 
 // once calls Run. If that does not return, it brings the news of its end itself.
-// The name and the argument of this function are how the goroutine of a run is
-// found among all stacks. An array, as that is handed over in memory: the receiver
-// comes in a register, and what a traceback prints of it is not to be relied on.
+// The names and the first argument of this function and of judge are how the
+// goroutine of a run is found among all stacks. An array, as that is handed over in
+// memory: the receiver comes in a register, and what a traceback prints of it is not
+// to be relied on.
 //
 //go:noinline
 func (r *run) once(_ [2]*run) (err error, returned bool) {
@@ -265,7 +279,7 @@ func (r *run) unwound(returned *bool) {
 	}
 	// A panic may have come in the middle of a Goexit, which goes on after the
 	// recovering: this goroutine is not to be relied on.
-	if out, judged := r.judge(err); judged {
+	if out, judged := r.judge([2]*run{r}, err); judged {
 		r.exited(out, false)
 	}
 }
@@ -279,12 +293,16 @@ func panicking() bool {
 	return caller.Function == "runtime.gopanic"
 }
 
-// judge says what the end of a run counts as. That may call what is the user's,
-// Decide and the methods of errors. If it panics or calls Goexit, that is a failure,
-// and judge itself brings the news of it.
-func (r *run) judge(err error) (out machine.Outcome, judged bool) {
-	decide := r.spec.Decide
-	if decide == nil && err == nil && !r.graced.Load() {
+// judge ends the contexts of a run that has returned, and says what its end counts
+// as. That may call what is the user's, Decide and the methods of errors. If it
+// panics or calls Goexit, that is a failure, and judge itself brings the news of it.
+//
+//go:noinline
+func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
+	decide, stopped := r.spec.Decide, false
+	if decide != nil || r.graced.Load() {
+		stopped = r.end()
+	} else if r.endContext(); err == nil {
 		return machine.Outcome{Kind: machine.Normal}, true
 	}
 	defer func() {
@@ -297,17 +315,24 @@ func (r *run) judge(err error) (out machine.Outcome, judged bool) {
 		}
 		r.exited(out, false)
 	}()
-	if decide != nil || r.graced.Load() {
-		if stopped := r.end(); !stopped && decide != nil {
-			err = decide(err)
-		}
+	if decide != nil && !stopped {
+		err = decide(err)
 	}
 	return classify(err), true
 }
 
-// end ends the contexts of a run that has returned, and reports whether it was
-// asked to stop before. From here on nothing that the run calls has an effect,
-// also while its end is still being judged.
+// endContext ends the context of a run that has returned. From here on nothing that
+// the run calls has an effect, also while its end is still being judged.
+func (r *run) endContext() {
+	if r.asked.Load() {
+		r.cancel(r.cause) // which whoever asked may be about to do
+	} else {
+		r.cancel(context.Canceled)
+	}
+}
+
+// end does the same and ends the grace, and reports whether the run was asked to
+// stop before.
 func (r *run) end() (stopped bool) {
 	r.life.mu.Lock()
 	stopped = r.hasEnded()
@@ -334,14 +359,7 @@ func (r *run) hasEnded() (stopped bool) {
 // exited brings the news of an end. It returns the run that this goroutine is to go
 // on with, or nil; with lives false the goroutine is about to end, and takes
 // nothing on.
-//
-// Before anybody hears of it the context has ended.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
-	if r.asked.Load() {
-		r.cancel(r.cause) // which whoever asked may be about to do
-	} else {
-		r.cancel(context.Canceled)
-	}
 	l := r.life
 	var s step
 	if lives {

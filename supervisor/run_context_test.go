@@ -316,26 +316,3 @@ func TestPathAndRestarts(t *testing.T) {
 		}
 	})
 }
-
-// Upgrade replaces the spec that a child's name stands in.
-func TestPathMayBeAskedWhileTheSpecIsReplaced(t *testing.T) {
-	var asked atomic.Int64
-	spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		for ; !ctx.ShouldHalt(); asked.Add(1) {
-			if path := ctx.Path(); path != "/root/a" {
-				return errors.New(path)
-			}
-		}
-		return nil
-	}}}}
-	sup := supervisor.New(spec)
-	require.NoError(t, sup.Start(t.Context()))
-	for asked.Load() < 100_000 {
-		require.NoError(t, sup.Upgrade(spec))
-	}
-	require.NoError(t, sup.Health())
-	require.NoError(t, sup.Stop(context.Background()))
-}

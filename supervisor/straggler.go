@@ -87,13 +87,15 @@ func allStacks() []byte {
 
 // stackOf finds the stack of a run's goroutine among all. There is no name for a
 // goroutine that costs nothing while all is well, but the traceback prints the
-// argument of run.once.
+// first argument of run.once and run.judge.
 func stackOf(r *run, dump []byte) []byte {
 	mark := fmt.Appendf(nil, "{%p, ", r)
 	for _, stack := range bytes.Split(dump, []byte("\n\n")) {
-		_, call, _ := bytes.Cut(stack, []byte("supervisor.(*run).once("))
-		if args, _, _ := bytes.Cut(call, []byte("\n")); bytes.Contains(args, mark) {
-			return bytes.Clone(stack)
+		for _, name := range [...]string{"once", "judge"} {
+			_, call, _ := bytes.Cut(stack, []byte("supervisor.(*run)."+name+"("))
+			if args, _, _ := bytes.Cut(call, []byte("\n")); bytes.Contains(args, mark) {
+				return bytes.Clone(stack)
+			}
 		}
 	}
 	return nil

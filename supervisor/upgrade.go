@@ -11,9 +11,10 @@ import (
 // code_change does, and of that for all later starts. Flags take effect at once;
 // the restarts of the period still count. A child whose name is in the new spec
 // gets the new settings, keeps running, and uses the new Run from its next start
-// on; its backoff begins anew, and a timer that runs is not set anew. A new one is added in its place and is not started:
-// RestartChild starts it. One that is missing stays, behind the others. Name,
-// Logger, PassPanics and Around take effect at the next start of the supervisor.
+// on; its backoff begins anew, and a timer that runs is not set anew. A new one is
+// added in its place and is not started: RestartChild starts it. One that is missing
+// stays, behind the others. Name, Logger, PassPanics and Around take effect at the
+// next start of the supervisor.
 //
 // If the spec is faulty, Upgrade returns its faults, and changes nothing; so it
 // does if the supervisor is being stopped (ErrNotRunning), or if the Strategy of

@@ -146,7 +146,7 @@ type Waiter struct {
 	Who any // whatever the shell knows it by
 
 	start bool    // it waits until the child is ready, else until it is gone
-	next  *Waiter // who waits for the same child, and came later
+	next  *Waiter // who waits for the same child and came next; of the last, the first
 }
 
 // What a request is refused with, or a caller is answered. Those marked OTP are
@@ -214,36 +214,55 @@ func (m *Machine) disarm(c *Child) {
 	}
 }
 
-// await notes a caller, behind those who wait already.
+// await notes a caller, behind those who wait already. They stand in a ring, so that
+// the last is found as fast as the first.
 func (c *Child) await(who *Waiter, start bool) {
 	if who == nil {
 		return
 	}
-	who.start, who.next = start, nil
-	at := &c.waiters
-	for *at != nil {
-		at = &(*at).next
+	who.start, who.next = start, who
+	if last := c.waiters; last != nil {
+		who.next, last.next = last.next, who
 	}
-	*at = who
+	c.waiters = who
 }
 
 // answer gives their answer to those who wait for a start of c, or for its stop.
 func (m *Machine) answer(c *Child, start bool, err error) {
-	for at := &c.waiters; *at != nil; {
-		w := *at
+	last := c.waiters
+	if last == nil {
+		return
+	}
+	c.waiters = nil
+	for next := last.next; ; {
+		w := next
+		next = w.next
 		if w.start != start {
-			at = &w.next
-			continue
+			c.await(w, w.start)
+		} else {
+			w.next = nil
+			a := m.emit(Answer, c)
+			a.Waiter, a.Err = w, err
 		}
-		*at, w.next = w.next, nil
-		a := m.emit(Answer, c)
-		a.Waiter, a.Err = w, err
+		if w == last {
+			return
+		}
+	}
+}
+
+// waiting yields those who wait, in the order in which they came.
+func (c *Child) waiting(yield func(*Waiter) bool) {
+	for w := c.waiters; w != nil; {
+		w = w.next
+		if !yield(w) || w == c.waiters {
+			return
+		}
 	}
 }
 
 // awaited reports whether somebody waits for a start of c.
 func (c *Child) awaited() bool {
-	for w := c.waiters; w != nil; w = w.next {
+	for w := range c.waiting {
 		if w.start {
 			return true
 		}

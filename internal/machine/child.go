@@ -27,7 +27,7 @@ type Child struct {
 	Ignored   bool          // Stopped because it declined to run
 	Unready   bool          // the shell's, too: its run has said so
 
-	waiters    *Waiter // the first who waits for its start, or for its stop
+	waiters    *Waiter // the last who waits for its start, or for its stop
 	prev, next *Child
 	seq        uint64 // position among its siblings, never reused
 	run        uint64 // number of the latest run

@@ -137,6 +137,21 @@ func (w *world) requests(add func(string, func(*world))) {
 			})
 		}
 	}
+	if w.m.phase < Closing && w.scene.newer != nil {
+		for i, specs := range [][]child.Spec{w.scene.newer, w.scene.specs} {
+			name := fmt.Sprint("upgrade ", i)
+			add(name, func(w *world) {
+				w.calls--
+				w.do(name, func() []Action {
+					acts, err := w.m.Upgrade(w.scene.conf, specs, 0)
+					if err != nil {
+						w.fail("a supervisor that runs can be upgraded: %v", err)
+					}
+					return acts
+				})
+			})
+		}
+	}
 	// Resume is free, so that a world is never suspended for ever.
 }
 

@@ -266,7 +266,7 @@ func (w *world) describe() string {
 
 // callers returns those who wait for a start or a stop of c.
 func callers(c *Child) (all []any) {
-	for x := c.waiters; x != nil; x = x.next {
+	for x := range c.waiting {
 		all = append(all, x.Who)
 	}
 	return all

@@ -68,5 +68,9 @@ func scenes() []*scene {
 		all = append(all, &scene{name: name + " above and below", conf: conf(s, 1), ends: fails, calls: 1, halts: true,
 			specs: specs(worker("sup", limited), worker("w")), inner: inner})
 	}
-	return all
+	// A crew walks on through an Upgrade; in an ordered supervisor that changes the
+	// order which the rules compare with.
+	return append(all, &scene{name: "a crew with a newer spec", conf: conf(strategy.Independent, 1), ends: failsOrOK, calls: 3, pause: true,
+		specs: specs(worker("a"), worker("b", transient), worker("c", retries)), add: specs(worker("x")),
+		newer: specs(worker("n"), worker("c", temporary), worker("b", backoff))})
 }

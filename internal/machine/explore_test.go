@@ -30,6 +30,7 @@ type scene struct {
 	calls int          // how many requests may come
 	halts bool         // whether the time for the stop may run out
 	pause bool         // whether Suspend and Resume may come
+	newer []child.Spec // what Upgrade may put in place of specs
 }
 
 // explore walks all states of a scene, in the order of their distance from the

@@ -65,7 +65,10 @@ func (w *world) clone() *world {
 		}
 		if to[c] == nil {
 			dup := *c
-			dup.waiters = cloneWaiters(c.waiters)
+			dup.waiters = nil
+			for w := range c.waiting {
+				dup.await(&Waiter{Who: w.Who}, w.start)
+			}
 			to[c] = &dup
 		}
 		return to[c]
@@ -113,15 +116,6 @@ func (w *world) clone() *world {
 	}
 	n.trace = slices.Clip(w.trace)
 	return &n
-}
-
-func cloneWaiters(w *Waiter) *Waiter {
-	if w == nil {
-		return nil
-	}
-	dup := *w
-	dup.next = cloneWaiters(w.next)
-	return &dup
 }
 
 // cloneWindow makes a window that has let pass as many restarts: time stands
@@ -177,12 +171,12 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	flag(m.suspended, m.ended != nil, w.upTold)
 	for _, c := range order {
 		h.WriteString(c.Name())
-		num(int(c.state), int(c.origin), int(c.then), int(c.armed))
+		num(int(c.state), int(c.origin), int(c.then), int(c.armed), int(c.Spec.Restart))
 		if leftBehind {
 			num(c.Abandoned)
 		}
-		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0)
-		for x := c.waiters; x != nil; x = x.next {
+		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, c.policy)
+		for x := range c.waiting {
 			flag(x.start)
 		}
 		num(-2)

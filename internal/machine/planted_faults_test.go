@@ -46,6 +46,8 @@ var plantedFaults = []plantedFault{
 	{"a crew goes on where it was", "crew.go", "\t\t\tm.emit(GoOn, nil)\n", ""},
 	{"a crew is stopped to the last", "crew.go", "\t\tm.cur = c.next // a stop that does not wait may remove c\n", "\t\tif m.cur = c.next; m.lane == down {\n\t\t\tm.cur = nil\n\t\t}\n"},
 	{"a crew that is suspended does not start", "crew.go", " || m.lane == up && m.suspended", ""},
+	{"a crew with a newer spec is walked from its front", "upgrade.go", "\t\tm.cur = m.first\n", ""},
+	{"who waits for something else goes on waiting", "action.go", "\t\t\tc.await(w, w.start)\n", ""},
 	{"a removed name is free", "child.go", "\t\tdelete(m.names, c.Name())\n", ""},
 	{"counts of the alive", "child.go", "\tm.live += count(c.alive())\n", "\tm.live += count(c.state == child.Running)\n"},
 	{"a state takes its timer with it", "child.go", "\tm.disarm(c)\n\tm.live -=", "\tm.live -="},

@@ -1,0 +1,68 @@
+package machine
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// answered returns whom the actions give an answer, in order.
+func answered(acts []Action) (who []any) {
+	for _, a := range acts {
+		if a.Kind == Answer {
+			who = append(who, a.Waiter.Who)
+		}
+	}
+	return who
+}
+
+func TestCallersAreAnsweredInTheOrderInWhichTheyCame(t *testing.T) {
+	m := New(Config{})
+	m.Boot([]child.Spec{worker("a")}, 0)
+	a := m.First()
+	m.Ready(a, 1, 0)
+	for who := range 6 {
+		if who%2 == 0 {
+			m.Stop(a, false, &Waiter{Who: who}, 0)
+		} else {
+			m.Restart(a, &Waiter{Who: who}, 0)
+		}
+	}
+	if got := answered(m.Exited(a, 1, Outcome{}, 0)); !slices.Equal(got, []any{0, 2, 4}) {
+		t.Errorf("when it is gone: %v", got)
+	}
+	m.Restart(a, &Waiter{Who: 6}, 0)
+	m.Stop(a, false, &Waiter{Who: 7}, 0)
+	m.Restart(a, &Waiter{Who: 8}, 0)
+	if got := answered(m.Exited(a, 2, Outcome{}, 0)); !slices.Equal(got, []any{7}) {
+		t.Errorf("when it is gone again: %v", got)
+	}
+	if got := answered(m.Ready(a, 3, 0)); !slices.Equal(got, []any{1, 3, 5, 6, 8}) {
+		t.Errorf("when it is ready: %v", got)
+	}
+	if a.waiters != nil {
+		t.Error("somebody still waits")
+	}
+}
+
+// A child that hangs may gather callers, of whom most have gone: another costs no
+// more than the first.
+func TestManyCallersWaitForOneChild(t *testing.T) {
+	const many = 200_000
+	m := New(Config{})
+	m.Boot([]child.Spec{worker("a")}, 0)
+	a := m.First()
+	m.Ready(a, 1, 0)
+	began := time.Now()
+	for range many {
+		m.Stop(a, false, new(Waiter), 0)
+	}
+	if n := len(answered(m.Exited(a, 1, Outcome{}, 0))); n != many {
+		t.Errorf("%d were answered", n)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

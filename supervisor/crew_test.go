@@ -1,0 +1,255 @@
+package supervisor_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// A crew is so many Independent children that they are started and stopped in
+// stretches. What happens between two of them depends on who comes first, so what is
+// wanted here holds in any case.
+
+const crewSize = 2000
+
+// crewOf returns the spec of a crew; from within the Run of the child at that
+// place, before it is ready, something is called.
+func crewOf(at int, call func(ctx child.Context) error) supervisor.Spec {
+	spec := supervisor.Spec{Strategy: strategy.Independent, Logger: quiet}
+	for i := range crewSize {
+		run := idle
+		if i == at {
+			run = func(ctx child.Context) error {
+				if err := call(ctx); err != nil {
+					return err
+				}
+				return idle(ctx)
+			}
+		}
+		spec.Children = append(spec.Children, child.Spec{Name: fmt.Sprintf("c%04d", i), Run: run})
+	}
+	return spec
+}
+
+// newCrew makes a supervisor of that spec with so many subscribers that its start
+// takes its time: else whoever wants to come between comes too late.
+func newCrew(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
+	sup := supervisor.New(spec)
+	for range 40 {
+		t.Cleanup(sup.Subscribe(func(supervisor.Event) {}, supervisor.EventStarting))
+	}
+	return sup
+}
+
+// startCrew starts it, and stops it when the test ends.
+func startCrew(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
+	sup := newCrew(t, spec)
+	require.NoError(t, sup.Start(t.Context()))
+	t.Cleanup(func() { _ = sup.Stop(context.Background()) })
+	return sup
+}
+
+// inCrews runs f for a child in the first, a middle and the last stretch.
+func inCrews(t *testing.T, f func(t *testing.T, at int)) {
+	for _, at := range []int{0, 500, crewSize - 1} {
+		t.Run(fmt.Sprint("at ", at), func(t *testing.T) {
+			bubble(t, func(t *testing.T) { f(t, at) })
+		})
+	}
+}
+
+func TestCrewStartsAndStopsFromTheFront(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const size = 1000 // as many events as wait for a subscriber
+		spec := crewOf(-1, nil)
+		spec.Children = spec.Children[:size]
+		sup := supervisor.New(spec)
+		var told [2][]supervisor.Event // of each kind by itself: of all together some would be lost
+		for i, kind := range []supervisor.EventKind{supervisor.EventStarting, supervisor.EventStopping} {
+			t.Cleanup(sup.Subscribe(func(e supervisor.Event) { told[i] = append(told[i], e) }, kind))
+		}
+		var last supervisor.Event
+		t.Cleanup(sup.Subscribe(func(e supervisor.Event) {
+			if e.Seq != last.Seq+1+e.Lost || e.Time.Before(last.Time) {
+				t.Errorf("%d at %v after %d at %v", e.Seq, e.Time, last.Seq, last.Time)
+			}
+			last = e
+		}))
+		require.NoError(t, sup.Start(t.Context()))
+		require.Equal(t, supervisor.Counts{Specs: size, Active: size, Workers: size}, sup.Count())
+		require.Len(t, sup.Children(child.Running), size)
+		require.NoError(t, sup.Stop(t.Context()))
+		require.Zero(t, sup.Count())
+		synctest.Wait()
+		for _, events := range told {
+			var paths []string
+			for _, e := range events {
+				require.Zero(t, e.Lost)
+				paths = append(paths, e.Path)
+			}
+			require.Len(t, paths, size)
+			require.True(t, slices.IsSorted(paths))
+		}
+	})
+}
+
+func TestCrewIsStoppedWhileItStarts(t *testing.T) {
+	inCrews(t, func(t *testing.T, at int) {
+		sup := new(atomic.Pointer[supervisor.Supervisor])
+		var alive atomic.Int32
+		spec := crewOf(at, func(ctx child.Context) error { return sup.Load().Stop(ctx) })
+		spec.Around = func(ctx child.Context, run func(child.Context) error) error {
+			alive.Add(1)
+			defer alive.Add(-1)
+			return run(ctx)
+		}
+		sup.Store(newCrew(t, spec))
+		require.ErrorIs(t, sup.Load().Start(t.Context()), child.ErrStopped)
+		require.Zero(t, alive.Load())
+		require.Zero(t, sup.Load().Count().Active)
+		require.NoError(t, sup.Load().Stop(t.Context()))
+	})
+}
+
+func TestCrewStopsWhenOneOfItCannotStart(t *testing.T) {
+	inCrews(t, func(t *testing.T, at int) {
+		sup := newCrew(t, crewOf(at, func(child.Context) error { return errBoom }))
+		err := sup.Start(t.Context())
+		require.ErrorIs(t, err, errBoom)
+		require.EqualError(t, err, fmt.Sprintf("/root/c%04d: boom", at))
+		require.Zero(t, sup.Count().Active)
+		require.Error(t, sup.Start(t.Context()), "and when it is started again")
+	})
+}
+
+func TestChildAddedWhileACrewStartsIsBehindIt(t *testing.T) {
+	inCrews(t, func(t *testing.T, at int) {
+		added := make(chan error, 1)
+		sup := startCrew(t, crewOf(at, func(ctx child.Context) error {
+			sup, _ := supervisor.FromContext(ctx)
+			added <- sup.StartChild(ctx, child.Spec{Name: "x", Run: idle}, child.Spec{Name: "y", Run: idle})
+			return nil
+		}))
+		require.NoError(t, <-added)
+		all := names(sup.Children(child.Running))
+		require.Len(t, all, crewSize+2)
+		require.Equal(t, []string{"x", "y"}, all[crewSize:])
+	})
+}
+
+func TestCrewThatIsSuspendedWhileItStartsStartsAfterResume(t *testing.T) {
+	inCrews(t, func(t *testing.T, at int) {
+		sup := newCrew(t, crewOf(at, func(ctx child.Context) error {
+			sup, _ := supervisor.FromContext(ctx)
+			sup.Suspend()
+			return nil
+		}))
+		started := make(chan error, 1)
+		go func() { started <- sup.Start(t.Context()) }()
+		synctest.Wait()
+		before := len(sup.Children(child.Running))
+		require.Equal(t, before, sup.Count().Active)
+		time.Sleep(time.Minute)
+		t.Log(before, "had been started")
+		require.Len(t, sup.Children(child.Running), before, "nothing starts")
+		if before < crewSize {
+			require.Empty(t, started)
+			require.Error(t, sup.Health())
+		}
+		sup.Resume()
+		require.NoError(t, <-started)
+		require.Len(t, sup.Children(child.Running), crewSize)
+		require.NoError(t, sup.Health())
+		require.NoError(t, sup.Stop(t.Context()))
+	})
+}
+
+func TestCrewThatIsSuspendedWhileItStartsStops(t *testing.T) {
+	inCrews(t, func(t *testing.T, at int) {
+		sup := newCrew(t, crewOf(at, func(ctx child.Context) error {
+			sup, _ := supervisor.FromContext(ctx)
+			sup.Suspend()
+			return nil
+		}))
+		started := make(chan error, 1)
+		go func() { started <- sup.Start(t.Context()) }()
+		synctest.Wait()
+		require.NoError(t, sup.Stop(t.Context()))
+		if err := <-started; err != nil { // else all had been started
+			require.ErrorIs(t, err, child.ErrStopped)
+		}
+		require.Zero(t, sup.Count().Active)
+	})
+}
+
+func TestCrewIsUpgradedWhileItStarts(t *testing.T) {
+	inCrews(t, func(t *testing.T, at int) {
+		var next supervisor.Spec
+		spec := crewOf(at, func(ctx child.Context) error {
+			sup, _ := supervisor.FromContext(ctx)
+			return sup.Upgrade(next)
+		})
+		next = spec
+		next.Children = append([]child.Spec{{Name: "new", Run: idle}}, spec.Children[1:]...)
+		slices.Reverse(next.Children)
+		sup := startCrew(t, spec)
+		require.Len(t, sup.Children(child.Running), crewSize)
+		all := names(sup.Children())
+		require.Equal(t, []string{"c0001", "new", "c0000"}, all[crewSize-2:], "in the order of the new spec")
+		require.Equal(t, child.Stopped, state(t, sup, "new"))
+		require.NoError(t, sup.RestartChild(t.Context(), "new"))
+	})
+}
+
+func TestChildrenOfACrewAreTakenOutWhileItStarts(t *testing.T) {
+	inCrews(t, func(t *testing.T, at int) {
+		done := make(chan error, 3)
+		sup := startCrew(t, crewOf(at, func(ctx child.Context) error {
+			sup, _ := supervisor.FromContext(ctx)
+			free := context.WithoutCancel(ctx)
+			go func() { done <- sup.RemoveChild(free, "c0001", "c0500", "c1998") }()
+			go func() { done <- sup.StopChild(free, "c0002", "c0501", "c1997") }()
+			go func() { done <- sup.RestartChild(free, "c0003", "c0502", "c1996") }()
+			return nil
+		}))
+		for range 3 {
+			require.NoError(t, <-done)
+		}
+		require.Len(t, sup.Children(child.Running), crewSize-6)
+		require.Equal(t, crewSize-6, sup.Count().Specs)
+	})
+}
+
+func TestCrewInATreeIsHaltedInTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		spec := crewOf(-1, nil)
+		spec.Children = spec.Children[:600]
+		for i := range spec.Children {
+			if i%100 == 50 {
+				deaf := &supervisortest.Child{StopAfter: child.Forever}
+				defer deaf.Release()
+				spec.Children[i].Run, spec.Children[i].StopTimeout = deaf.Run, child.Forever
+			}
+		}
+		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+			{Name: "crew", Run: supervisor.New(spec).Run}, {Name: "a", Run: idle},
+		}})
+		began := time.Now()
+		var stop *supervisor.StopError
+		require.ErrorAs(t, sup.Stop(t.Context()), &stop)
+		require.Equal(t, 10*time.Second, time.Since(began))
+		require.Len(t, stop.Left, 6)
+		require.Equal(t, "/root/crew/c0050", stop.Left[0].Path)
+	})
+}

@@ -1,0 +1,117 @@
+package supervisor_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// Between the return of Run and the news of it the end is judged, by code that is
+// the user's: Decide, and the methods of the error.
+
+// asksFirst is an error whose Is calls something.
+type asksFirst struct {
+	error
+	call func()
+}
+
+func (e asksFirst) Is(error) bool { e.call(); return false }
+
+func TestRunHasEndedForItsContextWhileItsErrorIsLookedAt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		asked := 0
+		sup := start(t, supervisor.Spec{})
+		told := record(t, sup, supervisor.EventReady, supervisor.EventUnready)
+		err := sup.StartChild(t.Context(), child.Spec{Name: "a", Run: func(ctx child.Context) error {
+			return asksFirst{errBoom, func() {
+				asked++
+				require.Equal(t, context.Canceled, ctx.Err())
+				require.Equal(t, context.Canceled, context.Cause(ctx))
+				require.Equal(t, context.Canceled, ctx.Ready())
+				ctx.Unready(errBoom)
+			}}
+		}})
+		require.Error(t, err)
+		require.NotZero(t, asked)
+		require.Empty(t, told.take())
+	})
+}
+
+func TestStackOfAStragglerThatHangsWhileItsEndIsJudged(t *testing.T) {
+	for name, decide := range map[string]func(release chan struct{}) error{
+		"in Decide":        func(release chan struct{}) error { <-release; return errBoom },
+		"in an error's Is": func(release chan struct{}) error { return asksFirst{errBoom, func() { <-release }} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				release, p, deaf := make(chan struct{}), newPuppet(), &supervisortest.Child{StopAfter: child.Forever}
+				defer deaf.Release()
+				defer close(release)
+				sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+					{Name: "a", Run: p.Run, Decide: func(error) error { return decide(release) }},
+					{Name: "b", Run: deaf.Run},
+				}})
+				p.end(nil)
+				var stop *supervisor.StopError
+				require.ErrorAs(t, sup.Stop(t.Context()), &stop)
+				require.Len(t, stop.Left, 2)
+				require.Equal(t, "/root/a", stop.Left[1].Path)
+				require.Contains(t, string(stop.Left[1].Stack), "judging_test.go")
+				require.NotContains(t, string(stop.Left[1].Stack), "supervisortest.(*Child)")
+			})
+		})
+	}
+}
+
+func TestRunThatHangsInDecideIsToldWithItsStack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		release := make(chan struct{})
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
+			{Name: "a", Run: p.Run, Heartbeat: time.Second, Decide: func(err error) error { <-release; return err }},
+		}})
+		defer close(release)
+		told := record(t, sup, supervisor.EventHung)
+		p.end(errBoom)
+		time.Sleep(2 * time.Second)
+		events := told.take()
+		require.Len(t, events, 1)
+		require.Contains(t, string(events[0].Stack), "judging_test.go")
+	})
+}
+
+// Whoever has seen the context of a run end is too late to be ready. The end of a
+// context takes a while where much hangs on it.
+func TestReadyAfterDoneIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sup := startLoosely(t, supervisor.Spec{}) // start would put a context of its own in between
+		for range 5 {
+			var hangOn []context.CancelFunc
+			var late sync.WaitGroup
+			var answer error
+			err := sup.StartChild(t.Context(), child.Spec{Name: "a", Restart: child.Temporary, Run: func(ctx child.Context) error {
+				for range 2000 {
+					_, cancel := context.WithCancel(ctx)
+					hangOn = append(hangOn, cancel)
+				}
+				late.Go(func() {
+					<-ctx.Done()
+					answer = ctx.Ready()
+				})
+				return errBoom
+			}})
+			late.Wait()
+			require.ErrorIs(t, answer, context.Canceled)
+			require.ErrorIs(t, err, errBoom, "its start has failed")
+			synctest.Wait()
+		}
+	})
+}
