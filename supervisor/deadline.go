@@ -133,14 +133,14 @@ type expiry struct {
 	wait  time.Duration
 }
 
-// due takes from the front of the queues whatever is due, and has the timer go off
+// expired takes from the front of the queues whatever is due, and has the timer go off
 // for what stands in front then. They are in the order in which they were due.
-func (d *deadlines) due(l *life, now time.Duration) (due []expiry) {
+func (d *deadlines) expired(l *life, now time.Duration) (all []expiry) {
 	d.set = false
 	look := func(q *queue) {
 		for r := q.front; r != nil && r.due <= now; r = q.front {
 			d.disarm(r)
-			due = append(due, expiry{r, r.timer, r.set, r.due, q.wait})
+			all = append(all, expiry{r, r.timer, r.set, r.due, q.wait})
 		}
 		if q.front != nil {
 			d.wake(l, q.front.due, now)
@@ -158,25 +158,25 @@ func (d *deadlines) due(l *life, now time.Duration) (due []expiry) {
 			}
 		}
 	}
-	slices.SortStableFunc(due, func(a, b expiry) int {
+	slices.SortStableFunc(all, func(a, b expiry) int {
 		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.wait, b.wait))
 	})
-	return due
+	return all
 }
 
 // expire is what the timer of a life's deadlines calls.
 func (l *life) expire() {
-	var due []expiry
+	var all []expiry
 	l.mu.Lock()
 	if !l.isOver() {
-		due = l.timers.due(l, l.now())
+		all = l.timers.expired(l, l.now())
 	}
 	l.mu.Unlock()
 	var dump []byte
-	if slices.ContainsFunc(due, func(e expiry) bool { return e.timer == machine.StopTimer }) {
+	if slices.ContainsFunc(all, func(e expiry) bool { return e.timer == machine.StopTimer }) {
 		dump = allStacks()
 	}
-	for _, e := range due {
+	for _, e := range all {
 		l.fire(e.run, e.timer, e.set, dump)
 	}
 }

@@ -130,6 +130,9 @@ func (s *step) leave(t task) {
 	s.n++
 }
 
+// reset makes room for what the next visit leaves, when all has been done.
+func (s *step) reset() { s.n, s.more = 0, s.more[:0] }
+
 func (s *step) left(i int) task {
 	if i < len(s.some) {
 		return s.some[i]
@@ -260,8 +263,9 @@ func (l *life) settle(s *step) {
 			l.perform(s, l.m.Timer(t.run.child, t.run.number, machine.RetryTimer, now))
 			l.mu.Unlock()
 		case goOn:
-			if i == s.n-1 { // as it mostly is: the room is used again
-				s.n, s.more, i = 0, s.more[:0], -1
+			if i == s.n-1 { // as it mostly is
+				s.reset()
+				i = -1
 			}
 			now := l.enter()
 			l.perform(s, l.m.More(now))

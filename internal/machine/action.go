@@ -179,8 +179,8 @@ func (m *Machine) emit(k Kind, c *Child) *Action {
 		m.out = m.out[:n+1]
 	} else {
 		m.out = append(m.out, Action{})
-		if n == len(m.few) {
-			clear(m.few[:]) // which is out of use now
+		if n == len(m.room) {
+			clear(m.room[:]) // which is out of use now
 		}
 	}
 	a := &m.out[n]

@@ -23,7 +23,7 @@ func TestNothingIsLeftInTheRoomForActions(t *testing.T) {
 			clean := func(after string) {
 				t.Helper()
 				m.Done()
-				for i, a := range append(m.few[:], m.out[:cap(m.out)]...) {
+				for i, a := range append(m.room[:], m.out[:cap(m.out)]...) {
 					if a != (Action{}) {
 						t.Fatalf("after %s, at %d: %+v", after, i, a)
 					}

@@ -12,20 +12,21 @@ import (
 type Child struct {
 	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
 
-	// Handle is the shell's; the machine does not touch it.
-	Handle any
-
 	LastError error
 	Restarts  int           // automatic restarts
 	Since     time.Duration // when it got into its state
 	NextStart time.Duration // of a Waiting child; zero: not known yet
 	Abandoned int           // runs left behind that have not returned
-	Declared  bool          // stands in the supervisor's spec
-	Nested    bool          // a supervisor runs in the latest run
-	Super     bool          // a supervisor runs or ran in it
-	Lost      bool          // Done because the supervisor in it gave up
-	Ignored   bool          // Stopped because it declined to run
-	Unready   bool          // the shell's, too: its run has said so
+
+	// Handle and Unready are the shell's; the machine does not touch them.
+	Handle  any
+	Unready bool // the run has said so
+
+	Declared bool // stands in the supervisor's spec
+	Nested   bool // a supervisor runs in the latest run
+	Super    bool // a supervisor runs or ran in it
+	Lost     bool // Done because the supervisor in it gave up
+	Ignored  bool // Stopped because it declined to run
 
 	waiters    *Waiter // the last who waits for its start, or for its stop
 	prev, next *Child

@@ -96,8 +96,8 @@ type Machine struct {
 	endedErr  error
 	end       End
 
-	out []Action
-	few [6]Action // as many as most events lead to, so that they cost no memory
+	out  []Action
+	room [6]Action // for as many as most events lead to, so that they cost no memory
 
 	untold Action // what is written of a note that nobody wants
 }
@@ -111,7 +111,7 @@ func New(conf Config) *Machine {
 		names:   make(map[string]*Child),
 		stretch: stretch,
 	}
-	m.out = m.few[:0]
+	m.out = m.room[:0]
 	return m
 }
 
@@ -125,7 +125,7 @@ func (m *Machine) begin(now time.Duration) {
 func (m *Machine) Done() {
 	clear(m.out)
 	if cap(m.out) > mostKept {
-		m.out = m.few[:]
+		m.out = m.room[:]
 	}
 	m.out = m.out[:0]
 }
