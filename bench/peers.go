@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/oklog/run"
@@ -26,6 +27,8 @@ type sutureCrew struct {
 	sup    *suture.Supervisor
 	cancel context.CancelFunc
 	ended  <-chan error
+
+	mu     sync.Mutex
 	tokens []suture.ServiceToken
 }
 
@@ -52,11 +55,12 @@ func newSuture(n int) crew {
 func (c *sutureCrew) add(i int) {
 	s := &sutureIdler{make(chan struct{})}
 	token := c.sup.Add(s)
-	if i < len(c.tokens) {
-		c.tokens[i] = token
-	} else {
-		c.tokens = append(c.tokens, token)
+	c.mu.Lock()
+	if i >= len(c.tokens) {
+		c.tokens = append(c.tokens, make([]suture.ServiceToken, i+1-len(c.tokens))...)
 	}
+	c.tokens[i] = token
+	c.mu.Unlock()
 	<-s.up
 }
 
