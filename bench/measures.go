@@ -138,7 +138,7 @@ func addsAndRemoves() (all []Measure) {
 	sizes := []struct {
 		n, rounds int
 		shapes    []crewShape
-	}{{1_000, 0, few}, {100_000, 3, few}, {1_000_000, 2, []crewShape{independent, oneForOne, goRegistry}}}
+	}{{1_000, 0, few}, {100_000, 3, few}, {1_000_000, 3, []crewShape{independent, oneForOne, goRegistry}}}
 	for _, at := range sizes {
 		all = append(all, Measure{
 			Name: fmt.Sprintf("add one child among %d", at.n), Unit: "child", Rounds: at.rounds,
