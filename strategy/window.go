@@ -43,8 +43,7 @@ func (w *Window) Add(now time.Duration) bool {
 	return true
 }
 
-// at returns where the entry stands that comes so many after the first. No
-// division: it would take longer than all the rest of Add.
+// at returns where the entry stands that comes so many after the first.
 func (w *Window) at(i int) int {
 	if i += w.head; i >= len(w.ring) {
 		i -= len(w.ring)

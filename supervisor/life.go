@@ -33,10 +33,10 @@ type life struct {
 	around     []around // the outermost last
 	log        *logger
 
-	up    chan struct{} // closed when the declared children are up
-	over  chan struct{} // closed when nothing runs
-	err   error         // how it ended; set before over is closed
-	spare atomic.Pointer[call]
+	up    chan struct{}        // closed when the declared children are up
+	over  chan struct{}        // closed when nothing runs
+	err   error                // how it ended; set before over is closed
+	spare atomic.Pointer[call] // to be used again; nil: there is none
 
 	mu      sync.Mutex
 	m       *machine.Machine

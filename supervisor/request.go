@@ -177,8 +177,8 @@ func (l *life) add(spec *child.Spec) *call {
 }
 
 // undo removes children whose start is taken back, the last first, and waits
-// until they are gone, each within its stop timeout.
-// It returns a *StopError of all who were left behind, or nil.
+// until they are gone, each within its stop timeout. It returns a *StopError of all
+// who were left behind, or nil.
 func (l *life) undo(added []*call) error {
 	var sideBySide []*call
 	var left []Straggler

@@ -46,10 +46,10 @@ func (s *Supervisor) Children(in ...child.State) []child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make([]child.Status, 0, l.m.Specs())
-	paths := paths{base: l.path}
+	made := paths{base: l.path}
 	for c := l.m.First(); c != nil; c = c.Next() {
 		if len(in) == 0 || slices.Contains(in, c.State()) {
-			all = append(all, l.statusAt(c, paths.of(c)))
+			all = append(all, l.statusAt(c, made.of(c)))
 		}
 	}
 	return all

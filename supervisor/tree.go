@@ -83,9 +83,9 @@ func (l *life) branches(at time.Time) []Tree {
 	l.mu.Lock()
 	all := make([]Tree, 0, l.m.Specs())
 	var below []inner
-	paths := paths{base: l.path}
+	made := paths{base: l.path}
 	for c := l.m.First(); c != nil; c = c.Next() {
-		t := Tree{Status: l.statusAt(c, paths.of(c)), at: at}
+		t := Tree{Status: l.statusAt(c, made.of(c)), at: at}
 		if c.Super { // else the run need not be looked at
 			f := runOfChild(c).has()
 			if t.Strategy = f.super.spec().Strategy; f.nested != nil {

@@ -10,7 +10,7 @@ import (
 // by side, and there may be a hundred thousand of them. So a lock is not to be held
 // until the last has been asked: the lane walks over a crew in stretches, from the
 // front, and between two of them other events may come. One that comes meanwhile
-// waits for a stretch or two: less than a millisecond.
+// waits for a stretch or two.
 
 // stretch is how many children are started or stopped in one go.
 const stretch = 256

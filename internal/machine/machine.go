@@ -53,7 +53,8 @@ const (
 	Over    // nothing runs
 )
 
-// A lane is a group operation in progress. At most one is under way.
+// A lane is a group operation in progress. At most one is under way. That of an
+// Independent supervisor does not wait for anybody: see crew.go.
 type lane uint8
 
 const (
