@@ -115,3 +115,23 @@ func TestReadyAfterDoneIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// A grace that is asked for when the run has returned, and nobody has looked yet
+// whether there is one, ends with the run all the same.
+func TestGraceAskedForWhileTheEndOfAStopIsJudgedEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var grace context.Context
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return asksFirst{errBoom, func() { grace = ctx.Grace() }}
+		}}}})
+		began := time.Now()
+		require.NoError(t, sup.Stop(t.Context()))
+		require.Zero(t, time.Since(began))
+		synctest.Wait()
+		require.ErrorIs(t, grace.Err(), context.Canceled)
+	})
+}
