@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -134,6 +135,11 @@ func TestAllocationsOfALook(t *testing.T) {
 			require.LessOrEqual(t, testing.AllocsPerRun(10, c.look), c.most, "allocations")
 		})
 	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	sup.Children()
+	runtime.ReadMemStats(&after)
+	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/n, uint64(250), "bytes a child: a status and its share of a text")
 	must(t, sup.Stop(context.Background()))
 }
 

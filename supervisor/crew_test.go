@@ -253,3 +253,36 @@ func TestCrewInATreeIsHaltedInTime(t *testing.T) {
 		require.Equal(t, "/root/crew/c0050", stop.Left[0].Path)
 	})
 }
+
+// The end of time for the whole comes while the crew has not been asked yet: then
+// all of it are asked at once, beyond the first stretch too.
+func TestCrewThatIsAskedInHasteIsAskedToTheLast(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		deaf := &supervisortest.Child{StopAfter: child.Forever}
+		defer deaf.Release()
+		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
+			{Name: "crew", Run: supervisor.New(crewOf(-1, nil)).Run},
+			{Name: "deaf", Run: deaf.Run, StopTimeout: child.Forever},
+		}})
+		began := time.Now()
+		require.Equal(t, []string{"/root/deaf 10s"}, left(t, sup.Stop(t.Context())))
+		require.Equal(t, 10*time.Second, time.Since(began))
+	})
+}
+
+func TestThoseOfACrewThatAreGoneAreNotFoundWhileTheOthersStop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		slow := &supervisortest.Child{StopAfter: time.Second}
+		spec := crewOf(-1, nil)
+		spec.Children[7].Run = slow.Run
+		sup := startLoosely(t, spec)
+		go func() { _ = sup.Stop(context.Background()) }()
+		synctest.Wait()
+		require.Equal(t, child.Stopping, state(t, sup, "c0007"))
+		for _, gone := range []string{"c0000", "c0008"} {
+			_, found := sup.Lookup(gone)
+			require.False(t, found, gone)
+		}
+		require.Equal(t, supervisor.Counts{Specs: 1, Active: 1, Workers: 1}, sup.Count())
+	})
+}

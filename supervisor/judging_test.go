@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -37,6 +39,8 @@ func TestRunHasEndedForItsContextWhileItsErrorIsLookedAt(t *testing.T) {
 				require.Equal(t, context.Canceled, context.Cause(ctx))
 				require.Equal(t, context.Canceled, ctx.Ready())
 				ctx.Unready(errBoom)
+				require.Error(t, ctx.Grace().Err(), "there is nothing left to clean up")
+				require.ErrorIs(t, supervisor.New(supervisor.Spec{}).Run(ctx), supervisor.ErrNotRunning)
 			}}
 		}})
 		require.Error(t, err)
@@ -133,5 +137,33 @@ func TestGraceAskedForWhileTheEndOfAStopIsJudgedEnds(t *testing.T) {
 		require.Zero(t, time.Since(began))
 		synctest.Wait()
 		require.ErrorIs(t, grace.Err(), context.Canceled)
+	})
+}
+
+// Whoever asks a run to stop says so first, and ends its context then. A run that
+// returns in between has been stopped, and for that cause.
+func TestCauseOfARunThatReturnsBeforeItsContextHasBeenEnded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for range 20 {
+			cause := make(chan error, 1)
+			sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{
+				{Name: "asked first", Run: func(ctx child.Context) error {
+					for range 5000 { // so that to end its context takes a while
+						_, cancel := context.WithCancel(ctx)
+						defer cancel()
+					}
+					return idle(ctx)
+				}},
+				{Name: "asked second", Run: func(ctx child.Context) error {
+					context.AfterFunc(ctx, func() { cause <- context.Cause(ctx) })
+					for ctx.Ready() == nil {
+						runtime.Gosched()
+					}
+					return nil
+				}},
+			}})
+			require.NoError(t, sup.Stop(t.Context()))
+			require.ErrorIs(t, <-cause, child.ErrStopped)
+		}
 	})
 }
