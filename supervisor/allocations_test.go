@@ -143,6 +143,28 @@ func TestAllocationsOfALook(t *testing.T) {
 	must(t, sup.Stop(context.Background()))
 }
 
+// The paths of a snapshot share their text, a few dozen to a piece.
+func TestWhoKeepsOnePathDoesNotKeepAll(t *testing.T) {
+	const n, looks = 6400, 100
+	sup := crowd(t, strategy.OneForOne, n)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	var kept []string
+	for range looks {
+		kept = append(kept, sup.Children()[n-1].Path)
+	}
+	text := uint64(len(kept[0]) * 64) // of one piece; all would be a hundred times as much
+	after := heap()
+	runtime.KeepAlive(kept)
+	must(t, sup.Stop(context.Background()))
+	require.Less(t, after, before+10*looks*text)
+}
+
 func TestAllocationsOfARunningChild(t *testing.T) {
 	running := make(chan child.Context)
 	sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {

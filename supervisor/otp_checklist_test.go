@@ -83,7 +83,6 @@ func TestNothingIsKeptOfATemporaryChild(t *testing.T) {
 				cancel()
 			}
 			require.Empty(t, sup.Children())
-			sup.Resume() // the last one is let go of with whatever happens next
 			require.Eventually(t, func() bool {
 				runtime.GC()
 				for _, arg := range args {
