@@ -134,14 +134,6 @@ func TestEveryShapeRuns(t *testing.T) {
 	}
 }
 
-func TestMemoryIsOfTheChildren(t *testing.T) {
-	for _, s := range MemoryShapes() {
-		if m := s.Of(1000); m.Heap < 50 || m.Heap > 10_000 || m.Goroutines < 1000 || m.Goroutines > 1003 {
-			t.Errorf("%s: %+v", s.Name, m)
-		}
-	}
-}
-
 // BenchmarkShape is for profiles:
 //
 //	go test -run '^$' -bench 'Shape/^restart_after_an_error$/Coppice,_OneForOne' -cpuprofile cpu.out

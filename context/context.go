@@ -5,7 +5,11 @@
 // for one that means the standard library's context.
 package context
 
-import "context"
+import (
+	"context"
+
+	"github.com/coppice-go/coppice/internal/seal"
+)
 
 // A Context is what a child's Run is given: a real context.Context, made by
 // context.WithCancelCause, and the few calls by which the child talks to its
@@ -61,5 +65,5 @@ type Context interface {
 	// itself before this run.
 	Restarts() int
 
-	sealed()
+	seal.Sealed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/coppice-go/coppice/internal/runkey"
+	"github.com/coppice-go/coppice/internal/seal"
 )
 
 // FromContext returns the Context that ctx belongs to. It is never nil.
@@ -23,14 +24,15 @@ func FromContext(ctx context.Context) Context {
 		return c
 	}
 	if run, ok := ctx.Value(runkey.Key{}).(Context); ok {
-		return derived{run: run, Context: ctx}
+		return derived{Context: ctx, run: run}
 	}
-	return standIn{ctx}
+	return standIn{Context: ctx}
 }
 
 // derived is a context made from a run's context, with the run's own calls.
 type derived struct {
 	context.Context
+	seal.Seal
 	run Context
 }
 
@@ -42,4 +44,3 @@ func (d derived) Grace() context.Context { return d.run.Grace() }
 func (d derived) Heartbeat()             { d.run.Heartbeat() }
 func (d derived) Path() string           { return d.run.Path() }
 func (d derived) Restarts() int          { return d.run.Restarts() }
-func (derived) sealed()                  {}

@@ -3,13 +3,18 @@ package context
 import (
 	"context"
 	"time"
+
+	"github.com/coppice-go/coppice/internal/seal"
 )
 
 // standInGrace is nine tenths of the default stop timeout, as under a supervisor.
 const standInGrace = 4500 * time.Millisecond
 
 // standIn is the Context of a Run that no supervisor runs.
-type standIn struct{ context.Context }
+type standIn struct {
+	seal.Seal
+	context.Context
+}
 
 func (s standIn) Ready() error {
 	if s.Err() != nil {
@@ -24,7 +29,6 @@ func (s standIn) ShouldHalt() bool { return s.Err() != nil }
 func (standIn) Heartbeat()         {}
 func (standIn) Path() string       { return "" }
 func (standIn) Restarts() int      { return 0 }
-func (standIn) sealed()            {}
 
 // Grace has no end of Run to go by: a stand-in is not told when Run returns.
 func (s standIn) Grace() context.Context {

@@ -10,10 +10,14 @@ func (a around) of(run func(child.Context) error) func(child.Context) error {
 	return func(ctx child.Context) error { return a(ctx, run) }
 }
 
-// surrounded returns a child's Run with all around it that is to be.
-func (l *life) surrounded(run func(child.Context) error) func(child.Context) error {
-	for _, around := range l.around {
-		run = around.of(run)
+// surrounded returns the child's Run with all around it that is to be. It is not
+// inlined for the sake of the stack: see Ready.
+//
+//go:noinline
+func (r *run) surrounded() func(child.Context) error {
+	call := r.spec.Run
+	for _, around := range r.life.around {
+		call = around.of(call)
 	}
-	return run
+	return call
 }

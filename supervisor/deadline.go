@@ -39,7 +39,7 @@ type queue struct {
 	front, back *run
 }
 
-// arm sets the timer of r, in place of any other. Under the lock of l.
+// arm puts r into the queue of that length. Under the lock of l.
 func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 	d.disarm(r)
 	q := d.latest[t]
@@ -181,6 +181,19 @@ func (l *life) expire() {
 	}
 }
 
+// arm sets the timer of r, in place of any other. Under the lock of its life.
+func (r *run) arm(t machine.Timer, wait time.Duration) {
+	switch l := r.life; t {
+	case machine.BeatTimer:
+		r.beat.Store(int64(l.m.Now()))
+		r.alarm(t, wait)
+	case machine.RetryTimer:
+		r.alarm(t, wait)
+	default:
+		l.timers.arm(l, r, t, wait)
+	}
+}
+
 // alarm sets a timer of the run's own, for a wait that no other shares. Under
 // the lock of its life.
 func (r *run) alarm(t machine.Timer, wait time.Duration) {
@@ -218,13 +231,10 @@ func (l *life) fire(r *run, t machine.Timer, set uint32, dump []byte) {
 	if t == machine.BeatTimer {
 		dump = allStacks() // to show where it hangs
 	}
-	var s step
 	now := l.enter()
 	if r.set == set {
 		l.dump = dump
-		l.perform(&s, l.m.Timer(r.child, r.number, t, now))
-		l.dump = nil
+		l.m.Timer(r.child, r.number(), t, now)
 	}
-	l.mu.Unlock()
-	l.settle(&s)
+	l.leave()
 }

@@ -89,6 +89,11 @@ func (l *life) now() time.Duration { return time.Since(l.began) }
 // enter takes the lock for an event, and returns when that is.
 func (l *life) enter() (now time.Duration) {
 	l.mu.Lock()
+	return l.entered()
+}
+
+// entered is enter for who has the lock already.
+func (l *life) entered() (now time.Duration) {
 	l.m.Wanted = machine.Notes(l.wanted())
 	l.told.at = time.Time{}
 	return l.now()
@@ -114,31 +119,36 @@ func isClosed(c <-chan struct{}) bool {
 
 // A step is one visit to the machine, and what it leaves to be done.
 type step struct {
-	self *run    // a run that has ended on this goroutine, which another may take over
-	next *run    // that other
-	some [2]task // as much as most leave, so that they cost no memory
-	more []task
-	n    int // of both
+	self  *run // a run that has ended on this goroutine, which another may take over
+	next  *run // that other
+	first task // apart, as most leave no more, and so cost no memory
+	more  []task
 }
 
-func (s *step) leave(t task) {
-	if s.n < len(s.some) {
-		s.some[s.n] = t
+// leave is not inlined, for perform to have a small frame: see Ready.
+//
+//go:noinline
+func (s *step) leave(what taskKind, r *run) {
+	if s.first.what == nothing {
+		s.first = task{what, r}
 	} else {
-		s.more = append(s.more, t)
+		s.more = append(s.more, task{what, r})
 	}
-	s.n++
+}
+
+// left returns the task number i; nothing if there are not so many.
+func (s *step) left(i int) task {
+	switch {
+	case i == 0:
+		return s.first
+	case i <= len(s.more):
+		return s.more[i-1]
+	}
+	return task{}
 }
 
 // reset makes room for what the next visit leaves, when all has been done.
-func (s *step) reset() { s.n, s.more = 0, s.more[:0] }
-
-func (s *step) left(i int) task {
-	if i < len(s.some) {
-		return s.some[i]
-	}
-	return s.more[i-len(s.some)]
-}
+func (s *step) reset() { s.first, s.more = task{}, s.more[:0] }
 
 // A task is done after the lock was released. It names its run, so that being
 // late does no harm. The cause of a run that was asked to stop does not change any
@@ -151,7 +161,8 @@ type task struct {
 type taskKind uint8
 
 const (
-	cancelRun taskKind = iota
+	nothing taskKind = iota
+	cancelRun
 	endGrace
 	hastenNested
 	haltNested
@@ -160,73 +171,58 @@ const (
 )
 
 // do visits the machine with an event.
-func (l *life) do(event func(now time.Duration) []machine.Action) {
-	var s step
-	now := l.enter()
-	l.perform(&s, event(now))
+func (l *life) do(event func(now time.Duration)) {
+	event(l.enter())
+	l.leave()
+}
+
+// leave carries out what the machine has answered to an event, and releases the lock.
+func (l *life) leave() { l.leaveFor(nil) }
+
+// leaveFor does the same for a run that has ended on this goroutine. It returns the
+// run, if any, that is to go on here.
+func (l *life) leaveFor(ended *run) (next *run) {
+	s := step{self: ended}
+	l.perform(&s)
+	l.dump = nil
 	l.mu.Unlock()
 	l.settle(&s)
+	return s.next
 }
 
 // perform does, under the lock and in order, what neither blocks nor runs user
 // code, and notes the rest.
-func (l *life) perform(s *step, acts []machine.Action) {
-	for i := range acts {
-		a := &acts[i]
+func (l *life) perform(s *step) {
+	for a := l.m.Next(); a != nil; a = l.m.Next() {
 		switch a.Kind {
 		case machine.Launch:
-			r := newRun(l, a.Child)
-			if s.self != nil && s.self.child == a.Child && s.next == nil {
-				s.next = r
-			} else {
-				go r.loop()
-			}
+			l.launch(s, a.Child)
 		case machine.Cancel:
 			r := runOfChild(a.Child)
-			r.cause, r.stopped = l.cause(a.Why), l.m.Now()
-			r.asked.Store(true)
-			r.limitGrace()
-			s.leave(task{cancelRun, r})
+			r.ask(l.cause(a.Why), l.m.Now())
+			s.leave(cancelRun, r)
 		case machine.Arm:
-			r := runOfChild(a.Child)
-			switch {
-			case a.Timer == machine.RetryTimer && a.Wait == 0:
-				s.leave(task{retryNow, r})
-			case a.Timer == machine.RetryTimer:
-				r.alarm(a.Timer, a.Wait)
-			case a.Timer == machine.BeatTimer:
-				r.beat.Store(int64(l.m.Now()))
-				r.alarm(a.Timer, a.Wait)
-			default:
-				l.timers.arm(l, r, a.Timer, a.Wait)
+			if r := runOfChild(a.Child); a.Timer == machine.RetryTimer && a.Wait == 0 {
+				s.leave(retryNow, r)
+			} else {
+				r.arm(a.Timer, a.Wait)
 			}
 		case machine.Disarm:
 			l.timers.disarm(runOfChild(a.Child))
 		case machine.Ask:
-			r := runOfChild(a.Child)
-			f := r.get()
-			if f.pause == nil {
-				f.pause = &pause{make: a.Child.Spec.Backoff}
-				if f.pause.make == nil {
-					f.pause.make = l.sup.spec().Backoff
-				}
-			}
-			go l.ask(a.Child, f.pause, a.Reset)
+			l.askFor(a.Child, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
-			l.tree.abandon(r, l.m.Now()-r.stopped, l.dump)
-			s.leave(task{endGrace, r})
-		case machine.Hasten, machine.Halt:
-			r := runOfChild(a.Child)
-			what := hastenNested
-			if a.Kind == machine.Halt {
-				what = haltNested
-			}
-			s.leave(task{what, r})
+			r.abandon()
+			s.leave(endGrace, r)
+		case machine.Hasten:
+			s.leave(hastenNested, runOfChild(a.Child))
+		case machine.Halt:
+			s.leave(haltNested, runOfChild(a.Child))
 		case machine.GoOn:
-			s.leave(task{what: goOn})
+			s.leave(goOn, nil)
 		case machine.Answer:
-			a.Waiter.Who.(*call).answer(l.answer(a))
+			l.answer(a)
 		case machine.Tell:
 			l.tell(a)
 		case machine.IsUp:
@@ -237,15 +233,16 @@ func (l *life) perform(s *step, acts []machine.Action) {
 			l.end()
 		}
 	}
-	l.m.Done()
 }
 
 // settle does what perform has noted. A retry without a pause is an event of
 // its own, and so is each stretch of a crew, so it comes back to the lock here: a
 // loop, never a recursion.
 func (l *life) settle(s *step) {
-	for i := 0; i < s.n; i++ {
+	for i := 0; ; i++ {
 		switch t := s.left(i); t.what {
+		case nothing:
+			return
 		case cancelRun:
 			t.run.cancel(t.run.cause)
 		case endGrace:
@@ -260,15 +257,16 @@ func (l *life) settle(s *step) {
 			}
 		case retryNow:
 			now := l.enter()
-			l.perform(s, l.m.Timer(t.run.child, t.run.number, machine.RetryTimer, now))
+			l.m.Timer(t.run.child, t.run.number(), machine.RetryTimer, now)
+			l.perform(s)
 			l.mu.Unlock()
 		case goOn:
-			if i == s.n-1 { // as it mostly is
+			if s.left(i+1).what == nothing { // as it mostly is
 				s.reset()
 				i = -1
 			}
-			now := l.enter()
-			l.perform(s, l.m.More(now))
+			l.m.More(l.enter())
+			l.perform(s)
 			l.mu.Unlock()
 		}
 	}
@@ -302,33 +300,30 @@ func (l *life) cause(why machine.Why) error {
 
 // boot starts the declared children.
 func (l *life) boot() {
-	l.do(func(now time.Duration) []machine.Action { return l.m.Boot(l.sup.spec().Children, now) })
+	l.do(func(now time.Duration) { l.m.Boot(l.sup.spec().Children, now) })
 }
 
 // close begins the end, for the given cause. The first cause stands.
-func (l *life) close(cause error) { l.stopBy(cause, l.m.Close) }
+func (l *life) close(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Close(now) }) }
 
 // hasten asks all that are left to stop, at once.
-func (l *life) hasten(cause error) { l.stopBy(cause, l.m.Hasten) }
+func (l *life) hasten(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Hasten(now) }) }
 
 // halt abandons all that are left.
 func (l *life) halt(cause error) {
 	dump := allStacks()
-	l.stopBy(cause, func(now time.Duration) []machine.Action {
+	l.stopBy(cause, func(now time.Duration) {
 		l.dump = dump
-		return l.m.Halt(now)
+		l.m.Halt(now)
 	})
-	l.mu.Lock()
-	l.dump = nil
-	l.mu.Unlock()
 }
 
-func (l *life) stopBy(cause error, event func(time.Duration) []machine.Action) {
-	l.do(func(now time.Duration) []machine.Action {
+func (l *life) stopBy(cause error, event func(time.Duration)) {
+	l.do(func(now time.Duration) {
 		if l.closing == nil {
 			l.closing = cause
 		}
-		return event(now)
+		event(now)
 	})
 }
 
@@ -402,7 +397,6 @@ func (l *life) owns(ctx context.Context) bool {
 
 // link makes nested the supervisor inside the run r.
 func (l *life) link(r *run, nested *life) error {
-	var s step
 	now := l.enter()
 	var err error
 	switch {
@@ -413,11 +407,10 @@ func (l *life) link(r *run, nested *life) error {
 	default:
 		f := r.get()
 		f.nested, f.super = nested, nested.sup
-		l.perform(&s, l.m.Linked(r.child, r.number, now))
+		l.m.Linked(r.child, r.number(), now)
 	}
 	stopped := r.cause
-	l.mu.Unlock()
-	l.settle(&s)
+	l.leave()
 	if err == nil && stopped != nil { // too late for hasten and halt to reach it
 		nested.close(stopped)
 	}
@@ -429,14 +422,12 @@ var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("t
 
 // unlink ends what link began.
 func (l *life) unlink(r *run) {
-	var s step
 	now := l.enter()
 	r.get().nested = nil
-	l.perform(&s, l.m.Unlinked(r.child, r.number, now))
+	l.m.Unlinked(r.child, r.number(), now)
 	if r.cause != nil { // what is left of the run has its stop timeout for itself
-		r.stopped = l.m.Now()
+		r.stopped = now
 		r.limitGrace()
 	}
-	l.mu.Unlock()
-	l.settle(&s)
+	l.leave()
 }

@@ -16,9 +16,21 @@ type pause struct {
 	policy child.BackoffPolicy
 }
 
-// ask brings the machine the next delay of a child. A policy is user code: it is
-// called on a goroutine of its own, where it can neither hold up nor take down
-// anything else.
+// askFor has the backoff of a child asked for the next delay. A policy is user code:
+// it is called on a goroutine of its own, where it can neither hold up nor take down
+// anything else. Under the lock.
+func (l *life) askFor(c *machine.Child, reset bool) {
+	f := runOfChild(c).get()
+	if f.pause == nil {
+		f.pause = &pause{make: c.Spec.Backoff}
+		if f.pause.make == nil {
+			f.pause.make = l.sup.spec().Backoff
+		}
+	}
+	go l.ask(c, f.pause, reset)
+}
+
+// ask brings the machine the next delay of a child.
 func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 	delay := time.Duration(-1) // what stands if the policy panics or calls Goexit
 	defer func() {
@@ -28,7 +40,7 @@ func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 			l.publish(EventError, runOfChild(c), panicked)
 			l.mu.Unlock()
 		}
-		l.do(func(now time.Duration) []machine.Action { return l.m.Delay(c, delay, now) })
+		l.do(func(now time.Duration) { l.m.Delay(c, delay, now) })
 	}()
 	delay = p.next(reset)
 }

@@ -74,8 +74,11 @@ func (c *call) await(ctx context.Context) error {
 	}
 }
 
-// answer turns what the machine answers into what the caller gets. Under the lock.
-func (l *life) answer(a *machine.Action) error {
+// answer gives a caller what the machine answers. Under the lock.
+func (l *life) answer(a *machine.Action) { a.Waiter.Who.(*call).answer(l.answerOf(a)) }
+
+// answerOf turns what the machine answers into what the caller gets.
+func (l *life) answerOf(a *machine.Action) error {
 	if a.Child == nil {
 		return a.Err
 	}
@@ -169,10 +172,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 // add asks for one child.
 func (l *life) add(spec *child.Spec) *call {
 	made := newCall(l, spec.Name)
-	l.do(func(now time.Duration) (acts []machine.Action) {
-		made.child, acts = l.m.Add(spec, &made.Waiter, now)
-		return acts
-	})
+	l.do(func(now time.Duration) { made.child, _ = l.m.Add(spec, &made.Waiter, now) })
 	return made
 }
 
@@ -187,7 +187,7 @@ func (l *life) undo(added []*call) error {
 			continue // it was refused
 		}
 		made := newCall(l, start.name)
-		l.do(func(now time.Duration) []machine.Action { return l.m.Stop(start.child, true, &made.Waiter, now) })
+		l.do(func(now time.Duration) { l.m.Stop(start.child, true, &made.Waiter, now) })
 		if l.ordered() {
 			left = append(left, made.left()...)
 		} else {
@@ -330,15 +330,14 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 // order asks the machine for what the child of that name is to do.
 func (l *life) order(what order, name string) *call {
 	made := newCall(l, name)
-	l.do(func(now time.Duration) []machine.Action {
+	l.do(func(now time.Duration) {
 		switch c := l.m.Child(name); {
 		case c == nil:
 			made.answer(ErrNotFound)
-			return nil
 		case what == restart:
-			return l.m.Restart(c, &made.Waiter, now)
+			l.m.Restart(c, &made.Waiter, now)
 		default:
-			return l.m.Stop(c, what == remove, &made.Waiter, now)
+			l.m.Stop(c, what == remove, &made.Waiter, now)
 		}
 	})
 	return made
@@ -352,13 +351,13 @@ func (l *life) order(what order, name string) *call {
 // does not run it has no effect. Supervisors below are not suspended. Our addition.
 func (s *Supervisor) Suspend() {
 	if l, err := s.running(); err == nil {
-		l.do(l.m.Suspend)
+		l.do(func(now time.Duration) { l.m.Suspend(now) })
 	}
 }
 
 // Resume takes back Suspend: what has failed meanwhile is started.
 func (s *Supervisor) Resume() {
 	if l, err := s.running(); err == nil {
-		l.do(l.m.Resume)
+		l.do(func(now time.Duration) { l.m.Resume(now) })
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/runkey"
+	"github.com/coppice-go/coppice/internal/seal"
 )
 
 // A run is one call of a child's Run, and the child.Context given to it. Context
@@ -16,13 +17,12 @@ import (
 // before it has begun.
 type run struct {
 	context.Context // the real one: Done, Err and Deadline are its
-	seal
+	seal.Seal
 	cancel context.CancelCauseFunc
 
 	life     *life
 	child    *machine.Child
 	spec     *child.Spec // as it was when the run was launched
-	number   uint64
 	restarts int
 	beat     atomic.Int64
 
@@ -30,13 +30,14 @@ type run struct {
 	// lock of life, as all below.
 	deadline
 
-	graced  atomic.Bool // it has asked for its grace; also read without the lock
-	asked   atomic.Bool // to stop; then cause changes no more, and is also read without the lock
-	ready   bool
-	ended   bool
-	cause   error // why it was stopped, or that it has ended; else nil
-	stopped time.Duration
-	few     *few // nil until something in it is needed
+	graced   atomic.Bool // it has asked for its grace; also read without the lock
+	asked    atomic.Bool // to stop; then cause changes no more, and is also read without the lock
+	ready    bool
+	ended    bool
+	returned bool  // neither by a panic nor by Goexit; of its own goroutine
+	cause    error // why it was stopped, or that it has ended; else nil
+	stopped  time.Duration
+	few      *few // nil until something in it is needed
 }
 
 // few is what few runs have.
@@ -71,13 +72,14 @@ func (r *run) get() *few {
 	return r.few
 }
 
-// seal has the one method of child.Context that only package context can write.
-// It stands deeper than the methods of the real context, which therefore win.
-type seal struct{ child.Context }
-
-// newRun makes the run that a launched child is to have.
-func newRun(l *life, c *machine.Child) *run {
-	r := &run{life: l, child: c, spec: c.Spec, number: c.Run(), restarts: c.Restarts}
+// launch makes the run that a child is to have, and begins it: on this goroutine if
+// that has just ended the one before, else on one that runs the child, and runs it
+// again as long as it is restarted without a pause. What follows the return of Run is
+// done there and not in a deferred function, below it: so it fits into the stack that
+// a goroutine begins with, also where it starts or stops the next child. Under the
+// lock.
+func (l *life) launch(s *step, c *machine.Child) {
+	r := &run{life: l, child: c, spec: c.Spec, restarts: c.Restarts}
 	if last := runOfChild(c); last != nil && last.few != nil {
 		if pause, super := last.few.pause, last.few.super; pause != nil || super != nil {
 			r.few = &few{pause: pause, super: super}
@@ -85,13 +87,38 @@ func newRun(l *life, c *machine.Child) *run {
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
 	c.Handle, c.Unready = r, false
-	return r
+	if s.self != nil && s.self.child == c && s.next == nil {
+		s.next = r
+		return
+	}
+	go func() {
+		for r := r; r != nil; {
+			err := r.once([2]*run{r})
+			if !r.returned {
+				return
+			}
+			out, judged := r.judge([2]*run{r}, err)
+			if !judged {
+				return
+			}
+			r = r.exited(out, true)
+		}
+	}()
 }
 
 // runOfChild returns the latest run of a child, or nil.
 func runOfChild(c *machine.Child) *run {
 	r, _ := c.Handle.(*run)
 	return r
+}
+
+// number returns the run's number if it is its child's latest. An earlier one has
+// zero, which no run has: the machine takes its news as late. Under the lock.
+func (r *run) number() uint64 {
+	if runOfChild(r.child) != r {
+		return 0
+	}
+	return r.child.Run()
 }
 
 // Value finds the run itself under its key, for FromContext.
@@ -106,22 +133,29 @@ func (r *run) Path() string     { return r.life.path + "/" + r.spec.Name } // th
 func (r *run) Restarts() int    { return r.restarts }
 func (r *run) ShouldHalt() bool { return r.Err() != nil }
 
+// Ready may wait for the lock, and may start the next child. For that to fit into the
+// 2 KB of stack that a goroutine begins with, the frames from here to launch are kept
+// small. A stack that has grown is a third of what an idle child takes; the benchmarks'
+// tests see to it.
 func (r *run) Ready() error {
+	r.life.mu.Lock() // here, and no call deeper
+	err := r.becomeReady(r.life.entered())
+	r.life.leave()
+	return err
+}
+
+func (r *run) becomeReady(now time.Duration) error {
 	l := r.life
-	var s step
-	now := l.enter()
 	err := r.refusal()
 	switch {
 	case err != nil:
 	case !r.ready:
 		r.ready = true
-		l.perform(&s, l.m.Ready(r.child, r.number, now))
+		l.m.Ready(r.child, r.number(), now)
 	case r.has().unready != nil:
 		r.few.unready, r.child.Unready = nil, false
 		l.publish(EventReady, r, nil)
 	}
-	l.mu.Unlock()
-	l.settle(&s)
 	return err
 }
 
@@ -150,6 +184,14 @@ func (r *run) OnError(err error) {
 		r.child.LastError = err
 	}
 	r.life.publish(EventError, r, err)
+}
+
+// ask notes that the run is asked to stop. Under the lock, as cancelRun follows when
+// it is released.
+func (r *run) ask(cause error, now time.Duration) {
+	r.cause, r.stopped = cause, now
+	r.asked.Store(true)
+	r.limitGrace()
 }
 
 // refusal is why the run can neither be ready nor unready any more, or nil: the
@@ -231,24 +273,6 @@ func (r *run) inside() *life {
 	return r.has().nested
 }
 
-// loop runs a child, and runs it again on the same goroutine as long as it is
-// restarted without a pause. What follows the return of Run is done here and not
-// in a deferred function, below it: so it fits into the stack that a goroutine
-// begins with, also where it starts or stops the next child.
-func (r *run) loop() {
-	for r != nil {
-		err, returned := r.once([2]*run{r})
-		if !returned {
-			return
-		}
-		out, judged := r.judge([2]*run{r}, err)
-		if !judged {
-			return
-		}
-		r = r.exited(out, true)
-	}
-}
-
 // once calls Run. If that does not return, it brings the news of its end itself.
 // The names and the first argument of this function and of judge are how the
 // goroutine of a run is found among all stacks. An array, as that is handed over in
@@ -256,16 +280,16 @@ func (r *run) loop() {
 // to be relied on.
 //
 //go:noinline
-func (r *run) once(_ [2]*run) (err error, returned bool) {
-	defer r.unwound(&returned)
-	err = r.life.surrounded(r.spec.Run)(r)
-	returned = true
-	return err, true
+func (r *run) once(_ [2]*run) error {
+	defer r.unwound()
+	err := r.surrounded()(r)
+	r.returned = true
+	return err
 }
 
 // unwound is deferred, for a Run that panics or calls Goexit.
-func (r *run) unwound(returned *bool) {
-	if *returned {
+func (r *run) unwound() {
+	if r.returned {
 		return
 	}
 	err := child.ErrGoexit
@@ -361,22 +385,23 @@ func (r *run) hasEnded() (stopped bool) {
 // nothing on.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	l := r.life
-	var s step
-	if lives {
-		s.self = r
-	}
 	now := l.enter()
+	graced := false
 	if !r.ended {
 		r.hasEnded()
-		if r.has().grace != nil { // which was asked for in this very moment
-			s.leave(task{endGrace, r})
-		}
+		graced = r.has().grace != nil // which was asked for in this very moment
 	}
 	if r.has().straggler != nil {
 		l.tree.returned(r)
 	}
-	l.perform(&s, l.m.Exited(r.child, r.number, out, now))
-	l.mu.Unlock()
-	l.settle(&s)
-	return s.next
+	l.m.Exited(r.child, r.number(), out, now)
+	if lives {
+		next = l.leaveFor(r)
+	} else {
+		l.leave()
+	}
+	if graced {
+		r.endGrace()
+	}
+	return next
 }

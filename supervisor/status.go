@@ -106,7 +106,7 @@ func (l *life) statusAt(c *machine.Child, path string) child.Status {
 		Since:      l.began.Add(c.Since),
 		Restarts:   c.Restarts,
 		LastError:  c.LastError,
-		Abandoned:  c.Abandoned,
+		Abandoned:  int(c.Abandoned),
 		Restart:    c.Spec.Restart,
 		Supervisor: c.Super,
 	}

@@ -22,15 +22,17 @@ type tree struct {
 	logs []*logger // of nested supervisors that have ended, with lines still to be written
 }
 
-// abandon notes a run that is left behind, under the lock of its life. A child
-// that is stopped at once was never waited for, so it is not held against anybody.
-func (t *tree) abandon(r *run, after time.Duration, dump []byte) {
-	left := &Straggler{Path: r.Path(), After: after}
+// abandon notes that the run is left behind. A child that is stopped at once was
+// never waited for, so it is not held against anybody. Under the lock of its life.
+func (r *run) abandon() {
+	l := r.life
+	left := &Straggler{Path: r.Path(), After: l.m.Now() - r.stopped}
 	r.get().straggler = left
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
 	}
-	left.Stack = stackOf(r, dump)
+	left.Stack = stackOf(r, l.dump)
+	t := l.tree
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.left = append(t.left, r) // last: other lives look at what is in it

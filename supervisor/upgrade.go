@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/machine"
 )
 
 // Upgrade puts a new spec in place of a running supervisor's, as OTP's
@@ -31,9 +30,9 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 		s.declared.Store(next)
 		return nil
 	}
-	l.do(func(now time.Duration) (acts []machine.Action) {
-		if acts, err = l.m.Upgrade(spec.config(), spec.Children, now); err != nil {
-			return acts
+	l.do(func(now time.Duration) {
+		if _, err = l.m.Upgrade(spec.config(), spec.Children, now); err != nil {
+			return
 		}
 		s.declared.Store(next)
 		for c := l.m.First(); c != nil; c = c.Next() {
@@ -41,7 +40,6 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 				r.few.pause = nil
 			}
 		}
-		return acts
 	})
 	return wrap(l.path, err)
 }

@@ -99,8 +99,8 @@ const (
 
 // Outcome is how a run ended, by its own words.
 type Outcome struct {
-	Kind   OutcomeKind
 	Err    error
+	Kind   OutcomeKind
 	GaveUp bool // it is the end of a supervisor that gave up
 }
 

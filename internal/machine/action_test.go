@@ -22,7 +22,7 @@ func TestNothingIsLeftInTheRoomForActions(t *testing.T) {
 			}
 			clean := func(after string) {
 				t.Helper()
-				m.Done()
+				m.clear()
 				for i, a := range append(m.room[:], m.out[:cap(m.out)]...) {
 					if a != (Action{}) {
 						t.Fatalf("after %s, at %d: %+v", after, i, a)

@@ -16,32 +16,31 @@ type Child struct {
 	Restarts  int           // automatic restarts
 	Since     time.Duration // when it got into its state
 	NextStart time.Duration // of a Waiting child; zero: not known yet
-	Abandoned int           // runs left behind that have not returned
 
-	// Handle and Unready are the shell's; the machine does not touch them.
-	Handle  any
-	Unready bool // the run has said so
+	Handle any // the shell's; the machine does not touch it
 
+	waiters    *Waiter // the last who waits for its start, or for its stop
+	prev, next *Child
+	seq        uint64 // position among its siblings, never reused
+	run        uint64 // number of the latest run
+	reason     error  // of a Waiting child: what it is restarted for; nil after a normal end
+
+	Abandoned int32 // runs left behind that have not returned
+	state     child.State
+	origin    origin
+	then      then
+	armed     Timer // its one timer; NoTimer: none
+
+	Unready  bool // the run has said so; the shell's, as Handle
 	Declared bool // stands in the supervisor's spec
 	Nested   bool // a supervisor runs in the latest run
 	Super    bool // a supervisor runs or ran in it
 	Lost     bool // Done because the supervisor in it gave up
 	Ignored  bool // Stopped because it declined to run
 
-	waiters    *Waiter // the last who waits for its start, or for its stop
-	prev, next *Child
-	seq        uint64 // position among its siblings, never reused
-	run        uint64 // number of the latest run
-	state      child.State
-	origin     origin
-	then       then
-	armed      Timer // its one timer; NoTimer: none
-	reason     error // of a Waiting child: what it is restarted for; nil after a normal end
-
 	taken   bool // part of the group operation: alive: must stop; down: must start
 	charged bool // its restart is in the window already
 	boot    bool // its first start, as a declared child, is not settled
-	policy  bool // it has a backoff
 	asking  bool // its backoff was asked and has not answered
 	healthy bool // its last run was ready long enough for the backoff to begin anew
 	held    bool // its restart is due and waits for Resume
@@ -92,6 +91,9 @@ func (c *Child) alive() bool { return c.state.Alive() }
 func (c *Child) holds() bool {
 	return c.Spec.Significant && c.state != child.Stopped && c.state != child.Done
 }
+
+// policy reports whether c has a backoff, its own or that of the supervisor.
+func (m *Machine) policy(c *Child) bool { return c.Spec.Backoff != nil || m.conf.Backoff }
 
 // First returns the first child in start order, or nil.
 func (m *Machine) First() *Child { return m.first }
@@ -147,7 +149,6 @@ func count(b bool) int {
 func (m *Machine) append(c *Child, spec *child.Spec, o origin) *Child {
 	m.seq++
 	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
-	c.policy = spec.Backoff != nil || m.conf.Backoff
 	m.link(c)
 	m.names[spec.Name] = c
 	m.specs++

@@ -173,9 +173,9 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 		h.WriteString(c.Name())
 		num(int(c.state), int(c.origin), int(c.then), int(c.armed), int(c.Spec.Restart))
 		if leftBehind {
-			num(c.Abandoned)
+			num(int(c.Abandoned))
 		}
-		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, c.policy)
+		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, m.policy(c))
 		for x := range c.waiting {
 			flag(x.start)
 		}

@@ -5,8 +5,9 @@
 //
 // Each method named after an event (Boot, Ready, Exited, Timer, Delay, Add, Stop,
 // Restart, Close and so on) takes the event and returns the actions to carry out,
-// in order. The slice is valid until the next event, or until Done, by which whoever
-// carries them out, the shell, says that it has: so nobody is kept by it.
+// in order. The slice is valid until the next event. Whoever carries them out, the
+// shell, takes them by Next, one after the other; after the last they are cleared, so
+// that nobody is kept by them.
 //
 // # How it works
 //
@@ -97,8 +98,9 @@ type Machine struct {
 	endedErr  error
 	end       End
 
-	out  []Action
-	room [6]Action // for as many as most events lead to, so that they cost no memory
+	out    []Action
+	handed int       // how many of them, by Next
+	room   [6]Action // for as many as most events lead to, so that they cost no memory
 
 	untold Action // what is written of a note that nobody wants
 }
@@ -118,17 +120,28 @@ func New(conf Config) *Machine {
 
 // begin opens the handling of an event.
 func (m *Machine) begin(now time.Duration) {
-	m.Done()
+	m.clear()
 	m.now = now
 }
 
-// Done says that the actions of the latest event have been carried out.
-func (m *Machine) Done() {
+// Next returns the next action of the latest event, until the call after. After the
+// last it returns nil, and clears them.
+func (m *Machine) Next() *Action {
+	if m.handed == len(m.out) {
+		m.clear()
+		return nil
+	}
+	m.handed++
+	return &m.out[m.handed-1]
+}
+
+// clear ends the handling of an event.
+func (m *Machine) clear() {
 	clear(m.out)
 	if cap(m.out) > mostKept {
 		m.out = m.room[:]
 	}
-	m.out = m.out[:0]
+	m.out, m.handed = m.out[:0], 0
 }
 
 // mostKept is how many actions there is room for from one event to the next. The

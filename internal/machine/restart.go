@@ -57,12 +57,12 @@ func (m *Machine) failed(c *Child, err error) {
 	}
 	c.charged, c.reason = true, err
 	switch {
-	case m.alone() && c.policy:
+	case m.alone() && m.policy(c):
 		m.wait(c)
 	case m.alone():
 		m.tellRestart(c, 0)
 		m.restart(c)
-	case c.policy:
+	case m.policy(c):
 		m.leader = c
 		m.take(c)
 	default:
@@ -75,7 +75,7 @@ func (m *Machine) failed(c *Child, err error) {
 // charge records a restart of c in the window, and reports whether it is
 // permitted.
 func (m *Machine) charge(c *Child) bool {
-	if c.policy && !m.conf.Intensity.CountsBackoff() {
+	if m.policy(c) && !m.conf.Intensity.CountsBackoff() {
 		return true
 	}
 	return m.window.Add(m.now)
@@ -100,7 +100,7 @@ func (m *Machine) wait(c *Child) {
 	if m.phase == Booting && m.reached(c) {
 		m.leader = c
 	}
-	if !c.policy {
+	if !m.policy(c) {
 		m.arm(c, RetryTimer, 0)
 		return
 	}
@@ -137,7 +137,7 @@ func (m *Machine) due(c *Child) {
 		return
 	}
 	c.charged = true
-	if !c.policy { // else Delay has told it, with the pause
+	if !m.policy(c) { // else Delay has told it, with the pause
 		m.tellRestart(c, 0)
 	}
 	if m.alone() {

@@ -54,7 +54,6 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 	for _, c := range listed {
 		m.seq++
 		c.seq = m.seq
-		c.policy = c.Spec.Backoff != nil || conf.Backoff
 		m.link(c)
 	}
 	switch { // the marks stay; the order in which to serve them is new
