@@ -12,7 +12,7 @@ import (
 // An Event is something that happened in a tree.
 type Event struct {
 	Seq      uint64    // counts the events of a tree that somebody wanted, from 1 at each start of its root
-	Time     time.Time // never before that of the event before; what comes of one thing has one time
+	Time     time.Time // never before that of the event before; what was done in one go has one time
 	Kind     EventKind
 	Path     string // of the child; for EventGaveUp, of the supervisor
 	Restarts int    // automatic restarts of the child so far
@@ -124,7 +124,7 @@ const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGa
 func (l *life) tell(a *machine.Action) {
 	kind := EventKind(a.Note) // their numbers are the same
 	c := a.Child
-	if l.told.at.IsZero() { // what comes of one thing has happened at one time
+	if l.told.at.IsZero() { // what is done in one go has happened at one time
 		l.told.at = time.Now()
 	}
 	l.told.path = l.pathLike(c, l.told.path) // mostly it is the same child again

@@ -16,7 +16,8 @@ import (
 // what the machine decides. It has no goroutine of its own: whoever brings news
 // (a child that returned, a timer, a caller) takes the lock, steps the machine,
 // does under the lock and in order what neither blocks nor runs user code
-// (perform), releases the lock and does the rest (settle).
+// (perform), releases the lock and does the rest (settle). Children of a crew, that
+// are stopped side by side, may leave their ends to one of them (ends.go).
 //
 // News goes to the life that it comes from, so that none reaches the next life
 // of the same supervisor. Locks of two lives are never held together. A life's
@@ -31,11 +32,13 @@ type life struct {
 	began      time.Time
 	passPanics bool
 	around     []around // the outermost last
+	crew       bool     // the children of an Independent supervisor
 	log        *logger
 
 	up    chan struct{}        // closed when the declared children are up
 	over  chan struct{}        // closed when nothing runs
 	err   error                // how it ended; set before over is closed
+	ends  atomic.Pointer[run]  // whose news has been left, the last in front
 	spare atomic.Pointer[call] // to be used again; nil: there is none
 
 	mu      sync.Mutex
@@ -59,6 +62,7 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 		base:       context.WithoutCancel(ctx),
 		began:      time.Now(),
 		passPanics: spec.PassPanics,
+		crew:       !spec.Strategy.Ordered(),
 		up:         make(chan struct{}),
 		over:       make(chan struct{}),
 		m:          machine.New(spec.config()),

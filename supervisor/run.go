@@ -37,6 +37,7 @@ type run struct {
 	returned bool  // neither by a panic nor by Goexit; of its own goroutine
 	cause    error // why it was stopped, or that it has ended; else nil
 	stopped  time.Duration
+	later    *run // see leaveEnd; of whoever has the list
 	few      *few // nil until something in it is needed
 }
 
@@ -385,16 +386,11 @@ func (r *run) hasEnded() (stopped bool) {
 // nothing on.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	l := r.life
-	now := l.enter()
-	graced := false
-	if !r.ended {
-		r.hasEnded()
-		graced = r.has().grace != nil // which was asked for in this very moment
+	if l.crew && out.Kind == machine.Normal && r.asked.Load() {
+		l.leaveEnd(r)
+		return nil
 	}
-	if r.has().straggler != nil {
-		l.tree.returned(r)
-	}
-	l.m.Exited(r.child, r.number(), out, now)
+	graced := l.ended(r, out, l.enter())
 	if lives {
 		next = l.leaveFor(r)
 	} else {
