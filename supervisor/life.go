@@ -133,11 +133,14 @@ type step struct {
 //
 //go:noinline
 func (s *step) leave(what taskKind, r *run) {
-	if s.first.what == nothing {
+	switch {
+	case s.first.what == nothing:
 		s.first = task{what, r}
-	} else {
-		s.more = append(s.more, task{what, r})
+		return
+	case s.more == nil: // where there are two there are mostly many
+		s.more = make([]task, 0, 16)
 	}
+	s.more = append(s.more, task{what, r})
 }
 
 // left returns the task number i; nothing if there are not so many.
@@ -167,6 +170,7 @@ type taskKind uint8
 const (
 	nothing taskKind = iota
 	cancelRun
+	beginRun
 	endGrace
 	hastenNested
 	haltNested
@@ -247,6 +251,8 @@ func (l *life) settle(s *step) {
 		switch t := s.left(i); t.what {
 		case nothing:
 			return
+		case beginRun:
+			t.run.begin()
 		case cancelRun:
 			t.run.cancel(t.run.cause)
 		case endGrace:

@@ -73,12 +73,9 @@ func (r *run) get() *few {
 	return r.few
 }
 
-// launch makes the run that a child is to have, and begins it: on this goroutine if
-// that has just ended the one before, else on one that runs the child, and runs it
-// again as long as it is restarted without a pause. What follows the return of Run is
-// done there and not in a deferred function, below it: so it fits into the stack that
-// a goroutine begins with, also where it starts or stops the next child. Under the
-// lock.
+// launch makes the run that a child is to have. It is begun when the lock is released:
+// on this goroutine if that has just ended the run before, else on a new one. What that
+// does first may be to want the lock. Under the lock.
 func (l *life) launch(s *step, c *machine.Child) {
 	r := &run{life: l, child: c, spec: c.Spec, restarts: c.Restarts}
 	if last := runOfChild(c); last != nil && last.few != nil {
@@ -92,6 +89,14 @@ func (l *life) launch(s *step, c *machine.Child) {
 		s.next = r
 		return
 	}
+	s.leave(beginRun, r)
+}
+
+// begin runs a child on a goroutine of its own, and runs it again there as long as it
+// is restarted without a pause. What follows the return of Run is not done in a
+// deferred function, below it: so it fits into the stack that a goroutine begins with,
+// also where it starts or stops the next child.
+func (r *run) begin() {
 	go func() {
 		for r := r; r != nil; {
 			err := r.once([2]*run{r})
