@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A one is a child written by hand. ready and gone wait.
@@ -57,6 +58,25 @@ func (r *record) run() {
 func (r *record) ready() { <-r.news }
 func (r *record) ask()   { r.cancel() }
 func (r *record) gone()  { <-r.news }
+
+// A timed record has the time limits that a child of Coppice has: whoever starts it
+// learns that it takes long, and whoever stops it does not wait for ever.
+type timed struct{ *record }
+
+func startTimed() timed { return timed{startRecord()} }
+
+func (t timed) ready() { t.within(10*time.Second, "start") }
+func (t timed) gone()  { t.within(5*time.Second, "stop") }
+
+func (t timed) within(limit time.Duration, what string) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-t.news:
+	case <-timer.C:
+		panic(what + " takes too long")
+	}
+}
 
 // bare is the leanest of all: no context, a channel to be stopped by.
 type bare struct{ halt, news chan struct{} }

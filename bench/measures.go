@@ -43,6 +43,7 @@ var (
 
 	goCtxChans  = crewShape{Floor, "context, two channels", newRow(startCtxChans, false), true}
 	goRecord    = crewShape{Floor, "record with context", newRow(startRecord, false), true}
+	goTimed     = crewShape{Floor, "registry of timed records with context", newRegistry(startTimed), false}
 	goBare      = crewShape{Floor, "record without context", newRow(startBare, false), false}
 	goRegistry  = crewShape{Floor, "registry of records with context", newRegistry(startRecord), true}
 	bareReg     = crewShape{Floor, "registry of records without context", newRegistry(startBare), false}
@@ -75,7 +76,7 @@ func oneChild() Measure {
 				}
 				c.stop()
 			}
-		}, independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, bySuture),
+		}, independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, goTimed, bySuture),
 	}
 }
 
@@ -134,7 +135,7 @@ func added(n int, timeAdds bool) func(maker) func(*Meter) {
 
 // A child that is to be found by its name needs a registry; that is the floor here.
 func addsAndRemoves() (all []Measure) {
-	few := []crewShape{independent, oneForOne, goRegistry, bareReg, bySuture}
+	few := []crewShape{independent, oneForOne, goRegistry, bareReg, goTimed, bySuture}
 	sizes := []struct {
 		n, rounds int
 		shapes    []crewShape

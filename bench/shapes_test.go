@@ -21,7 +21,7 @@ func settled(t *testing.T, before int) {
 }
 
 func crews() []crewShape {
-	return []crewShape{independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, recordOrder, bareOrder, bySuture, byErrgroup, byConc, byRun}
+	return []crewShape{independent, oneForOne, goCtxChans, goRecord, goTimed, goBare, goRegistry, bareReg, recordOrder, bareOrder, bySuture, byErrgroup, byConc, byRun}
 }
 
 // alone reports whether a child can be added to a crew that runs, and stopped alone.

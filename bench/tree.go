@@ -138,14 +138,6 @@ func copies(m *Meter) {
 // A forest says how many children each supervisor has, level by level.
 type forest []int
 
-func (f forest) leaves() int {
-	n := 1
-	for _, width := range f {
-		n *= width
-	}
-	return n
-}
-
 func (f forest) spec() supervisor.Spec {
 	spec := supervisor.Spec{Logger: quiet, Children: make([]child.Spec, f[0])}
 	for i := range spec.Children {
@@ -158,55 +150,81 @@ func (f forest) spec() supervisor.Spec {
 	return spec
 }
 
-var forests = []forest{{10_000}, {1, 1, 1, 1, 10_000}, {10, 10, 10, 10}, {1, 10, 10, 10}}
+// forests are those with so many leaves.
+var forests = map[int][]forest{
+	1_000:  {{1_000}, {1, 1, 1, 1, 1_000}, {1, 10, 10, 10}},
+	10_000: {{10_000}, {1, 1, 1, 1, 10_000}, {10, 10, 10, 10}},
+}
 
+// nestedRows has two sizes, each beside its floor: that the larger costs more for each
+// leaf, as caches are what they are, is for the floor to show.
 func nestedRows() []Measure {
-	start := Measure{Name: "nested: start", Unit: "leaf", Target: "linear in leaves, levels cost nothing", Base: withContext, Rounds: 5}
-	stop, tree := start, start
-	stop.Name, tree.Name, tree.Base = "nested: stop", "nested: Tree()", ""
-	for _, f := range forests {
-		n := f.leaves()
-		name := fmt.Sprintf("Coppice, %d leaves, levels of %v", n, []int(f))
-		prepared := func() *supervisor.Supervisor {
-			need(f[len(f)-1])
-			return supervisor.New(f.spec())
+	sizes := []int{1_000, 10_000}
+	var all []Measure
+	row := func(what string, shapes func(n int) []Shape) {
+		for _, n := range sizes {
+			m := Measure{
+				Name: fmt.Sprintf("nested: %s with %d leaves", what, n), Unit: "leaf", Rounds: 5,
+				Target: "linear in leaves, levels cost nothing", Shapes: shapes(n),
+			}
+			if m.Shapes[len(m.Shapes)-1].Base {
+				m.Base = withContext
+			}
+			all = append(all, m)
 		}
-		start.Shapes = append(start.Shapes, Shape{Ours, name, func(m *Meter) {
+	}
+	row("start", func(n int) []Shape {
+		return append(ofForests(n, func(m *Meter, f forest) {
 			for m.more() {
-				sup := prepared()
+				sup := f.prepared()
 				m.time(n, func() { must(sup.Start(bg)) })
 				must(sup.Stop(bg))
 			}
-		}, false})
-		stop.Shapes = append(stop.Shapes, Shape{Ours, name, func(m *Meter) {
+		}), Shape{Floor, "records with context, in order", func(m *Meter) {
 			for m.more() {
-				sup := prepared()
+				var c crew
+				m.time(n, func() { c = recordOrder.make(n) })
+				c.stop()
+			}
+		}, true})
+	})
+	row("stop", func(n int) []Shape {
+		return append(ofForests(n, func(m *Meter, f forest) {
+			for m.more() {
+				sup := f.prepared()
 				must(sup.Start(bg))
 				m.time(n, func() { must(sup.Stop(bg)) })
 			}
-		}, false})
-		tree.Shapes = append(tree.Shapes, Shape{Ours, name, func(m *Meter) {
-			sup := prepared()
+		}), Shape{Floor, "records with context, in order", func(m *Meter) {
+			for m.more() {
+				c := recordOrder.make(n)
+				m.time(n, c.stop)
+			}
+		}, true})
+	})
+	row("Tree()", func(n int) []Shape {
+		return ofForests(n, func(m *Meter, f forest) {
+			sup := f.prepared()
 			must(sup.Start(bg))
 			for m.more() {
 				m.time(n, func() { sup.Tree() })
 			}
 			must(sup.Stop(bg))
-		}, false})
+		})
+	})
+	return all
+}
+
+// ofForests makes shapes of the same measure of all forests with so many leaves.
+func ofForests(leaves int, measure func(*Meter, forest)) (all []Shape) {
+	for _, f := range forests[leaves] {
+		name := fmt.Sprintf("Coppice, levels of %v", []int(f))
+		all = append(all, Shape{Ours, name, func(m *Meter) { measure(m, f) }, false})
 	}
-	const n = 10_000
-	start.Shapes = append(start.Shapes, Shape{Floor, "10000 records with context, in order", func(m *Meter) {
-		for m.more() {
-			var c crew
-			m.time(n, func() { c = recordOrder.make(n) })
-			c.stop()
-		}
-	}, true})
-	stop.Shapes = append(stop.Shapes, Shape{Floor, "10000 records with context, in order", func(m *Meter) {
-		for m.more() {
-			c := recordOrder.make(n)
-			m.time(n, c.stop)
-		}
-	}, true})
-	return []Measure{start, stop, tree}
+	return all
+}
+
+func (f forest) prepared() *supervisor.Supervisor {
+	need(f[len(f)-1])
+	return supervisor.New(f.spec())
 }
