@@ -31,8 +31,8 @@ type life struct {
 	base       context.Context // what the contexts of runs are made of: values only
 	began      time.Time
 	passPanics bool
+	crew       bool     // it is Independent, which Upgrade cannot change
 	around     []around // the outermost last
-	crew       bool     // the children of an Independent supervisor
 	log        *logger
 
 	up    chan struct{}        // closed when the declared children are up
@@ -103,9 +103,8 @@ func (l *life) entered() (now time.Duration) {
 	return l.now()
 }
 
-// ordered reports whether children start and stop one after another. Upgrade
-// cannot change that.
-func (l *life) ordered() bool { return l.sup.spec().Strategy.Ordered() }
+// ordered reports whether children start and stop one after another.
+func (l *life) ordered() bool { return !l.crew }
 
 func (l *life) isOver() bool { return isClosed(l.over) }
 
