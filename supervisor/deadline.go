@@ -174,7 +174,7 @@ func (l *life) expire() {
 	l.mu.Unlock()
 	var dump []byte
 	if slices.ContainsFunc(all, func(e expiry) bool { return e.timer == machine.StopTimer }) {
-		dump = allStacks()
+		dump = l.beforeAbandoning()
 	}
 	for _, e := range all {
 		l.fire(e.run, e.timer, e.set, dump)

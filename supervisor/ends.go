@@ -8,8 +8,8 @@ import (
 
 // A crew that stops ends side by side, a hundred thousand children maybe. If each
 // took the lock for the news of its end, that would be most of what an end costs. So
-// they leave their news in a list, and who finds it empty brings the news of all that
-// are in it by the time it has got the lock. The others are gone by then.
+// they leave their news in a list, and who finds it empty takes the lock and brings
+// the news of all that are in it by then. The others are gone by that time.
 
 // mostEnds is how many ends are brought in one go: as with the stretches in which a crew
 // is asked to stop, other events may come between two of them.
@@ -33,24 +33,25 @@ func (l *life) leaveEnd(r *run) {
 // bringEnds brings what has been left.
 func (l *life) bringEnds() {
 	var s step
-	l.mu.Lock()
-	left := l.ends.Swap(nil) // before it is looked who wants to know of them
-	now := l.entered()
-	for n, r := 0, inOrder(left); r != nil; n++ {
-		if n == mostEnds {
-			l.mu.Unlock()
-			l.settle(&s)
-			s.reset()
-			n, now = 0, l.enter()
+	for more := true; more; {
+		l.mu.Lock()
+		if l.left == nil {
+			l.left = inOrder(l.ends.Swap(nil)) // before it is looked who wants to know of them
 		}
-		if l.ended(r, machine.Outcome{Kind: machine.Normal}, now) {
-			s.leave(endGrace, r)
+		now := l.entered()
+		for n := 0; l.left != nil && n < mostEnds; n++ {
+			r := l.left
+			l.left, r.later = r.later, nil
+			if l.ended(r, machine.Outcome{Kind: machine.Normal}, now) {
+				s.leave(endGrace, r)
+			}
+			l.perform(&s)
 		}
-		l.perform(&s)
-		r, r.later = r.later, nil
+		more = l.left != nil || l.ends.Load() != nil
+		l.mu.Unlock()
+		l.settle(&s)
+		s.reset()
 	}
-	l.mu.Unlock()
-	l.settle(&s)
 }
 
 // inOrder turns a list round: the first to end was left in it first.

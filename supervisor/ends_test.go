@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,14 +16,25 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// withEndsLeft asks so many children of a crew to stop, and has them return while the
-// lock is held. It calls meanwhile when all their ends are left, with their paths in the
-// order in which they ended, and then releases the lock.
-func withEndsLeft(t *testing.T, many int, body func(child.Context), meanwhile func(s *Supervisor, paths []string)) *Supervisor {
+// An endTest asks children of a crew to stop, and has them return while the lock is
+// held.
+type endTest struct {
+	many      int
+	before    func(s *Supervisor)                 // what is done before they return
+	last      func(ctx child.Context)             // what each does then
+	late      chan struct{}                       // if there is one, one more returns when it is closed
+	meanwhile func(s *Supervisor, paths []string) // what is done when all the others' ends are left, in that order
+}
+
+func (e endTest) run(t *testing.T) {
+	many, all := e.many, e.many
+	if e.late != nil {
+		all++
+	}
 	asked, mayReturn := new(sync.WaitGroup), make(chan struct{})
-	asked.Add(many)
-	spec := Spec{Strategy: strategy.Independent, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, many)}
-	for i := range many {
+	asked.Add(all)
+	spec := Spec{Strategy: strategy.Independent, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, all)}
+	for i := range all {
 		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), StopTimeout: child.Forever, Run: func(ctx child.Context) error {
 			if err := ctx.Ready(); err != nil {
 				return err
@@ -30,7 +42,12 @@ func withEndsLeft(t *testing.T, many int, body func(child.Context), meanwhile fu
 			<-ctx.Done()
 			asked.Done()
 			<-mayReturn
-			body(ctx)
+			if i == many {
+				<-e.late
+			}
+			if e.last != nil {
+				e.last(ctx)
+			}
 			return nil
 		}}
 	}
@@ -42,6 +59,9 @@ func withEndsLeft(t *testing.T, many int, body func(child.Context), meanwhile fu
 
 	l := s.latest()
 	l.mu.Lock()
+	if e.before != nil {
+		e.before(s)
+	}
 	close(mayReturn)
 	var paths []string
 	for len(paths) < many {
@@ -51,12 +71,16 @@ func withEndsLeft(t *testing.T, many int, body func(child.Context), meanwhile fu
 			paths = append([]string{r.Path()}, paths...)
 		}
 	}
-	meanwhile(s, paths)
+	if e.meanwhile != nil {
+		e.meanwhile(s, paths)
+	}
 	l.mu.Unlock()
 	require.NoError(t, <-stopped)
-	require.Nil(t, l.ends.Load())
 	require.Zero(t, s.Count())
-	return s
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	require.Nil(t, l.ends.Load())
+	require.Nil(t, l.left)
 }
 
 func TestEndsThatAreLeftAreToldInOrderAndInStretches(t *testing.T) {
@@ -65,14 +89,14 @@ func TestEndsThatAreLeftAreToldInOrderAndInStretches(t *testing.T) {
 	var told []Event
 	var all sync.WaitGroup
 	all.Add(many)
-	withEndsLeft(t, many, func(child.Context) {}, func(s *Supervisor, paths []string) {
+	endTest{many: many, meanwhile: func(s *Supervisor, paths []string) {
 		order = paths
 		// An end that is left has not been told yet, so it is told to who comes now.
 		t.Cleanup(s.Subscribe(func(e Event) {
 			told = append(told, e)
 			all.Done()
 		}, EventStopped))
-	})
+	}}.run(t)
 	all.Wait()
 	times := 1
 	for i, e := range told {
@@ -88,16 +112,12 @@ func TestEndsThatAreLeftAreToldInOrderAndInStretches(t *testing.T) {
 
 // Only who has found the list empty waits for the lock.
 func TestWhoLeavesItsEndDoesNotWait(t *testing.T) {
-	withEndsLeft(t, 100, func(child.Context) {}, func(*Supervisor, []string) {
-		bringing := 0
-		for bringing != 1 { // the others are about to be gone
+	endTest{many: 100, meanwhile: func(*Supervisor, []string) {
+		for strings.Count(string(allStacks()), "(*run).exited(") > 1 { // the others are about to be gone
 			runtime.Gosched()
-			bringing = strings.Count(string(allStacks()), "supervisor.(*life).bringEnds(")
-			if left := strings.Count(string(allStacks()), "supervisor.(*run).exited("); left > 1 {
-				bringing = 0
-			}
 		}
-	})
+		waitFor(func(stack string) bool { return strings.Contains(stack, "(*life).bringEnds(") })
+	}}.run(t)
 }
 
 // A grace may be asked for between the return of Run and the news of it.
@@ -106,15 +126,46 @@ func TestGraceOfAnEndThatIsLeftEnds(t *testing.T) {
 	var contexts sync.Map
 	var ended sync.WaitGroup
 	keep := func(ctx child.Context) { contexts.Store(ctx, nil) }
-	withEndsLeft(t, many, keep, func(*Supervisor, []string) {
+	endTest{many: many, last: keep, meanwhile: func(*Supervisor, []string) {
 		contexts.Range(func(ctx, _ any) bool {
 			ended.Go(func() { <-ctx.(child.Context).Grace().Done() })
 			return true
 		})
-	})
+	}}.run(t)
 	ended.Wait()
 	contexts.Range(func(ctx, _ any) bool {
 		require.Nil(t, ctx.(*run).later, "who keeps a context keeps no other run")
 		return true
 	})
+}
+
+// Nobody is left behind whose end has been left, also if the news of it comes to the
+// lock behind who is about to abandon him.
+func TestWhoHasLeftItsEndIsNotLeftBehind(t *testing.T) {
+	halting := func(s *Supervisor) {
+		go s.latest().halt(nil)
+		waitFor(func(stack string) bool {
+			return strings.Contains(stack, "(*life).halt(") && strings.Contains(stack, "runtime_SemacquireMutex(")
+		})
+	}
+	const many = 2*mostEnds + 100
+	t.Run("at rest", func(t *testing.T) { endTest{many: many, before: halting}.run(t) })
+	t.Run("while others are brought", func(t *testing.T) {
+		late := make(chan struct{})
+		endTest{many: 100, before: halting, late: late, meanwhile: func(s *Supervisor, _ []string) {
+			l := s.latest()
+			l.left = inOrder(l.ends.Swap(nil)) // as between two stretches
+			close(late)
+			for l.ends.Load() == nil {
+				runtime.Gosched()
+			}
+		}}.run(t)
+	})
+}
+
+// waitFor waits until the stack of some goroutine is as wanted.
+func waitFor(wanted func(stack string) bool) {
+	for !slices.ContainsFunc(strings.Split(string(allStacks()), "\n\n"), wanted) {
+		runtime.Gosched()
+	}
 }

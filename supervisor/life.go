@@ -44,6 +44,7 @@ type life struct {
 	mu      sync.Mutex
 	m       *machine.Machine
 	closing error  // the cause given to close
+	left    *run   // taken from ends and to be brought, the first in front
 	dump    []byte // the stacks of all goroutines, while a step may abandon some
 	timers  deadlines
 	told    struct { // of the latest event that was published
@@ -320,7 +321,7 @@ func (l *life) hasten(cause error) { l.stopBy(cause, func(now time.Duration) { l
 
 // halt abandons all that are left.
 func (l *life) halt(cause error) {
-	dump := allStacks()
+	dump := l.beforeAbandoning()
 	l.stopBy(cause, func(now time.Duration) {
 		l.dump = dump
 		l.m.Halt(now)

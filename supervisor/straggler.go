@@ -87,6 +87,14 @@ func allStacks() []byte {
 	}
 }
 
+// beforeAbandoning returns the stacks for who is about to abandon runs. One whose end
+// has been left is not to be blamed, so those are brought first.
+func (l *life) beforeAbandoning() []byte {
+	dump := allStacks()
+	l.bringEnds()
+	return dump
+}
+
 // stackOf finds the stack of a run's goroutine among all. There is no name for a
 // goroutine that costs nothing while all is well, but the traceback prints the
 // first argument of run.once and run.judge.
