@@ -3,7 +3,9 @@ package supervisor_test
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -285,4 +287,44 @@ func TestThoseOfACrewThatAreGoneAreNotFoundWhileTheOthersStop(t *testing.T) {
 		}
 		require.Equal(t, supervisor.Counts{Specs: 1, Active: 1, Workers: 1}, sup.Count())
 	})
+}
+
+func TestWhatAChildOfACrewSaysWhenItIsStoppedIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			_ = idle(ctx)
+			return errBoom
+		}}}})
+		told := record(t, sup, supervisor.EventStopped)
+		require.NoError(t, sup.Stop(t.Context()))
+		events := told.take()
+		require.Len(t, events, 1)
+		require.Equal(t, errBoom, events[0].Err)
+	})
+}
+
+// A restart without a pause costs no goroutine, whatever the child has said.
+func TestAChildOfACrewIsRestartedWhereItRan(t *testing.T) {
+	var where []string
+	last := make(chan struct{})
+	sup := startCrew(t, supervisor.Spec{Strategy: strategy.Independent, Intensity: strategy.Unlimited(), Logger: quiet, Children: []child.Spec{{
+		Name: "a", Run: func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			goroutine, _, _ := strings.Cut(string(debug.Stack()), " [")
+			switch where = append(where, goroutine); len(where) {
+			case 1:
+				return nil
+			case 2:
+				return errBoom
+			}
+			close(last)
+			<-ctx.Done()
+			return nil
+		},
+	}}})
+	<-last
+	require.NoError(t, sup.Stop(t.Context()))
+	require.Equal(t, []string{where[0], where[0], where[0]}, where)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,7 @@ import (
 // An endTest asks children of a crew to stop, and has them return while the lock is
 // held.
 type endTest struct {
+	restart   bool // they are asked to stop one by one, to be started again
 	many      int
 	before    func(s *Supervisor)                 // what is done before they return
 	last      func(ctx child.Context)             // what each does then
@@ -33,13 +35,20 @@ func (e endTest) run(t *testing.T) {
 	}
 	asked, mayReturn := new(sync.WaitGroup), make(chan struct{})
 	asked.Add(all)
+	var names []string
+	begun := make([]atomic.Int32, all)
 	spec := Spec{Strategy: strategy.Independent, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, all)}
 	for i := range all {
-		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), StopTimeout: child.Forever, Run: func(ctx child.Context) error {
+		names = append(names, fmt.Sprint("c", i))
+		spec.Children[i] = child.Spec{Name: names[i], StopTimeout: child.Forever, Run: func(ctx child.Context) error {
+			first := begun[i].Add(1) == 1
 			if err := ctx.Ready(); err != nil {
 				return err
 			}
 			<-ctx.Done()
+			if !first {
+				return nil
+			}
 			asked.Done()
 			<-mayReturn
 			if i == many {
@@ -54,7 +63,13 @@ func (e endTest) run(t *testing.T) {
 	s := New(spec)
 	require.NoError(t, s.Start(t.Context()))
 	stopped := make(chan error)
-	go func() { stopped <- s.Stop(context.Background()) }()
+	go func() {
+		if e.restart {
+			stopped <- s.RestartChild(context.Background(), names...)
+		} else {
+			stopped <- s.Stop(context.Background())
+		}
+	}()
 	asked.Wait()
 
 	l := s.latest()
@@ -76,6 +91,14 @@ func (e endTest) run(t *testing.T) {
 	}
 	l.mu.Unlock()
 	require.NoError(t, <-stopped)
+	runs := int32(1)
+	if e.restart {
+		runs = 2
+		require.NoError(t, s.Stop(context.Background()))
+	}
+	for i := range begun {
+		require.Equal(t, runs, begun[i].Load(), names[i])
+	}
 	require.Zero(t, s.Count())
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,6 +131,10 @@ func TestEndsThatAreLeftAreToldInOrderAndInStretches(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, times)
+}
+
+func TestWhoIsToStartAgainIsBegunOnce(t *testing.T) {
+	endTest{many: 2*mostEnds + 100, restart: true}.run(t)
 }
 
 // Only who has found the list empty waits for the lock.

@@ -256,3 +256,26 @@ func TestStopChildOfAStuckChildReportsIt(t *testing.T) {
 		require.False(t, errors.Is(err, context.DeadlineExceeded))
 	})
 }
+
+// A supervisor that begins in a run which was left behind is none of the child's latest
+// run: that has its own, and all the time for it.
+func TestASupervisorInARunThatWasLeftBehindIsNotThatOfTheChild(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		runs, goOn := 0, make(chan struct{})
+		slow := child.Spec{Name: "slow", StopTimeout: time.Minute, Run: (&supervisortest.Child{StopAfter: 30 * time.Second}).Run}
+		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			if runs++; runs == 1 {
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				<-goOn
+				return supervisor.New(supervisor.Spec{}).Run(ctx)
+			}
+			return supervisor.New(supervisor.Spec{Children: []child.Spec{slow}}).Run(ctx)
+		}}}})
+		require.NoError(t, sup.RestartChild(t.Context(), "a"))
+		close(goOn)
+		synctest.Wait()
+		require.NoError(t, sup.Stop(t.Context()))
+	})
+}
