@@ -65,5 +65,5 @@ type Context interface {
 	// itself before this run.
 	Restarts() int
 
-	seal.Sealed
+	seal.Sealed // only Coppice's own types have it, or one that embeds a Context
 }

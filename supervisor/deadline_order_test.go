@@ -1,11 +1,14 @@
 package supervisor
 
 import (
+	"context"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
@@ -35,4 +38,28 @@ func TestDeadlinesThatAreOverComeInTheOrderInWhichTheyFellDue(t *testing.T) {
 	}
 	require.NotNil(t, later.queue, "it is not over")
 	require.True(t, l.timers.set && l.timers.at == 28*time.Hour, "and it is woken for")
+}
+
+// A timer that was on its way when it was set anew, or cleared, is late news.
+func TestATimerThatWasSetAnewDoesNotFireForTheOldTime(t *testing.T) {
+	free := make(chan struct{})
+	defer close(free)
+	s := New(Spec{Logger: slog.New(slog.DiscardHandler), Children: []child.Spec{{Name: "a", StopTimeout: time.Hour, Run: func(ctx child.Context) error {
+		err := ctx.Ready()
+		<-free
+		return err
+	}}}})
+	require.NoError(t, s.Start(t.Context()))
+	gone, end := context.WithCancel(t.Context())
+	end()
+	require.ErrorIs(t, s.StopChild(gone, "a"), context.Canceled)
+	l := s.latest()
+	l.mu.Lock()
+	r := runOfChild(l.m.First())
+	set := r.set
+	l.mu.Unlock()
+	l.fire(r, machine.StopTimer, set-1, nil)
+	require.Equal(t, child.Stopping, s.Children()[0].State)
+	l.fire(r, machine.StopTimer, set, nil)
+	require.Equal(t, child.Stopped, s.Children()[0].State)
 }

@@ -9,7 +9,8 @@ import (
 // A crew that stops ends side by side, a hundred thousand children maybe. If each
 // took the lock for the news of its end, that would be most of what an end costs. So
 // they leave their news in a list, and who finds it empty takes the lock and brings
-// the news of all that are in it by then. The others are gone by that time.
+// the news of all that are in it by then. The others are gone by that time. As ever,
+// what comes to the lock before the news takes the children for alive.
 
 // mostEnds is how many ends are brought in one go: as with the stretches in which a crew
 // is asked to stop, other events may come between two of them.

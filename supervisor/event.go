@@ -12,7 +12,7 @@ import (
 // An Event is something that happened in a tree.
 type Event struct {
 	Seq      uint64    // counts the events of a tree that somebody wanted, from 1 at each start of its root
-	Time     time.Time // never before that of the event before; what was done in one go has one time
+	Time     time.Time // never before that of the event before; the ends of many children at once may share one
 	Kind     EventKind
 	Path     string // of the child; for EventGaveUp, of the supervisor
 	Restarts int    // automatic restarts of the child so far

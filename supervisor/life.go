@@ -138,7 +138,7 @@ func (s *step) leave(what taskKind, r *run) {
 		s.first = task{what, r}
 		return
 	case s.more == nil: // where there are two there are mostly many
-		s.more = make([]task, 0, 16)
+		s.more = make([]task, 0, 8)
 	}
 	s.more = append(s.more, task{what, r})
 }
@@ -243,9 +243,9 @@ func (l *life) perform(s *step) {
 	}
 }
 
-// settle does what perform has noted. A retry without a pause is an event of
-// its own, and so is each stretch of a crew, so it comes back to the lock here: a
-// loop, never a recursion.
+// settle does what perform has noted, in order, the beginning of runs included. A
+// retry without a pause is an event of its own, and so is each stretch of a crew, so
+// it comes back to the lock here: a loop, never a recursion.
 func (l *life) settle(s *step) {
 	for i := 0; ; i++ {
 		switch t := s.left(i); t.what {

@@ -93,7 +93,8 @@ func (l *life) launch(s *step, c *machine.Child) {
 }
 
 // begin runs a child on a goroutine of its own, and runs it again there as long as it
-// is restarted without a pause. What follows the return of Run is not done in a
+// is restarted without a pause; but a child of a crew which was asked to stop may leave
+// its end to others, and then goes on on a new one. What follows the return of Run is not done in a
 // deferred function, below it: so it fits into the stack that a goroutine begins with,
 // also where it starts or stops the next child.
 func (r *run) begin() {
@@ -352,7 +353,8 @@ func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
 }
 
 // endContext ends the context of a run that has returned. From here on nothing that
-// the run calls has an effect, also while its end is still being judged.
+// the run calls has an effect, also while its end is still being judged; but if it was
+// asked to stop, OnError has until the news is brought.
 func (r *run) endContext() {
 	if r.asked.Load() {
 		r.cancel(r.cause) // which whoever asked may be about to do
@@ -386,9 +388,9 @@ func (r *run) hasEnded() (stopped bool) {
 	return false
 }
 
-// exited brings the news of an end. It returns the run that this goroutine is to go
-// on with, or nil; with lives false the goroutine is about to end, and takes
-// nothing on.
+// exited brings the news of an end, or leaves it: then it may bring those of others
+// too. It returns the run that this goroutine is to go on with, or nil; with lives
+// false the goroutine is about to end, and takes nothing on.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	l := r.life
 	if l.crew && out.Kind == machine.Normal && r.asked.Load() {

@@ -5,9 +5,9 @@
 //
 // Each method named after an event (Boot, Ready, Exited, Timer, Delay, Add, Stop,
 // Restart, Close and so on) takes the event and returns the actions to carry out,
-// in order. The slice is valid until the next event. Whoever carries them out, the
-// shell, takes them by Next, one after the other; after the last they are cleared, so
-// that nobody is kept by them.
+// in order. The slice is valid until the next event. The shell, which carries them
+// out, takes them by Next instead, one after the other and all of them before the next
+// event; after the last they are cleared, so that nobody is kept by them.
 //
 // # How it works
 //
@@ -124,8 +124,8 @@ func (m *Machine) begin(now time.Duration) {
 	m.now = now
 }
 
-// Next returns the next action of the latest event, until the call after. After the
-// last it returns nil, and clears them.
+// Next returns the next action of the latest event, which is valid until the next call.
+// After the last it returns nil, and clears them.
 func (m *Machine) Next() *Action {
 	if m.handed == len(m.out) {
 		m.clear()
