@@ -303,10 +303,11 @@ func TestWhatAChildOfACrewSaysWhenItIsStoppedIsTold(t *testing.T) {
 	})
 }
 
-// A restart without a pause costs no goroutine, whatever the child has said.
+// A restart without a pause costs no goroutine, whatever the child has said, and also if
+// somebody asked for it.
 func TestAChildOfACrewIsRestartedWhereItRan(t *testing.T) {
 	var where []string
-	last := make(chan struct{})
+	third := make(chan struct{})
 	sup := startCrew(t, supervisor.Spec{Strategy: strategy.Independent, Intensity: strategy.Unlimited(), Logger: quiet, Children: []child.Spec{{
 		Name: "a", Run: func(ctx child.Context) error {
 			if err := ctx.Ready(); err != nil {
@@ -318,13 +319,15 @@ func TestAChildOfACrewIsRestartedWhereItRan(t *testing.T) {
 				return nil
 			case 2:
 				return errBoom
+			case 3:
+				close(third)
 			}
-			close(last)
 			<-ctx.Done()
 			return nil
 		},
 	}}})
-	<-last
+	<-third
+	require.NoError(t, sup.RestartChild(t.Context(), "a"))
 	require.NoError(t, sup.Stop(t.Context()))
-	require.Equal(t, []string{where[0], where[0], where[0]}, where)
+	require.Equal(t, slices.Repeat(where[:1], 4), where)
 }

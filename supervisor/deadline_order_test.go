@@ -50,6 +50,7 @@ func TestATimerThatWasSetAnewDoesNotFireForTheOldTime(t *testing.T) {
 		return err
 	}}}})
 	require.NoError(t, s.Start(t.Context()))
+	t.Cleanup(func() { _ = s.Stop(context.Background()) }) // after free was closed
 	gone, end := context.WithCancel(t.Context())
 	end()
 	require.ErrorIs(t, s.StopChild(gone, "a"), context.Canceled)

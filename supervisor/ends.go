@@ -6,59 +6,56 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A crew that stops ends side by side, a hundred thousand children maybe. If each
-// took the lock for the news of its end, that would be most of what an end costs. So
-// they leave their news in a list, and who finds it empty takes the lock and brings
+// The children of a crew that ends return side by side, a hundred thousand maybe. If
+// each took the lock for the news of its end, that would be most of what an end costs.
+// So they post their news in a list, and who finds it empty takes the lock and brings
 // the news of all that are in it by then. The others are gone by that time. As ever,
 // what comes to the lock before the news takes the children for alive.
 
-// mostEnds is how many ends are brought in one go: as with the stretches in which a crew
-// is asked to stop, other events may come between two of them.
-const mostEnds = 256
-
-// leaveEnd leaves the news that a run, which was asked to stop, has ended and was well.
-func (l *life) leaveEnd(r *run) {
+// postEnd posts the news that a run has returned nil, as its supervisor ends.
+func (l *life) postEnd(r *run) {
 	for {
 		last := l.ends.Load()
-		r.later = last
+		r.chain = last
 		if !l.ends.CompareAndSwap(last, r) {
 			continue
 		}
 		if last == nil {
 			l.bringEnds()
 		}
-		return // from here on r.later is not this goroutine's
+		return // from here on r.chain is not this goroutine's
 	}
 }
 
-// bringEnds brings what has been left.
+// bringEnds brings what has been posted, in stretches like those in which a crew is
+// asked to stop: other events may come between two of them.
 func (l *life) bringEnds() {
 	var s step
 	for more := true; more; {
 		l.mu.Lock()
-		if l.left == nil {
-			l.left = inOrder(l.ends.Swap(nil)) // before it is looked who wants to know of them
+		if l.fetched == nil {
+			l.fetched = inOrder(l.ends.Swap(nil)) // before it is looked who wants to know of them
 		}
 		now := l.entered()
-		for n := 0; l.left != nil && n < mostEnds; n++ {
-			r := l.left
-			l.left, r.later = r.later, nil
+		for n := 0; l.fetched != nil && n < machine.Stretch; n++ {
+			r := l.fetched
+			l.fetched, r.chain = r.chain, nil
 			if l.ended(r, machine.Outcome{Kind: machine.Normal}, now) {
-				s.leave(endGrace, r)
+				s.note(endGrace, r)
 			}
 			l.perform(&s)
 		}
-		more = l.left != nil || l.ends.Load() != nil
+		more = l.fetched != nil || l.ends.Load() != nil
 		l.mu.Unlock()
 		l.settle(&s)
 		s.reset()
 	}
 }
 
-// inOrder turns a list round: the first to end was left in it first.
+// inOrder turns a list round: the first to end was posted first.
 func inOrder(last *run) (first *run) {
 	for last != nil {
-		last.later, first, last = first, last, last.later
+		last.chain, first, last = first, last, last.chain
 	}
 	return first
 }

@@ -16,8 +16,8 @@ import (
 // what the machine decides. It has no goroutine of its own: whoever brings news
 // (a child that returned, a timer, a caller) takes the lock, steps the machine,
 // does under the lock and in order what neither blocks nor runs user code
-// (perform), releases the lock and does the rest (settle). Children of a crew, that
-// are stopped side by side, may leave their ends to one of them (ends.go).
+// (perform), releases the lock and does the rest (settle). Of the children of a
+// crew that ends, one may bring the news of many (ends.go).
 //
 // News goes to the life that it comes from, so that none reaches the next life
 // of the same supervisor. Locks of two lives are never held together. A life's
@@ -31,20 +31,20 @@ type life struct {
 	base       context.Context // what the contexts of runs are made of: values only
 	began      time.Time
 	passPanics bool
-	crew       bool     // it is Independent, which Upgrade cannot change
+	ordered    bool     // children start and stop one after another; Upgrade cannot change that
 	around     []around // the outermost last
 	log        *logger
 
 	up    chan struct{}        // closed when the declared children are up
 	over  chan struct{}        // closed when nothing runs
 	err   error                // how it ended; set before over is closed
-	ends  atomic.Pointer[run]  // whose news has been left, the last in front
+	ends  atomic.Pointer[run]  // posted, the last in front: see postEnd
 	spare atomic.Pointer[call] // to be used again; nil: there is none
 
 	mu      sync.Mutex
 	m       *machine.Machine
 	closing error  // the cause given to close
-	left    *run   // taken from ends and to be brought, the first in front
+	fetched *run   // from ends, and still to be brought, the first in front
 	dump    []byte // the stacks of all goroutines, while a step may abandon some
 	timers  deadlines
 	told    struct { // of the latest event that was published
@@ -63,7 +63,7 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 		base:       context.WithoutCancel(ctx),
 		began:      time.Now(),
 		passPanics: spec.PassPanics,
-		crew:       !spec.Strategy.Ordered(),
+		ordered:    spec.Strategy.Ordered(),
 		up:         make(chan struct{}),
 		over:       make(chan struct{}),
 		m:          machine.New(spec.config()),
@@ -104,9 +104,6 @@ func (l *life) entered() (now time.Duration) {
 	return l.now()
 }
 
-// ordered reports whether children start and stop one after another.
-func (l *life) ordered() bool { return !l.crew }
-
 func (l *life) isOver() bool { return isClosed(l.over) }
 
 // wasUp reports whether the declared children have been up, once.
@@ -121,7 +118,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// A step is one visit to the machine, and what it leaves to be done.
+// A step is one visit to the machine, and what is to be done after it.
 type step struct {
 	self  *run // a run that has ended on this goroutine, which another may take over
 	next  *run // that other
@@ -129,10 +126,10 @@ type step struct {
 	more  []task
 }
 
-// leave is not inlined, for perform to have a small frame: see Ready.
+// note is not inlined, for perform to have a small frame: see Ready.
 //
 //go:noinline
-func (s *step) leave(what taskKind, r *run) {
+func (s *step) note(what taskKind, r *run) {
 	switch {
 	case s.first.what == nothing:
 		s.first = task{what, r}
@@ -143,8 +140,8 @@ func (s *step) leave(what taskKind, r *run) {
 	s.more = append(s.more, task{what, r})
 }
 
-// left returns the task number i; nothing if there are not so many.
-func (s *step) left(i int) task {
+// noted returns the task number i; nothing if there are not so many.
+func (s *step) noted(i int) task {
 	switch {
 	case i == 0:
 		return s.first
@@ -154,7 +151,7 @@ func (s *step) left(i int) task {
 	return task{}
 }
 
-// reset makes room for what the next visit leaves, when all has been done.
+// reset makes room for what the next visit notes, when all has been done.
 func (s *step) reset() { s.first, s.more = task{}, s.more[:0] }
 
 // A task is done after the lock was released. It names its run, so that being
@@ -207,11 +204,11 @@ func (l *life) perform(s *step) {
 			l.launch(s, a.Child)
 		case machine.Cancel:
 			r := runOfChild(a.Child)
-			r.ask(l.cause(a.Why), l.m.Now())
-			s.leave(cancelRun, r)
+			r.ask(a.Why)
+			s.note(cancelRun, r)
 		case machine.Arm:
 			if r := runOfChild(a.Child); a.Timer == machine.RetryTimer && a.Wait == 0 {
-				s.leave(retryNow, r)
+				s.note(retryNow, r)
 			} else {
 				r.arm(a.Timer, a.Wait)
 			}
@@ -221,14 +218,15 @@ func (l *life) perform(s *step) {
 			l.askFor(a.Child, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
-			r.abandon()
-			s.leave(endGrace, r)
+			if r.abandon(); r.few.grace != nil {
+				s.note(endGrace, r)
+			}
 		case machine.Hasten:
-			s.leave(hastenNested, runOfChild(a.Child))
+			s.note(hastenNested, runOfChild(a.Child))
 		case machine.Halt:
-			s.leave(haltNested, runOfChild(a.Child))
+			s.note(haltNested, runOfChild(a.Child))
 		case machine.GoOn:
-			s.leave(goOn, nil)
+			s.note(goOn, nil)
 		case machine.Answer:
 			l.answer(a)
 		case machine.Tell:
@@ -248,7 +246,7 @@ func (l *life) perform(s *step) {
 // it comes back to the lock here: a loop, never a recursion.
 func (l *life) settle(s *step) {
 	for i := 0; ; i++ {
-		switch t := s.left(i); t.what {
+		switch t := s.noted(i); t.what {
 		case nothing:
 			return
 		case beginRun:
@@ -271,7 +269,7 @@ func (l *life) settle(s *step) {
 			l.perform(s)
 			l.mu.Unlock()
 		case goOn:
-			if s.left(i+1).what == nothing { // as it mostly is
+			if s.noted(i+1).what == nothing { // as it mostly is
 				s.reset()
 				i = -1
 			}

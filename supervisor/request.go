@@ -148,7 +148,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	for i := range specs {
 		made := l.add(&specs[i])
 		calls = append(calls, made)
-		if l.ordered() {
+		if l.ordered {
 			err = made.wait(ctx)
 		}
 		if err != nil {
@@ -156,7 +156,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 		}
 	}
 	for _, made := range calls {
-		if err == nil && !l.ordered() {
+		if err == nil && !l.ordered {
 			err = made.wait(ctx)
 		}
 	}
@@ -188,7 +188,7 @@ func (l *life) undo(added []*call) error {
 		}
 		made := newCall(l, start.name)
 		l.do(func(now time.Duration) { l.m.Stop(start.child, true, &made.Waiter, now) })
-		if l.ordered() {
+		if l.ordered {
 			left = append(left, made.left()...)
 		} else {
 			sideBySide = append(sideBySide, made)
@@ -217,7 +217,7 @@ func (c *call) left() []Straggler {
 // refuseUnready refuses to wait for a start with the context of a run, of any
 // depth below this supervisor, whose own start this supervisor waits for.
 func (l *life) refuseUnready(ctx context.Context, name string) error {
-	if !l.ordered() {
+	if !l.ordered {
 		return nil
 	}
 	for r := runOf(ctx); r != nil; r = r.life.parent {
@@ -315,7 +315,7 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 			continue
 		}
 		made := l.order(what, name)
-		if l.ordered() {
+		if l.ordered {
 			hear(made)
 		} else {
 			sideBySide = append(sideBySide, made)

@@ -30,14 +30,14 @@ type run struct {
 	// lock of life, as all below.
 	deadline
 
-	graced   atomic.Bool // it has asked for its grace; also read without the lock
-	asked    atomic.Bool // to stop; then cause changes no more, and is also read without the lock
+	graced   atomic.Bool   // it has asked for its grace; also read without the lock
+	asked    atomic.Uint32 // a machine.Why: it is to stop; then cause changes no more, and is also read without the lock
 	ready    bool
 	ended    bool
-	returned bool  // neither by a panic nor by Goexit; of its own goroutine
+	returned bool  // by itself, not by a panic or Goexit; of its own goroutine, and here for the sake of its stack
 	cause    error // why it was stopped, or that it has ended; else nil
 	stopped  time.Duration
-	later    *run // see leaveEnd; of whoever has the list
+	chain    *run // the next in life.ends, or in life.fetched
 	few      *few // nil until something in it is needed
 }
 
@@ -89,12 +89,11 @@ func (l *life) launch(s *step, c *machine.Child) {
 		s.next = r
 		return
 	}
-	s.leave(beginRun, r)
+	s.note(beginRun, r)
 }
 
 // begin runs a child on a goroutine of its own, and runs it again there as long as it
-// is restarted without a pause; but a child of a crew which was asked to stop may leave
-// its end to others, and then goes on on a new one. What follows the return of Run is not done in a
+// is restarted without a pause. What follows the return of Run is not done in a
 // deferred function, below it: so it fits into the stack that a goroutine begins with,
 // also where it starts or stops the next child.
 func (r *run) begin() {
@@ -151,6 +150,7 @@ func (r *run) Ready() error {
 	return err
 }
 
+// becomeReady is the part of Ready that is under the lock.
 func (r *run) becomeReady(now time.Duration) error {
 	l := r.life
 	err := r.refusal()
@@ -193,11 +193,11 @@ func (r *run) OnError(err error) {
 	r.life.publish(EventError, r, err)
 }
 
-// ask notes that the run is asked to stop. Under the lock, as cancelRun follows when
-// it is released.
-func (r *run) ask(cause error, now time.Duration) {
-	r.cause, r.stopped = cause, now
-	r.asked.Store(true)
+// ask notes that the run is asked to stop. Under the lock; cancelRun follows when it
+// is released.
+func (r *run) ask(why machine.Why) {
+	r.cause, r.stopped = r.life.cause(why), r.life.m.Now()
+	r.asked.Store(uint32(why))
 	r.limitGrace()
 }
 
@@ -356,7 +356,7 @@ func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
 // the run calls has an effect, also while its end is still being judged; but if it was
 // asked to stop, OnError has until the news is brought.
 func (r *run) endContext() {
-	if r.asked.Load() {
+	if r.asked.Load() != 0 {
 		r.cancel(r.cause) // which whoever asked may be about to do
 	} else {
 		r.cancel(context.Canceled)
@@ -388,13 +388,13 @@ func (r *run) hasEnded() (stopped bool) {
 	return false
 }
 
-// exited brings the news of an end, or leaves it: then it may bring those of others
+// exited brings the news of an end, or posts it: then it may bring those of others
 // too. It returns the run that this goroutine is to go on with, or nil; with lives
 // false the goroutine is about to end, and takes nothing on.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	l := r.life
-	if l.crew && out.Kind == machine.Normal && r.asked.Load() {
-		l.leaveEnd(r)
+	if !l.ordered && out.Kind == machine.Normal && r.asked.Load() == uint32(machine.WhyClosing) {
+		l.postEnd(r)
 		return nil
 	}
 	graced := l.ended(r, out, l.enter())

@@ -88,7 +88,7 @@ func allStacks() []byte {
 }
 
 // beforeAbandoning returns the stacks for who is about to abandon runs. One whose end
-// has been left is not to be blamed, so those are brought first.
+// has been posted is not to be blamed, so those are brought first.
 func (l *life) beforeAbandoning() []byte {
 	dump := allStacks()
 	l.bringEnds()

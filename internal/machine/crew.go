@@ -12,8 +12,8 @@ import (
 // front, and between two of them other events may come. One that comes meanwhile
 // waits for a stretch or two.
 
-// stretch is how many children are started or stopped in one go.
-const stretch = 256
+// Stretch is how many children are started or stopped in one go.
+const Stretch = 256
 
 // More goes on with the start or the stop of a crew. It is what the action
 // GoOn asks for; if there is nothing to go on with it changes nothing.

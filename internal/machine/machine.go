@@ -112,7 +112,7 @@ func New(conf Config) *Machine {
 		conf:    conf,
 		window:  conf.Intensity.NewWindow(),
 		names:   make(map[string]*Child),
-		stretch: stretch,
+		stretch: Stretch,
 	}
 	m.out = m.room[:0]
 	return m
