@@ -45,21 +45,6 @@ func TestAllocationsOfOneChildAddedAndRemoved(t *testing.T) {
 	}
 }
 
-// One that is stopped at once is left behind each time, and returns late: besides the
-// six there are what few runs have, the straggler and its path, and more.
-func TestAllocationsOfOneChildThatIsStoppedAtOnce(t *testing.T) {
-	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
-		t.Run(s.String(), func(t *testing.T) {
-			sup := crowd(t, s, 10)
-			allocs(t, 11, func() {
-				must(t, sup.StartChild(context.Background(), child.Spec{Name: "one", Run: idle, StopTimeout: child.AtOnce}))
-				must(t, sup.RemoveChild(context.Background(), "one"))
-			})
-			must(t, sup.Stop(context.Background()))
-		})
-	}
-}
-
 // A stumbler is a child that fails as often as it is told to.
 type stumbler struct {
 	order, done chan int
