@@ -59,7 +59,7 @@ func (r *record) ready() { <-r.news }
 func (r *record) ask()   { r.cancel() }
 func (r *record) gone()  { <-r.news }
 
-// A timed record has the time limits that a child of Coppice has: whoever starts it
+// timed is a record with the time limits of a child of Coppice: whoever starts it
 // learns that it takes long, and whoever stops it does not wait for ever.
 type timed struct{ *record }
 

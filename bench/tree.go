@@ -150,77 +150,66 @@ func (f forest) spec() supervisor.Spec {
 	return spec
 }
 
-// forests are those with so many leaves.
-var forests = map[int][]forest{
-	1_000:  {{1_000}, {1, 1, 1, 1, 1_000}, {1, 10, 10, 10}},
-	10_000: {{10_000}, {1, 1, 1, 1, 10_000}, {10, 10, 10, 10}},
-}
-
 // nestedRows has two sizes, each beside its floor: that the larger costs more for each
 // leaf, as caches are what they are, is for the floor to show.
-func nestedRows() []Measure {
-	sizes := []int{1_000, 10_000}
-	var all []Measure
-	row := func(what string, shapes func(n int) []Shape) {
-		for _, n := range sizes {
-			m := Measure{
-				Name: fmt.Sprintf("nested: %s with %d leaves", what, n), Unit: "leaf", Rounds: 5,
-				Target: "linear in leaves, levels cost nothing", Shapes: shapes(n),
+func nestedRows() (all []Measure) {
+	sizes := []struct {
+		leaves  int
+		forests []forest
+	}{
+		{1_000, []forest{{1_000}, {1, 1, 1, 1, 1_000}, {1, 10, 10, 10}}},
+		{10_000, []forest{{10_000}, {1, 1, 1, 1, 10_000}, {10, 10, 10, 10}}},
+	}
+	row := func(what string, ours func(m *Meter, f forest, leaves int), floor func(m *Meter, leaves int)) {
+		for _, size := range sizes {
+			row := Measure{
+				Name: fmt.Sprintf("nested: %s with %d leaves", what, size.leaves), Unit: "leaf", Rounds: 5,
+				Target: "linear in leaves, levels cost nothing",
 			}
-			if m.Shapes[len(m.Shapes)-1].Base {
-				m.Base = withContext
+			for _, f := range size.forests {
+				name := fmt.Sprintf("Coppice, levels of %v", []int(f))
+				row.Shapes = append(row.Shapes, Shape{Ours, name, func(m *Meter) { ours(m, f, size.leaves) }, false})
 			}
-			all = append(all, m)
+			if floor != nil {
+				row.Base = withContext
+				row.Shapes = append(row.Shapes, Shape{Floor, recordOrder.name, func(m *Meter) { floor(m, size.leaves) }, true})
+			}
+			all = append(all, row)
 		}
 	}
-	row("start", func(n int) []Shape {
-		return append(ofForests(n, func(m *Meter, f forest) {
-			for m.more() {
-				sup := f.prepared()
-				m.time(n, func() { must(sup.Start(bg)) })
-				must(sup.Stop(bg))
-			}
-		}), Shape{Floor, "records with context, in order", func(m *Meter) {
-			for m.more() {
-				var c crew
-				m.time(n, func() { c = recordOrder.make(n) })
-				c.stop()
-			}
-		}, true})
+	row("start", func(m *Meter, f forest, leaves int) {
+		for m.more() {
+			sup := f.prepared()
+			m.time(leaves, func() { must(sup.Start(bg)) })
+			must(sup.Stop(bg))
+		}
+	}, func(m *Meter, leaves int) {
+		for m.more() {
+			var c crew
+			m.time(leaves, func() { c = recordOrder.make(leaves) })
+			c.stop()
+		}
 	})
-	row("stop", func(n int) []Shape {
-		return append(ofForests(n, func(m *Meter, f forest) {
-			for m.more() {
-				sup := f.prepared()
-				must(sup.Start(bg))
-				m.time(n, func() { must(sup.Stop(bg)) })
-			}
-		}), Shape{Floor, "records with context, in order", func(m *Meter) {
-			for m.more() {
-				c := recordOrder.make(n)
-				m.time(n, c.stop)
-			}
-		}, true})
-	})
-	row("Tree()", func(n int) []Shape {
-		return ofForests(n, func(m *Meter, f forest) {
+	row("stop", func(m *Meter, f forest, leaves int) {
+		for m.more() {
 			sup := f.prepared()
 			must(sup.Start(bg))
-			for m.more() {
-				m.time(n, func() { sup.Tree() })
-			}
-			must(sup.Stop(bg))
-		})
+			m.time(leaves, func() { must(sup.Stop(bg)) })
+		}
+	}, func(m *Meter, leaves int) {
+		for m.more() {
+			c := recordOrder.make(leaves)
+			m.time(leaves, c.stop)
+		}
 	})
-	return all
-}
-
-// ofForests makes shapes of the same measure of all forests with so many leaves.
-func ofForests(leaves int, measure func(*Meter, forest)) (all []Shape) {
-	for _, f := range forests[leaves] {
-		name := fmt.Sprintf("Coppice, levels of %v", []int(f))
-		all = append(all, Shape{Ours, name, func(m *Meter) { measure(m, f) }, false})
-	}
+	row("Tree()", func(m *Meter, f forest, leaves int) {
+		sup := f.prepared()
+		must(sup.Start(bg))
+		for m.more() {
+			m.time(leaves, func() { sup.Tree() })
+		}
+		must(sup.Stop(bg))
+	}, nil)
 	return all
 }
 
