@@ -2,6 +2,7 @@ package machine
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -13,10 +14,12 @@ type Action struct {
 	Timer  Timer // of Arm
 	Note   Note  // of Tell
 	Why    Why   // of Cancel
+	Next   Next  // of Tell(Failed) and Tell(Completed): what follows
 	Reset  bool  // of Ask: the policy begins anew first
 	Child  *Child
 	Run    uint64        // the run it is about
 	Count  int           // of Tell: the child's restarts so far
+	Clean  bool          // of Tell(Stopped): what the run returned need not be reported
 	Wait   time.Duration // of Arm and of Tell(Restarting)
 	Err    error         // of Answer and Tell
 	Waiter *Waiter       // of Answer
@@ -35,6 +38,7 @@ const (
 	GoOn                      // there is more of the same to do: come back with More
 	Hasten                    // a nested supervisor: ask all that is left to stop, now
 	Halt                      // a nested supervisor: end now, leave behind what does not
+	Unclean                   // a run that had to stop returned an error that must be reported: Err
 	Answer                    // give a caller its answer
 	Tell                      // publish an event
 	IsUp                      // the declared children are up
@@ -97,11 +101,22 @@ const (
 	WhyClosing                // the supervisor ends
 )
 
+// Next is what follows the end of a run, as far as it is known at once.
+type Next uint8
+
+const (
+	StaysDown    Next = iota // it is not restarted
+	Restarts                 // it is restarted without a pause
+	AsksBackoff              // its backoff says when, or that the supervisor gives up
+	EndsItsOwner             // the supervisor gives up
+)
+
 // Outcome is how a run ended, by its own words.
 type Outcome struct {
-	Err    error
-	Kind   OutcomeKind
-	GaveUp bool // it is the end of a supervisor that gave up
+	Err     error
+	Kind    OutcomeKind
+	GaveUp  bool // it is the end of a supervisor that gave up
+	Unclean bool // Err must be reported even if the run had to stop anyway
 }
 
 // OutcomeKind classifies an end.
@@ -199,6 +214,14 @@ func (m *Machine) tell(n Note, c *Child, err error) *Action {
 	a := m.emit(Tell, c)
 	a.Note, a.Count, a.Err = n, c.Restarts, err
 	return a
+}
+
+// After returns the moment that lies d after now: the end of time if it lies beyond.
+func After(now, d time.Duration) time.Duration {
+	if d > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return now + d
 }
 
 func (m *Machine) arm(c *Child, t Timer, wait time.Duration) {

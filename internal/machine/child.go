@@ -45,7 +45,8 @@ type Child struct {
 	healthy bool // its last run was ready long enough for the backoff to begin anew
 	held    bool // its restart is due and waits for Resume
 	hung    bool // it is being stopped because it let its heartbeat pass
-	halted  bool // the supervisor in it was told to end now
+	hasty   bool // all in the supervisor in it were asked to stop at once: its time is nearly over
+	halted  bool // the supervisor in it had to end now
 	left    bool // it was stopped with a group and not started again
 	linked  bool // present among the children
 }
@@ -177,6 +178,9 @@ func (m *Machine) remove(c *Child) {
 	}
 	if m.from == c {
 		m.from = c.next
+	}
+	if m.sweep.next == c {
+		m.sweep.next = c.next
 	}
 	if c.prev != nil {
 		c.prev.next = c.next

@@ -44,14 +44,20 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) [
 // gone takes the end of a run that was to stop anyway: it is no failure, costs
 // no restart and ends no supervisor.
 func (m *Machine) gone(c *Child, out Outcome, abandoned bool) {
+	then := c.then
+	c.then = thenKeep
 	var answer error
 	if abandoned {
 		answer = ErrAbandoned
 	} else {
-		m.tell(Stopped, c, out.Err)
+		fails := then == thenFail && !c.taken && m.phase < Closing // what it returned stands in that failure
+		unclean := out.Unclean && !fails
+		if unclean {
+			c.LastError = out.Err
+			m.emit(Unclean, c).Err = out.Err
+		}
+		m.tell(Stopped, c, out.Err).Clean = !unclean
 	}
-	then := c.then
-	c.then = thenKeep
 	m.setState(c, child.Stopped)
 	m.answer(c, false, answer)
 	switch {
@@ -127,8 +133,15 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 		m.finished(c, out)
 		return
 	}
-	m.fails(c, out.Err)
 	retry := c.origin == originAuto || c.Spec.RetryStart
+	next := StaysDown
+	switch {
+	case out.Kind == Escalated:
+		next = EndsItsOwner
+	case retry:
+		next = m.nextTry(c)
+	}
+	m.fails(c, out.Err, next)
 	switch {
 	case out.Kind == Escalated:
 		m.setState(c, child.Stopped)
@@ -161,22 +174,26 @@ func (m *Machine) runEnded(c *Child, out Outcome) {
 	}
 	clean := out.Kind == Normal || out.Kind == Shutdown
 	c.healthy = !c.hung && m.now-c.Since >= c.resetAfter()
-	switch {
-	case out.Kind == Done, clean && c.Spec.Restart != child.Permanent:
+	if out.Kind == Done || clean && c.Spec.Restart != child.Permanent {
 		m.finished(c, out)
 		return
-	case clean && !out.GaveUp:
-		m.tell(Completed, c, out.Err)
-	default:
-		m.fails(c, out.Err)
+	}
+	next := m.afterRun(c, out)
+	if clean && !out.GaveUp {
+		m.tell(Completed, c, out.Err).Next = next
+	} else {
+		m.fails(c, out.Err, next)
 	}
 	switch {
 	case out.Kind == Escalated:
 		m.setState(c, child.Stopped)
 		m.giveUp(EndEscalated, c, out.Err)
-	case c.Spec.Restart == child.Temporary:
+	case next == StaysDown:
 		m.rest(c, child.Done, out.Err)
 		m.autoShutdown(c, out.Err)
+	case next == EndsItsOwner:
+		m.setState(c, child.Waiting)
+		m.giveUp(EndIntensity, c, out.Err)
 	default:
 		m.setState(c, child.Waiting)
 		m.failed(c, out.Err)
@@ -190,10 +207,10 @@ func (c *Child) resetAfter() time.Duration {
 	return c.Spec.ResetAfter
 }
 
-// fails records and tells a failure.
-func (m *Machine) fails(c *Child, err error) {
+// fails records and tells a failure, and what follows it.
+func (m *Machine) fails(c *Child, err error, next Next) {
 	c.LastError = err
-	m.tell(Failed, c, err)
+	m.tell(Failed, c, err).Next = next
 }
 
 // finished takes an end that is not restarted and is no failure of a task. The
@@ -203,7 +220,7 @@ func (m *Machine) finished(c *Child, out Outcome) {
 	if out.GaveUp {
 		c.Lost = true
 		err = out.Err
-		m.fails(c, err)
+		m.fails(c, err, StaysDown)
 	} else {
 		m.tell(Completed, c, out.Err)
 	}

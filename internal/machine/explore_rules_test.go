@@ -15,9 +15,12 @@ var outcomeNames = [...]string{"normal", "shutdown", "done", "ignore", "failure"
 var timerNames = [...]string{"none", "slow", "start", "stop", "retry", "beat"}
 
 // memory is what of a world its rules compare.
-type memory struct{ phase Phase }
+type memory struct {
+	phase Phase
+	sweep sweepKind
+}
 
-func (w *world) look() memory { return memory{w.m.phase} }
+func (w *world) look() memory { return memory{w.m.phase, w.m.sweep.what} }
 
 // check tests the invariants after a step.
 func (w *world) check(before memory, acts []Action) {
@@ -42,7 +45,7 @@ func (w *world) checkActions(before memory, acts []Action) {
 		}
 	}
 	last := w.trace[len(w.trace)-1]
-	inOrder := !strings.HasPrefix(last, "hasten") && !strings.HasPrefix(last, "halt")
+	inOrder := !strings.HasPrefix(last, "hasten") && !strings.HasPrefix(last, "halt") && before.sweep < hasten
 	if w.scene.conf.Strategy.Ordered() {
 		for _, a := range acts {
 			switch {

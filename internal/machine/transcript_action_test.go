@@ -64,6 +64,8 @@ func lineOf(a Action) string {
 		return "hasten " + run
 	case Halt:
 		return "halt " + run
+	case Unclean:
+		return "unclean " + run + ": " + a.Err.Error()
 	case Answer:
 		return fmt.Sprintf("answer %q: %s", a.Waiter.Who, result(a.Err))
 	case Tell:
