@@ -32,6 +32,7 @@ type watch struct {
 	restarts []time.Time              // that count for Spec.Intensity of the root
 	behind   map[string][]string      // in the final stop: who has to be down before a child is asked to stop
 	until    time.Time                // from when on all are asked at once
+	final    time.Time                // when that began
 	earlier  map[string]int           // runs that the tree had left when it last ended
 	broken   []string
 }
@@ -257,8 +258,8 @@ func (w *watch) untold() map[string]string {
 // inReverse checks, in the final stop, that those behind a child are down when
 // it is asked to stop.
 func (w *watch) inReverse(e *supervisor.Event) {
-	if w.behind == nil || !w.until.IsZero() && !e.Time.Before(w.until) {
-		return
+	if w.behind == nil || e.Time.Before(w.final) || !w.until.IsZero() && !e.Time.Before(w.until) {
+		return // news of before may come late
 	}
 	for _, later := range w.behind[e.Path] {
 		if s := w.state[later]; s == starting || s == running || s == stopping {
@@ -317,7 +318,7 @@ func cutName(path string) (above, name string) {
 func (w *watch) finalStop(t supervisor.Tree) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.behind = make(map[string][]string)
+	w.behind, w.final = make(map[string][]string), time.Now()
 	if limit := w.tr.spec.StopTimeout; limit > 0 {
 		w.until = time.Now().Add(limit - limit/10)
 	}

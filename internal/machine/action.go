@@ -22,7 +22,8 @@ type Action struct {
 	Clean  bool          // of Tell(Stopped): what the run returned need not be reported
 	Wait   time.Duration // of Arm and of Tell(Restarting)
 	Err    error         // of Answer and Tell
-	Waiter *Waiter       // of Answer
+	Waiter *Waiter       // of Answer and Inform
+	Start  bool          // of Inform: the caller waits for a start
 }
 
 // Kind is what to do.
@@ -38,7 +39,8 @@ const (
 	GoOn                      // there is more of the same to do: come back with More
 	Hasten                    // a nested supervisor: ask all that is left to stop, now
 	Halt                      // a nested supervisor: end now, leave behind what does not
-	Unclean                   // a run that had to stop returned an error that must be reported: Err
+	Report                    // a run that had to stop has returned: note what was wrong, Err among it
+	Inform                    // tell a caller who waits for the child what Abandon or Report has noted
 	Answer                    // give a caller its answer
 	Tell                      // publish an event
 	IsUp                      // the declared children are up
@@ -105,9 +107,9 @@ const (
 type Next uint8
 
 const (
-	StaysDown    Next = iota // it is not restarted
+	AsksBackoff  Next = iota // its backoff says when it is restarted, or that the supervisor gives up
+	StaysDown                // it is not restarted
 	Restarts                 // it is restarted without a pause
-	AsksBackoff              // its backoff says when, or that the supervisor gives up
 	EndsItsOwner             // the supervisor gives up
 )
 
@@ -248,6 +250,15 @@ func (c *Child) await(who *Waiter, start bool) {
 		who.next, last.next = last.next, who
 	}
 	c.waiters = who
+}
+
+// inform has all who wait for c hear of what was wrong with the end of its run. It comes
+// before the answer, which for some is still far off.
+func (m *Machine) inform(c *Child) {
+	for w := range c.waiting {
+		a := m.emit(Inform, c)
+		a.Waiter, a.Start = w, w.start
+	}
 }
 
 // answer gives their answer to those who wait for a start of c, or for its stop.

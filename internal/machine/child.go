@@ -83,6 +83,9 @@ func (c *Child) Run() uint64 { return c.run }
 // Next returns the sibling that was added after c, or nil.
 func (c *Child) Next() *Child { return c.next }
 
+// Booting reports whether the supervisor's own start waits for c, or will.
+func (c *Child) Booting() bool { return c.boot }
+
 // Taken reports whether c is part of the group operation in progress.
 func (c *Child) Taken() bool { return c.taken }
 

@@ -54,7 +54,13 @@ func (m *Machine) gone(c *Child, out Outcome, abandoned bool) {
 		unclean := out.Unclean && !fails
 		if unclean {
 			c.LastError = out.Err
-			m.emit(Unclean, c).Err = out.Err
+		}
+		if unclean || c.Super && !fails { // the supervisor in it may have something to report
+			a := m.emit(Report, c)
+			if unclean {
+				a.Err = out.Err
+			}
+			m.inform(c)
 		}
 		m.tell(Stopped, c, out.Err).Clean = !unclean
 	}
@@ -126,7 +132,7 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	switch out.Kind {
 	case Ignore:
 		c.Ignored = true
-		m.tell(Completed, c, out.Err)
+		m.tell(Completed, c, out.Err).Next = StaysDown
 		m.rest(c, child.Stopped, nil)
 		return
 	case Normal, Shutdown, Done:
@@ -222,7 +228,7 @@ func (m *Machine) finished(c *Child, out Outcome) {
 		err = out.Err
 		m.fails(c, err, StaysDown)
 	} else {
-		m.tell(Completed, c, out.Err)
+		m.tell(Completed, c, out.Err).Next = StaysDown
 	}
 	m.rest(c, child.Done, nil)
 	m.autoShutdown(c, err)

@@ -32,7 +32,7 @@ var plantedFaults = []plantedFault{
 	{"a crash is charged", "restart.go", "\tcase !m.charge(c):\n\t\treturn EndsItsOwner\n", ""},
 	{"who gives up ends", "close.go", "\tm.close(End{Kind: kind, Child: c, Err: err})", "\t_ = End{Kind: kind, Child: c, Err: err}"},
 	{"a backoff is asked once at a time", "restart.go", "if !c.asking {", "if true {"},
-	{"a stop that is abandoned leaves the run", "restart.go", "\tm.emit(Abandon, c)\n", ""},
+	{"a stop that is abandoned leaves the run", "restart.go", "\tm.emit(Abandon, c)\n\tm.inform(c)\n", ""},
 	{"a group stops before it starts", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = up, from\n"},
 	{"a group stops in reverse order", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = down, to\n\tfor x := from; x != nil; x = x.next {\n\t\tif x.alive() && x.state != child.Stopping {\n\t\t\tm.cancel(x, WhySibling)\n\t\t}\n\t}\n"},
 	{"the lane waits for each that stops", "lane.go", "\t\t\tif c.alive() {\n\t\t\t\treturn\n\t\t\t}\n", ""},

@@ -178,7 +178,7 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
 		}
 		if c.state == child.Stopping && c.armed == StopTimer {
 			if d, limited := c.StopTimeout(); limited {
-				m.arm(c, StopTimer, max(mostOf(d)-(now-c.Since), 0))
+				m.arm(c, StopTimer, max(MostOf(d)-(now-c.Since), 0))
 			} else {
 				m.disarm(c)
 			}

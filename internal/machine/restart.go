@@ -201,7 +201,7 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 		case !c.hasty && limited:
 			c.hasty = true
 			m.emit(Hasten, c)
-			m.arm(c, StopTimer, limit-mostOf(limit))
+			m.arm(c, StopTimer, limit-MostOf(limit))
 		default:
 			m.halt(c)
 		}
@@ -209,9 +209,9 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 	return m.finish()
 }
 
-// mostOf is nine tenths of a stop timeout. The rest of it is for those in a nested
-// supervisor that have not been asked by then.
-func mostOf(d time.Duration) time.Duration { return d - d/10 }
+// MostOf is nine tenths of a stop timeout. The rest of it is for those in a nested
+// supervisor that have not been asked by then, and for closing by force.
+func MostOf(d time.Duration) time.Duration { return d - d/10 }
 
 // cancel asks an alive child to stop.
 func (m *Machine) cancel(c *Child, why Why) {
@@ -221,7 +221,7 @@ func (m *Machine) cancel(c *Child, why Why) {
 	switch d, limited := c.StopTimeout(); {
 	case !limited:
 	case d > 0 && c.Nested:
-		m.arm(c, StopTimer, mostOf(d))
+		m.arm(c, StopTimer, MostOf(d))
 	case d > 0:
 		m.arm(c, StopTimer, d)
 	case c.Nested:
@@ -242,6 +242,7 @@ func (m *Machine) halt(c *Child) {
 func (m *Machine) abandon(c *Child) {
 	c.Abandoned++
 	m.emit(Abandon, c)
+	m.inform(c)
 	m.tell(Abandoned, c, nil)
 	m.gone(c, Outcome{}, true)
 }
