@@ -96,8 +96,17 @@ func failure(kind, said error) Outcome {
 }
 
 // rest is the only way for a child to come to rest. Everybody who waits for it
-// is answered: those who wait for its start with err.
+// is answered: those who wait for its start with err. A Temporary child is
+// forgotten then.
 func (m *Machine) rest(c *Child, s child.State, err error) {
+	m.stay(c, s, err)
+	if c.Spec.Restart == child.Temporary || !m.conf.Strategy.Ordered() {
+		m.remove(c)
+	}
+}
+
+// stay is rest for a child that is kept, also if it is Temporary.
+func (m *Machine) stay(c *Child, s child.State, err error) {
 	if m.leader == c {
 		m.leader = nil
 	}
@@ -106,9 +115,6 @@ func (m *Machine) rest(c *Child, s child.State, err error) {
 	m.answer(c, false, nil)
 	m.answer(c, true, err)
 	m.settled(c)
-	if c.Spec.Restart == child.Temporary || !m.conf.Strategy.Ordered() {
-		m.remove(c)
-	}
 }
 
 // forget brings a child to rest and removes it, whatever its Restart.
@@ -133,7 +139,7 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	case Ignore:
 		c.Ignored = true
 		m.tell(Completed, c, out.Err).Next = StaysDown
-		m.rest(c, child.Stopped, nil)
+		m.notStarted(c, nil)
 		return
 	case Normal, Shutdown, Done:
 		m.finished(c, out)
@@ -169,8 +175,19 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 			m.dissolve(c)
 			m.tellLeft(c)
 		}
-		m.rest(c, child.Stopped, out.Err)
+		m.notStarted(c, out.Err)
 	}
+}
+
+// notStarted brings a child to rest whose start failed, and is not tried again,
+// or was declined. A child that was restarted by hand is kept for another try, as
+// in OTP, also if it is Temporary.
+func (m *Machine) notStarted(c *Child, err error) {
+	if c.origin == originManual && m.conf.Strategy.Ordered() {
+		m.stay(c, child.Stopped, err)
+		return
+	}
+	m.rest(c, child.Stopped, err)
 }
 
 // runEnded takes the end of a run that was ready.

@@ -219,7 +219,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 	g := w.goers[i]
 	w.goers = slices.Delete(slices.Clone(w.goers), i, i+1)
 	if !g.abandoned {
-		taken := g.c.taken
+		taken, state, by := g.c.taken, g.c.state, g.c.origin
 		w.do(name, func() []Action {
 			acts := w.m.Exited(g.c, g.run, out, 0)
 			for _, a := range acts {
@@ -229,6 +229,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 			}
 			if !taken {
 				w.charge(g, acts)
+				w.checkKept(g, state, by)
 			}
 			return acts
 		})
