@@ -50,8 +50,6 @@ var plantedFaults = []plantedFault{
 	{"a crew goes on where it was", "crew.go", "\t\t\tm.goOn()\n", ""},
 	{"a crew is stopped to the last", "crew.go", "\t\tm.cur = c.next // a stop that does not wait may remove c\n", "\t\tif m.cur = c.next; m.lane == down {\n\t\t\tm.cur = nil\n\t\t}\n"},
 	{"a sweep goes on where it was", "sweep.go", "\t\t\tm.goOn()\n", ""},
-	{"a sweep comes to the last", "sweep.go", "\t\tm.sweep.next = c.next // what is done to c may remove it\n", "\t\tif m.sweep.next = c.next; m.sweep.what == halt {\n\t\t\tm.sweep.next = nil\n\t\t}\n"},
-	{"a supervisor inside is hurried once, then halted", "restart.go", "\t\t\tc.hasty = true\n", ""},
 	{"a crew that is suspended does not start", "crew.go", " || m.lane == up && m.suspended", ""},
 	{"a crew with a newer spec is walked from its front", "upgrade.go", "\t\tm.cur = m.first\n", ""},
 	{"who waits for something else goes on waiting", "action.go", "\t\t\tc.await(w, w.start)\n", ""},
@@ -62,7 +60,7 @@ var plantedFaults = []plantedFault{
 	{"Resume starts what was held", "request.go", "\tif !c.held {\n\t\treturn\n\t}\n", "\treturn\n"},
 	{"a stop takes back a restart", "request.go", "\tcase child.Stopping:\n\t\tc.then, c.taken = to, false\n", "\tcase child.Stopping:\n\t\tc.taken = false\n"},
 	{"a stop that takes long is abandoned", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested:\n"},
-	{"a supervisor inside is halted in its time", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested || left <= 0:\n\t\t\tm.abandon(c)"},
+	{"a supervisor inside is halted in its time", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested || c.hasty:\n\t\t\tm.abandon(c)"},
 	{"a boot waits for the delay of the child it has come to", "restart.go", "if m.phase == Booting && m.reached(c) {\n\t\tm.leader = c", "if false {\n\t\tm.leader = c"},
 }
 
