@@ -27,8 +27,11 @@ func (d *dump) stack(r *run, since time.Duration) []byte {
 	if d == nil || d.at.Sub(r.life.began) < since {
 		return nil
 	}
-	return bytes.Clone(d.of[reflect.ValueOf(r).Pointer()])
+	return bytes.Clone(d.of[addressOf(r)])
 }
+
+// addressOf returns the address by which a traceback names the run.
+func addressOf(r *run) uintptr { return reflect.ValueOf(r).Pointer() }
 
 // dumps takes the dumps of a tree and keeps the latest, for those who come a little
 // later.
