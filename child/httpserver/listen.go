@@ -32,6 +32,11 @@ func (s *Server) listen(ctx context.Context, srv *http.Server) (net.Listener, er
 		listen = new(net.ListenConfig).Listen
 	}
 	ln, err := listen(ctx, network, addr)
+	if err != nil {
+		if err = removeLeftover(ctx, network, addr, err); err == nil {
+			ln, err = listen(ctx, network, addr)
+		}
+	}
 	if err == nil && ln == nil {
 		err = errors.New("httpserver: Spec.Listen returned nil")
 	}

@@ -55,6 +55,14 @@ type Spec struct {
 	Server func(ctx child.Context) (*http.Server, error)
 
 	// Network is that of net.Listen. Empty is "tcp"; "unix" is a socket file.
+	//
+	// A process that is killed leaves its socket file, and nobody can listen there.
+	// If an attempt to listen, by Listen too, fails with EADDRINUSE, and the path is
+	// a socket that refuses connections (ECONNREFUSED) and was made more than a second
+	// ago, it is removed, and there is one more attempt. A younger one is waited for,
+	// since a server that starts refuses connections too. Nothing else is ever
+	// removed. Processes that start at once lock the directory of the socket
+	// (flock) in turn. Systems without flock (Windows, Solaris, AIX) keep the file.
 	Network string
 
 	// Listen makes the listener of one run, in place of a net.ListenConfig's
