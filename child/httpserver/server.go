@@ -18,7 +18,8 @@
 //	Ready                        Addr says where it listens
 //	serve                        an error is a failure
 //	asked to stop: drain         serves on for Spec.Drain, while Health says: not ready
-//	Shutdown                     no new connections; requests may end, until ctx.Grace ends
+//	Shutdown                     no new connections; those without a request are closed;
+//	                             requests may end, until ctx.Grace ends
 //	Close                        of what is left then: nine tenths of the stop timeout are over
 //	wait for the handlers        one that does not return is reported as left behind
 //
@@ -34,6 +35,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -118,6 +120,10 @@ func (s *Server) Run(ctx child.Context) error {
 	defer ln.Close() // in case Serve is not reached
 	defer srv.Close()
 	handlers := watch(srv)
+	silent := trackSilent(srv)
+	shutting := make(chan struct{})
+	begun := sync.OnceFunc(func() { close(shutting) })
+	srv.RegisterOnShutdown(begun)
 
 	s.Addr.Set(ctx, ln.Addr())
 	if err := ctx.Ready(); err != nil {
@@ -127,15 +133,19 @@ func (s *Server) Run(ctx child.Context) error {
 	// ConnContext are called there) is the child's.
 	stopped := make(chan error, 1)
 	unwatch := context.AfterFunc(ctx, func() {
+		defer begun() // if Shutdown was not reached
 		context.AfterFunc(ctx.Grace(), func() { endRequests(context.DeadlineExceeded) })
 		stopped <- s.stop(ctx, srv)
 	})
 	err = serve(srv, ln)
 	switch {
 	case !unwatch():
+		<-shutting // which is later than the end of Serve if the listener broke during a drain
+		silent.close()
 		err = <-stopped
 	case errors.Is(err, http.ErrServerClosed): // by somebody else
 		ctx.Unready(err)
+		silent.close()
 		err = shutDown(ctx, srv)
 	default:
 		return err

@@ -1,0 +1,182 @@
+package httpserver_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/httpserver"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// A factory makes the server of a run.
+type factory = func(child.Context) (*http.Server, error)
+
+// watched has the server of a factory report the states of its connections.
+func watched(make factory, states chan<- http.ConnState) factory {
+	return func(ctx child.Context) (*http.Server, error) {
+		srv, err := make(ctx)
+		srv.ConnState = func(_ net.Conn, state http.ConnState) { states <- state }
+		return srv, err
+	}
+}
+
+func TestASilentConnectionDoesNotHoldUpTheStop(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		server factory
+		says   string
+		drain  time.Duration
+	}{
+		"nothing":             {server: each(loopback, says("hi"))},
+		"nothing, draining":   {server: each(loopback, says("hi")), drain: time.Millisecond},
+		"half a header":       {server: each(loopback, says("hi")), says: "GET / HTTP/1.1\r\nHo"},
+		"no handshake":        {server: eachTLS(t, loopback, says("hi"))},
+		"half a handshake":    {server: eachTLS(t, loopback, says("hi")), says: "\x16\x03\x01\x00\xff"},
+		"half a preface of 2": {server: unencryptedHTTP2(each(loopback, says("hi"))), says: "PRI * HTT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			states := make(chan http.ConnState, 10)
+			s := httpserver.New(httpserver.Spec{Server: watched(c.server, states), Drain: c.drain})
+			root := start(t, s, child.Spec{StopTimeout: 4 * time.Second}) // it took nine tenths of that
+			stopped := events(t, root, supervisor.EventStopped)
+			conn, r := dial(t, s)
+			_, err := io.WriteString(conn, c.says)
+			require.NoError(t, err)
+			require.Equal(t, http.StateNew, next(t, states))
+			require.NoError(t, root.Stop(context.Background()))
+			require.NoError(t, next(t, stopped).Err, "nothing was cut off")
+			for next(t, states) != http.StateClosed { // half a header counts as active then
+			}
+			_, err = r.ReadByte()
+			require.Error(t, err)
+		})
+	}
+}
+
+// After the handshake, before the first request.
+func TestASilentTLSConnectionDoesNotHoldUpTheStop(t *testing.T) {
+	t.Parallel()
+	for _, proto := range []string{"http/1.1", "h2"} {
+		s := httpserver.New(httpserver.Spec{Server: eachTLS(t, loopback, says("hi"))})
+		root := start(t, s, child.Spec{StopTimeout: 4 * time.Second})
+		stopped := events(t, root, supervisor.EventStopped)
+		conn, _ := dial(t, s)
+		_, roots := certificate()
+		client := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{proto}})
+		require.NoError(t, client.HandshakeContext(soon(t)))
+		require.Equal(t, proto, client.ConnectionState().NegotiatedProtocol)
+		require.NoError(t, root.Stop(context.Background()))
+		require.NoError(t, next(t, stopped).Err, proto)
+	}
+}
+
+func TestManySilentConnectionsDoNotHoldUpTheStop(t *testing.T) {
+	t.Parallel()
+	const many = 500
+	states := make(chan http.ConnState, 2*many)
+	s := httpserver.New(httpserver.Spec{Server: watched(each(loopback, says("hi")), states)})
+	root := start(t, s, child.Spec{StopTimeout: 20 * time.Second})
+	stopped := events(t, root, supervisor.EventStopped)
+	for range many {
+		dial(t, s)
+		require.Equal(t, http.StateNew, next(t, states))
+	}
+	require.NoError(t, root.Stop(context.Background()))
+	require.NoError(t, next(t, stopped).Err)
+	for range many {
+		require.Equal(t, http.StateClosed, next(t, states))
+	}
+}
+
+// Connections that come while the server stops are served or closed.
+func TestConnectionsThatComeAsTheStopBeginsDoNotHoldItUp(t *testing.T) {
+	t.Parallel()
+	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
+	root := start(t, s, child.Spec{StopTimeout: 4 * time.Second})
+	stopped := events(t, root, supervisor.EventStopped)
+	addr, _ := s.Addr.Load()
+	came, done := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := net.Dial(addr.Network(), addr.String())
+			if err != nil {
+				return // nobody listens any more
+			}
+			defer conn.Close()
+			select {
+			case came <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	next(t, came)
+	require.NoError(t, root.Stop(context.Background()))
+	require.NoError(t, next(t, stopped).Err)
+	next(t, done)
+}
+
+// A request that is being handled is no silent connection, whatever it came by.
+func TestARequestByUnencryptedHTTP2EndsInPeace(t *testing.T) {
+	l := newLatch()
+	s := httpserver.New(httpserver.Spec{Server: unencryptedHTTP2(each(loopback, l))})
+	root := start(t, s, child.Spec{StopTimeout: child.Forever})
+	c := client(t)
+	c.Transport.(*http.Transport).Protocols = new(http.Protocols)
+	c.Transport.(*http.Transport).Protocols.SetUnencryptedHTTP2(true)
+	at := url(t, s)
+	body := make(chan string, 1)
+	go func() {
+		text, err := get(c, at)
+		if err != nil {
+			text = err.Error()
+		}
+		body <- text
+	}()
+	next(t, l.came)
+	stopping := events(t, root, supervisor.EventStopping)
+	stopped := make(chan error, 1)
+	go func() { stopped <- root.Stop(context.Background()) }()
+	next(t, stopping)
+	close(l.let)
+	require.Equal(t, "done", next(t, body))
+	c.CloseIdleConnections()
+	require.NoError(t, next(t, stopped))
+}
+
+func unencryptedHTTP2(make factory) factory {
+	return func(ctx child.Context) (*http.Server, error) {
+		srv, err := make(ctx)
+		srv.Protocols = new(http.Protocols)
+		srv.Protocols.SetHTTP1(true)
+		srv.Protocols.SetUnencryptedHTTP2(true)
+		return srv, err
+	}
+}
+
+// While draining, a connection without a request is one that is to be served.
+func TestASilentConnectionIsServedWhileDraining(t *testing.T) {
+	t.Parallel()
+	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi")), Drain: time.Hour})
+	root := start(t, s, child.Spec{StopTimeout: 2 * time.Second})
+	stopping := events(t, root, supervisor.EventStopping)
+	conn, r := dial(t, s)
+	stopped := make(chan error, 1)
+	go func() { stopped <- root.Stop(context.Background()) }()
+	next(t, stopping)
+	_, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+	require.NoError(t, err)
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "hi")
+	require.NoError(t, next(t, stopped))
+}
