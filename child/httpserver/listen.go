@@ -54,7 +54,7 @@ type lending struct {
 type deadliner interface{ SetDeadline(time.Time) error }
 
 // lend takes the listener from the run that had it last, which may be one that
-// was left behind and still accepts.
+// was abandoned and still accepts.
 func (l *lending) lend(ln net.Listener) (net.Listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

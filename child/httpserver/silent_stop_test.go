@@ -1,11 +1,14 @@
 package httpserver_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,4 +182,88 @@ func TestASilentConnectionIsServedWhileDraining(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "hi")
 	require.NoError(t, next(t, stopped))
+}
+
+// Serve ends then before Shutdown begins.
+func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing.T) {
+	t.Parallel()
+	accepted, fail, told := make(chan net.Conn, 2), make(chan struct{}), make(chan struct{})
+	s := httpserver.New(httpserver.Spec{
+		Drain: time.Hour,
+		Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/wait" {
+				_ = http.NewResponseController(w).Flush()
+				<-httpserver.Stopping(r.Context())
+				close(told)
+			}
+			_, _ = io.WriteString(w, "hi")
+		})),
+		Listen: func(ctx context.Context, network, addr string) (net.Listener, error) {
+			ln, err := new(net.ListenConfig).Listen(ctx, network, addr)
+			return broken{ln, accepted, fail}, err
+		},
+	})
+	root := start(t, s, child.Spec{StopTimeout: 2 * time.Second})
+	waits, waiting := net.Pipe()
+	defer waits.Close()
+	accepted <- waiting
+	_, err := io.WriteString(waits, "GET /wait HTTP/1.0\r\n\r\n")
+	require.NoError(t, err)
+	_, err = waits.Read(make([]byte, 1))
+	require.NoError(t, err)
+	go func() { _, _ = io.Copy(io.Discard, waits) }()
+	ours, silent := net.Pipe()
+	defer ours.Close()
+	accepted <- silent
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- root.Stop(context.Background()) }()
+	next(t, told)
+	close(fail)
+	_, err = io.WriteString(ours, "GET / HTTP/1.0\r\n\r\n")
+	require.NoError(t, err)
+	text, err := io.ReadAll(ours)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "hi")
+	require.NoError(t, next(t, stopped))
+}
+
+// Whatever the moment, a handler that has begun has a client to answer.
+func TestARequestThatHasBegunIsAnsweredThoughItsConnectionWasSilentJustNow(t *testing.T) {
+	t.Parallel()
+	const clients = 4
+	var begun, answered atomic.Int64
+	first := make(chan struct{}, 1000)
+	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		begun.Add(1)
+		_, _ = io.WriteString(w, "hi")
+	}))})
+	root := start(t, s, child.Spec{StopTimeout: child.Forever})
+	addr, _ := s.Addr.Load()
+	var group sync.WaitGroup
+	for range clients {
+		group.Go(func() {
+			for {
+				conn, err := net.Dial(addr.Network(), addr.String())
+				if err != nil {
+					return
+				}
+				_, _ = io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+				text, _ := io.ReadAll(conn)
+				_ = conn.Close()
+				if !bytes.HasSuffix(text, []byte("hi")) {
+					continue
+				}
+				answered.Add(1)
+				select {
+				case first <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	next(t, first)
+	require.NoError(t, root.Stop(context.Background()))
+	group.Wait()
+	require.Equal(t, begun.Load(), answered.Load())
 }
