@@ -111,7 +111,7 @@ func TestADirectoryThatIsLockedKeepsItsSockets(t *testing.T) {
 	dir, err := os.Open(filepath.Dir(path))
 	require.NoError(t, err)
 	defer dir.Close()
-	require.NoError(t, syscall.Flock(int(dir.Fd()), syscall.LOCK_EX))
+	require.NoError(t, syscall.Flock(int(dir.Fd()), syscall.LOCK_SH))
 	err = launch(t, unix(path, says("mine")), child.Spec{}).Start(soon(t))
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	require.ErrorContains(t, err, "locked")
@@ -135,7 +135,7 @@ func TestAWaitForTheAgeOfALeftoverEndsWithItsRun(t *testing.T) {
 	require.Less(t, time.Since(began), time.Second)
 }
 
-// An abstract socket has no file, one of that name neither.
+// An abstract socket has no file, and a file of that name is not it.
 func TestAnAbstractSocketThatIsTakenIsTaken(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has them")
@@ -143,9 +143,10 @@ func TestAnAbstractSocketThatIsTakenIsTaken(t *testing.T) {
 	t.Chdir(filepath.Dir(leftover(t, time.Hour)))
 	name := "@" + filepath.Base(filepath.Dir(socketFile(t)))
 	require.NoError(t, os.Rename("s", name))
-	ln, err := net.Listen("unix", name)
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
-	defer ln.Close()
+	defer syscall.Close(fd)
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name})) // and so it refuses
 	require.ErrorIs(t, launch(t, unix(name, says("mine")), child.Spec{}).Start(soon(t)), syscall.EADDRINUSE)
 	_, err = os.Lstat(name)
 	require.NoError(t, err)

@@ -184,10 +184,22 @@ func TestASilentConnectionIsServedWhileDraining(t *testing.T) {
 	require.NoError(t, next(t, stopped))
 }
 
-// Serve ends then before Shutdown begins.
+// closing reports that its listener is closed, as Serve does when it returns.
+type closing struct {
+	net.Listener
+	closed func()
+}
+
+func (c closing) Close() error {
+	c.closed()
+	return c.Listener.Close()
+}
+
+// Serve returns before Shutdown begins then.
 func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing.T) {
 	t.Parallel()
-	accepted, fail, told := make(chan net.Conn, 2), make(chan struct{}), make(chan struct{})
+	accepted, fail := make(chan net.Conn, 2), make(chan struct{})
+	told, served := make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{
 		Drain: time.Hour,
 		Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -200,7 +212,7 @@ func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing
 		})),
 		Listen: func(ctx context.Context, network, addr string) (net.Listener, error) {
 			ln, err := new(net.ListenConfig).Listen(ctx, network, addr)
-			return broken{ln, accepted, fail}, err
+			return closing{broken{ln, accepted, fail}, sync.OnceFunc(func() { close(served) })}, err
 		},
 	})
 	root := start(t, s, child.Spec{StopTimeout: 2 * time.Second})
@@ -220,8 +232,11 @@ func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing
 	go func() { stopped <- root.Stop(context.Background()) }()
 	next(t, told)
 	close(fail)
-	_, err = io.WriteString(ours, "GET / HTTP/1.0\r\n\r\n")
-	require.NoError(t, err)
+	next(t, served)
+	for _, c := range []byte("GET / HTTP/1.0\r\n\r\n") { // one by one, to be slow
+		_, err = ours.Write([]byte{c})
+		require.NoError(t, err)
+	}
 	text, err := io.ReadAll(ours)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "hi")
