@@ -89,18 +89,17 @@ func ExampleSpec() {
 
 // A server alone, without a supervisor: the context stops it.
 func ExampleServer_Run() {
+	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 	api := httpserver.New(httpserver.Spec{Server: func(child.Context) (*http.Server, error) {
-		return &http.Server{Addr: "127.0.0.1:0", Handler: http.NotFoundHandler()}, nil
+		return &http.Server{Addr: "127.0.0.1:0", Handler: hello}, nil
 	}})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- api.Run(child.FromContext(ctx)) }()
-	if addr, err := api.Addr.Get(ctx); err == nil {
-		fmt.Println(addr.Network())
-	}
+	fetch(api)
 	stop()
 	fmt.Println(<-ended)
 	// Output:
-	// tcp
+	// hello
 	// <nil>
 }

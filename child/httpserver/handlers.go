@@ -10,7 +10,8 @@ import (
 // taken over. A child that returned then would say that it is gone while it still
 // uses siblings that are stopped next.
 type handlers struct {
-	next http.Handler
+	next     http.Handler
+	stopping <-chan struct{}
 
 	mu      sync.Mutex
 	running int
@@ -19,8 +20,8 @@ type handlers struct {
 }
 
 // watch puts the counting in front of the server's handler.
-func watch(srv *http.Server) *handlers {
-	h := &handlers{next: srv.Handler, none: make(chan struct{})}
+func watch(srv *http.Server, stopping <-chan struct{}) *handlers {
+	h := &handlers{next: srv.Handler, stopping: stopping, none: make(chan struct{})}
 	if h.next == nil {
 		h.next = http.DefaultServeMux
 	}
@@ -33,7 +34,22 @@ func (h *handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // its connection is closed already
 	}
 	defer h.end()
+	select {
+	case <-h.stopping:
+		sendElsewhere(w, r)
+	default:
+	}
 	h.next.ServeHTTP(w, r)
+}
+
+// sendElsewhere has the client open a new connection for its next request, while
+// this server drains. http.Server.SetKeepAlivesEnabled would do that too, but it
+// closes idle connections at once, and with them the requests that are on their
+// way. HTTP/2 makes a GOAWAY of the header. An upgrade needs the header itself.
+func sendElsewhere(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") == "" {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 func (h *handlers) begin() bool {
@@ -55,14 +71,17 @@ func (h *handlers) end() {
 	}
 }
 
-// wait waits until no handler runs; no other begins. How long is not limited
-// here: the supervisor does that, and names the child.
-func (h *handlers) wait() {
+// wait waits until no handler runs; no other begins. It reports whether one ran.
+// How long it waits is not limited here: the supervisor does that, and names the
+// child.
+func (h *handlers) wait() (ran bool) {
 	h.mu.Lock()
 	h.closed = true
-	if h.running == 0 {
+	ran = h.running > 0
+	if !ran {
 		close(h.none)
 	}
 	h.mu.Unlock()
 	<-h.none
+	return ran
 }

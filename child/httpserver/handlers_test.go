@@ -11,7 +11,7 @@ import (
 // A request may have been read when the connections are closed.
 func TestNoHandlerBeginsOnceTheLastWasWaitedFor(t *testing.T) {
 	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("it has begun") })}
-	watch(srv).wait()
+	watch(srv, nil).wait()
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		srv.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	})
@@ -19,7 +19,7 @@ func TestNoHandlerBeginsOnceTheLastWasWaitedFor(t *testing.T) {
 
 func TestWithoutAHandlerItIsTheDefaultOne(t *testing.T) {
 	srv := new(http.Server)
-	watch(srv)
+	watch(srv, nil)
 	w := httptest.NewRecorder()
 	srv.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nothing-is-registered-here", nil))
 	require.Equal(t, http.StatusNotFound, w.Code)

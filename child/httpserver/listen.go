@@ -32,6 +32,11 @@ func (s *Server) listen(ctx context.Context, srv *http.Server) (net.Listener, er
 		listen = new(net.ListenConfig).Listen
 	}
 	ln, err := listen(ctx, network, addr)
+	if err != nil {
+		if err = removeLeftover(ctx, network, addr, err); err == nil {
+			ln, err = listen(ctx, network, addr)
+		}
+	}
 	if err == nil && ln == nil {
 		err = errors.New("httpserver: Spec.Listen returned nil")
 	}
@@ -49,7 +54,7 @@ type lending struct {
 type deadliner interface{ SetDeadline(time.Time) error }
 
 // lend takes the listener from the run that had it last, which may be one that
-// was left behind and still accepts.
+// was abandoned and still accepts.
 func (l *lending) lend(ln net.Listener) (net.Listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

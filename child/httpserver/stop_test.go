@@ -148,7 +148,8 @@ func TestAHandlerThatHeedsNothingIsReportedAsLeftBehind(t *testing.T) {
 }
 
 // A connection that a handler took over is not the server's any more; the run
-// waits for the handler all the same, and its context ends.
+// waits for the handler all the same, and its context ends. That is work that was
+// cut off, though Shutdown does not know it.
 func TestAHijackedConnectionIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	came, left := make(chan struct{}), make(chan struct{})
@@ -163,16 +164,42 @@ func TestAHijackedConnectionIsWaitedFor(t *testing.T) {
 		close(left)
 	}))})
 	root := start(t, s, child.Spec{StopTimeout: 2 * time.Second})
+	stopped := events(t, root, supervisor.EventStopped, supervisor.EventAbandoned)
 	conn, _ := dial(t, s)
 	_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	next(t, came)
-	require.NoError(t, root.Stop(context.Background()))
+	_ = root.Stop(context.Background())
 	select {
 	case <-left:
 	default:
 		require.Fail(t, "the child has returned before its handler")
 	}
+	e := next(t, stopped)
+	require.Equal(t, supervisor.EventStopped, e.Kind)
+	require.ErrorIs(t, e.Err, context.DeadlineExceeded)
+	require.ErrorContains(t, e.Err, "cut off")
+}
+
+// A context.Canceled would say that all is well.
+func TestWorkThatIsCutOffIsReportedHoweverTheGraceEnds(t *testing.T) {
+	t.Parallel()
+	l := newLatch()
+	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
+		ctx.Grace() // whose deadline is not known yet: it is cancelled
+		return each(loopback, l)(ctx)
+	}})
+	root := start(t, s, child.Spec{StopTimeout: time.Second})
+	stopped := events(t, root, supervisor.EventStopped, supervisor.EventAbandoned)
+	conn, _ := dial(t, s)
+	_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	next(t, l.came)
+	_ = root.Stop(context.Background())
+	e := next(t, stopped)
+	require.Equal(t, supervisor.EventStopped, e.Kind)
+	require.ErrorIs(t, e.Err, context.DeadlineExceeded)
+	require.NotErrorIs(t, e.Err, context.Canceled)
 }
 
 func TestStoppedBeforeItServes(t *testing.T) {

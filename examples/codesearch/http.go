@@ -86,7 +86,7 @@ func (s *server) routes(root *supervisor.Supervisor) http.Handler {
 			fmt.Fprintln(w, tree)
 		}
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := root.Health(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
@@ -96,7 +96,7 @@ func (s *server) routes(root *supervisor.Supervisor) http.Handler {
 	if s.chaos != nil {
 		mux.HandleFunc("POST /crash/{path...}", s.crash(root))
 	}
-	return mux
+	return http.NewCrossOriginProtection().Handler(mux) // a page of another site must not crash anything
 }
 
 func (s *server) search(w http.ResponseWriter, r *http.Request) {

@@ -28,10 +28,10 @@ func TestHandlers(t *testing.T) {
 	s := &server{keeper: k}
 	h := s.routes(root)
 
-	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/healthz").Code, "not started yet")
+	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/readyz").Code, "not started yet")
 	require.NoError(t, root.Start(t.Context()))
 	defer func() { require.NoError(t, root.Stop(context.Background())) }()
-	require.Equal(t, http.StatusOK, get(t, h, "/healthz").Code)
+	require.Equal(t, http.StatusOK, get(t, h, "/readyz").Code)
 
 	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/search?q=x").Code, "no keeper")
 	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/stats").Code, "no keeper")
@@ -62,6 +62,32 @@ func TestHandlers(t *testing.T) {
 	w = httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/crash/codesearch/idle", nil))
 	require.Equal(t, http.StatusNotFound, w.Code, "only with -chaos")
+}
+
+// A page of another site can send a POST, and its browser says where that comes from.
+func TestOnlyTheSameOriginMayCrash(t *testing.T) {
+	idle := &supervisortest.Child{}
+	root := supervisor.New(supervisor.Spec{Name: "codesearch", Children: []child.Spec{{Name: "idle", Run: idle.Run}}})
+	require.NoError(t, root.Start(t.Context()))
+	defer func() { require.NoError(t, root.Stop(context.Background())) }()
+	h := (&server{chaos: newChaos()}).routes(root)
+	for _, c := range []struct {
+		header, value string
+		status        int
+	}{
+		{"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"Sec-Fetch-Site", "same-site", http.StatusForbidden},
+		{"Origin", "http://evil.example", http.StatusForbidden},
+		{"Sec-Fetch-Site", "same-origin", http.StatusNotFound},
+		{"Origin", "http://example.com", http.StatusNotFound}, // the Host that httptest gives
+		{"User-Agent", "curl", http.StatusNotFound},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/crash/codesearch/nobody", nil)
+		r.Header.Set(c.header, c.value)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, c.status, w.Code, "%s: %s", c.header, c.value)
+	}
 }
 
 // Each child crashes when told so over HTTP, and the service is whole again afterwards, at the same address.

@@ -1,0 +1,117 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// settle is how long a socket may refuse connections before it counts as a
+// leftover. A server that starts has bound it and does not listen yet.
+const settle = time.Second
+
+// removeLeftover removes the unix socket that a killed process has left at path.
+// It is called after an attempt to listen there has failed with failed, and
+// returns nil if another attempt makes sense, or else why not.
+func removeLeftover(ctx context.Context, network, path string, failed error) error {
+	if !errors.Is(failed, syscall.EADDRINUSE) || !strings.HasPrefix(network, "unix") {
+		return failed
+	}
+	if strings.HasPrefix(path, "@") { // an abstract socket ends with its process
+		return failed
+	}
+	l := leftover{network: network, path: path}
+	for began := time.Now(); ; {
+		err := l.remove(ctx)
+		switch unsure := errors.Is(err, errYoung) || errors.Is(err, errLocked); {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, errInUse):
+			return failed
+		case !unsure || time.Since(began) > 2*settle:
+			return errors.Join(failed, err)
+		}
+		child.Sleep(ctx, 10*time.Millisecond)
+	}
+}
+
+var (
+	errInUse  = errors.New("httpserver: no leftover")
+	errYoung  = errors.New("httpserver: the socket may be that of a server that starts")
+	errLocked = errors.New("httpserver: the directory of the socket is locked")
+)
+
+// A leftover is a file that may be one.
+type leftover struct {
+	network, path string
+	seen          fs.FileInfo // the file that is being watched
+	since         time.Time
+}
+
+// remove removes the socket if nobody serves it. It returns nil if the path is
+// free then.
+//
+// Two processes that start at once both find the leftover. The second must not
+// remove what the first has put in its place. So they look and remove under a
+// lock on the directory, and what the first has put there is too young.
+func (l *leftover) remove(ctx context.Context) error {
+	dir, err := os.Open(filepath.Dir(l.path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // and with it the lock
+	switch err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK), errors.Is(err, syscall.EINTR):
+		return errLocked
+	case err != nil:
+		return &fs.PathError{Op: "flock", Path: dir.Name(), Err: err}
+	}
+	info, err := os.Lstat(l.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // its owner, or another process, was quicker
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return errInUse
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, l.network, l.path)
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return errInUse
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return errInUse
+	case !l.settled(info):
+		return errYoung
+	}
+	// Not os.Remove, which removes an empty directory too.
+	if err := syscall.Unlink(l.path); err != nil {
+		return &fs.PathError{Op: "unlink", Path: l.path, Err: err}
+	}
+	return nil
+}
+
+// settled reports whether the socket has refused connections for long enough. Its
+// time says so; or it has been watched that long, as clocks may be set back.
+func (l *leftover) settled(info fs.FileInfo) bool {
+	if time.Since(info.ModTime()) >= settle {
+		return true
+	}
+	if l.seen == nil || !os.SameFile(l.seen, info) || !l.seen.ModTime().Equal(info.ModTime()) {
+		l.seen, l.since = info, time.Now()
+	}
+	return time.Since(l.since) >= settle
+}

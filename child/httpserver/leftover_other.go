@@ -1,0 +1,8 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package httpserver
+
+import "context"
+
+// removeLeftover does nothing where a directory cannot be locked.
+func removeLeftover(_ context.Context, _, _ string, failed error) error { return failed }
