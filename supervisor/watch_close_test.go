@@ -46,5 +46,6 @@ func TestWatchDoesNotCloseItsChannelWhileAnEventIsOnItsWay(t *testing.T) {
 		synctest.Wait()
 		_, open := <-events
 		require.False(t, open)
+		require.Empty(t, *s.subs.Load(), "it is no subscriber any more")
 	})
 }
