@@ -103,12 +103,12 @@ var holdings = []holding{
 
 // start adds the child to s, and returns what it refers to and its first run.
 func (h holding) start(t *testing.T, s *Supervisor) (weak.Pointer[cargo], weak.Pointer[run]) {
-	load, first := new(cargo), weak.Pointer[run]{}
+	load, first := new(cargo), make(chan weak.Pointer[run], 1)
 	spec := h.spec
 	spec.Name = "a"
 	spec.Run = func(ctx child.Context) error {
 		if load[0]++; load[0] == 1 {
-			first = weak.Make(ctx.(*run))
+			first <- weak.Make(ctx.(*run))
 		}
 		return h.run(ctx)
 	}
@@ -121,7 +121,7 @@ func (h holding) start(t *testing.T, s *Supervisor) (weak.Pointer[cargo], weak.P
 	}
 	<-set
 	cancel()
-	return weak.Make(load), first
+	return weak.Make(load), <-first
 }
 
 func TestNothingIsKeptOfAChildThatWasRemoved(t *testing.T) {
