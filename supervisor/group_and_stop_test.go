@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,6 +106,69 @@ func TestRestartByHandThatFailsWithinAGroupRestartLeavesTheRestStopped(t *testin
 					require.Equal(t, want, state(t, sup, path), path)
 				}
 			})
+		})
+	}
+}
+
+// A child in front of a group may be started while the group is still going down.
+func TestStartInFrontOfAGroupDoesNotWaitForIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newPuppet()
+		sup := start(t, supervisor.Spec{Strategy: strategy.RestForOne, Children: []child.Spec{
+			{Name: "a", Run: idle}, {Name: "b", Run: b.Run}, {Name: "c", Run: slow(0, time.Minute), StopTimeout: time.Hour},
+		}})
+		require.NoError(t, sup.StopChild(t.Context(), "a"))
+		b.end(errBoom)
+		require.Equal(t, child.Stopping, state(t, sup, "c"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(t, sup.RestartChild(ctx, "a"))
+		require.Equal(t, child.Stopping, state(t, sup, "c"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.NoError(t, sup.Health())
+	})
+}
+
+// Of two failures that overlap the larger group counts, and its pause: here none.
+func TestFailureWithoutABackoffEndsTheWaitOfAGroupWithin(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b, c := newPuppet(), newPuppet()
+		sup := start(t, supervisor.Spec{Strategy: strategy.RestForOne, Children: []child.Spec{
+			{Name: "a", Run: idle}, {Name: "b", Run: b.Run}, {Name: "c", Run: c.Run, Backoff: child.Constant(time.Hour)},
+			{Name: "d", Run: slow(0, time.Minute), StopTimeout: time.Hour},
+		}})
+		c.end(errBoom)
+		require.Equal(t, child.Stopping, state(t, sup, "d"))
+		b.end(errBoom)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.NoError(t, sup.Health())
+	})
+}
+
+// A child may be taken along by a group while its policy still thinks. The group restarts
+// it, so the answer does not count, also if it is to give up.
+func TestAnswerOfAPolicyDoesNotCountWhenAGroupHasTakenTheChildAlong(t *testing.T) {
+	for _, late := range []time.Duration{-1, time.Hour} {
+		bubble(t, func(t *testing.T) {
+			a, c, answer := newPuppet(), newPuppet(), make(chan time.Duration)
+			sup := start(t, supervisor.Spec{Strategy: strategy.RestForOne, Children: []child.Spec{
+				{Name: "a", Run: a.Run},
+				{Name: "b", Run: slow(0, time.Minute), StopTimeout: time.Hour},
+				{Name: "c", Run: c.Run, Backoff: func() child.BackoffPolicy {
+					return policy(func() time.Duration { return <-answer })
+				}},
+			}})
+			c.end(errBoom)
+			a.end(errBoom)
+			require.Equal(t, child.Stopping, state(t, sup, "b"))
+			told := record(t, sup, supervisor.EventRestarting, supervisor.EventGaveUp)
+			answer <- late
+			require.Empty(t, told.lines())
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.NoError(t, sup.Health())
 		})
 	}
 }
