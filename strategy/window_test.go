@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -108,7 +109,7 @@ func TestSmallLimitKeepsASmallRing(t *testing.T) {
 }
 
 func TestHugeLimitThatIsNotReachedCostsNothing(t *testing.T) {
-	w := AtMost(1<<40, time.Second).NewWindow()
+	w := AtMost(math.MaxInt, time.Second).NewWindow()
 	add(&w, 0, 0, 0)
 	require.Len(t, w.ring, 4)
 }
