@@ -36,7 +36,7 @@ func TestAlarmInFlightLeavesTheStopTimeoutAlone(t *testing.T) {
 			t.Cleanup(func() { _ = s.Stop(context.Background()) })
 			l := s.latest()
 			l.mu.Lock()
-			time.Sleep(2 * time.Second) // until the alarm is due
+			time.Sleep(1500 * time.Millisecond) // until the alarm is due, at three quarters
 			c := l.m.First()
 			inFlight = !runOfChild(c).has().own.Stop()
 			stop := newCall(l, "a")

@@ -23,7 +23,7 @@ func TestWatchDoesNotCloseItsChannelWhileAnEventIsOnItsWay(t *testing.T) {
 		}}}})
 		ctx, end := context.WithCancel(t.Context())
 		events := s.Watch(ctx, "a", EventReady)
-		sub := (*s.subs.Load())[0]
+		sub := s.subs.first
 		send, onItsWay, goOn := sub.f, make(chan struct{}), make(chan struct{})
 		release := sync.OnceFunc(func() { close(goOn) })
 		defer release()
@@ -46,6 +46,6 @@ func TestWatchDoesNotCloseItsChannelWhileAnEventIsOnItsWay(t *testing.T) {
 		synctest.Wait()
 		_, open := <-events
 		require.False(t, open)
-		require.Empty(t, *s.subs.Load(), "it is no subscriber any more")
+		require.Nil(t, s.subs.first, "it is no subscriber any more")
 	})
 }

@@ -98,7 +98,10 @@ func TestHangingClientsAreCutOffInTime(t *testing.T) {
 	next(t, writing)
 
 	stopped := events(t, root, supervisor.EventStopped, supervisor.EventAbandoned)
-	require.NoError(t, root.Stop(context.Background()), "nobody was left behind")
+	var cut *supervisor.StopError
+	require.ErrorAs(t, root.Stop(context.Background()), &cut)
+	require.Empty(t, cut.Left, "it was not abandoned")
+	require.Len(t, cut.Unclean, 1)
 	e := next(t, stopped)
 	require.Equal(t, supervisor.EventStopped, e.Kind)
 	require.ErrorIs(t, e.Err, context.DeadlineExceeded)
@@ -116,7 +119,7 @@ func TestAHandlerThatHeedsItsContextIsToldWhenTimeIsUp(t *testing.T) {
 	_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	next(t, l.came)
-	require.NoError(t, root.Stop(context.Background()))
+	require.ErrorIs(t, root.Stop(context.Background()), context.DeadlineExceeded, "a request was cut off")
 	select {
 	case <-l.left:
 	default:
