@@ -23,14 +23,15 @@ type PanicError struct {
 // that starts others may use this to make their panics failures of its own.
 //
 // The text of the value is made here, by its Error or String method if it has one,
-// and not when somebody asks for it: the value may be in use elsewhere by then.
+// and not when somebody asks for it: the value may be in use elsewhere by then. That
+// method may panic, but if it calls runtime.Goexit, Recovered does not return.
 func Recovered(value any) error {
 	if value == nil {
 		return nil
 	}
 	var calls [64]uintptr
 	n := runtime.Callers(2, calls[:]) // without Callers and Recovered
-	return &PanicError{Value: value, text: panicText(value), calls: append([]uintptr(nil), calls[:n]...)}
+	return &PanicError{Value: value, text: panicText(value), calls: append([]uintptr{}, calls[:n]...)}
 }
 
 // Error returns "panic: " and the text of the value: its first line, no more than a
@@ -38,33 +39,31 @@ func Recovered(value any) error {
 // Error or String method that refers to memory, such as a pointer to a struct, a
 // slice or a map, it is the type alone: others may be writing there.
 func (e *PanicError) Error() string {
-	switch {
-	case e == nil:
+	if e == nil {
 		return "nil *child.PanicError"
-	case e.text == "": // made by hand
-		return panicText(e.Value)
 	}
-	return e.text
-}
-
-// mostOfPanic is how much of a value's text is kept, in bytes.
-const mostOfPanic = 1 << 10
-
-func panicText(value any) string {
-	text := textOf(value)
-	if len(text) > mostOfPanic {
-		end := mostOfPanic
-		for end > 0 && !utf8.RuneStart(text[end]) {
-			end--
-		}
-		text = text[:end] + "…"
+	text := e.text
+	if e.calls == nil { // made by hand
+		text = panicText(e.Value)
 	}
 	return "panic: " + oneline.First(text)
 }
 
-// textOf returns the text of a value that was given to panic. It may call a method of
-// the value, on a goroutine that it waits for: if that method calls Goexit, the one
-// that panicked must still get to report its end.
+// panicText returns what is kept of the text of a value that was given to panic.
+func panicText(value any) string {
+	const most = 1 << 10
+	text := textOf(value)
+	if len(text) <= most {
+		return text
+	}
+	end := most
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
+
+// textOf may call a method of the value.
 func textOf(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -75,14 +74,7 @@ func textOf(value any) string {
 			return fmt.Sprintf("(%T)", v)
 		}
 	}
-	text := fmt.Sprintf("(%T)", value)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		text = oneline.Sprint(value)
-	}()
-	<-done
-	return text
+	return oneline.Sprint(value)
 }
 
 // isPlain reports whether a value of the type refers to no memory that others may

@@ -179,9 +179,9 @@ func TestPanicTextIsMadeWhenRecovering(t *testing.T) {
 
 func TestPanicTextIsBounded(t *testing.T) {
 	p := caught(func() { explode(strings.Repeat("日本", 1<<20)) })
-	require.Len(t, p.Error(), len("panic: ")+1023+len("…"))
+	require.Equal(t, len("panic: ")+1023+len("…"), len(p.Error()))
 	require.True(t, strings.HasPrefix(p.Error(), "panic: 日本"))
-	require.True(t, strings.HasSuffix(p.Error(), "…"))
+	require.True(t, strings.HasSuffix(p.Error(), "日…"))
 }
 
 // byMethod is an error whose text does what a test wants.
@@ -197,7 +197,6 @@ func TestPanicTextSurvivesItsMethod(t *testing.T) {
 		want  string
 	}{
 		{func() string { panic("broken") }, "panic: %!v(PANIC=Error method: broken)"},
-		{func() string { runtime.Goexit(); return "" }, "panic: (child_test.byMethod)"},
 		{spiteful, "panic: (child_test.byMethod)"},
 	} {
 		require.EqualError(t, caught(func() { explode(c.value) }), c.want)

@@ -192,7 +192,7 @@ func (c *Child) resetAfter() time.Duration {
 
 // fails records and tells a failure.
 func (m *Machine) fails(c *Child, err error) {
-	c.LastError = err
+	c.SetLastError(err, m.now)
 	m.tell(Failed, c, err)
 }
 
