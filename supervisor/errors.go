@@ -8,6 +8,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -43,14 +44,22 @@ type ChildError struct {
 	auto bool // it is the end of a supervisor by AutoShutdown
 }
 
-func (e *ChildError) Error() string { return e.Path + ": " + inLine(e.Err) }
-
-// inLine is the text of an error in one line: that of errors.Join has several.
-// By fmt, which survives an Error method that panics, as that of a typed nil.
-func inLine(err error) string { return strings.ReplaceAll(fmt.Sprint(err), "\n", "; ") }
+// Error returns the path and the text of Err in one line: lines of an error such as
+// that of errors.Join are separated by "; ", and what could do harm in a log is escaped.
+func (e *ChildError) Error() string {
+	if e == nil {
+		return "nil *supervisor.ChildError"
+	}
+	return oneline.Text(e.Path) + ": " + oneline.Of(e.Err)
+}
 
 // Unwrap returns Err.
-func (e *ChildError) Unwrap() error { return e.Err }
+func (e *ChildError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // A GaveUpError is the end of a supervisor that gave up. To a parent that is
 // an end of the kind child.ErrShutdown, as in OTP, and errors.Is says so: a
@@ -69,19 +78,28 @@ type GaveUpError struct {
 	Reason string
 }
 
+// Error returns all of it in one line, as ChildError does.
 func (e *GaveUpError) Error() string {
-	text := e.Path + ": gave up: " + e.Reason + ": " + e.Child
+	if e == nil {
+		return "nil *supervisor.GaveUpError"
+	}
+	text := oneline.Text(e.Path + ": gave up: " + e.Reason + ": " + e.Child)
 	if e.Err == nil {
 		return text + " ended"
 	}
-	return text + ": " + inLine(e.Err)
+	return text + ": " + oneline.Of(e.Err)
 }
 
 // Unwrap returns Err.
-func (e *GaveUpError) Unwrap() error { return e.Err }
+func (e *GaveUpError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // Is reports true for child.ErrShutdown.
-func (e *GaveUpError) Is(target error) bool { return target == child.ErrShutdown }
+func (e *GaveUpError) Is(target error) bool { return e != nil && target == child.ErrShutdown }
 
 // A StopError lists the runs that a stop has left behind: they did not return
 // within their stop timeout, and had not returned when the stop was over.
@@ -99,6 +117,9 @@ type Straggler struct {
 }
 
 func (e *StopError) Error() string {
+	if e == nil {
+		return "nil *supervisor.StopError"
+	}
 	if len(e.Left) == 1 {
 		return fmt.Sprintf("%s: did not stop within %v", e.Left[0].Path, e.Left[0].After)
 	}
