@@ -24,7 +24,7 @@ type Status struct {
 	// NextStart is when a Waiting child starts, once its backoff has said; else it is
 	// zero. A pause of centuries reaches 292 years from now.
 	NextStart time.Time
-	Abandoned int       // runs that were left behind and have not returned yet
+	Abandoned int // runs that were left behind and have not returned yet
 
 	Restart    Restart
 	Supervisor bool // a supervisor runs, or last ran, in it
