@@ -123,7 +123,7 @@ func TestPanicErrorMadeByHandHasNoStack(t *testing.T) {
 }
 
 func TestPanicTextHasNoPartInMemoryOfOthers(t *testing.T) {
-	type state struct{ n int }
+	type state struct{ N int }
 	for want, value := range map[string]any{
 		"panic: (*child_test.state)":          &state{},
 		"panic: ([]int)":                      []int{1},
