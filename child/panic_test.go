@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,6 +42,9 @@ func TestPanicErrorText(t *testing.T) {
 		{"boom\nand\nmore", "panic: boom"},
 		{"", "panic: "},
 		{struct{ A, B int }{1, 2}, "panic: {1 2}"},
+		{[2]time.Duration{1, 2}, "panic: [1ns 2ns]"},
+		{time.Second, "panic: 1s"},
+		{"\x1b[2J\r\u202e\xff\r\nmore", `panic: \x1b[2J\r\u202e\xff`},
 	} {
 		p := caught(func() { explode(c.value) })
 		require.EqualError(t, p, c.want)
@@ -115,4 +120,93 @@ func TestPanicErrorMadeByHandHasNoStack(t *testing.T) {
 	p := &child.PanicError{Value: "boom"}
 	require.EqualError(t, p, "panic: boom")
 	require.Empty(t, p.Stack())
+}
+
+func TestPanicTextHasNoPartInMemoryOfOthers(t *testing.T) {
+	type state struct{ N int }
+	for want, value := range map[string]any{
+		"panic: (*child_test.state)":          &state{},
+		"panic: ([]int)":                      []int{1},
+		"panic: (map[string]int)":             map[string]int{},
+		"panic: (struct { At *int })":         struct{ At *int }{},
+		"panic: (struct { Of interface {} })": struct{ Of any }{},
+	} {
+		require.EqualError(t, caught(func() { explode(value) }), want)
+	}
+}
+
+// writer writes to what it points to for as long as f runs.
+func writer(n *int, f func()) {
+	stop := make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				*n++
+			}
+		}
+	})
+	f()
+	close(stop)
+	done.Wait()
+}
+
+// For the race detector.
+func TestPanicWithAPointerThatIsInUseIsNoRace(t *testing.T) {
+	type state struct{ n int }
+	shared := new(state)
+	writer(&shared.n, func() {
+		p := caught(func() { explode(shared) })
+		require.Same(t, shared, p.Value)
+		require.EqualError(t, p, "panic: (*child_test.state)")
+	})
+}
+
+type counted struct{ n int }
+
+func (c *counted) Error() string { return fmt.Sprint("count ", c.n) }
+
+// The value may go on to be used when its panic was recovered.
+func TestPanicTextIsMadeWhenRecovering(t *testing.T) {
+	value := &counted{1}
+	p := caught(func() { explode(value) })
+	value.n = 2
+	require.EqualError(t, p, "panic: count 1")
+}
+
+func TestPanicTextIsBounded(t *testing.T) {
+	p := caught(func() { explode(strings.Repeat("日本", 1<<20)) })
+	require.Equal(t, len("panic: ")+1023+len("…"), len(p.Error()))
+	require.True(t, strings.HasPrefix(p.Error(), "panic: 日本"))
+	require.True(t, strings.HasSuffix(p.Error(), "日…"))
+}
+
+// byMethod is an error whose text does what a test wants.
+type byMethod func() string
+
+func (f byMethod) Error() string { return f() }
+
+func TestPanicTextSurvivesItsMethod(t *testing.T) {
+	var spiteful byMethod
+	spiteful = func() string { panic(spiteful) }
+	for _, c := range []struct {
+		value byMethod
+		want  string
+	}{
+		{func() string { panic("broken") }, "panic: %!v(PANIC=Error method: broken)"},
+		{spiteful, "panic: (child_test.byMethod)"},
+	} {
+		require.EqualError(t, caught(func() { explode(c.value) }), c.want)
+	}
+}
+
+func TestPanicErrorOfNil(t *testing.T) {
+	var none *child.PanicError
+	require.EqualError(t, none, "nil *child.PanicError")
+	require.NoError(t, none.Unwrap())
+	require.Nil(t, none.Stack())
+	require.EqualError(t, &child.PanicError{}, "panic: <nil>")
 }

@@ -33,10 +33,10 @@ func TestStatusJSON(t *testing.T) {
 			child.Status{
 				Name: "jobs", Path: "/shop/jobs", State: child.Waiting, Since: since, Restarts: 4,
 				LastError: errors.New(`bad "line"`), Unready: errors.New("database away"),
-				NextStart: since.Add(time.Second), Abandoned: 2, Restart: child.Transient, Supervisor: true,
+				LastErrorAt: since.Add(-time.Second), NextStart: since.Add(time.Second), Abandoned: 2, Restart: child.Transient, Supervisor: true,
 			},
 			`{"name":"jobs","path":"/shop/jobs","state":"waiting","since":"2026-03-04T05:06:07.00000089Z",` +
-				`"restarts":4,"last_error":"bad \"line\"","unready":"database away",` +
+				`"restarts":4,"last_error":"bad \"line\"","last_error_at":"2026-03-04T05:06:06.00000089Z","unready":"database away",` +
 				`"next_start":"2026-03-04T05:06:08.00000089Z","abandoned":2,"restart":"transient","supervisor":true}`,
 		},
 	} {
@@ -46,6 +46,12 @@ func TestStatusJSON(t *testing.T) {
 			require.Equal(t, c.want, string(text))
 		})
 	}
+}
+
+func TestStatusAsJSONIsHarmlessToShow(t *testing.T) {
+	text, err := json.Marshal(child.Status{LastError: errors.New("a\nb\x1b[2J\u009b\u202e\x7f")})
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"last_error":"a\nb\u001b[2J\u009b\u202e\u007f"`)
 }
 
 func TestStatusWithAnUnknownStateHasNoJSON(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/coppice-go/coppice/internal/oneline"
 )
 
 // A SpecError is one fault of a spec.
@@ -16,11 +18,15 @@ type SpecError struct {
 	Problem string // what is wrong with it
 }
 
+// Error returns all three in one line. What could do harm in a log is escaped.
 func (e *SpecError) Error() string {
-	if e.Path == "" { // a child without a name, on its own
-		return e.Field + ": " + e.Problem
+	switch {
+	case e == nil:
+		return "nil *child.SpecError"
+	case e.Path == "": // a child without a name, on its own
+		return oneline.Text(e.Field + ": " + e.Problem)
 	}
-	return e.Path + ": " + e.Field + ": " + e.Problem
+	return oneline.Text(e.Path + ": " + e.Field + ": " + e.Problem)
 }
 
 // Validate returns all faults of the spec, as *SpecError joined by
@@ -74,6 +80,8 @@ func NameProblem(name string) string {
 		return fmt.Sprintf("has a slash: %q", name)
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Sprintf("has a control character: %q", name)
+	case strings.ContainsFunc(name, oneline.Harmful):
+		return fmt.Sprintf("has an invisible character or a line separator: %q", name)
 	}
 	return ""
 }

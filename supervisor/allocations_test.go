@@ -83,8 +83,8 @@ func TestAllocationsOfARestart(t *testing.T) {
 	}{
 		// The run, its context and the function that ends it. Nobody asks for Done.
 		{name: "after an error", most: 3},
-		// Besides, the go statement, the error and what it keeps of the stack.
-		{name: "after a panic", panics: true, most: 6},
+		// Besides, the go statement, the error, its text and what it keeps of the stack.
+		{name: "after a panic", panics: true, most: 7},
 		// What nobody wants to know costs nothing.
 		{name: "with a subscriber to something else", subscribe: []supervisor.EventKind{supervisor.EventGaveUp}, most: 3},
 	} {

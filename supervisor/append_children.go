@@ -1,8 +1,8 @@
 package supervisor
 
 import (
+	"math"
 	"slices"
-	"strings"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
@@ -19,25 +19,78 @@ func (s *Supervisor) AppendChildren(buf []child.Status, limit int, in ...child.S
 	if l == nil {
 		return buf
 	}
-	end := len(buf) + limit
+	if limit <= 0 {
+		limit = math.MaxInt
+	}
+	before := len(buf)
+	for n := l.count(limit, in); ; {
+		if have := cap(buf) - before; n > have {
+			buf = slices.Grow(buf, n)
+			touch(buf[before+have : cap(buf)])
+		}
+		room := buf[before:cap(buf)]
+		var k look
+		if n, k = l.fill(room, limit, in); n <= len(room) {
+			l.finish(room[:n], k)
+			return buf[:before+n]
+		}
+		n += n / 8 // more may be added meanwhile
+	}
+}
+
+// count returns how many children are in one of the states, but no more than limit.
+func (l *life) count(limit int, in []child.State) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := l.m.First(); c != nil && (limit <= 0 || len(buf) < end); c = c.Next() {
+	if len(in) == 0 {
+		return min(l.m.Specs(), limit)
+	}
+	for c := l.m.First(); c != nil && n < limit; c = c.Next() {
+		if slices.Contains(in, c.State()) {
+			n++
+		}
+	}
+	return n
+}
+
+// fill describes the children in one of the states, but no more than limit, and as
+// many as fit into room. The paths are not touched. It returns how many there are.
+func (l *life) fill(room []child.Status, limit int, in []child.State) (n int, k look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k = l.look()
+	for c := l.m.First(); c != nil && n < limit; c = c.Next() {
 		if len(in) > 0 && !slices.Contains(in, c.State()) {
 			continue
 		}
-		var before string
-		if len(buf) < cap(buf) {
-			before = buf[:len(buf)+1][len(buf)].Path
+		if n < len(room) {
+			describe(c, &room[n])
 		}
-		buf = append(buf, l.statusAt(c, l.pathLike(c, before)))
+		n++
 	}
-	return buf
+	return n, k
+}
+
+// finish makes the times and the paths. A path that is right already stays.
+func (l *life) finish(all []child.Status, k look) {
+	made := paths{base: l.path}
+	for i := range all {
+		st := &all[i]
+		if k.finish(st); !l.isPathOf(st.Name, st.Path) {
+			st.Path = made.of(st.Name)
+		}
+	}
+}
+
+// isPathOf reports whether path is that of the child of that name.
+func (l *life) isPathOf(name, path string) bool {
+	at := len(l.path)
+	return len(path) == at+1+len(name) && path[at] == '/' && path[at+1:] == name && path[:at] == l.path
 }
 
 // pathLike returns the path of a child, and before itself if it is that.
 func (l *life) pathLike(c *machine.Child, before string) string {
-	if name, below := strings.CutPrefix(before, l.path); below && len(name) > 0 && name[0] == '/' && name[1:] == c.Name() {
+	if l.isPathOf(c.Name(), before) {
 		return before
 	}
 	return l.pathOf(c)

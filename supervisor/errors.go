@@ -8,6 +8,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -43,14 +44,22 @@ type ChildError struct {
 	auto bool // it is the end of a supervisor by AutoShutdown
 }
 
-func (e *ChildError) Error() string { return e.Path + ": " + inLine(e.Err) }
-
-// inLine is the text of an error in one line: that of errors.Join has several.
-// By fmt, which survives an Error method that panics, as that of a typed nil.
-func inLine(err error) string { return strings.ReplaceAll(fmt.Sprint(err), "\n", "; ") }
+// Error returns the path and the text of Err in one line: lines of an error such as
+// that of errors.Join are separated by "; ", and what could do harm in a log is escaped.
+func (e *ChildError) Error() string {
+	if e == nil {
+		return "nil *supervisor.ChildError"
+	}
+	return oneline.Text(e.Path) + ": " + oneline.Of(e.Err)
+}
 
 // Unwrap returns Err.
-func (e *ChildError) Unwrap() error { return e.Err }
+func (e *ChildError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // A GaveUpError is the end of a supervisor that gave up. To a parent that is
 // an end of the kind child.ErrShutdown, as in OTP, and errors.Is says so: a
@@ -69,19 +78,28 @@ type GaveUpError struct {
 	Reason string
 }
 
+// Error returns all of it in one line, as ChildError does.
 func (e *GaveUpError) Error() string {
-	text := e.Path + ": gave up: " + e.Reason + ": " + e.Child
+	if e == nil {
+		return "nil *supervisor.GaveUpError"
+	}
+	text := oneline.Text(e.Path + ": gave up: " + e.Reason + ": " + e.Child)
 	if e.Err == nil {
 		return text + " ended"
 	}
-	return text + ": " + inLine(e.Err)
+	return text + ": " + oneline.Of(e.Err)
 }
 
 // Unwrap returns Err.
-func (e *GaveUpError) Unwrap() error { return e.Err }
+func (e *GaveUpError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // Is reports true for child.ErrShutdown.
-func (e *GaveUpError) Is(target error) bool { return target == child.ErrShutdown }
+func (e *GaveUpError) Is(target error) bool { return e != nil && target == child.ErrShutdown }
 
 // A StopError is what went wrong in a stop.
 type StopError struct {
@@ -112,18 +130,21 @@ type Straggler struct {
 const mostNamed = 5
 
 func (e *StopError) Error() string {
+	if e == nil {
+		return "nil *supervisor.StopError"
+	}
 	var parts []string
 	switch n := len(e.Left); {
 	case n == 1:
-		parts = append(parts, fmt.Sprintf("%s: did not stop within %v", e.Left[0].Path, e.Left[0].After))
+		parts = append(parts, fmt.Sprintf("%s: did not stop within %v", oneline.Text(e.Left[0].Path), e.Left[0].After))
 	case n > 1:
 		parts = append(parts, fmt.Sprintf("%d children did not stop: %s", n, firstFew(e.Left, ", ", func(s Straggler) string {
-			return fmt.Sprintf("%s within %v", s.Path, s.After)
+			return fmt.Sprintf("%s within %v", oneline.Text(s.Path), s.After)
 		})))
 	}
 	switch n := len(e.Unclean); {
 	case n == 1:
-		parts = append(parts, fmt.Sprintf("%s: stopped with an error: %s", e.Unclean[0].Path, inLine(e.Unclean[0].Err)))
+		parts = append(parts, fmt.Sprintf("%s: stopped with an error: %s", oneline.Text(e.Unclean[0].Path), oneline.Of(e.Unclean[0].Err)))
 	case n > 1:
 		parts = append(parts, fmt.Sprintf("%d children stopped with an error: %s", n, firstFew(e.Unclean, "; ", (*ChildError).Error)))
 	}
@@ -144,6 +165,9 @@ func firstFew[T any](all []T, sep string, text func(T) string) string {
 
 // Unwrap returns what the Unclean children returned.
 func (e *StopError) Unwrap() []error {
+	if e == nil {
+		return nil
+	}
 	all := make([]error, len(e.Unclean))
 	for i, child := range e.Unclean {
 		all[i] = child

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/oneline"
 )
 
 // An Event is something that happened in a tree.
@@ -34,16 +35,17 @@ type Event struct {
 	atOnce   bool          // the child's StopTimeout is AtOnce
 }
 
-// LogValue returns the fields that are set, for slog.
+// LogValue returns the fields that are set, for slog. The path and the error are one
+// line each, as in the text of a ChildError.
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
 
 func (e Event) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("event", e.Kind.name()), slog.String("path", e.Path)}
+	attrs := []slog.Attr{slog.String("event", e.Kind.name()), slog.String("path", oneline.Text(e.Path))}
 	if e.Restarts > 0 {
 		attrs = append(attrs, slog.Int("restarts", e.Restarts))
 	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", fmt.Sprint(e.Err)))
+		attrs = append(attrs, slog.String("err", oneline.Of(e.Err)))
 	}
 	if e.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))

@@ -2,13 +2,15 @@ package supervisor
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
+
+	"github.com/coppice-go/coppice/internal/oneline"
 )
 
 // MarshalJSON writes the fields in snake case, the error and the stack as text,
 // the delay as time.Duration prints it, and leaves out what is zero, except for
-// seq, time, event and path.
+// seq, time, event and path. Texts are whole, also of several lines; control and
+// format characters in them are written as \u escapes.
 func (e Event) MarshalJSON() ([]byte, error) {
 	fields := struct {
 		Seq      uint64    `json:"seq"`
@@ -23,10 +25,11 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Lost     uint64    `json:"lost,omitempty"`
 	}{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Path: e.Path, Restarts: e.Restarts, Ready: e.Ready, Stack: string(e.Stack), Lost: e.Lost}
 	if e.Err != nil {
-		fields.Err = fmt.Sprint(e.Err)
+		fields.Err = oneline.Sprint(e.Err)
 	}
 	if e.Delay > 0 {
 		fields.Delay = e.Delay.String()
 	}
-	return json.Marshal(fields)
+	text, err := json.Marshal(fields)
+	return oneline.JSON(text), err
 }

@@ -31,6 +31,12 @@ func TestEventAsJSON(t *testing.T) {
 	}
 }
 
+func TestEventAsJSONIsHarmlessToShow(t *testing.T) {
+	text, err := json.Marshal(supervisor.Event{Kind: supervisor.EventFailed, Err: errors.New("a\nb\x1b[2J\u009b\u202e\x7f")})
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"err":"a\nb\u001b[2J\u009b\u202e\u007f"`)
+}
+
 func TestEventOfNoKindIsNotJSON(t *testing.T) {
 	_, err := json.Marshal(supervisor.Event{})
 	require.ErrorContains(t, err, "no such event kind: 0")

@@ -208,7 +208,7 @@ func TestEventLogValueHasTheFieldsThatAreSet(t *testing.T) {
 		return strings.TrimSuffix(text.String(), "\n")
 	}
 	require.Equal(t, `e.event=ready e.path=/shop/a`, value(supervisor.Event{Seq: 7, Time: time.Now(), Kind: supervisor.EventReady, Path: "/shop/a"}))
-	require.Equal(t, `e.event=restarting e.path=/shop/a e.restarts=2 e.err="bro\nken" e.delay=1.5s e.lost=3 e.stack=here`, value(supervisor.Event{
+	require.Equal(t, `e.event=restarting e.path=/shop/a e.restarts=2 e.err="bro; ken" e.delay=1.5s e.lost=3 e.stack=here`, value(supervisor.Event{
 		Kind: supervisor.EventRestarting, Path: "/shop/a", Restarts: 2, Err: errors.New("bro\nken"),
 		Delay: 1500 * time.Millisecond, Lost: 3, Stack: []byte("here"),
 	}))

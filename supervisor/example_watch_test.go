@@ -43,7 +43,7 @@ func ExampleSupervisor_Tree() {
 	// │  ├─ job-01     running   temporary
 	// │  ├─ job-02     running   temporary
 	// │  └─ … 22 more  running   temporary
-	// └─ feed          running   1 restart, last: connection refused
+	// └─ feed          running   1 restart, last: connection refused, just now
 }
 
 func ExampleTree_All() {
@@ -67,7 +67,7 @@ func ExampleTree_All() {
 func ExampleTree_MarshalJSON() {
 	text, _ := json.Marshal(supervisor.New(supervisor.Spec{Name: "shop"}).Tree())
 	fmt.Println(string(text))
-	// Output: {"name":"shop","path":"/shop","state":"stopped","since":"0001-01-01T00:00:00Z","restarts":0,"restart":"permanent","supervisor":true,"strategy":"one-for-one","children":[]}
+	// Output: {"v":1,"name":"shop","path":"/shop","state":"stopped","since":"0001-01-01T00:00:00Z","restarts":0,"restart":"permanent","supervisor":true,"strategy":"one-for-one","children":[]}
 }
 
 // Health is for a readiness probe: nil, or a line for each child that is not ready.

@@ -94,7 +94,7 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 		}, log.lines()[:11])
 		for _, want := range []string{
 			`level=DEBUG msg="coppice: completed" path=/root/task err=done`,
-			`level=WARN msg="coppice: error" path=/root/talks err="two\nlines"`,
+			`level=WARN msg="coppice: error" path=/root/talks err="two; lines"`,
 			`level=WARN msg="coppice: unready" path=/root/talks err=boom`,
 			`level=DEBUG msg="coppice: stopping" path=/root/talks err=removed`,
 			`level=WARN msg="coppice: stopped" path=/root/talks err=boom`,

@@ -27,15 +27,17 @@ func classify(err error) machine.Outcome {
 func mark(err error, out *machine.Outcome) (found bool) {
 	switch e := err.(type) {
 	case *GaveUpError:
-		out.Kind, out.GaveUp = machine.Shutdown, true
+		if e != nil { // a nil of these types says nothing: it is a plain failure
+			out.Kind, out.GaveUp = machine.Shutdown, true
+		}
 		return true
 	case *ChildError:
-		if e.auto {
+		if e != nil && e.auto {
 			out.Kind = machine.Shutdown
 		}
 		return true
 	case *StopError:
-		if e.auto {
+		if e != nil && e.auto {
 			out.Kind = machine.Shutdown
 		}
 		return true
@@ -111,7 +113,7 @@ func harmlessTree(err, cause error, left *int) bool {
 	case *child.PanicError:
 		return false
 	case *StopError:
-		return true
+		return e != nil
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
 			return harmlessTree(inner, cause, left)

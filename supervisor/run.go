@@ -200,7 +200,7 @@ func (r *run) OnError(err error) {
 		return // abandoned, or of an earlier life: it changes nothing any more
 	}
 	if !r.hasReturned() {
-		r.child.LastError = err
+		r.child.SetLastError(err, r.life.now())
 	}
 	r.life.publish(&Event{Kind: EventError, Err: err}, r)
 }
@@ -324,18 +324,21 @@ func (r *run) unwound() {
 		return
 	}
 	err := child.ErrGoexit
-	switch {
-	case !r.life.passPanics:
-		if v := recover(); v != nil {
-			err = child.Recovered(v)
-		}
-	case panicking(): // to recover would tell, and would stop the panic
+	if r.life.passPanics && panicking() { // to recover would tell, and would stop the panic
 		return // the process is about to crash: nobody is to hear of less
 	}
 	// A panic may have come in the middle of a Goexit, which goes on after the
-	// recovering: this goroutine is not to be relied on.
-	if out, judged := r.judge([2]*run{r}, err); judged {
-		r.exited(out, false)
+	// recovering: this goroutine is not to be relied on. Deferred, as the text of a
+	// panic's value may call Goexit too.
+	defer func() {
+		if out, judged := r.judge([2]*run{r}, err); judged {
+			r.exited(out, false)
+		}
+	}()
+	if !r.life.passPanics {
+		if v := recover(); v != nil {
+			err = child.Recovered(v)
+		}
 	}
 }
 
@@ -365,10 +368,10 @@ func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
 			return
 		}
 		out = machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit, Unclean: true}
+		defer func() { r.exited(out, false) }() // also if the text of the panic's value calls Goexit
 		if v := recover(); v != nil {
 			out.Err = child.Recovered(v)
 		}
-		r.exited(out, false)
 	}()
 	if decide != nil && (!stopped || err != nil) {
 		err = decide(err)

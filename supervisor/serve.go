@@ -6,6 +6,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/internal/verdict"
 )
 
@@ -263,5 +264,5 @@ func (s *Supervisor) Done() <-chan struct{} {
 
 // String returns the path and the strategy, for use in messages.
 func (s *Supervisor) String() string {
-	return fmt.Sprintf("%s (%v)", s.Path(), s.spec().Strategy)
+	return fmt.Sprintf("%s (%v)", oneline.Text(s.Path()), s.spec().Strategy)
 }

@@ -52,7 +52,7 @@ func TestSnapshotsAnswerAtOnceInTheMiddleOfAGroupRestart(t *testing.T) {
 		drawing(t, `
 in        running   one-for-all
 ├─ a      running
-├─ crash  waiting   last: boom
+├─ crash  waiting   last: boom, just now
 └─ c      stopping
 `, inner.Tree())
 
@@ -62,7 +62,7 @@ in        running   one-for-all
 		drawing(t, `
 in        running   one-for-all
 ├─ a      starting  1 restart
-├─ crash  waiting   last: boom
+├─ crash  waiting   last: boom, just now
 └─ c      waiting
 `, inner.Tree())
 
@@ -72,7 +72,7 @@ in        running   one-for-all
 shop         running   one-for-one
 └─ in        running   one-for-all
    ├─ a      running   1 restart
-   ├─ crash  running   1 restart, last: boom
+   ├─ crash  running   1 restart, last: boom, just now
    └─ c      running   1 restart
 `, root.Tree())
 	})

@@ -63,8 +63,8 @@ func TestValidateTellsAllFaultsAtOnceWithPathAndField(t *testing.T) {
 		`/a/b/x/y: Heartbeat: negative: -1ns`,
 		`/a/b/permanent: Significant: a permanent child cannot be significant: it is always restarted`,
 		`/a/b/twice: Name: taken by another child`,
-		"/a/b/tab\t: Name: has a control character: \"tab\\t\"",
-		"/a/b/bad\xff: Name: not UTF-8: \"bad\\xff\"",
+		`/a/b/tab\t: Name: has a control character: "tab\t"`,
+		`/a/b/bad\xff: Name: not UTF-8: "bad\xff"`,
 	}, faults(err))
 	var fault *child.SpecError
 	require.ErrorAs(t, err, &fault)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/oneline"
 )
 
 // A start that takes too long must say what it waits for: mostly a Run that never calls
@@ -26,13 +27,13 @@ type startingChild struct {
 func (e *lateStart) Error() string {
 	text := "still starting: "
 	if e.cause != child.ErrStartTimeout { // else the failure says so already
-		text = inLine(e.cause) + ": " + text
+		text = oneline.Of(e.cause) + ": " + text
 	}
 	return text + firstFew(e.waiting, ", ", func(c startingChild) string {
 		if c.state == child.Waiting {
-			return fmt.Sprintf("%s (waits to start)", c.path)
+			return fmt.Sprintf("%s (waits to start)", oneline.Text(c.path))
 		}
-		return fmt.Sprintf("%s (for %v)", c.path, c.since.Round(time.Millisecond))
+		return fmt.Sprintf("%s (for %v)", oneline.Text(c.path), c.since.Round(time.Millisecond))
 	})
 }
 

@@ -3,8 +3,6 @@ package supervisor
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -39,43 +37,10 @@ func (s *Supervisor) Count() Counts {
 // restart. Before the first start it returns none; after the end, what the end
 // has left.
 func (s *Supervisor) Children(in ...child.State) []child.Status {
-	l := s.latest()
-	if l == nil {
+	if s.latest() == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := make([]child.Status, 0, l.m.Specs())
-	made := paths{base: l.path}
-	for c := l.m.First(); c != nil; c = c.Next() {
-		if len(in) == 0 || slices.Contains(in, c.State()) {
-			all = append(all, l.statusAt(c, made.of(c)))
-		}
-	}
-	return all
-}
-
-// paths makes the paths of many children in text that they share, a few dozen to a
-// piece: so they cost little, and who keeps one does not keep all.
-type paths struct {
-	base string
-	text strings.Builder
-	made int
-}
-
-func (p *paths) of(c *machine.Child) string {
-	const mostShared = 64
-	size := len(p.base) + 1 + len(c.Name())
-	if p.text.Cap()-p.text.Len() < size {
-		p.text = strings.Builder{}
-		p.text.Grow(size * min(mostShared, p.made+1)) // twice as many each time
-	}
-	p.made++
-	start := p.text.Len()
-	p.text.WriteString(p.base)
-	p.text.WriteByte('/')
-	p.text.WriteString(c.Name())
-	return p.text.String()[start:]
+	return s.AppendChildren([]child.Status{}, 0, in...)
 }
 
 // Lookup returns the child at a path: a name, a path from this supervisor, or a
@@ -95,27 +60,10 @@ func (s *Supervisor) Lookup(path string) (child.Status, bool) {
 }
 
 // status describes a child. Under the lock.
-func (l *life) status(c *machine.Child) child.Status { return l.statusAt(c, l.pathOf(c)) }
-
-// statusAt is status of a child whose path is known.
-func (l *life) statusAt(c *machine.Child, path string) child.Status {
-	st := child.Status{
-		Name:       c.Name(),
-		Path:       path,
-		State:      c.State(),
-		Since:      l.began.Add(c.Since),
-		Restarts:   c.Restarts,
-		LastError:  c.LastError,
-		Abandoned:  int(c.Abandoned),
-		Restart:    c.Spec.Restart,
-		Supervisor: c.Super,
-	}
-	if c.NextStart != 0 {
-		st.NextStart = l.began.Add(c.NextStart)
-	}
-	if c.Unready && c.State().Alive() {
-		st.Unready = runOfChild(c).few.unready
-	}
+func (l *life) status(c *machine.Child) child.Status {
+	st := child.Status{Path: l.pathOf(c)}
+	describe(c, &st)
+	l.look().finish(&st)
 	return st
 }
 
@@ -134,58 +82,96 @@ func (s *Supervisor) Health() error {
 
 // ills returns the errors of the declared children of the subtree, in start order.
 func (l *life) ills() (ills []error) {
-	type member struct {
-		ill    error
-		nested *life
-		up     bool
-	}
-	var members []member
-	l.mu.Lock()
-	for c := l.m.First(); c != nil; c = c.Next() {
-		if !c.Declared {
-			continue
-		}
-		m := member{up: c.State() == child.Running}
-		r := runOfChild(c)
-		if r != nil {
-			m.nested = r.has().nested
-		}
-		if ill := ill(c, r, l.now()); ill != nil {
-			m.ill = &ChildError{Path: l.pathOf(c), Err: ill}
-		}
-		if m.ill != nil || m.nested != nil {
-			members = append(members, m)
-		}
-	}
-	l.mu.Unlock()
-	for _, m := range members {
+	for _, f := range l.findings() {
 		var below []error
-		if m.nested != nil {
-			below = m.nested.ills()
+		if f.nested != nil {
+			below = f.nested.ills()
 		}
 		// What holds up a supervisor tells more than that it is not up.
-		if m.ill != nil && (m.up || len(below) == 0) {
-			ills = append(ills, m.ill)
+		if f.ill && (f.state == child.Running || len(below) == 0) {
+			ills = append(ills, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
 		}
 		ills = append(ills, below...)
 	}
 	return ills
 }
 
-// ill returns what is wrong with a child, or nil.
-func ill(c *machine.Child, r *run, now time.Duration) error {
-	switch state := c.State(); {
-	case state == child.Running && r.has().unready == nil, state == child.Done && !c.Lost, c.Ignored:
-		return nil
-	case state == child.Running:
-		return &verdict.Because{Kind: child.ErrNotReady, Reason: r.few.unready}
-	case state == child.Waiting && c.NextStart > 0:
-		return because(fmt.Errorf("%w: next start in %v", child.ErrNotReady, (c.NextStart-now).Round(time.Millisecond)), c.LastError)
-	case c.LastError != nil:
-		return because(fmt.Errorf("%w: %v", child.ErrNotReady, state), c.LastError)
-	default:
-		return fmt.Errorf("%w: %v", child.ErrNotReady, state)
+// A finding is what Health notes of a child that is ill, or has a supervisor in it.
+type finding struct {
+	name    string
+	state   child.State
+	ill     bool
+	waits   bool          // it is ill because it waits,
+	left    time.Duration // for so long
+	lastErr error
+	unready error
+	nested  *life
+}
+
+// findings returns what Health notes. The errors are made of it when the lock is
+// released, and so is room for it: the walk counts what does not fit.
+func (l *life) findings() []finding {
+	var all []finding
+	for {
+		n := l.find(all)
+		if n <= len(all) {
+			return all[:n]
+		}
+		all = roomFor[finding](n, len(all))
 	}
+}
+
+// find notes as many findings as fit into room, and returns how many there are.
+func (l *life) find(room []finding) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for c := l.m.First(); c != nil; c = c.Next() {
+		if !c.Declared {
+			continue
+		}
+		var nested *life
+		if c.Super { // else the run need not be looked at
+			nested = runOfChild(c).has().nested
+		}
+		ill := isIll(c)
+		if !ill && nested == nil {
+			continue
+		}
+		if n < len(room) {
+			f := finding{name: c.Name(), state: c.State(), ill: ill, lastErr: c.LastError, nested: nested}
+			if c.Unready {
+				f.unready = runOfChild(c).few.unready
+			}
+			if f.waits = f.state == child.Waiting && c.NextStart > 0; f.waits {
+				f.left = c.NextStart - now
+			}
+			room[n] = f
+		}
+		n++
+	}
+	return n
+}
+
+func isIll(c *machine.Child) bool {
+	switch c.State() {
+	case child.Running:
+		return c.Unready
+	case child.Done:
+		return c.Lost
+	}
+	return !c.Ignored
+}
+
+// err is what is wrong with a child that is ill.
+func (f *finding) err() error {
+	switch {
+	case f.state == child.Running:
+		return &verdict.Because{Kind: child.ErrNotReady, Reason: f.unready}
+	case f.waits:
+		return because(fmt.Errorf("%w: %s", child.ErrNotReady, nextStart(f.left)), f.lastErr)
+	}
+	return because(fmt.Errorf("%w: %v", child.ErrNotReady, f.state), f.lastErr)
 }
 
 func because(kind, reason error) error {
@@ -193,4 +179,13 @@ func because(kind, reason error) error {
 		return kind
 	}
 	return &verdict.Because{Kind: kind, Reason: reason}
+}
+
+// nextStart says when a child that waits is started.
+func nextStart(in time.Duration) string {
+	const century = 100 * 365 * 24 * time.Hour
+	if in > century {
+		return "next start: never"
+	}
+	return fmt.Sprint("next start in ", max(in, 0).Round(time.Millisecond))
 }

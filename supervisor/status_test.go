@@ -64,19 +64,19 @@ func TestStatusTellsEachFieldOfAChild(t *testing.T) {
 		p.end(errBoom)
 		require.Equal(t, child.Status{
 			Name: "db", Path: "/shop/db", State: child.Waiting, Since: began.Add(time.Second),
-			LastError: errBoom, NextStart: began.Add(4 * time.Second), Restart: child.Transient,
+			LastError: errBoom, LastErrorAt: began.Add(time.Second), NextStart: began.Add(4 * time.Second), Restart: child.Transient,
 		}, lookup(t, sup, "db"))
 
 		time.Sleep(3 * time.Second)
 		require.Equal(t, child.Status{
 			Name: "db", Path: "/shop/db", State: child.Running, Since: began.Add(4 * time.Second),
-			Restarts: 1, LastError: errBoom, Restart: child.Transient,
+			Restarts: 1, LastError: errBoom, LastErrorAt: began.Add(time.Second), Restart: child.Transient,
 		}, lookup(t, sup, "db"))
 
 		p.end(nil)
 		require.Equal(t, child.Status{
 			Name: "db", Path: "/shop/db", State: child.Done, Since: began.Add(4 * time.Second),
-			Restarts: 1, LastError: errBoom, Restart: child.Transient,
+			Restarts: 1, LastError: errBoom, LastErrorAt: began.Add(time.Second), Restart: child.Transient,
 		}, lookup(t, sup, "db"))
 	})
 }
@@ -162,7 +162,7 @@ func TestStatusAsJSON(t *testing.T) {
 		text, err := json.Marshal(lookup(t, sup, "db"))
 		require.NoError(t, err)
 		require.Equal(t, `{"name":"db","path":"/shop/db","state":"waiting","since":"2000-01-01T00:00:00Z",`+
-			`"restarts":0,"last_error":"boom","next_start":"2000-01-01T00:00:03Z","restart":"permanent"}`, string(text))
+			`"restarts":0,"last_error":"boom","last_error_at":"2000-01-01T00:00:00Z","next_start":"2000-01-01T00:00:03Z","restart":"permanent"}`, string(text))
 	})
 }
 

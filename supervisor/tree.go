@@ -9,6 +9,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -53,10 +54,8 @@ func (s *Supervisor) Tree() Tree {
 func (l *life) self() child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	st := child.Status{
-		Name: l.sup.spec().name(), Path: l.path, Supervisor: true,
-		Since: l.began.Add(l.m.Since()),
-	}
+	since := l.look().time(l.m.Since())
+	st := child.Status{Name: l.sup.spec().name(), Path: l.path, Supervisor: true, Since: since}
 	switch l.m.Phase() {
 	case machine.Unborn, machine.Booting:
 		st.State = child.Starting
@@ -66,7 +65,9 @@ func (l *life) self() child.Status {
 		st.State = child.Stopping
 	default:
 		st.State = child.Stopped
-		st.LastError = l.err
+		if st.LastError = l.err; l.err != nil {
+			st.LastErrorAt = since
+		}
 	}
 	return st
 }
@@ -80,25 +81,49 @@ type inner struct {
 // branches returns the children. Locks are taken one at a time: that of a
 // supervisor is released before those below it are looked at.
 func (l *life) branches(at time.Time) []Tree {
+	all, below := []Tree{}, []inner{}
+	for {
+		n, supers, k := l.fillTree(all, &below)
+		if n > len(all) || supers > cap(below) {
+			all, below = roomFor[Tree](n, len(all)), make([]inner, 0, supers+cap(below)/8)
+			continue
+		}
+		all = all[:n]
+		made := paths{base: l.path}
+		for i := range all {
+			k.finish(&all[i].Status)
+			all[i].Path, all[i].at = made.of(all[i].Name), at
+		}
+		for _, b := range below {
+			all[b.at].Children = b.life.branches(at)
+		}
+		return all
+	}
+}
+
+// fillTree describes the children, and notes the lives of the supervisors in them, if
+// there is room for both. It returns how many children and how many supervisors there
+// are.
+func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
 	l.mu.Lock()
-	all := make([]Tree, 0, l.m.Specs())
-	var below []inner
-	made := paths{base: l.path}
+	defer l.mu.Unlock()
+	k = l.look()
+	specs, supers := l.m.Specs(), l.m.Supervisors()
+	if specs > len(room) || supers > cap(*below) {
+		return specs, supers, k
+	}
 	for c := l.m.First(); c != nil; c = c.Next() {
-		t := Tree{Status: l.statusAt(c, made.of(c)), at: at}
+		t := &room[n]
+		describe(c, &t.Status)
 		if c.Super { // else the run need not be looked at
 			f := runOfChild(c).has()
 			if t.Strategy = f.super.spec().Strategy; f.nested != nil {
-				below = append(below, inner{len(all), f.nested})
+				*below = append(*below, inner{n, f.nested})
 			}
 		}
-		all = append(all, t)
+		n++
 	}
-	l.mu.Unlock()
-	for _, b := range below {
-		all[b.at].Children = b.life.branches(at)
-	}
-	return all
+	return n, supers, k
 }
 
 // All returns an iterator over the tree itself and all below it, each supervisor
@@ -120,21 +145,45 @@ func (t *Tree) walk(yield func(child.Status) bool) bool {
 }
 
 // MarshalJSON writes the fields of child.Status, and for a supervisor its
-// strategy and children.
+// strategy and children. The outermost object begins with "v", the version of this
+// form, which is 1: fields may be added to it, but none changes or goes.
+//
+// encoding/json refuses more than 10,000 levels of objects and arrays, so json.Marshal
+// takes trees of up to 5,000 supervisors one below the other; MarshalJSON takes any.
 func (t Tree) MarshalJSON() ([]byte, error) {
-	status, err := json.Marshal(t.Status)
-	if err != nil || !t.Supervisor {
-		return status, err
-	}
-	rest, err := json.Marshal(struct {
-		Strategy strategy.Strategy `json:"strategy"`
-		Children []Tree            `json:"children"`
-	}{t.Strategy, append([]Tree{}, t.Children...)})
+	text, err := t.appendJSON([]byte(`{"v":1,`))
 	if err != nil {
 		return nil, err
 	}
-	status[len(status)-1] = ','
-	return append(status, rest[1:]...), nil
+	return text, nil
+}
+
+// appendJSON appends the fields of an object, and its end.
+func (t *Tree) appendJSON(text []byte) ([]byte, error) {
+	status, err := t.Status.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	text = append(text, status[1:]...)
+	if !t.Supervisor {
+		return text, nil
+	}
+	kind, err := json.Marshal(t.Strategy)
+	if err != nil {
+		return nil, err
+	}
+	text = append(text[:len(text)-1], `,"strategy":`...)
+	text = append(text, kind...)
+	text = append(text, `,"children":[`...)
+	for i := range t.Children {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, err = t.Children[i].appendJSON(append(text, '{')); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, "]}"...), nil
 }
 
 // foldAfter is how many like leaves in a row String draws: of more it draws the
@@ -145,8 +194,11 @@ const foldAfter = 20
 const foldShown = 3
 
 // String draws the tree, a line for each child: name, state, strategy or restart
-// type where it is not the usual one, restarts, next start, what is wrong. More
-// than twenty leaves in a row that differ in nothing but their name are folded.
+// type where it is not the usual one, restarts, next start, what is wrong, the last
+// error and how long ago it was. More than twenty leaves in a row that differ in
+// nothing but their name and that age are folded. Of an error it is the first line,
+// with what could do harm in a terminal escaped. A next start more than a century away
+// reads "never".
 func (t Tree) String() string {
 	var rows []row
 	t.draw(&rows, "", "")
@@ -168,7 +220,7 @@ func (t Tree) String() string {
 type row struct{ name, rest string }
 
 func (t *Tree) draw(rows *[]row, first, below string) {
-	*rows = append(*rows, row{first + t.Name, t.describe()})
+	*rows = append(*rows, row{first + oneline.Text(t.Name), t.describe(true)})
 	for i := 0; i < len(t.Children); {
 		run := 1
 		for i+run < len(t.Children) && alike(&t.Children[i], &t.Children[i+run]) {
@@ -191,19 +243,21 @@ func (t *Tree) draw(rows *[]row, first, below string) {
 			if last {
 				corner = "└─ "
 			}
-			*rows = append(*rows, row{fmt.Sprintf("%s%s… %d more", below, corner, run-shown), t.Children[i].describe()})
+			*rows = append(*rows, row{fmt.Sprintf("%s%s… %d more", below, corner, run-shown), t.Children[i].describe(false)})
 		}
 		i += run
 	}
 }
 
-// alike reports whether two leaves differ in nothing that is drawn but the name.
+// alike reports whether two leaves differ in nothing that is drawn but the name and
+// the age of the last error.
 func alike(a, b *Tree) bool {
-	return !a.Supervisor && !b.Supervisor && a.describe() == b.describe()
+	return !a.Supervisor && !b.Supervisor && a.describe(false) == b.describe(false)
 }
 
-// describe says what is to be said of a child besides its name.
-func (t *Tree) describe() string {
+// describe says what there is to say of a child besides its name, the age of its last
+// error if that is wanted.
+func (t *Tree) describe(withAge bool) string {
 	parts := []string{fmt.Sprintf("%-8s", t.State)}
 	say := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if t.Supervisor {
@@ -219,16 +273,19 @@ func (t *Tree) describe() string {
 		say("%d restarts", t.Restarts)
 	}
 	if !t.NextStart.IsZero() {
-		say("next start in %v", t.NextStart.Sub(t.at).Round(time.Millisecond))
+		say("%s", nextStart(t.NextStart.Sub(t.at)))
 	}
 	if t.Abandoned > 0 {
 		say("%d abandoned", t.Abandoned)
 	}
 	if t.Unready != nil {
-		say("unready: %v", oneLine(t.Unready))
+		say("unready: %s", oneline.First(t.Unready))
 	}
 	if t.LastError != nil {
-		say("last: %v", oneLine(t.LastError))
+		say("last: %s", oneline.First(t.LastError))
+		if withAge && !t.LastErrorAt.IsZero() {
+			say("%s", age(t.at.Sub(t.LastErrorAt)))
+		}
 	}
 	text := parts[0]
 	if len(parts) > 1 {
@@ -237,9 +294,18 @@ func (t *Tree) describe() string {
 	return strings.TrimRight(text, " ")
 }
 
-// oneLine is the text of an error, cut at its first line. By fmt, which survives
-// an Error method that panics, as that of a typed nil.
-func oneLine(err error) string {
-	text, _, _ := strings.Cut(fmt.Sprint(err), "\n")
-	return text
+// age says how long ago something was, in the largest unit that fits.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 5*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds ago", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm ago", d/time.Minute)
+	case d < day:
+		return fmt.Sprintf("%dh ago", d/time.Hour)
+	}
+	return fmt.Sprintf("%dd ago", d/day)
 }

@@ -67,8 +67,8 @@ shop            running   one-for-one
 │  │  └─ job-1  running   temporary
 │  └─ rates     running   transient
 ├─ off          stopped
-├─ crawler      waiting   transient, next start in 1m0s, last: boom
-├─ feed         running   2 restarts, last: boom
+├─ crawler      waiting   transient, next start in 1m0s, last: boom, 30s ago
+├─ feed         running   2 restarts, last: boom, 30s ago
 ├─ zombie       running   1 abandoned
 ├─ db           running   unready: away
 └─ api          stopping
@@ -129,8 +129,8 @@ func TestTreeShowsHowTheRootEnded(t *testing.T) {
 		sup := start(t, supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "a", Run: p.Run}}})
 		p.end(errBoom)
 		drawing(t, `
-root  stopped   one-for-one, last: /root: gave up: more than 0 restarts in 1s: /root/a: boom
-└─ a  stopped   last: boom
+root  stopped   one-for-one, last: /root: gave up: more than 0 restarts in 1s: /root/a: boom, just now
+└─ a  stopped   last: boom, just now
 `, sup.Tree())
 	})
 }
@@ -225,6 +225,7 @@ func TestTreeAsJSON(t *testing.T) {
 		var indented bytes.Buffer
 		require.NoError(t, json.Indent(&indented, text, "", "  "))
 		require.Equal(t, `{
+  "v": 1,
   "name": "shop",
   "path": "/shop",
   "state": "running",
@@ -252,6 +253,7 @@ func TestTreeAsJSON(t *testing.T) {
       "since": "2000-01-01T00:00:00Z",
       "restarts": 0,
       "last_error": "broken\npipe",
+      "last_error_at": "2000-01-01T00:00:00Z",
       "next_start": "2000-01-01T00:00:01Z",
       "restart": "transient"
     }
@@ -309,4 +311,47 @@ func TestAllGoesOverTheTreeSupervisorsBeforeTheirChildren(t *testing.T) {
 		}
 		require.Equal(t, []string{"/shop", "/shop/a", "/shop/in", "/shop/in/x"}, paths)
 	})
+}
+
+// deep is a supervisor in a supervisor, and so on.
+func deep(levels int) supervisor.Tree {
+	node := supervisor.Tree{Status: child.Status{Name: "leaf"}}
+	for range levels {
+		node = supervisor.Tree{Status: child.Status{Name: "s", Supervisor: true}, Children: []supervisor.Tree{node}}
+	}
+	return node
+}
+
+func TestTreeAsJSONInOtherValues(t *testing.T) {
+	const inner = `"name":"s","path":"","state":"stopped","since":"0001-01-01T00:00:00Z","restarts":0,"restart":"permanent",` +
+		`"supervisor":true,"strategy":"one-for-one","children":[` +
+		`{"name":"leaf","path":"","state":"stopped","since":"0001-01-01T00:00:00Z","restarts":0,"restart":"permanent"}]}`
+	one := deep(1)
+	for want, of := range map[string]any{
+		`{"v":1,` + inner:        one,
+		`[{"v":1,` + inner + `]`: []*supervisor.Tree{&one},
+		`{"Of":{"v":1,` + inner + `,"At":null}`: struct {
+			Of supervisor.Tree
+			At *supervisor.Tree
+		}{Of: one},
+	} {
+		got, err := json.Marshal(of)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
+	}
+	_, err := json.Marshal(supervisor.Tree{Status: child.Status{Supervisor: true}, Children: []supervisor.Tree{{Status: child.Status{State: 77}}}})
+	require.ErrorContains(t, err, "no such state: 77")
+}
+
+// Each level is written once. If each were written again in all above it, this would
+// take hours.
+func TestTreeAsJSONOfAnyDepth(t *testing.T) {
+	text, err := json.Marshal(deep(4000))
+	require.NoError(t, err)
+	require.Equal(t, 4000, strings.Count(string(text), `"children":[`))
+	text, err = deep(10_000).MarshalJSON()
+	require.NoError(t, err)
+	require.Equal(t, 10_000, strings.Count(string(text), `"children":[{`))
+	require.Equal(t, 1, strings.Count(string(text), `"v":1`))
+	require.True(t, strings.HasSuffix(string(text), strings.Repeat("]}", 10_000)))
 }

@@ -205,7 +205,7 @@ func ExampleRun() {
 	})
 	// Output:
 	// root   running   one-for-one
-	// └─ db  waiting   next start in 1h0m0s, last: disk full
+	// └─ db  waiting   next start in 1h0m0s, last: disk full, just now
 	//
 	// starting
 	// running 1

@@ -18,7 +18,8 @@ import (
 //
 // As there, interrupt is called once in each run: with the cause when the child is
 // stopped, or with what execute returned when it ends by itself. Run returns what
-// execute returns. A panic in interrupt is an error of the run.
+// execute returns, as it is. A panic in interrupt is an error of the run: Run returns
+// both, joined by errors.Join.
 //
 // Many a pair is good for one run, such as one that closes a listener which was
 // made before it. Make its child Temporary, or use Actors. Actor of nil is nil,
@@ -60,7 +61,9 @@ func act(ctx child.Context, execute func() error, interrupt func(error)) (err er
 	defer func() {
 		unwatch()
 		end(err)
-		err = errors.Join(err, broken)
+		if broken != nil {
+			err = errors.Join(err, broken)
+		}
 	}()
 	if err := ctx.Ready(); err != nil {
 		return err

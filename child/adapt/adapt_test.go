@@ -158,6 +158,11 @@ func TestAnActorThatDoesNotReturnIsInterruptedToo(t *testing.T) {
 	}
 }
 
+func TestAnActorReturnsWhatExecuteReturnsAsItIs(t *testing.T) {
+	run := adapt.Actor(func() error { return errBoom }, func(error) {})
+	require.True(t, run(child.FromContext(t.Context())) == errBoom, "the error itself")
+}
+
 func TestAnActorThatIsStoppedBeforeReadyIsNotExecuted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errBoom)

@@ -12,10 +12,11 @@ import (
 type Child struct {
 	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
 
-	LastError error
-	Restarts  int           // automatic restarts
-	Since     time.Duration // when it got into its state
-	NextStart time.Duration // of a Waiting child; zero: not known yet
+	LastError   error
+	LastErrorAt time.Duration // when that was
+	Restarts    int           // automatic restarts
+	Since       time.Duration // when it got into its state
+	NextStart   time.Duration // of a Waiting child; zero: not known yet
 
 	Handle any // the shell's; the machine does not touch it
 
@@ -73,6 +74,9 @@ const (
 
 // Name returns the child's name.
 func (c *Child) Name() string { return c.Spec.Name }
+
+// SetLastError notes the latest error of the child, and when it was.
+func (c *Child) SetLastError(err error, at time.Duration) { c.LastError, c.LastErrorAt = err, at }
 
 // State returns what the child is doing.
 func (c *Child) State() child.State { return c.state }

@@ -53,7 +53,7 @@ func (m *Machine) gone(c *Child, out Outcome, abandoned bool) {
 		fails := then == thenFail && !c.taken && m.phase < Closing // what it returned stands in that failure
 		unclean := out.Unclean && !fails
 		if unclean {
-			c.LastError = out.Err
+			c.SetLastError(out.Err, m.now)
 		}
 		if unclean || c.Super && !fails { // the supervisor in it may have something to report
 			a := m.emit(Report, c)
@@ -232,7 +232,7 @@ func (c *Child) resetAfter() time.Duration {
 
 // fails records and tells a failure, and what follows it.
 func (m *Machine) fails(c *Child, err error, next Next) {
-	c.LastError = err
+	c.SetLastError(err, m.now)
 	m.tell(Failed, c, err).Next = next
 }
 

@@ -2,6 +2,8 @@
 // users need not name.
 package verdict
 
+import "github.com/coppice-go/coppice/internal/oneline"
+
 // Escalation is the error behind child.Escalate: it asks the supervisor to give up at once because of Err.
 type Escalation struct{ Err error }
 
@@ -9,7 +11,7 @@ func (e *Escalation) Error() string {
 	if e.Err == nil {
 		return "escalated"
 	}
-	return "escalated: " + e.Err.Error()
+	return "escalated: " + oneline.Of(e.Err)
 }
 
 func (e *Escalation) Unwrap() error { return e.Err }
@@ -19,7 +21,7 @@ func (e *Escalation) Unwrap() error { return e.Err }
 // not run under a lock.
 type Because struct{ Kind, Reason error }
 
-func (b *Because) Error() string { return b.Kind.Error() + ": " + b.Reason.Error() }
+func (b *Because) Error() string { return oneline.Of(b.Kind) + ": " + oneline.Of(b.Reason) }
 
 // Unwrap returns the kind first, so that the kind decides how it is judged.
 func (b *Because) Unwrap() []error { return []error{b.Kind, b.Reason} }
