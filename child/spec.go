@@ -52,8 +52,10 @@ type Spec struct {
 	// Without it, and in OTP, a first start that fails is an error.
 	RetryStart bool
 
-	// Backoff is the pause before a restart. Nil takes the supervisor's; if that
-	// is nil too, the child is restarted at once.
+	// Backoff is the pause before a restart, and decides when there have been too
+	// many: the supervisor's Intensity does not count them. Nil takes the
+	// supervisor's Backoff; if that is nil too, the child is restarted at once, and
+	// Intensity counts.
 	Backoff Backoff
 
 	// ResetAfter is how long a run must have been ready for the backoff to begin

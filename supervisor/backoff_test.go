@@ -317,7 +317,7 @@ func TestGivingUpNamesTheFailureNotWhatOnErrorTold(t *testing.T) {
 				return nil
 			},
 		}}})
-		require.EqualError(t, sup.Serve(t.Context()), "/root: gave up: backoff gave up: /root/a ended")
+		require.EqualError(t, sup.Serve(t.Context()), "/root: gave up: backoff gave up: /root/a: returned nil, and it is Permanent")
 	})
 }
 
