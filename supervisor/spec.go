@@ -15,7 +15,8 @@ import (
 // children.
 type Spec struct {
 	// Name is the first part of every path, if this supervisor is the root.
-	// Empty is "root". A nested supervisor goes by the name of its child.
+	// Empty is "root". A nested supervisor goes by the name of its child. Upgrade does
+	// not change the Name of a root that runs.
 	Name string
 
 	// Strategy says who is restarted with a child that failed. Zero is OneForOne.

@@ -54,7 +54,7 @@ func (l *life) self() child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := child.Status{
-		Name: l.sup.spec().name(), Path: l.path, Supervisor: true,
+		Name: l.path[1:], Path: l.path, Supervisor: true,
 		Since: l.began.Add(l.m.Since()),
 	}
 	switch l.m.Phase() {
