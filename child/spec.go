@@ -58,8 +58,9 @@ type Spec struct {
 	// Intensity counts.
 	Backoff Backoff
 
-	// ResetAfter is how long a run must have been ready for the backoff to begin
-	// anew. Zero is 1 minute.
+	// ResetAfter is how long a run must have been ready, all in all, for the backoff
+	// to begin again from the start. Time that it spent Unready does not count, nor
+	// does that of other runs. Zero is 1 minute.
 	ResetAfter time.Duration
 
 	// Heartbeat, if positive, is the longest time that a ready child may let pass

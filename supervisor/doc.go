@@ -67,7 +67,7 @@
 //     no; a first start that fails is an error, and the start of the tree fails.
 //   - Backoff: the pause before a restart. Default: the supervisor's, else none.
 //   - ResetAfter: how long a run must have been ready for the backoff to begin
-//     anew. Default: 1 minute.
+//     again from the start. Time Unready does not count. Default: 1 minute.
 //   - Heartbeat: the longest time that a ready child may let pass without
 //     ctx.Heartbeat. Default: it need not call it.
 //   - Decide: sees how a run ended, a panic too, and returns what that shall count

@@ -46,6 +46,8 @@ type few struct {
 	own        *time.Timer // an alarm
 	pause      *pause      // the child's, handed from run to run; nil until it was asked
 	unready    error
+	unreadyAt  time.Duration // since when unready stands
+	unreadyFor time.Duration // before that
 	grace      context.Context
 	graceEnd   context.CancelCauseFunc
 	graceTimer *time.Timer // ends a grace that was asked for before the stop
@@ -160,6 +162,7 @@ func (r *run) becomeReady(now time.Duration) error {
 		r.ready = true
 		l.m.Ready(r.child, r.number(), now)
 	case r.has().unready != nil:
+		r.few.unreadyFor = r.timeUnready(now)
 		r.few.unready, r.child.Unready = nil, false
 		l.publish(EventReady, r, nil)
 	}
@@ -173,9 +176,22 @@ func (r *run) Unready(err error) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.refusal() == nil {
-		r.get().unready, r.child.Unready = err, true
+		f := r.get()
+		if f.unready == nil {
+			f.unreadyAt = r.life.now()
+		}
+		f.unready, r.child.Unready = err, true
 		r.life.publish(EventUnready, r, err)
 	}
+}
+
+// timeUnready is for how long the run has been unready. Under the lock.
+func (r *run) timeUnready(now time.Duration) time.Duration {
+	f := r.has()
+	if f.unready == nil {
+		return f.unreadyFor
+	}
+	return f.unreadyFor + now - f.unreadyAt
 }
 
 func (r *run) OnError(err error) {

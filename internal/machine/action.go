@@ -99,9 +99,10 @@ const (
 
 // Outcome is how a run ended, by its own words.
 type Outcome struct {
-	Err    error
-	Kind   OutcomeKind
-	GaveUp bool // it is the end of a supervisor that gave up
+	Err     error
+	Unready time.Duration // for how long, once ready, it said that it was not
+	Kind    OutcomeKind
+	GaveUp  bool // it is the end of a supervisor that gave up
 }
 
 // OutcomeKind classifies an end.

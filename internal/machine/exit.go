@@ -160,7 +160,7 @@ func (m *Machine) runEnded(c *Child, out Outcome) {
 		out.Kind = Failure
 	}
 	clean := out.Kind == Normal || out.Kind == Shutdown
-	c.healthy = !c.hung && m.now-c.Since >= c.resetAfter()
+	c.healthy = !c.hung && m.now-c.Since-out.Unready >= c.resetAfter()
 	switch {
 	case out.Kind == Done, clean && c.Spec.Restart != child.Permanent:
 		m.finished(c, out)
