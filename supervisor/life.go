@@ -52,6 +52,7 @@ type life struct {
 		at   time.Time // zero: of none in this visit to the machine
 	}
 	budget [2]*time.Timer // for the whole stop: to hasten, to halt
+	watch  watch
 }
 
 func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
@@ -235,8 +236,12 @@ func (l *life) perform(s *step) {
 			close(l.up)
 		case machine.IsClosing:
 			l.limitStop()
+			l.watch.wakeAll()
 		case machine.IsOver:
 			l.end()
+			l.watch.wakeAll()
+		case machine.Rested:
+			l.watch.wake(a.Child.Name())
 		}
 	}
 }
@@ -308,7 +313,10 @@ func (l *life) cause(why machine.Why) error {
 
 // boot starts the declared children.
 func (l *life) boot() {
-	l.do(func(now time.Duration) { l.m.Boot(l.sup.spec().Children, now) })
+	l.do(func(now time.Duration) {
+		l.m.Boot(l.sup.spec().Children, now)
+		l.watch.wakeAll() // who had to wait to see which children there are
+	})
 }
 
 // close begins the end, for the given cause. The first cause stands.
@@ -416,6 +424,7 @@ func (l *life) link(r *run, nested *life) error {
 		f := r.get()
 		f.nested, f.super = nested, nested.sup
 		l.m.Linked(r.child, r.number(), now)
+		l.watch.wake(r.spec.Name) // what they wait for may be below it again
 	}
 	stopped := r.cause
 	l.leave()

@@ -129,10 +129,14 @@ func (r *run) number() uint64 {
 	return r.child.Run()
 }
 
-// Value finds the run itself under its key, for FromContext.
+// Value finds the run itself under its key, for FromContext, and the fate of its
+// child, for a Ref.
 func (r *run) Value(key any) any {
-	if key == (runkey.Key{}) {
+	switch key {
+	case runkey.Key{}:
 		return r
+	case runkey.Fate{}:
+		return &fate{r.life.sup, r.life.path, r.spec.Name}
 	}
 	return r.Context.Value(key)
 }

@@ -96,6 +96,15 @@ func (m *Machine) rest(c *Child, s child.State, err error) {
 	m.settled(c)
 	if c.Spec.Restart == child.Temporary || !m.conf.Strategy.Ordered() {
 		m.remove(c)
+	} else {
+		m.rested(c)
+	}
+}
+
+// rested says that c has come to rest, or is removed, if somebody wants to know.
+func (m *Machine) rested(c *Child) {
+	if c.Watched {
+		m.emit(Rested, c)
 	}
 }
 
