@@ -296,7 +296,7 @@ func TestWhatAChildOfACrewSaysWhenItIsStoppedIsTold(t *testing.T) {
 			return errBoom
 		}}}})
 		told := record(t, sup, supervisor.EventStopped)
-		require.NoError(t, sup.Stop(t.Context()))
+		require.Equal(t, []string{"/root/a: boom"}, unclean(t, sup.Stop(t.Context())))
 		events := told.take()
 		require.Len(t, events, 1)
 		require.Equal(t, errBoom, events[0].Err)

@@ -31,6 +31,7 @@ type deadline struct {
 	due           time.Duration
 	set           uint32 // counts settings, so that a timer in flight knows it is late
 	timer         machine.Timer
+	spared        bool // it has had one more period, since the process stood still
 }
 
 // A queue holds the deadlines of one length, the first to fall due in front.
@@ -47,7 +48,7 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 		q = d.queue(wait)
 		d.latest[t] = q
 	}
-	r.queue, r.timer, r.due = q, t, l.m.Now()+wait
+	r.queue, r.timer, r.due, r.spared = q, t, machine.After(l.m.Now(), wait), false
 	r.before, r.after = q.back, nil
 	if q.back != nil {
 		q.back.after = r
@@ -131,16 +132,22 @@ type expiry struct {
 	set   uint32
 	due   time.Duration
 	wait  time.Duration
+
+	abandons bool // if the run has not returned by now
 }
 
 // expired takes from the front of the queues whatever is due, and has the timer go off
 // for what stands in front then. They are in the order in which they were due.
 func (d *deadlines) expired(l *life, now time.Duration) (all []expiry) {
 	d.set = false
+	late := now - d.at
 	look := func(q *queue) {
+		if late > slack(q.wait) {
+			q.spare(now)
+		}
 		for r := q.front; r != nil && r.due <= now; r = q.front {
 			d.disarm(r)
-			all = append(all, expiry{r, r.timer, r.set, r.due, q.wait})
+			all = append(all, expiry{r, r.timer, r.set, r.due, q.wait, r.timer == machine.StopTimer && !r.child.Nested})
 		}
 		if q.front != nil {
 			d.wake(l, q.front.due, now)
@@ -164,6 +171,24 @@ func (d *deadlines) expired(l *life, now time.Duration) (all []expiry) {
 	return all
 }
 
+// A process that was suspended, or a machine that stood still, is not a child that is
+// late. An alarm that comes late by more than its slack shows it. Then everybody whose
+// alarm that may be gets one more period, once: a machine that is always slow must not
+// keep a child that hangs for ever.
+
+// slack is how late an alarm may be.
+func slack(wait time.Duration) time.Duration { return max(wait/4, 100*time.Millisecond) }
+
+// spare gives all in the queue one more period from now on. Those who have had theirs
+// stand in front, so the queue stays in order.
+func (q *queue) spare(now time.Duration) {
+	for r := q.front; r != nil; r = r.after {
+		if !r.spared {
+			r.due, r.spared = machine.After(now, q.wait), true
+		}
+	}
+}
+
 // expire is what the timer of a life's deadlines calls.
 func (l *life) expire() {
 	var all []expiry
@@ -172,12 +197,22 @@ func (l *life) expire() {
 		all = l.timers.expired(l, l.now())
 	}
 	l.mu.Unlock()
-	var dump []byte
-	if slices.ContainsFunc(all, func(e expiry) bool { return e.timer == machine.StopTimer }) {
-		dump = l.beforeAbandoning()
+	var (
+		abandons bool
+		moment   time.Time
+		now      = time.Now()
+	)
+	for _, e := range all {
+		if at := lateFor(now, e.wait); e.abandons && at.After(moment) {
+			abandons, moment = true, at
+		}
+	}
+	var stacks *dump
+	if abandons {
+		stacks = l.beforeAbandoning(moment)
 	}
 	for _, e := range all {
-		l.fire(e.run, e.timer, e.set, dump)
+		l.fire(e.run, e.timer, e.set, stacks)
 	}
 }
 
@@ -185,55 +220,27 @@ func (l *life) expire() {
 func (r *run) arm(t machine.Timer, wait time.Duration) {
 	switch l := r.life; t {
 	case machine.BeatTimer:
-		r.beat.Store(int64(l.m.Now()))
-		r.alarm(t, wait)
+		r.watch(wait)
 	case machine.RetryTimer:
-		r.alarm(t, wait)
+		r.alarm(wait, func(set uint32) { l.fire(r, t, set, nil) })
 	default:
 		l.timers.arm(l, r, t, wait)
 	}
 }
 
-// alarm sets a timer of the run's own, for a wait that no other shares. Under
-// the lock of its life.
-func (r *run) alarm(t machine.Timer, wait time.Duration) {
-	l := r.life
-	l.timers.disarm(r)
+// alarm sets a timer of the run's own, for a wait that no other shares. It calls f with
+// the number of this setting. Under the lock of its life.
+func (r *run) alarm(wait time.Duration, f func(set uint32)) {
+	r.life.timers.disarm(r)
 	set := r.set
-	r.get().own = time.AfterFunc(wait, func() {
-		if t == machine.BeatTimer && r.hasBeaten(set) {
-			return
-		}
-		l.fire(r, t, set, nil)
-	})
-}
-
-// hasBeaten reports whether there was a heartbeat within the time allowed, and
-// then sets the alarm for the next.
-func (r *run) hasBeaten(set uint32) bool {
-	l := r.life
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	allowed := r.child.Spec.Heartbeat
-	if r.set != set || allowed == 0 { // Upgrade took the watchdog away
-		return true
-	}
-	left := time.Duration(r.beat.Load()) + allowed - l.now()
-	if left <= 0 {
-		return false
-	}
-	r.alarm(machine.BeatTimer, left)
-	return true
+	r.get().own = time.AfterFunc(wait, func() { f(set) })
 }
 
 // fire brings the news of a timer, unless it was set anew or cleared meanwhile.
-func (l *life) fire(r *run, t machine.Timer, set uint32, dump []byte) {
-	if t == machine.BeatTimer {
-		dump = allStacks() // to show where it hangs
-	}
+func (l *life) fire(r *run, t machine.Timer, set uint32, stacks *dump) {
 	now := l.enter()
 	if r.set == set {
-		l.dump = dump
+		l.dump = stacks
 		l.m.Timer(r.child, r.number(), t, now)
 	}
 	l.leave()

@@ -19,7 +19,7 @@ func TestDeadlinesThatAreOverComeInTheOrderInWhichTheyFellDue(t *testing.T) {
 	defer l.timers.end()
 	arm := func(at, wait time.Duration) *run {
 		l.m.Suspend(at) // lets the machine's time pass
-		r := &run{life: l}
+		r := &run{life: l, child: new(machine.Child)}
 		l.timers.arm(l, r, machine.StopTimer, wait)
 		return r
 	}
@@ -29,6 +29,7 @@ func TestDeadlinesThatAreOverComeInTheOrderInWhichTheyFellDue(t *testing.T) {
 	second := arm(210*time.Minute, 2*time.Hour)
 	later := arm(4*time.Hour, 24*time.Hour)
 	var order []*run
+	l.timers.at = 10 * time.Hour // as if it had come in time: else everybody would be spared
 	for _, e := range l.timers.expired(l, 10*time.Hour) {
 		order = append(order, e.run)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,10 +138,37 @@ func TestPanicInADeferThatGoexitInDecideRunsIsAFailure(t *testing.T) {
 	})
 }
 
-func TestDecideIsNotAskedAboutAHungRunNorAStartThatTookTooLong(t *testing.T) {
+// What a run returns while it is being stopped leads to no restart. Decide says what of it
+// is reported.
+func TestDecideIsAskedAboutTheErrorOfARunThatIsBeingStopped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		asked := 0
-		decide := func(err error) error { asked++; return err }
+		var asked []string
+		run := func(err error) func(child.Context) error {
+			return func(ctx child.Context) error { _ = idle(ctx); return err }
+		}
+		decide := func(answer error) func(error) error {
+			return func(err error) error { asked = append(asked, fmt.Sprint(err)); return answer }
+		}
+		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+			{Name: "nil", Run: run(nil), Decide: decide(errBoom)},
+			{Name: "harmless", Run: run(errBoom), Decide: decide(nil)},
+			{Name: "other", Run: run(errBoom), Decide: decide(errors.New("worse"))},
+			{Name: "escalates", Run: run(errBoom), Decide: decide(child.Escalate(errBoom))},
+		}})
+		told := record(t, sup, supervisor.EventFailed, supervisor.EventRestarting)
+		require.NoError(t, sup.StopChild(t.Context(), "nil", "harmless"))
+		require.Equal(t, []string{"/root/other: worse"}, unclean(t, sup.StopChild(t.Context(), "other")))
+		require.Equal(t, []string{"/root/escalates: escalated: boom"}, unclean(t, sup.StopChild(t.Context(), "escalates")))
+		require.Equal(t, []string{"boom", "boom", "boom"}, asked)
+		require.Empty(t, told.take())
+	})
+}
+
+// It is not asked about the deadline that was passed, but about what the run says then.
+func TestDecideSeesWhatAHungRunReturns(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var asked atomic.Int32
+		decide := func(err error) error { asked.Add(1); return err }
 		run := func(ready bool) func(child.Context) error {
 			return func(ctx child.Context) error {
 				if ready {
@@ -150,11 +178,16 @@ func TestDecideIsNotAskedAboutAHungRunNorAStartThatTookTooLong(t *testing.T) {
 				return errBoom
 			}
 		}
-		sup := start(t, supervisor.Spec{Intensity: strategy.Unlimited()})
-		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: run(true), Heartbeat: time.Second, Decide: decide}))
+		sup := start(t, supervisor.Spec{})
+		told := record(t, sup, supervisor.EventFailed)
+		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: run(true), Heartbeat: time.Second, Backoff: child.Constant(time.Hour), Decide: decide}))
 		require.Error(t, sup.StartChild(t.Context(), child.Spec{Name: "b", Run: run(false), StartTimeout: time.Second, Decide: decide}))
-		require.NoError(t, sup.RemoveChild(t.Context(), "a"))
-		require.Zero(t, asked)
+		var failures []string
+		for _, e := range told.take() {
+			failures = append(failures, e.Path+": "+e.Err.Error())
+		}
+		require.ElementsMatch(t, []string{"/root/a: no heartbeat: boom", "/root/b: start timeout: boom"}, failures)
+		require.EqualValues(t, 2, asked.Load())
 	})
 }
 

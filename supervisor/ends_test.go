@@ -112,7 +112,7 @@ func TestPostedEndsAreToldInOrderAndInStretches(t *testing.T) {
 func TestWhoPostsItsEndDoesNotWait(t *testing.T) {
 	endTest{many: 100, meanwhile: func(*Supervisor, []string) {
 		waitFor(func() bool { // the others are about to be gone
-			stacks := string(allStacks())
+			stacks := stacksText()
 			return strings.Count(stacks, "(*run).exited(") == 1 && strings.Count(stacks, "(*life).bringEnds(") == 1
 		})
 	}}.run(t)
@@ -145,7 +145,7 @@ func TestWhoHasPostedItsEndIsNotLeftBehind(t *testing.T) {
 	halting := func(s *Supervisor) {
 		go s.latest().halt(nil)
 		waitFor(func() bool {
-			return slices.ContainsFunc(strings.Split(string(allStacks()), "\n\n"), func(stack string) bool {
+			return slices.ContainsFunc(strings.Split(stacksText(), "\n\n"), func(stack string) bool {
 				return strings.Contains(stack, "(*life).halt(") && strings.Contains(stack, "runtime_SemacquireMutex(")
 			})
 		})
@@ -171,4 +171,10 @@ func waitFor(come func() bool) {
 			panic("it does not come about") // and not a failure, as the lock is held
 		}
 	}
+}
+
+// stacksText returns the stacks of all goroutines.
+func stacksText() string {
+	text, _ := allStacks()
+	return string(text)
 }

@@ -138,7 +138,7 @@ func TestHostileErrorOfAStopOrOfOnErrorIsTold(t *testing.T) {
 				synctest.Wait()
 				told := record(t, sup)
 				require.NotNil(t, sup.Health())
-				require.NoError(t, sup.StopChild(t.Context(), "a"))
+				require.Len(t, unclean(t, sup.StopChild(t.Context(), "a")), 1)
 				require.Equal(t, []string{"stopping a", "stopped a"}, told.lines())
 			})
 		})

@@ -83,39 +83,72 @@ func (e *GaveUpError) Unwrap() error { return e.Err }
 // Is reports true for child.ErrShutdown.
 func (e *GaveUpError) Is(target error) bool { return target == child.ErrShutdown }
 
-// A StopError lists the runs that a stop has left behind: they did not return
-// within their stop timeout, and had not returned when the stop was over.
+// A StopError is what went wrong in a stop.
 type StopError struct {
+	// Left are the runs that were abandoned: they did not return within their stop
+	// timeout, and had not returned when the stop was over.
 	Left []Straggler
+
+	// Unclean are the children whose runs returned an error, or panicked, while they
+	// were being stopped, such as "flush: 1,708 rows not written". An error that only
+	// says that the run was stopped is not among them: nil, and one made of nothing but
+	// context.Canceled, the cause of the run's context, child.ErrDone, ErrShutdown or
+	// ErrIgnore, net.ErrClosed, os.ErrClosed and http.ErrServerClosed. Spec.Decide of
+	// the child may turn an error into one of those. errors.Is and errors.As find what
+	// the children returned.
+	Unclean []*ChildError
 
 	auto bool // it is the end of a supervisor by AutoShutdown
 }
 
-// A Straggler is a run that was left behind.
+// A Straggler is a run that was abandoned.
 type Straggler struct {
 	Path  string
 	After time.Duration // how long it was waited for
-	Stack []byte        // of its goroutine when it was given up; nil if it was not found
+	Stack []byte        // of its goroutine when it was abandoned; nil if it was not found
 }
 
+// mostNamed is how many children an error names.
+const mostNamed = 5
+
 func (e *StopError) Error() string {
-	if len(e.Left) == 1 {
-		return fmt.Sprintf("%s: did not stop within %v", e.Left[0].Path, e.Left[0].After)
+	var parts []string
+	switch n := len(e.Left); {
+	case n == 1:
+		parts = append(parts, fmt.Sprintf("%s: did not stop within %v", e.Left[0].Path, e.Left[0].After))
+	case n > 1:
+		parts = append(parts, fmt.Sprintf("%d children did not stop: %s", n, firstFew(e.Left, ", ", func(s Straggler) string {
+			return fmt.Sprintf("%s within %v", s.Path, s.After)
+		})))
 	}
-	const most = 5
-	var text strings.Builder
-	fmt.Fprintf(&text, "%d children did not stop:", len(e.Left))
-	for i, s := range e.Left {
-		if i == most {
-			fmt.Fprintf(&text, " and %d more", len(e.Left)-most)
-			break
-		}
-		fmt.Fprintf(&text, " %s within %v", s.Path, s.After)
-		if i < len(e.Left)-1 {
-			text.WriteByte(',')
-		}
+	switch n := len(e.Unclean); {
+	case n == 1:
+		parts = append(parts, fmt.Sprintf("%s: stopped with an error: %s", e.Unclean[0].Path, inLine(e.Unclean[0].Err)))
+	case n > 1:
+		parts = append(parts, fmt.Sprintf("%d children stopped with an error: %s", n, firstFew(e.Unclean, "; ", (*ChildError).Error)))
 	}
-	return text.String()
+	return strings.Join(parts, "; ")
+}
+
+// firstFew returns the text of a few, and how many more there are.
+func firstFew[T any](all []T, sep string, text func(T) string) string {
+	var parts []string
+	for _, one := range all[:min(len(all), mostNamed)] {
+		parts = append(parts, text(one))
+	}
+	if more := len(all) - len(parts); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(parts, sep), more)
+	}
+	return strings.Join(parts, sep)
+}
+
+// Unwrap returns what the Unclean children returned.
+func (e *StopError) Unwrap() []error {
+	all := make([]error, len(e.Unclean))
+	for i, child := range e.Unclean {
+		all[i] = child
+	}
+	return all
 }
 
 // both is an end for two reasons, in one line.

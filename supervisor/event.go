@@ -11,7 +11,9 @@ import (
 
 // An Event is something that happened in a tree.
 type Event struct {
-	Seq      uint64    // counts the events of a tree that somebody wanted, from 1 at each start of its root
+	// Seq counts the events of a tree that somebody wanted, from 1 at each start of its
+	// root. An EventLateExit of a run of an earlier start has a number of that start.
+	Seq      uint64
 	Time     time.Time // never before that of the event before; the ends of many children at once may share one
 	Kind     EventKind
 	Path     string // of the child; for EventGaveUp, of the supervisor
@@ -22,16 +24,21 @@ type Event struct {
 	Stack    []byte        // of a panic, a hung run, or one that was left behind
 	Lost     uint64        // events before this one that the subscriber was too slow for
 
-	order     uint64 // among the events of one subscription; Seq begins anew with each start
-	permanent bool   // the child is Permanent
-	atOnce    bool   // its StopTimeout is AtOnce
+	order    uint64        // among the events of one subscription; Seq starts over with each start
+	next     machine.Next  // of EventFailed and EventCompleted: what follows, for the log
+	wait     time.Duration // of EventFailed: until the restart that follows
+	again    bool          // of EventReady: after a failure or Unready; of EventUnready: once more; of EventCompleted: it is restarted, and was before
+	down     time.Duration // of EventReady: how long it was not ready; of the end of a stop or a start: how long that took
+	children int           // of the start of a supervisor
+	clean    bool          // of EventStopped: Err need not be reported
+	atOnce   bool          // the child's StopTimeout is AtOnce
 }
 
 // LogValue returns the fields that are set, for slog.
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
 
 func (e Event) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("event", e.Kind.String()), slog.String("path", e.Path)}
+	attrs := []slog.Attr{slog.String("event", e.Kind.name()), slog.String("path", e.Path)}
 	if e.Restarts > 0 {
 		attrs = append(attrs, slog.Int("restarts", e.Restarts))
 	}
@@ -40,6 +47,19 @@ func (e Event) attrs() []slog.Attr {
 	}
 	if e.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	}
+	if next := e.follows(); next != "" {
+		attrs = append(attrs, slog.String("next", next))
+	}
+	if e.Kind == phaseUp {
+		attrs = append(attrs, slog.Int("children", e.children))
+	}
+	switch {
+	case e.down <= 0:
+	case e.Kind == EventReady:
+		attrs = append(attrs, slog.Duration("down", e.down))
+	default:
+		attrs = append(attrs, slog.Duration("took", e.down))
 	}
 	if e.Lost > 0 {
 		attrs = append(attrs, slog.Uint64("lost", e.Lost))
@@ -69,6 +89,11 @@ const (
 	EventHung                            // it let its heartbeat pass: Stack
 	EventSlowStart                       // its start takes longer than 10 s
 	EventGaveUp                          // the supervisor gave up: Err is a *GaveUpError
+
+	// What only the log is told of: the supervisor itself.
+	phaseUp
+	phaseStopping
+	phaseStopped
 )
 
 var eventNames = [...]string{
@@ -77,6 +102,7 @@ var eventNames = [...]string{
 	EventAbandoned: "abandoned", EventLateExit: "late-exit", EventRemoved: "removed",
 	EventError: "error", EventUnready: "unready", EventHung: "hung",
 	EventSlowStart: "slow-start", EventGaveUp: "gave-up",
+	phaseUp: "up", phaseStopping: "stopping", phaseStopped: "stopped",
 }
 
 // String returns the name, as "late-exit".
@@ -87,7 +113,15 @@ func (k EventKind) String() string {
 	return fmt.Sprintf("event(%d)", uint8(k))
 }
 
-func (k EventKind) valid() bool { return k > 0 && int(k) < len(eventNames) }
+// name is String for all that the log is told of.
+func (k EventKind) name() string {
+	if int(k) < len(eventNames) && k > 0 {
+		return eventNames[k]
+	}
+	return k.String()
+}
+
+func (k EventKind) valid() bool { return k > 0 && k <= EventGaveUp }
 
 // MarshalText returns the name.
 func (k EventKind) MarshalText() ([]byte, error) {
@@ -99,9 +133,9 @@ func (k EventKind) MarshalText() ([]byte, error) {
 
 // UnmarshalText accepts a name that String returns.
 func (k *EventKind) UnmarshalText(text []byte) error {
-	for i, name := range eventNames {
-		if i > 0 && name == string(text) {
-			*k = EventKind(i)
+	for i := EventKind(1); i.valid(); i++ {
+		if eventNames[i] == string(text) {
+			*k = i
 			return nil
 		}
 	}
@@ -113,7 +147,7 @@ type kinds uint32
 
 func (k EventKind) set() kinds { return 1 << k }
 
-const allKinds kinds = 1<<len(eventNames) - 2
+const allKinds kinds = 1<<(EventGaveUp+1) - 2
 
 // loudKinds are those that a full queue keeps longest: trouble.
 const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGaveUp |
@@ -129,26 +163,34 @@ func (l *life) tell(a *machine.Action) {
 	}
 	l.told.path = l.pathLike(c, l.told.path) // mostly it is the same child again
 	e := Event{Time: l.told.at, Kind: kind, Path: l.told.path, Restarts: a.Count, Err: a.Err, Delay: a.Wait}
-	e.permanent, e.atOnce = c.Spec.Restart == child.Permanent, c.Spec.StopTimeout == child.AtOnce
+	e.atOnce = c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
 	e.Ready = r != nil && r.ready
 	switch kind {
 	case EventStopping:
 		e.Err = r.cause
+	case EventStopped:
+		e.clean = a.Clean
 	case EventAbandoned:
 		e.Stack = r.few.straggler.Stack
 	case EventHung:
-		e.Stack = stackOf(r, l.dump)
+		e.Stack = l.dump.stack(r, r.few.watch.from)
+	case EventSlowStart:
+		e.Err = r.slowStart()
 	case EventGaveUp:
 		e.Path, e.Err = l.path, l.gaveUp(l.m.End())
 	}
-	l.send(&e)
+	l.follow(c, a, &e)
+	if l.asked&kind.set() != 0 || l.log.wants(&e) { // else it was told for follow alone
+		l.send(&e, c)
+	}
 }
 
 // publish publishes an event that the machine knows nothing of. Under the lock.
-func (l *life) publish(kind EventKind, r *run, err error) {
-	if l.wanted()&kind.set() != 0 {
-		l.send(&Event{Time: time.Now(), Kind: kind, Path: r.Path(), Restarts: r.restarts, Ready: r.ready, Err: err})
+func (l *life) publish(e *Event, r *run) {
+	if l.wanted()&e.Kind.set() != 0 || l.log.wants(e) {
+		e.Time, e.Path, e.Restarts, e.Ready = time.Now(), r.Path(), r.restarts, r.ready
+		l.send(e, r.child)
 	}
 }
 
@@ -157,7 +199,7 @@ func (l *life) publish(kind EventKind, r *run, err error) {
 func (l *life) wanted() kinds {
 	want := l.log.kinds()
 	for up := l; ; up = up.parent.life {
-		want |= kinds(up.sup.kinds.Load())
+		want |= kinds(up.sup.subs.kinds.Load())
 		if up.parent == nil {
 			return want
 		}
@@ -166,7 +208,7 @@ func (l *life) wanted() kinds {
 
 // send numbers an event and queues it for those who want it. All supervisors of
 // a tree come here under the tree's lock, so that everybody sees one order.
-func (l *life) send(e *Event) {
+func (l *life) send(e *Event, c *machine.Child) {
 	l.tree.mu.Lock()
 	defer l.tree.mu.Unlock()
 	l.tree.seq++
@@ -175,17 +217,11 @@ func (l *life) send(e *Event) {
 		e.Time = l.tree.told
 	}
 	l.tree.told = e.Time
-	if l.log.kinds()&e.Kind.set() != 0 {
+	if l.log.wants(e) && !l.hold(e, c) {
 		l.log.queue.put(e)
 	}
 	for up := l; ; up = up.parent.life {
-		if subs := up.sup.subs.Load(); subs != nil {
-			for _, s := range *subs {
-				if s.kinds&e.Kind.set() != 0 && s.covers(up.path, e.Path) {
-					s.put(e)
-				}
-			}
-		}
+		up.sup.subs.put(e, up.path)
 		if up.parent == nil {
 			return
 		}

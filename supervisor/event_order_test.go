@@ -126,7 +126,7 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 		r := record(t, sup)
 		require.NoError(t, sup.Start(t.Context()))
 		synctest.Wait() // it has said all
-		require.NoError(t, sup.RemoveChild(t.Context(), "talks"))
+		require.Equal(t, []string{"/root/talks: boom"}, unclean(t, sup.RemoveChild(t.Context(), "talks")))
 		time.Sleep(1500 * time.Millisecond)
 		require.Error(t, sup.StopChild(t.Context(), "stuck"))
 		deaf.Release()

@@ -188,7 +188,8 @@ func ExampleSpec_passPanics() {
 // A line for each event: failures loud, the rest at debug level.
 func ExampleSpec_logger() {
 	noTime := func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
+		switch a.Key {
+		case slog.TimeKey, "took", "down":
 			return slog.Attr{}
 		}
 		return a
@@ -201,9 +202,13 @@ func ExampleSpec_logger() {
 	})
 	_ = root.Serve(context.Background())
 	// Output:
-	// level=ERROR msg="coppice: failed" path=/shop/feed err="unexpected EOF"
-	// level=ERROR msg="coppice: failed" path=/shop/feed restarts=1 err="unexpected EOF"
+	// level=INFO msg="coppice: up" path=/shop children=1
+	// level=ERROR msg="coppice: failed" path=/shop/feed err="unexpected EOF" next="restart 1 in 1ms"
+	// level=INFO msg="coppice: ready" path=/shop/feed restarts=1
+	// level=ERROR msg="coppice: failed" path=/shop/feed restarts=1 err="unexpected EOF" next="the supervisor gives up"
 	// level=ERROR msg="coppice: gave-up" path=/shop restarts=1 err="/shop: gave up: backoff gave up: /shop/feed: unexpected EOF"
+	// level=INFO msg="coppice: stopping" path=/shop
+	// level=INFO msg="coppice: stopped" path=/shop
 }
 
 // What is to be done around each run of the subtree, in one place: here a line

@@ -65,23 +65,23 @@ func (l *life) isGone(name string, wake chan<- struct{}) bool {
 	if c != nil {
 		c.Watched = true
 	}
-	l.watch.add(name, wake)
+	l.fates.add(name, wake)
 	return false
 }
 
 func (l *life) forget(name string, wake chan<- struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watch.remove(name, wake)
+	l.fates.remove(name, wake)
 }
 
-// A watch is who wants to know when a child, by its name, may be gone for good. Each is
+// A fateWatch is who wants to know when a child, by its name, may be gone for good. Each is
 // woken once, and looks again. Under the lock of life.
-type watch map[string]map[chan<- struct{}]struct{}
+type fateWatch map[string]map[chan<- struct{}]struct{}
 
-func (w *watch) add(name string, wake chan<- struct{}) {
+func (w *fateWatch) add(name string, wake chan<- struct{}) {
 	if *w == nil {
-		*w = watch{}
+		*w = fateWatch{}
 	}
 	if (*w)[name] == nil {
 		(*w)[name] = map[chan<- struct{}]struct{}{}
@@ -89,7 +89,7 @@ func (w *watch) add(name string, wake chan<- struct{}) {
 	(*w)[name][wake] = struct{}{}
 }
 
-func (w watch) remove(name string, wake chan<- struct{}) {
+func (w fateWatch) remove(name string, wake chan<- struct{}) {
 	if delete(w[name], wake); len(w[name]) == 0 {
 		delete(w, name)
 	}
@@ -98,7 +98,7 @@ func (w watch) remove(name string, wake chan<- struct{}) {
 // wake is not inlined, nor is wakeAll, for perform to have a small frame: see Ready.
 //
 //go:noinline
-func (w watch) wake(name string) {
+func (w fateWatch) wake(name string) {
 	for wake := range w[name] {
 		select {
 		case wake <- struct{}{}:
@@ -109,7 +109,7 @@ func (w watch) wake(name string) {
 }
 
 //go:noinline
-func (w watch) wakeAll() {
+func (w fateWatch) wakeAll() {
 	for name := range w {
 		w.wake(name)
 	}

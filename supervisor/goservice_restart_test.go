@@ -93,8 +93,8 @@ var goRestart = map[string]func(t *testing.T){
 	"Run, slow to halt": func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{{Name: "s", Run: deaf.Run, StopTimeout: time.Second}}})
-		err := sup.RestartChild(t.Context(), "s")
-		require.NoError(t, err, "a new run is up")
+		require.Equal(t, []string{"/root/s 1s"}, left(t, sup.RestartChild(t.Context(), "s")))
+		require.Equal(t, child.Running, state(t, sup, "s"), "a new run is up")
 		require.Equal(t, 1, lookup(t, sup, "s").Abandoned)
 		deaf.Release()
 	},

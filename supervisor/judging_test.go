@@ -133,7 +133,7 @@ func TestGraceAskedForWhileTheEndOfAStopIsJudgedEnds(t *testing.T) {
 			return asksFirst{errBoom, func() { grace = ctx.Grace() }}
 		}}}})
 		began := time.Now()
-		require.NoError(t, sup.Stop(t.Context()))
+		require.Len(t, unclean(t, sup.Stop(t.Context())), 1)
 		require.Zero(t, time.Since(began))
 		synctest.Wait()
 		require.ErrorIs(t, grace.Err(), context.Canceled)

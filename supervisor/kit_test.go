@@ -139,3 +139,16 @@ func newRoot(spec supervisor.Spec) *supervisor.Supervisor {
 func slow(up, down time.Duration) func(child.Context) error {
 	return (&supervisortest.Child{ReadyAfter: up, StopAfter: down}).Run
 }
+
+// unclean returns path and error of the runs of a StopError that returned an error while
+// they were being stopped; no run was abandoned.
+func unclean(t *testing.T, err error) (all []string) {
+	t.Helper()
+	var stop *supervisor.StopError
+	require.ErrorAs(t, err, &stop)
+	require.Empty(t, stop.Left)
+	for _, end := range stop.Unclean {
+		all = append(all, end.Error())
+	}
+	return all
+}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type life struct {
 	ordered    bool     // children start and stop one after another; Upgrade cannot change that
 	around     []around // the outermost last
 	log        *logger
+	labels     context.Context // the pprof labels of base, and nothing else
 
 	up    chan struct{}        // closed when the declared children are up
 	over  chan struct{}        // closed when nothing runs
@@ -41,24 +43,30 @@ type life struct {
 	ends  atomic.Pointer[run]  // posted, the last in front: see postEnd
 	spare atomic.Pointer[call] // to be used again; nil: there is none
 
-	mu      sync.Mutex
-	m       *machine.Machine
-	closing error  // the cause given to close
-	fetched *run   // from ends, and still to be brought, the first in front
-	dump    []byte // the stacks of all goroutines, while a step may abandon some
-	timers  deadlines
-	told    struct { // of the latest event that was published
+	mu       sync.Mutex
+	m        *machine.Machine
+	spec     *Spec         // what it was begun with, or what Upgrade put in its place
+	closing  error         // the cause given to close
+	unclean  []*ChildError // runs that returned an error as this life ended
+	stopping time.Duration // when the end began
+	fetched  *run          // from ends, and still to be brought, the first in front
+	dump     *dump         // the stacks of all goroutines, while a step may abandon some
+	halted   bool          // there was no time left
+	timers   deadlines
+	asked    kinds // what somebody wants to know of, in this visit to the machine
+	failing  failing
+	told     struct { // of the latest event that was published
 		path string
 		at   time.Time // zero: of none in this visit to the machine
 	}
-	budget [2]*time.Timer // for the whole stop: to hasten, to halt
-	watch  watch
+	budget budget // for the whole stop
+	fates  fateWatch
 }
 
-func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
-	spec := s.spec()
+func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life {
 	l := &life{
 		sup:        s,
+		spec:       spec,
 		parent:     parent,
 		path:       "/" + spec.name(),
 		base:       context.WithoutCancel(ctx),
@@ -69,12 +77,13 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 		over:       make(chan struct{}),
 		m:          machine.New(spec.config()),
 	}
+	l.labels = onlyLabels(ctx)
 	if spec.Around != nil {
 		l.around = []around{spec.Around}
 	}
 	if parent == nil {
 		l.tree = &l.own
-		l.log = newLogger(spec.Logger)
+		l.log = s.logger(spec.Logger)
 		return l
 	}
 	above := parent.life
@@ -83,9 +92,23 @@ func newLife(s *Supervisor, ctx context.Context, parent *run) *life {
 	l.around = append(l.around, above.around...)
 	l.log = above.log
 	if spec.Logger != nil {
-		l.log = newLogger(spec.Logger)
+		l.log = s.logger(spec.Logger)
 	}
 	return l
+}
+
+// onlyLabels returns a context with the pprof labels of ctx and nothing else, in which
+// they are found at once.
+func onlyLabels(ctx context.Context) context.Context {
+	var labels []string
+	pprof.ForLabels(ctx, func(key, value string) bool {
+		labels = append(labels, key, value)
+		return true
+	})
+	if labels == nil {
+		return context.Background()
+	}
+	return pprof.WithLabels(context.Background(), pprof.Labels(labels...))
 }
 
 // now is the machine's clock. It is read under the lock, so that the machine
@@ -100,7 +123,8 @@ func (l *life) enter() (now time.Duration) {
 
 // entered is enter for who has the lock already.
 func (l *life) entered() (now time.Duration) {
-	l.m.Wanted = machine.Notes(l.wanted())
+	l.asked = l.wanted()
+	l.m.Wanted = machine.Notes(l.asked | l.failing.wanted())
 	l.told.at = time.Time{}
 	return l.now()
 }
@@ -190,10 +214,18 @@ func (l *life) leave() { l.leaveFor(nil) }
 func (l *life) leaveFor(ended *run) (next *run) {
 	s := step{self: ended}
 	l.perform(&s)
-	l.dump = nil
-	l.mu.Unlock()
+	l.unlock()
 	l.settle(&s)
 	return s.next
+}
+
+// unlock ends a visit to the machine. It lets go of the stacks, unless more are to be
+// abandoned at the next visit.
+func (l *life) unlock() {
+	if !l.m.Halting() {
+		l.dump = nil
+	}
+	l.mu.Unlock()
 }
 
 // perform does, under the lock and in order, what neither blocks nor runs user
@@ -228,20 +260,27 @@ func (l *life) perform(s *step) {
 			s.note(haltNested, runOfChild(a.Child))
 		case machine.GoOn:
 			s.note(goOn, nil)
+		case machine.Report:
+			l.report(runOfChild(a.Child), a.Err)
+		case machine.Inform:
+			a.Waiter.Who.(*call).hears(&runOfChild(a.Child).has().wrong, a.Start)
 		case machine.Answer:
 			l.answer(a)
 		case machine.Tell:
 			l.tell(a)
 		case machine.IsUp:
 			close(l.up)
+			l.logPhase(phaseUp)
 		case machine.IsClosing:
+			l.stopping = l.m.Now()
 			l.limitStop()
-			l.watch.wakeAll()
+			l.logPhase(phaseStopping)
+			l.fates.wakeAll()
 		case machine.IsOver:
 			l.end()
-			l.watch.wakeAll()
+			l.fates.wakeAll()
 		case machine.Rested:
-			l.watch.wake(a.Child.Name())
+			l.fates.wake(a.Child.Name())
 		}
 	}
 }
@@ -272,7 +311,7 @@ func (l *life) settle(s *step) {
 			now := l.enter()
 			l.m.Timer(t.run.child, t.run.number(), machine.RetryTimer, now)
 			l.perform(s)
-			l.mu.Unlock()
+			l.unlock()
 		case goOn:
 			if s.noted(i+1).what == nothing { // as it mostly is
 				s.reset()
@@ -280,7 +319,7 @@ func (l *life) settle(s *step) {
 			}
 			l.m.More(l.enter())
 			l.perform(s)
-			l.mu.Unlock()
+			l.unlock()
 		}
 	}
 }
@@ -314,8 +353,8 @@ func (l *life) cause(why machine.Why) error {
 // boot starts the declared children.
 func (l *life) boot() {
 	l.do(func(now time.Duration) {
-		l.m.Boot(l.sup.spec().Children, now)
-		l.watch.wakeAll() // who had to wait to see which children there are
+		l.m.Boot(l.spec.Children, now)
+		l.fates.wakeAll() // who had to wait to see which children there are
 	})
 }
 
@@ -327,11 +366,21 @@ func (l *life) hasten(cause error) { l.stopBy(cause, func(now time.Duration) { l
 
 // halt abandons all that are left.
 func (l *life) halt(cause error) {
-	dump := l.beforeAbandoning()
+	stacks := l.beforeAbandoning(lateFor(time.Now(), l.stopsSince()))
 	l.stopBy(cause, func(now time.Duration) {
-		l.dump = dump
+		l.dump, l.halted = stacks, true
 		l.m.Halt(now)
 	})
+}
+
+// stopsSince returns how long the stop has taken so far.
+func (l *life) stopsSince() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.m.Phase() < machine.Closing {
+		return 0
+	}
+	return l.now() - l.m.Since()
 }
 
 func (l *life) stopBy(cause error, event func(time.Duration)) {
@@ -343,32 +392,16 @@ func (l *life) stopBy(cause error, event func(time.Duration)) {
 	})
 }
 
-// limitStop sets the timers for the whole stop.
-func (l *life) limitStop() {
-	limit := l.sup.spec().StopTimeout
-	if limit == 0 || limit == child.Forever {
-		return
-	}
-	l.budget[0] = time.AfterFunc(mostOf(limit), func() { l.hasten(nil) })
-	l.budget[1] = time.AfterFunc(limit, func() { l.halt(nil) })
-}
-
-// mostOf is nine tenths of a timeout: the rest is for closing by force.
-func mostOf(d time.Duration) time.Duration { return d - d/10 }
-
 // end closes the life. It is called once, under the lock, when nothing runs.
 func (l *life) end() {
-	for _, timer := range l.budget {
-		if timer != nil {
-			timer.Stop()
-		}
-	}
+	l.budget.end()
 	l.timers.end()
-	left := l.stopErr()
-	if stop, ok := left.(*StopError); ok {
-		stop.auto = l.m.End().Kind == machine.EndAuto
+	if l.parent == nil {
+		l.tree.dumps.end()
 	}
-	l.err = and(l.reason(), left)
+	l.err = and(l.reason(), l.stopErr())
+	l.logAllHeld()
+	l.logPhase(phaseStopped)
 	close(l.over)
 }
 
@@ -422,9 +455,9 @@ func (l *life) link(r *run, nested *life) error {
 		err = &ChildError{Path: nested.path, Err: errTwoInside}
 	default:
 		f := r.get()
-		f.nested, f.super = nested, nested.sup
+		f.nested, f.super, f.stopped = nested, nested.sup, nil
 		l.m.Linked(r.child, r.number(), now)
-		l.watch.wake(r.spec.Name) // what they wait for may be below it again
+		l.fates.wake(r.spec.Name) // what they wait for may be below it again
 	}
 	stopped := r.cause
 	l.leave()
@@ -440,7 +473,11 @@ var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("t
 // unlink ends what link began.
 func (l *life) unlink(r *run) {
 	now := l.enter()
-	r.get().nested = nil
+	f := r.get()
+	if r.cause != nil || l.m.Phase() >= machine.Closing { // else its end has nothing to do with a stop of r
+		f.stopped = f.nested
+	}
+	f.nested = nil
 	l.m.Unlinked(r.child, r.number(), now)
 	if r.cause != nil { // what is left of the run has its stop timeout for itself
 		r.stopped = now

@@ -14,37 +14,51 @@ import (
 // that a handler that blocks holds up nobody; but Serve and Stop wait for it for
 // a moment, so that the last lines are not lost with the process.
 type logger struct {
-	to    *slog.Logger
-	queue subscription
-	want  atomic.Uint32 // the kinds whose level is enabled
+	to      *slog.Logger
+	queue   subscription
+	enabled atomic.Uint32 // a bit for each of levels
 }
 
-// flushWait is how long the end of a tree waits for its log.
+// levels are those at which something is written.
+var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+
+// flushWait is how long the end of a tree waits for its log and its subscribers.
 const flushWait = time.Second
 
-func newLogger(to *slog.Logger) *logger {
+// logger returns the logger that writes to a slog.Logger. It is the same over all starts
+// of the supervisor: a handler that hangs must not keep a goroutine and a queue for each.
+func (s *Supervisor) logger(to *slog.Logger) *logger {
 	if to == nil {
 		to = slog.Default()
 	}
-	l := &logger{to: to}
-	l.queue.f, l.queue.kinds = l.write, allKinds
+	l := s.log.Load()
+	if l == nil || l.to != to {
+		l = newLogger(to)
+		s.log.Store(l)
+	}
 	l.look()
+	return l
+}
+
+func newLogger(to *slog.Logger) *logger {
+	l := &logger{to: to}
+	l.queue.f, l.queue.kinds, l.queue.awaited = l.write, allKinds, true
 	return l
 }
 
 // look asks which levels are enabled. That is user code, so it is not done for
 // each event but at the start, and whenever something is written.
 func (l *logger) look() {
-	var want kinds
-	for _, level := range [...]slog.Level{slog.LevelDebug, slog.LevelWarn, slog.LevelError} {
-		if l.enabled(level) {
-			want |= ofSeverity[level]
+	var enabled uint32
+	for i, level := range levels {
+		if l.isEnabled(level) {
+			enabled |= 1 << i
 		}
 	}
-	l.want.Store(uint32(want))
+	l.enabled.Store(enabled)
 }
 
-func (l *logger) enabled(level slog.Level) (yes bool) {
+func (l *logger) isEnabled(level slog.Level) (yes bool) {
 	defer func() {
 		if recover() != nil {
 			yes = true // writing will show what is broken
@@ -53,73 +67,125 @@ func (l *logger) enabled(level slog.Level) (yes bool) {
 	return l.to.Enabled(context.Background(), level)
 }
 
-func (l *logger) kinds() kinds { return kinds(l.want.Load()) }
+// kinds returns those of which some event may be written.
+func (l *logger) kinds() (want kinds) {
+	enabled := l.enabled.Load()
+	for i, of := range kindsOfLevel {
+		if enabled&(1<<i) != 0 {
+			want |= of
+		}
+	}
+	return want
+}
+
+// wants reports whether the event is loud enough to be written.
+func (l *logger) wants(e *Event) bool {
+	return l.writes(e.level())
+}
+
+// writes reports whether lines of that level are written.
+func (l *logger) writes(level slog.Level) bool {
+	return l.enabled.Load()&(1<<slices.Index(levels[:], level)) != 0
+}
 
 func (l *logger) write(e Event) {
-	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.String(), e.attrs()[1:]...)
+	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.name(), e.attrs()[1:]...)
 	l.look()
 }
 
-// flush waits until what has been queued, also by nested supervisors that have
-// a log of their own, is written, or for flushWait.
+// flush waits until the log and the subscribers have been given the last events, those
+// of nested supervisors too, or for flushWait. Called from inside one of them it does
+// not wait.
 func (l *life) flush() {
+	waiting := l.sup.subs.busy()
+	if l.log.queue.waits() {
+		waiting = append(waiting, &l.log.queue)
+	}
 	l.tree.mu.Lock()
-	logs := slices.Clone(l.tree.logs)
+	for sub := range l.tree.busy {
+		waiting = append(waiting, sub)
+	}
 	l.tree.mu.Unlock()
-	if len(logs) == 0 && !l.log.queue.waits() {
+	if len(waiting) == 0 || delivering() {
 		return
 	}
-	logs = append(logs, l.log)
 	timer := time.NewTimer(flushWait)
 	defer timer.Stop()
-	for _, log := range logs {
+	for _, sub := range waiting {
 		select {
-		case <-log.queue.drained():
+		case <-sub.drained():
 		case <-timer.C:
 			return
 		}
 	}
 }
 
-// outlive notes the log of a nested supervisor that has ended, for the end of
-// the tree to wait for. It lets go of those that have nothing more to write.
-func (t *tree) outlive(log *logger) {
+// outlive notes the log and the subscribers of a nested supervisor that has ended, for
+// the end of the tree to wait for. It lets go of those that have nothing more to deliver.
+func (t *tree) outlive(l *life) {
+	waiting := l.sup.subs.busy()
+	if l.log.queue.waits() {
+		waiting = append(waiting, &l.log.queue)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.logs = slices.DeleteFunc(t.logs, func(l *logger) bool { return l == log || !l.queue.waits() })
-	if log.queue.waits() {
-		t.logs = append(t.logs, log)
+	for sub := range t.busy {
+		if !sub.waits() {
+			delete(t.busy, sub)
+		}
+	}
+	for _, sub := range waiting {
+		if t.busy == nil {
+			t.busy = make(map[*subscription]bool)
+		}
+		t.busy[sub] = true
 	}
 }
 
-// level is how loud an event is in the log.
+// level is how loud an event is in the log. At the level of info stands the whole story:
+// what failed and what followed, and the start and the stop of the tree.
 func (e *Event) level() slog.Level {
 	switch e.Kind {
-	case EventCompleted:
-		// A child that keeps ending well and being restarted, by all signs, is a
-		// Permanent one that should not be.
-		if e.Restarts > 0 && e.permanent {
-			return slog.LevelWarn
+	case EventReady:
+		if e.again {
+			return slog.LevelInfo
 		}
-		return slog.LevelDebug
+	case phaseUp, phaseStopping, phaseStopped:
+		if e.again { // of a nested supervisor
+			return slog.LevelDebug
+		}
+		return slog.LevelInfo
+	case EventCompleted:
+		// A child that keeps ending well and being restarted is by all signs a
+		// Permanent one that should not be.
+		if !e.again {
+			return slog.LevelDebug
+		}
+	case EventUnready:
+		if e.again {
+			return slog.LevelDebug
+		}
 	case EventAbandoned, EventLateExit:
 		if e.atOnce { // as it was meant to be
 			return slog.LevelDebug
 		}
 	case EventStopped:
-		if e.Err == machine.ErrLeftStopped || len(e.Stack) > 0 { // a panic in its cleaning up
-			return slog.LevelWarn
+		if e.clean && e.Err != machine.ErrLeftStopped {
+			return slog.LevelDebug
 		}
-		return slog.LevelDebug
 	}
 	return e.Kind.mostSevere()
 }
 
-// ofSeverity are the kinds whose events may have a level, and no higher one.
-var ofSeverity = func() map[slog.Level]kinds {
-	of := make(map[slog.Level]kinds)
+// kindsOfLevel are the kinds whose events may have one of levels, and no higher one. An
+// EventReady is built for the log only if there is more to say than that: see failing.
+var kindsOfLevel = func() (of [len(levels)]kinds) {
 	for kind := EventKind(1); kind.valid(); kind++ {
-		of[kind.mostSevere()] |= kind.set()
+		for i, level := range levels {
+			if kind.mostSevere() == level {
+				of[i] |= kind.set()
+			}
+		}
 	}
 	return of
 }()

@@ -73,7 +73,7 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 			{Name: "stuck", Run: deaf.Run, StopTimeout: time.Second},
 		}})
 		synctest.Wait() // it has said all
-		require.NoError(t, sup.RemoveChild(t.Context(), "talks"))
+		require.Len(t, unclean(t, sup.RemoveChild(t.Context(), "talks")), 1)
 		time.Sleep(1500 * time.Millisecond)
 		require.Error(t, sup.StopChild(t.Context(), "stuck"))
 		deaf.Release()
@@ -81,32 +81,34 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 		gives.end(errBoom)
 		require.Equal(t, []string{
 			`level=DEBUG msg="coppice: starting" path=/root/slow`,
-			`level=WARN msg="coppice: slow-start" path=/root/slow`,
+			`level=WARN msg="coppice: slow-start" path=/root/slow err="ctx.Ready was not called within 10s: call it when set-up is done"`,
 			`level=DEBUG msg="coppice: ready" path=/root/slow`,
 			`level=DEBUG msg="coppice: starting" path=/root/fails`,
 			`level=DEBUG msg="coppice: ready" path=/root/fails`,
 			`level=DEBUG msg="coppice: starting" path=/root/doomed`,
 			`level=DEBUG msg="coppice: starting" path=/root/doomed/x`,
 			`level=DEBUG msg="coppice: ready" path=/root/doomed/x`,
+			`level=DEBUG msg="coppice: up" path=/root/doomed children=1`,
 			`level=DEBUG msg="coppice: ready" path=/root/doomed`,
 			`level=DEBUG msg="coppice: starting" path=/root/task`,
-		}, log.lines()[:10])
+		}, log.lines()[:11])
 		for _, want := range []string{
 			`level=DEBUG msg="coppice: completed" path=/root/task err=done`,
 			`level=WARN msg="coppice: error" path=/root/talks err="two\nlines"`,
 			`level=WARN msg="coppice: unready" path=/root/talks err=boom`,
 			`level=DEBUG msg="coppice: stopping" path=/root/talks err=removed`,
-			`level=DEBUG msg="coppice: stopped" path=/root/talks err=boom`,
+			`level=WARN msg="coppice: stopped" path=/root/talks err=boom`,
+			`level=INFO msg="coppice: up" path=/root children=7 took=15s`,
 			`level=DEBUG msg="coppice: removed" path=/root/talks`,
 			`level=ERROR msg="coppice: hung" path=/root/hangs stack=...`,
-			`level=ERROR msg="coppice: failed" path=/root/hangs err="no heartbeat"`,
+			`level=ERROR msg="coppice: failed" path=/root/hangs err="no heartbeat" next="restart 1 in 1h0m0s"`,
 			`level=DEBUG msg="coppice: restarting" path=/root/hangs err="no heartbeat" delay=1h0m0s`,
 			`level=ERROR msg="coppice: abandoned" path=/root/stuck stack=...`,
 			`level=WARN msg="coppice: late-exit" path=/root/stuck`,
-			`level=ERROR msg="coppice: failed" path=/root/fails err=boom`,
-			`level=ERROR msg="coppice: failed" path=/root/doomed/x err=boom`,
+			`level=ERROR msg="coppice: failed" path=/root/fails err=boom next="restart 1 in 1h0m0s"`,
+			`level=ERROR msg="coppice: failed" path=/root/doomed/x err=boom next="the supervisor gives up"`,
 			`level=ERROR msg="coppice: gave-up" path=/root/doomed err="/root/doomed: gave up: more than 0 restarts in 1s: /root/doomed/x: boom"`,
-			`level=ERROR msg="coppice: failed" path=/root/doomed err="/root/doomed: gave up: more than 0 restarts in 1s: /root/doomed/x: boom"`,
+			`level=ERROR msg="coppice: failed" path=/root/doomed err="/root/doomed: gave up: more than 0 restarts in 1s: /root/doomed/x: boom" next="not restarted"`,
 		} {
 			require.Contains(t, log.lines(), want)
 		}
@@ -119,9 +121,9 @@ func TestAPermanentChildThatKeepsReturningNilEarnsAWarning(t *testing.T) {
 		p := newPuppet()
 		start(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{{Name: "a", Run: p.Run}}})
 		p.end(nil)
-		require.Empty(t, log.lines(), "once may happen")
+		require.Len(t, log.lines(), 1, "once may happen")
 		p.end(nil)
-		require.Equal(t, []string{`level=WARN msg="coppice: completed" path=/root/a restarts=1`}, log.lines())
+		require.Equal(t, `level=WARN msg="coppice: completed" path=/root/a restarts=1 next="restart 2 at once"`, log.lines()[1])
 	})
 }
 
@@ -133,7 +135,7 @@ func TestAnAbandonedRunThatWasNotToBeWaitedForIsNoTrouble(t *testing.T) {
 		}})
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
 		deaf.Release()
-		require.Empty(t, log.lines())
+		require.Equal(t, []string{`level=INFO msg="coppice: up" path=/root children=1`}, log.lines())
 	})
 }
 
@@ -152,13 +154,17 @@ func TestLoggerNilIsTheParentsAndOwnOneTakesTheSubtree(t *testing.T) {
 			`level=DEBUG msg="coppice: starting" path=/root/inherits`,
 			`level=DEBUG msg="coppice: starting" path=/root/inherits/x`,
 			`level=DEBUG msg="coppice: ready" path=/root/inherits/x`,
+			`level=DEBUG msg="coppice: up" path=/root/inherits children=1`,
 			`level=DEBUG msg="coppice: ready" path=/root/inherits`,
+			`level=INFO msg="coppice: up" path=/root children=2`,
 		}, rootLog.lines())
 		require.Equal(t, []string{
 			`level=DEBUG msg="coppice: starting" path=/root/own/below`,
 			`level=DEBUG msg="coppice: starting" path=/root/own/below/leaf`,
 			`level=DEBUG msg="coppice: ready" path=/root/own/below/leaf`,
+			`level=DEBUG msg="coppice: up" path=/root/own/below children=1`,
 			`level=DEBUG msg="coppice: ready" path=/root/own/below`,
+			`level=DEBUG msg="coppice: up" path=/root/own children=1`,
 		}, ownLog.lines())
 	})
 }
@@ -172,7 +178,13 @@ func TestLoggerNilAtTheRootIsTheDefault(t *testing.T) {
 		require.NoError(t, sup.Start(t.Context()))
 		p.end(errBoom)
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Equal(t, []string{`level=ERROR msg="coppice: failed" path=/root/a err=boom`}, log.lines())
+		require.Equal(t, []string{
+			`level=INFO msg="coppice: up" path=/root children=1`,
+			`level=ERROR msg="coppice: failed" path=/root/a err=boom next="restart 1 at once"`,
+			`level=INFO msg="coppice: ready" path=/root/a restarts=1`,
+			`level=INFO msg="coppice: stopping" path=/root err=stopped`,
+			`level=INFO msg="coppice: stopped" path=/root`,
+		}, log.lines())
 	})
 }
 
@@ -225,7 +237,7 @@ func TestALogHandlerThatBlocksHoldsUpOnlyTheLastReturnAndThatNotForEver(t *testi
 		require.LessOrEqual(t, time.Since(began), time.Second)
 		close(h.release)
 		synctest.Wait()
-		require.Len(t, h.got, 24, "nothing was lost")
+		require.Len(t, h.got, 24+2*3+3, "nothing was lost") // two lives of in, one of the root
 	})
 }
 
@@ -272,18 +284,18 @@ func TestTheLastLinesAreWrittenWhenServeReturns(t *testing.T) {
 			require.NoError(t, <-served)
 		}
 		lines := strings.Split(rootLog.String(), "\n") // at once, before anything else can be written
-		require.Equal(t, `level=DEBUG msg="coppice: stopped" path=/root/own`, lines[len(lines)-2])
-		require.Len(t, lines, 2*4+1)
+		require.Equal(t, `level=INFO msg="coppice: stopped" path=/root`, lines[len(lines)-2])
+		require.Len(t, lines, 2*(4+3)+1)
 		lines = strings.Split(ownLog.String(), "\n")
-		require.Equal(t, `level=DEBUG msg="coppice: stopped" path=/root/own/x`, lines[len(lines)-2])
-		require.Len(t, lines, 2*12+1)
+		require.Equal(t, `level=DEBUG msg="coppice: stopped" path=/root/own`, lines[len(lines)-2])
+		require.Len(t, lines, 2*(12+3)+1)
 	})
 }
 
 func TestAPanicWhileStoppingEarnsAWarning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log := newDiary(slog.LevelInfo)
-		sup := start(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{
+		sup := startLoosely(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{
 			{Name: "a", Run: func(ctx child.Context) error {
 				_ = ctx.Ready()
 				<-ctx.Done()
@@ -295,7 +307,7 @@ func TestAPanicWhileStoppingEarnsAWarning(t *testing.T) {
 				return ctx.Err()
 			}},
 		}})
-		require.NoError(t, sup.Stop(t.Context()))
-		require.Equal(t, []string{`level=WARN msg="coppice: stopped" path=/root/a err="panic: in its cleaning up" stack=...`}, log.lines())
+		require.Equal(t, []string{"/root/a: panic: in its cleaning up"}, unclean(t, sup.Stop(t.Context())))
+		require.Contains(t, log.lines(), `level=WARN msg="coppice: stopped" path=/root/a err="panic: in its cleaning up" stack=...`)
 	})
 }

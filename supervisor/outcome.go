@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"context"
+	"io/fs"
 	"slices"
 
 	"github.com/coppice-go/coppice/child"
@@ -87,4 +89,61 @@ func walk(err error, look func(error) (found bool)) {
 		return false
 	}
 	visit(err)
+}
+
+// harmless reports whether an error that a run returned while it was being stopped need
+// not be reported: every leaf of it says no more than that somebody stopped. cause is
+// why the run was stopped, or nil. A *StopError reports its runs itself. A panic or a
+// Goexit is never harmless, whatever was panicked with.
+func harmless(err, cause error) bool {
+	left := mostLooked
+	return harmlessTree(err, cause, &left)
+}
+
+func harmlessTree(err, cause error, left *int) bool {
+	if *left--; *left < 0 {
+		return false
+	}
+	if cause != nil && err == cause {
+		return true
+	}
+	switch e := err.(type) {
+	case *child.PanicError:
+		return false
+	case *StopError:
+		return true
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return harmlessTree(inner, cause, left)
+		}
+	case interface{ Unwrap() []error }:
+		inner := e.Unwrap()
+		for _, err := range inner {
+			if err != nil && !harmlessTree(err, cause, left) {
+				return false
+			}
+		}
+		if len(inner) > 0 {
+			return true
+		}
+	}
+	for _, known := range harmlessLeaves {
+		if err == known {
+			return true
+		}
+	}
+	return closedText(err)
+}
+
+var harmlessLeaves = [...]error{context.Canceled, child.ErrDone, child.ErrShutdown, child.ErrIgnore, fs.ErrClosed}
+
+// closedText reports whether err is net.ErrClosed or http.ErrServerClosed, by its text:
+// a program that uses neither package should not link them.
+func closedText(err error) (is bool) {
+	defer func() { _ = recover() }() // an Error method that panics says something else
+	switch err.Error() {
+	case "use of closed network connection", "http: Server closed":
+		return true
+	}
+	return false
 }

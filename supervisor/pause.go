@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"runtime/pprof"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -24,7 +25,7 @@ func (l *life) askFor(c *machine.Child, reset bool) {
 	if f.pause == nil {
 		f.pause = &pause{make: c.Spec.Backoff}
 		if f.pause.make == nil {
-			f.pause.make = l.sup.spec().Backoff
+			f.pause.make = l.spec.Backoff
 		}
 	}
 	go l.ask(c, f.pause, reset)
@@ -32,15 +33,17 @@ func (l *life) askFor(c *machine.Child, reset bool) {
 
 // ask brings the machine the next delay of a child.
 func (l *life) ask(c *machine.Child, p *pause, reset bool) {
+	pprof.SetGoroutineLabels(l.labels)
 	delay := time.Duration(-1) // what stands if the policy panics or calls Goexit
 	defer func() {
 		if v := recover(); v != nil {
 			panicked := &verdict.Because{Kind: errPolicy, Reason: child.Recovered(v)}
 			l.mu.Lock()
-			l.publish(EventError, runOfChild(c), panicked)
+			l.publish(&Event{Kind: EventError, Err: panicked}, runOfChild(c))
 			l.mu.Unlock()
 		}
 		l.do(func(now time.Duration) { l.m.Delay(c, delay, now) })
+		l.logHeld(c)
 	}()
 	delay = p.next(reset)
 }

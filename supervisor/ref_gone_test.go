@@ -284,6 +284,7 @@ func TestRefOfAChildOfANestedSupervisor(t *testing.T) {
 						synctest.Wait()
 						require.Equal(t, "waits", stopping(), "it may be restarted")
 						time.Sleep(time.Second)
+						synctest.Wait()
 					}
 					if c.do != nil {
 						c.do(t, root, jobs)

@@ -17,6 +17,8 @@ type call struct {
 	machine.Waiter
 	done  chan struct{} // has room for one: the answer is there
 	err   error         // the answer
+	wrong StopError     // what went wrong with a stop that it waited for
+	start bool          // it waits for a start
 	to    *life
 	name  string
 	child *machine.Child // of StartChild: what was added; nil: it was refused
@@ -37,7 +39,7 @@ func newCall(to *life, name string) *call {
 // free takes back a call that was answered with nil, and that nobody looks at
 // again.
 func (c *call) free() {
-	c.name, c.err, c.child = "", nil, nil
+	c.name, c.err, c.child, c.wrong, c.start = "", nil, nil, StopError{}, false
 	c.to.spare.Store(c)
 }
 
@@ -47,55 +49,52 @@ func (c *call) answer(err error) {
 }
 
 // wait returns the answer, or the cause of ctx if that ends first, with the path
-// of the child in front.
+// of the child in front, and what went wrong with a stop.
 func (c *call) wait(ctx context.Context) error {
-	if err := c.await(ctx); err != nil {
-		return wrap(c.to.path+"/"+c.name, err)
+	if !c.answered(ctx) {
+		cause := context.Cause(ctx)
+		if c.start {
+			if waiting := c.to.startingBelow(c.name); len(waiting) > 0 {
+				cause = &lateStart{cause, waiting}
+			}
+		}
+		return wrap(c.to.path+"/"+c.name, cause)
 	}
-	return nil
+	err := c.err
+	if err != nil {
+		err = wrap(c.to.path+"/"+c.name, err)
+	}
+	return and(err, c.wrong.orNil())
 }
 
-func (c *call) await(ctx context.Context) error {
+// answered waits for the answer or the end of ctx, and reports whether it is there.
+func (c *call) answered(ctx context.Context) bool {
 	ended := ctx.Done()
 	if ended == nil {
 		<-c.done
-		return c.err
+		return true
 	}
 	select {
 	case <-c.done:
-		return c.err
+		return true
 	case <-ended:
 	}
 	select { // which of the two is seen first is not left to chance
 	case <-c.done:
-		return c.err
+		return true
 	default:
-		return context.Cause(ctx)
+		return false
 	}
 }
 
-// answer gives a caller what the machine answers. Under the lock.
-func (l *life) answer(a *machine.Action) { a.Waiter.Who.(*call).answer(l.answerOf(a)) }
-
-// answerOf turns what the machine answers into what the caller gets.
-func (l *life) answerOf(a *machine.Action) error {
-	if a.Child == nil {
-		return a.Err
+// answer gives a caller what the machine answers. What went wrong with a stop was noted
+// before. Under the lock.
+func (l *life) answer(a *machine.Action) {
+	err := a.Err
+	if err == machine.ErrAbandoned {
+		err = nil
 	}
-	r := runOfChild(a.Child)
-	switch {
-	case a.Err == machine.ErrAbandoned:
-		if a.Child.Spec.StopTimeout == child.AtOnce {
-			return nil // nobody was to wait
-		}
-		return &StopError{Left: []Straggler{*r.few.straggler}}
-	case a.Err == nil && a.Child.Super:
-		if a.Child.State() == child.Running {
-			return nil
-		}
-		return l.tree.stopErr(l.pathOf(a.Child)) // who was left behind below it
-	}
-	return a.Err
+	a.Waiter.Who.(*call).answer(err)
 }
 
 // wrap puts the path in front of an error that does not have it.
@@ -103,20 +102,22 @@ func wrap(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if stop, ok := err.(*StopError); ok { // not errors.As: err may be a user's
-		return stop
-	}
 	return &ChildError{Path: path, Err: err}
 }
 
 // StartChild adds children and starts them; it returns when all are ready. If
 // one cannot start, or ctx ends, those of this call are removed again and the
-// error is returned: none is left behind. They are started in order behind all
-// others; under an Independent supervisor side by side. They are forgotten when
-// the supervisor ends.
+// error is returned: none stays. They are started in order behind all others; under an
+// Independent supervisor side by side. They are forgotten when the supervisor ends.
+//
+// Children are removed in reverse order, each within its stop timeout, and all at once
+// when ctx has ended; StartChild waits for that, so it may return later than ctx ends,
+// with a child.Forever child as late as that likes.
 //
 // Errors, with the path of the child in front: the faults of the specs, the error
-// of a start, the cause of ctx, ErrNotRunning (also while it stops), ErrDuplicate,
+// of a start, the cause of ctx with the children that were still starting, a *StopError
+// beside them if a run that was taken back was abandoned or returned an error,
+// ErrNotRunning (also while it stops), ErrDuplicate,
 // ErrMaxChildren, ErrSuspended, and child.ErrNotReady if ctx is that of a sibling
 // which is not ready yet itself and would have to wait for itself. While the
 // supervisor starts, new children wait their turn behind the declared ones. No
@@ -161,7 +162,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 		}
 	}
 	if err != nil {
-		return and(err, l.undo(calls))
+		return and(err, l.undo(ctx, calls))
 	}
 	for _, made := range calls {
 		made.free()
@@ -172,46 +173,38 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 // add asks for one child.
 func (l *life) add(spec *child.Spec) *call {
 	made := newCall(l, spec.Name)
+	made.start = true
 	l.do(func(now time.Duration) { made.child, _ = l.m.Add(spec, &made.Waiter, now) })
 	return made
 }
 
 // undo removes children whose start is taken back, the last first, and waits
-// until they are gone, each within its stop timeout. It returns a *StopError of all
-// who were left behind, or nil.
-func (l *life) undo(added []*call) error {
-	var sideBySide []*call
-	var left []Straggler
+// until they are gone, each within its stop timeout; when ctx ends, the rest at once. It
+// returns a *StopError of what went wrong with that, or nil.
+func (l *life) undo(ctx context.Context, added []*call) error {
+	var asked []*call
+	var wrong StopError
+	note := func(c *call) {
+		wrong.Left = append(wrong.Left, c.wrong.Left...)
+		wrong.Unclean = append(wrong.Unclean, c.wrong.Unclean...)
+	}
 	for _, start := range slices.Backward(added) {
 		if start.child == nil {
 			continue // it was refused
 		}
 		made := newCall(l, start.name)
 		l.do(func(now time.Duration) { l.m.Stop(start.child, true, &made.Waiter, now) })
-		if l.ordered {
-			left = append(left, made.left()...)
+		if l.ordered && made.answered(ctx) {
+			note(made)
 		} else {
-			sideBySide = append(sideBySide, made)
+			asked = append(asked, made)
 		}
 	}
-	for _, made := range sideBySide {
-		left = append(left, made.left()...)
+	for _, made := range asked {
+		<-made.done
+		note(made)
 	}
-	if left == nil {
-		return nil
-	}
-	return &StopError{Left: left}
-}
-
-// left waits for the answer to an undo and returns who was left behind. Errors of
-// another kind say that the child is gone already, or that the whole supervisor
-// stops.
-func (c *call) left() []Straggler {
-	<-c.done
-	if stop, ok := c.err.(*StopError); ok {
-		return stop.Left
-	}
-	return nil
+	return wrong.orNil()
 }
 
 // refuseUnready refuses to wait for a start with the context of a run, of any
@@ -248,7 +241,8 @@ func (l *life) refuseUnready(ctx context.Context, name string) error {
 // that ends the wait.
 //
 // Errors, one line for each path: ErrNotFound, ErrNotRunning (also while the
-// supervisor stops), the cause of ctx, a *StopError if a run was left behind.
+// supervisor stops), the cause of ctx, a *StopError if a run was abandoned, or returned
+// an error while it was being stopped.
 func (s *Supervisor) StopChild(ctx context.Context, paths ...string) error {
 	return s.request(ctx, stop, paths)
 }
@@ -266,8 +260,10 @@ func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
 // retried, and the call waits on.
 //
 // Paths, order and ctx are as of StopChild. Errors: the error of a start,
-// ErrNotFound, ErrNotRunning, ErrSuspended, the cause of ctx, and
-// child.ErrNotReady as of StartChild.
+// ErrNotFound, ErrNotRunning, ErrSuspended, the cause of ctx, child.ErrNotReady as of
+// StartChild, and a *StopError if the run before was abandoned; the child was started
+// all the same. An error that the run before returned is logged, and is the child's
+// LastError.
 func (s *Supervisor) RestartChild(ctx context.Context, paths ...string) error {
 	return s.request(ctx, restart, paths)
 }
@@ -291,7 +287,10 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 	}
 	var errs []error
 	note := func(err error) {
-		if err != nil && !(what == remove && errors.Is(err, ErrNotFound)) {
+		if refused, ok := err.(*ChildError); ok && what == remove && refused.Err == ErrNotFound {
+			return // it is gone
+		}
+		if err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -330,6 +329,7 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 // order asks the machine for what the child of that name is to do.
 func (l *life) order(what order, name string) *call {
 	made := newCall(l, name)
+	made.start = what == restart
 	l.do(func(now time.Duration) {
 		switch c := l.m.Child(name); {
 		case c == nil:

@@ -2,7 +2,9 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
@@ -43,25 +45,29 @@ type run struct {
 
 // few is what few runs have.
 type few struct {
-	own        *time.Timer // an alarm
-	pause      *pause      // the child's, handed from run to run; nil until it was asked
-	unready    error
-	unreadyAt  time.Duration // since when unready stands
-	unreadyFor time.Duration // before that
-	grace      context.Context
-	graceEnd   context.CancelCauseFunc
-	graceTimer *time.Timer // ends a grace that was asked for before the stop
-	nested     *life       // the supervisor inside
-	super      *Supervisor // that supervisor, or the one that was inside last, in an earlier run even
-	straggler  *Straggler
+	own          *time.Timer // an alarm
+	watch        *watch
+	pause        *pause // the child's, handed from run to run; nil until it was asked
+	unready      error
+	unreadySince time.Duration
+	unreadyFor   time.Duration // before that
+	grace        context.Context
+	graceEnd     context.CancelCauseFunc
+	graceTimer   *time.Timer // ends a grace that was asked for before the stop
+	nested       *life       // the supervisor inside
+	stopped      *life       // the one that has ended as the run was being stopped
+	super        *Supervisor // that supervisor, or the one that was inside last, in an earlier run even
+	straggler    *Straggler
+	inStop       bool      // it was abandoned as its supervisor ended
+	wrong        StopError // what was wrong with its stop
 }
 
 // none is what most runs have of it. It is never written.
 var none few
 
-// has returns what is there of the few, to read.
+// has returns what is there of the few, to read. A child that has not run yet has no run.
 func (r *run) has() *few {
-	if r.few == nil {
+	if r == nil || r.few == nil {
 		return &none
 	}
 	return r.few
@@ -166,9 +172,10 @@ func (r *run) becomeReady(now time.Duration) error {
 		r.ready = true
 		l.m.Ready(r.child, r.number(), now)
 	case r.has().unready != nil:
-		r.few.unreadyFor = r.timeUnready(now)
-		r.few.unready, r.child.Unready = nil, false
-		l.publish(EventReady, r, nil)
+		f := r.few
+		f.unreadyFor = r.timeUnready(now)
+		f.unready, r.child.Unready = nil, false
+		l.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
 	}
 	return err
 }
@@ -180,12 +187,12 @@ func (r *run) Unready(err error) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.refusal() == nil {
-		f := r.get()
-		if f.unready == nil {
-			f.unreadyAt = r.life.now()
+		f, e := r.get(), Event{Kind: EventUnready, Err: err}
+		if e.again = f.unready != nil; !e.again {
+			f.unreadySince = r.life.now()
 		}
 		f.unready, r.child.Unready = err, true
-		r.life.publish(EventUnready, r, err)
+		r.life.publish(&e, r)
 	}
 }
 
@@ -195,7 +202,7 @@ func (r *run) timeUnready(now time.Duration) time.Duration {
 	if f.unready == nil {
 		return f.unreadyFor
 	}
-	return f.unreadyFor + now - f.unreadyAt
+	return f.unreadyFor + now - f.unreadySince
 }
 
 func (r *run) OnError(err error) {
@@ -204,14 +211,27 @@ func (r *run) OnError(err error) {
 	}
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	if r.has().straggler != nil {
-		return // left behind: it changes nothing any more
+	if r.has().straggler != nil || r.life.isOver() {
+		return // abandoned, or of an earlier life: it changes nothing any more
 	}
 	if !r.hasReturned() {
 		r.child.LastError = err
 	}
-	r.life.publish(EventError, r, err)
+	r.life.publish(&Event{Kind: EventError, Err: err}, r)
 }
+
+// slowStart is what the event of a start that takes long says. Under the lock.
+func (r *run) slowStart() error {
+	if r.has().nested != nil {
+		return errSlowBelow
+	}
+	return errSlowStart
+}
+
+var (
+	errSlowStart = fmt.Errorf("ctx.Ready was not called within %v: call it when set-up is done", machine.SlowStartAfter)
+	errSlowBelow = fmt.Errorf("not all children were ready within %v", machine.SlowStartAfter)
+)
 
 // ask notes that the run is asked to stop. Under the lock; cancelRun follows when it
 // is released.
@@ -234,8 +254,6 @@ func (r *run) refusal() error {
 // look at, ends first; what is noted follows with the news. Under the lock.
 func (r *run) hasReturned() bool { return r.ended || r.cause == nil && r.Err() != nil }
 
-func (r *run) Heartbeat() { r.beat.Store(int64(r.life.now())) }
-
 // Grace makes its context when it is first asked for: most runs need none. Before
 // the stop its end is not known.
 func (r *run) Grace() context.Context {
@@ -250,7 +268,7 @@ func (r *run) Grace() context.Context {
 	limit, limited := r.child.StopTimeout()
 	switch values := context.WithoutCancel(r); {
 	case r.cause != nil && limited && !over:
-		ctx, cancel := context.WithDeadline(values, r.life.began.Add(r.stopped+mostOf(limit)))
+		ctx, cancel := context.WithDeadline(values, r.life.began.Add(machine.After(r.stopped, machine.MostOf(limit))))
 		f.grace, f.graceEnd = ctx, func(error) { cancel() }
 	default:
 		f.grace, f.graceEnd = context.WithCancelCause(values)
@@ -274,9 +292,9 @@ func (r *run) limitGrace() {
 	}
 	if f.graceTimer == nil {
 		end := f.graceEnd
-		f.graceTimer = time.AfterFunc(mostOf(limit), func() { end(context.DeadlineExceeded) })
+		f.graceTimer = time.AfterFunc(machine.MostOf(limit), func() { end(context.DeadlineExceeded) })
 	} else {
-		f.graceTimer.Reset(mostOf(limit))
+		f.graceTimer.Reset(machine.MostOf(limit))
 	}
 }
 
@@ -309,6 +327,7 @@ func (r *run) inside() *life {
 //go:noinline
 func (r *run) once(_ [2]*run) error {
 	defer r.unwound()
+	pprof.SetGoroutineLabels(r.life.labels) // whatever the goroutine had before, or inherited
 	err := r.surrounded()(r)
 	r.returned = true
 	return err
@@ -360,16 +379,28 @@ func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
 		if judged {
 			return
 		}
-		out = machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit}
+		out = machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit, Unclean: true}
 		if v := recover(); v != nil {
 			out.Err = child.Recovered(v)
 		}
 		r.exited(out, false)
 	}()
-	if decide != nil && !stopped {
+	if decide != nil && (!stopped || err != nil) {
 		err = decide(err)
 	}
-	return classify(err), true
+	out = classify(err)
+	out.Unclean = !r.harmless(err)
+	return out, true
+}
+
+// harmless reports whether an error that the run returned says no more than that it was
+// stopped.
+func (r *run) harmless(err error) bool {
+	var cause error
+	if r.asked.Load() != 0 {
+		cause = r.cause
+	}
+	return err == nil || harmless(err, cause)
 }
 
 // endContext ends the context of a run that has returned. From here on nothing that
@@ -397,6 +428,14 @@ func (r *run) end() (stopped bool) {
 	return stopped
 }
 
+// why returns for what it was asked to stop; zero if it was not, or there is no run.
+func (r *run) why() machine.Why {
+	if r == nil {
+		return 0
+	}
+	return machine.Why(r.asked.Load())
+}
+
 // hasEnded notes that the run has returned, and reports whether it was asked to
 // stop before. Under the lock.
 func (r *run) hasEnded() (stopped bool) {
@@ -413,7 +452,7 @@ func (r *run) hasEnded() (stopped bool) {
 // false the goroutine is about to end, and takes nothing on.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	l := r.life
-	if !l.ordered && out.Kind == machine.Normal && r.asked.Load() == uint32(machine.WhyClosing) {
+	if !l.ordered && out.Kind == machine.Normal && r.why() == machine.WhyClosing {
 		l.postEnd(r)
 		return nil
 	}

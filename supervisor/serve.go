@@ -14,11 +14,14 @@ import (
 // Spec.StopTimeout, and returns. The children's values are those of ctx.
 //
 // It returns nil after an ordered stop, by ctx or by Stop, also if it came
-// while starting; a *StopError if somebody was left behind; the *ChildError of
-// the child that could not start; a *GaveUpError; and after an AutoShutdown the
-// *ChildError of the significant child, or nil if that ended well. Before
-// anything has run: the faults of the spec, ErrAlreadyStarted, ErrNested, or an
-// error for a nil ctx.
+// while starting; a *StopError if a run was abandoned, or returned an error while it
+// was being stopped; the *ChildError of the child that could not start; a
+// *GaveUpError; and after an AutoShutdown the *ChildError of the significant child, or
+// nil if that ended well. Before anything has run: the faults of the spec,
+// ErrAlreadyStarted, ErrNested, or an error for a nil ctx.
+//
+// Before it returns it waits for the log and for subscribers to be told the last
+// events, for at most a second.
 func (s *Supervisor) Serve(ctx context.Context) error {
 	l, err := s.begin(ctx, nil)
 	if err != nil {
@@ -42,10 +45,13 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 // bounds the start only, and gives the children their values; Stop stops the
 // tree, Wait and Done tell its end.
 //
-// If a child cannot start, or ctx ends first, or Stop is called, what was
-// started is stopped in reverse order, and then the error is returned: the
-// *ChildError of the child, or one of the supervisor that wraps the cause of ctx
-// or child.ErrStopped. Errors before anything has run are as of Serve.
+// If a child cannot start, or Stop is called, what was started is stopped in reverse
+// order, and then the error is returned: the *ChildError of the child, or one of the
+// supervisor that wraps child.ErrStopped. If ctx ends first, all that was started is
+// asked to stop at once, and the error wraps the cause of ctx and names the children
+// that were still starting. A start that fails leaves nothing running, so Start may
+// return later than ctx ends: each child has its stop timeout, and one with
+// child.Forever as long as it likes. Errors before anything has run are as of Serve.
 func (s *Supervisor) Start(ctx context.Context) error {
 	l, err := s.begin(ctx, nil)
 	if err != nil {
@@ -62,17 +68,22 @@ func (s *Supervisor) Start(ctx context.Context) error {
 			return nil
 		}
 	}
-	l.close(stopCause(ctx))
+	var cause error
+	if ctx.Err() != nil {
+		cause = l.stillStarting(context.Cause(ctx))
+		l.hasten(stopCause(ctx))
+	} else {
+		l.close(stopCause(ctx))
+	}
 	<-l.over
 	l.flush()
 	switch {
 	case l.m.End().Kind != machine.EndAsked:
 		return l.err
-	case ctx.Err() != nil:
-		return and(&ChildError{Path: l.path, Err: context.Cause(ctx)}, l.stopErr())
-	default:
-		return and(&ChildError{Path: l.path, Err: child.ErrStopped}, l.stopErr())
+	case cause == nil:
+		cause = child.ErrStopped
 	}
+	return and(&ChildError{Path: l.path, Err: cause}, l.stopErr())
 }
 
 // Run runs the supervisor as a child: put it into child.Spec.Run. It is ready
@@ -104,15 +115,25 @@ func (s *Supervisor) Run(ctx child.Context) error {
 			}
 		}
 	}
+	late := l.startTimedOut()
 	l.close(l.runCause(ctx))
 	<-l.over
 	if l.parent == nil {
 		l.flush()
 	} else {
-		l.tree.outlive(l.log)
+		l.tree.outlive(l)
 		l.parent.life.unlink(l.parent)
 	}
-	return l.err
+	return and(late, l.err)
+}
+
+// startTimedOut returns what a nested supervisor was still starting, if it is being
+// stopped because its start took too long.
+func (l *life) startTimedOut() error {
+	if l.wasUp() || l.parent == nil || l.parent.why() != machine.WhyTimeout {
+		return nil
+	}
+	return l.stillStarting(l.parent.cause)
 }
 
 // begin makes a life.
@@ -120,13 +141,14 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 	if ctx == nil {
 		return nil, errNilContext
 	}
-	if err := s.fault(); err != nil {
+	declared := s.declared.Load() // once: Upgrade may come at any time
+	if err := declared.fault; err != nil {
 		if parent != nil {
-			err = s.spec().validate(parent.Path()) // where it stands was not known to New
+			err = declared.spec.validate(parent.Path()) // where it stands was not known to New
 		}
 		return nil, err
 	}
-	l := newLife(s, ctx, parent) // before the lock: ctx may be a user's own type
+	l := newLife(s, &declared.spec, ctx, parent) // before the lock: ctx may be a user's own type
 	s.mu.Lock()
 	before := s.latest()
 	if old := before; old != nil && !old.isOver() {
@@ -176,8 +198,9 @@ func (l *life) runCause(ctx context.Context) error {
 // Stop stops the tree: children in reverse order, each within its stop timeout,
 // all within Spec.StopTimeout. When ctx ends, all that are left are asked to
 // stop at once; their own timeouts still hold, so the end of ctx does not mean
-// the return of Stop. It returns nil or a *StopError with those that were left
-// behind.
+// the return of Stop. It returns nil, or a *StopError with the runs that were abandoned
+// and those that returned an error while they were being stopped. Like Serve it waits a
+// second at most for the log and for subscribers.
 //
 // It may be called at any time, from anywhere, and more than once: while the
 // tree starts, that start is given up; while it stops, this call waits too;

@@ -85,14 +85,15 @@ func TestStartChildWhoseContextEndsIsUndone(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		sup := start(t, supervisor.Spec{Strategy: s})
 		for name, run := range map[string]child.Spec{
-			"it starts":            {Run: slow(time.Hour, 0)},
-			"it waits for a retry": {Run: failing, RetryStart: true, Backoff: child.Constant(time.Hour)},
+			"/root/b (for 1m0s)":              {Run: slow(time.Hour, 0)},
+			"/root/b (waits to start)": {Run: failing, RetryStart: true, Backoff: child.Constant(time.Hour)},
 		} {
 			run.Name = "b"
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errBoom)
 			defer cancel()
 			err := sup.StartChild(ctx, child.Spec{Name: "a", Run: idle}, run)
-			require.EqualError(t, err, "/root/b: boom", name)
+			require.EqualError(t, err, "/root/b: boom: still starting: "+name)
+			require.ErrorIs(t, err, errBoom)
 			require.Empty(t, sup.Children(), name)
 		}
 	})
@@ -442,5 +443,25 @@ func TestRetryStartOfAnAddedChildKeepsItsCallerWaiting(t *testing.T) {
 		require.Zero(t, time.Since(began))
 		var gaveUp *supervisor.GaveUpError
 		require.ErrorAs(t, sup.Wait(), &gaveUp)
+	})
+}
+
+// A child that was added while its group went down, and is held back before its first run,
+// waits, and has no run.
+func TestStartThatIsHeldBackIsNamedWhenItsContextEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+			{Name: "a", Run: p.Run, Backoff: child.Constant(24 * time.Hour)},
+			{Name: "z", Run: slow(0, time.Second)},
+		}})
+		p.end(errBoom)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		failed := make(chan error)
+		go func() { failed <- sup.StartChild(ctx, child.Spec{Name: "c", Run: idle}) }()
+		synctest.Wait()
+		sup.Suspend()
+		require.EqualError(t, <-failed, "/root/c: context deadline exceeded: still starting: /root/c (waits to start)")
 	})
 }

@@ -116,13 +116,13 @@ func TestEndOfStartsContextStopsWhatWasStarted(t *testing.T) {
 		began := time.Now()
 		err := sup.Start(ctx)
 		require.Equal(t, time.Minute+time.Second, time.Since(began))
-		require.EqualError(t, err, "/shop: boom")
+		require.EqualError(t, err, "/shop: boom: still starting: /shop/b (for 1m0s)")
 		require.ErrorIs(t, err, errBoom)
 		require.Equal(t, []string{
 			"starting a", "ready a", "starting b", "slow-start b",
-			"stopping b", "stopped b", "stopping a", "stopped a",
-		}, told.lines())
-		require.NoError(t, sup.Wait(), "it was an ordered stop")
+			"stopping a", "stopping b", "stopped b", "stopped a",
+		}, told.lines(), "there is no time for order any more")
+		require.NoError(t, sup.Wait(), "everybody stopped")
 	})
 }
 
@@ -178,7 +178,7 @@ func TestStuckChildOfACancelledStartIsReported(t *testing.T) {
 		err := sup.Start(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, []string{"/root/b 5s"}, left(t, err))
-		require.EqualError(t, err, "/root: context deadline exceeded; /root/b: did not stop within 5s")
+		require.EqualError(t, err, "/root: context deadline exceeded: still starting: /root/b (for 1m0s); /root/b: did not stop within 5s")
 	})
 }
 
@@ -245,7 +245,7 @@ func TestStartTimeoutOfANestedSupervisorReachesItsLeaf(t *testing.T) {
 			{Name: "x", Run: noted(idle)}, {Name: "y", Run: noted(slow(time.Hour, 0))},
 		}})
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "inner", Run: inner.Run, StartTimeout: time.Second}}})
-		require.EqualError(t, sup.Start(t.Context()), "/root/inner: start timeout")
+		require.EqualError(t, sup.Start(t.Context()), "/root/inner: start timeout: still starting: /root/inner/y (for 1s)")
 		require.Equal(t, []error{child.ErrStartTimeout, child.ErrStartTimeout}, causes)
 	})
 }

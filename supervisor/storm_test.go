@@ -211,7 +211,7 @@ func TestStorm(t *testing.T) {
 					for _, st := range sup.Children() {
 						require.Zero(t, st.Abandoned, st.Path)
 					}
-					require.NoError(t, sup.Stop(context.Background()))
+					require.Empty(t, left(t, sup.Stop(context.Background())))
 				}
 			})
 		})

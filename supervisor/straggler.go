@@ -1,44 +1,48 @@
 package supervisor
 
 import (
-	"bytes"
-	"fmt"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
 )
 
 // A tree is what all supervisors of one tree share, for one life of its root.
 // Its lock is taken inside that of a life.
 type tree struct {
+	dumps dumps // has a lock of its own
+
 	mu   sync.Mutex
-	seq  uint64    // of the latest event
-	told time.Time // when that was
-	left []*run    // abandoned runs that have not returned, the first to be abandoned first
-	logs []*logger // of nested supervisors that have ended, with lines still to be written
+	seq  uint64                 // of the latest event
+	told time.Time              // when that was
+	left []*run                 // abandoned runs that have not returned, the first to be abandoned first
+	busy map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
 }
 
-// abandon notes that the run is left behind. A child that is stopped at once was
-// never waited for, so it is not held against anybody. Under the lock of its life.
+// abandon notes that the run is abandoned. A child that is stopped at once was never
+// waited for, so it is not held against anybody. Under the lock of its life.
 func (r *run) abandon() {
-	l := r.life
-	left := &Straggler{Path: r.Path(), After: l.m.Now() - r.stopped}
-	r.get().straggler = left
+	l, f := r.life, r.get()
+	f.straggler = &Straggler{Path: r.Path(), After: l.m.Now() - r.stopped}
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
 	}
-	left.Stack = stackOf(r, l.dump)
+	since := r.stopped
+	if l.halted { // it may have been asked to stop this very moment
+		since = 0
+	}
+	f.straggler.Stack = l.dump.stack(r, since)
+	f.inStop = l.m.Phase() >= machine.Closing
+	f.wrong.Left = append(f.wrong.Left, *f.straggler)
 	t := l.tree
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.left = append(t.left, r) // last: other lives look at what is in it
 }
 
-// returned takes back that r was left behind.
+// returned takes back that r was abandoned.
 func (t *tree) returned(r *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -47,66 +51,78 @@ func (t *tree) returned(r *run) {
 	}
 }
 
-// stopErr returns a *StopError of the runs at path and below that were left
-// behind, or nil.
-func (t *tree) stopErr(path string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var left []Straggler
-	for _, r := range t.left {
-		s := r.few.straggler
-		if s.Path == path || strings.HasPrefix(s.Path, path+"/") {
-			left = append(left, *s)
+// abandoned returns the runs of this life, and of those inside it, that were abandoned
+// and have not returned; with inStop only those that were as their supervisor ended.
+func (l *life) abandoned(inStop bool) (left []Straggler) {
+	l.tree.mu.Lock()
+	defer l.tree.mu.Unlock()
+	for _, r := range l.tree.left {
+		if l.isAbove(r) && (!inStop || r.few.inStop) {
+			left = append(left, *r.few.straggler)
 		}
 	}
-	if left == nil {
+	return left
+}
+
+// isAbove reports whether r is a run of this life or of one inside it.
+func (l *life) isAbove(r *run) bool {
+	for ; r != nil; r = r.life.parent {
+		if r.life == l {
+			return true
+		}
+	}
+	return false
+}
+
+// report notes what was wrong with the end of a run that had to stop: the error it
+// returned, if any, and what the supervisor in it reports. If that was because its own
+// supervisor ends, it is part of that end. Under the lock.
+func (l *life) report(r *run, err error) {
+	wrong := &r.get().wrong
+	if inner := r.few.stopped; inner != nil {
+		wrong.Unclean = append(wrong.Unclean, inner.unclean...)
+		wrong.Left = append(wrong.Left, inner.abandoned(true)...)
+	}
+	if err != nil {
+		wrong.Unclean = append(wrong.Unclean, &ChildError{Path: r.Path(), Err: err})
+	}
+	if l.m.Phase() >= machine.Closing {
+		l.unclean = append(l.unclean, wrong.Unclean...)
+	}
+}
+
+// stopErr returns what was wrong with the end of this life, or nil. Runs that have
+// returned since are not in it.
+func (l *life) stopErr() error {
+	left := l.abandoned(false)
+	if len(left) == 0 && len(l.unclean) == 0 {
 		return nil
 	}
-	return &StopError{Left: left}
+	return &StopError{Left: left, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto}
 }
 
-// stopErr returns a *StopError of the runs of this supervisor, and of those
-// below, that were left behind, or nil.
-func (l *life) stopErr() error { return l.tree.stopErr(l.path) }
-
-// maxDump bounds the text of all stacks: enough for tens of thousands of
-// goroutines. Of what lies beyond, no stack is reported.
-const maxDump = 64 << 20
-
-// allStacks returns the stacks of all goroutines. It stops the world for a
-// moment, so it is asked for only when somebody is about to be left behind.
-func allStacks() []byte {
-	for size := 1 << 16; ; size *= 4 {
-		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size {
-			return buf[:n]
-		}
-		if size >= maxDump {
-			return buf
-		}
+// hears notes what was wrong with a stop that the caller waits for. Who asked for a
+// restart hears of abandoned runs alone: the others are no reason to take it for failed.
+func (c *call) hears(wrong *StopError, start bool) {
+	c.wrong.Left = append(c.wrong.Left, wrong.Left...)
+	if !start {
+		c.wrong.Unclean = append(c.wrong.Unclean, wrong.Unclean...)
 	}
 }
 
-// beforeAbandoning returns the stacks for who is about to abandon runs. One whose end
-// has been posted is not to be blamed, so those are brought first.
-func (l *life) beforeAbandoning() []byte {
-	dump := allStacks()
+// orNil returns a copy of the error, or nil if nothing was wrong.
+func (e *StopError) orNil() error {
+	if len(e.Left) == 0 && len(e.Unclean) == 0 {
+		return nil
+	}
+	kept := *e
+	return &kept
+}
+
+// beforeAbandoning returns the stacks for a caller that is about to abandon runs. A run
+// whose end has been posted must not be blamed, so those are brought first.
+func (l *life) beforeAbandoning(moment time.Time) *dump {
+	stacks := l.tree.dumps.since(moment)
 	l.bringEnds()
-	return dump
-}
-
-// stackOf finds the stack of a run's goroutine among all. There is no name for a
-// goroutine that costs nothing while all is well, but the traceback prints the
-// first argument of run.once and run.judge.
-func stackOf(r *run, dump []byte) []byte {
-	mark := fmt.Appendf(nil, "{%p, ", r)
-	for _, stack := range bytes.Split(dump, []byte("\n\n")) {
-		for _, name := range [...]string{"once", "judge"} {
-			_, call, _ := bytes.Cut(stack, []byte("supervisor.(*run)."+name+"("))
-			if args, _, _ := bytes.Cut(call, []byte("\n")); bytes.Contains(args, mark) {
-				return bytes.Clone(stack)
-			}
-		}
-	}
-	return nil
+	return stacks
 }

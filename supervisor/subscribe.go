@@ -1,33 +1,43 @@
 package supervisor
 
 import (
+	"context"
 	"log/slog"
-	"slices"
+	"runtime"
+	"runtime/pprof"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coppice-go/coppice/child"
 )
 
 // Subscribe has f called for each event of this supervisor and of all below
 // it, of the given kinds, or of all kinds if none is given. It may be called
-// before the first start, and holds until cancel is called, over all starts.
+// before the first start, and holds until cancel is called, over all starts. It takes
+// constant time, however many subscribers there are; each event costs something for
+// each that wants it.
 //
-// f gets the events one at a time and in order, on a goroutine that nobody waits
-// for: it may take its time, and call anything, Stop included. Events it is too
+// f gets the events one at a time and in order, on a goroutine that supervision never
+// waits for: it may take its time, and call anything, Stop included. Events it is too
 // slow for wait in a queue; when that is full the oldest are dropped, and the
 // next event says how many (Lost). A thousand failures and other trouble are kept
 // beside a thousand of the rest, so that failures are never pushed out by
-// starts. A panic in f is logged to slog.Default() and ends nothing. The last
-// events of a tree may reach f after Serve or Stop has returned.
+// starts. A panic in f is logged to slog.Default() and ends nothing. Serve, Stop and
+// Wait return when f has been given the last events of the tree, or after a second.
 //
-// cancel may be called from anywhere, and more than once. A call of f that is
-// under way goes on; no other begins. Subscribe of a nil f does nothing.
+// cancel may be called from anywhere, and more than once. When it returns, f is not
+// running and will not be called again. Called from inside f, or from any other
+// subscriber or log handler of this package, it does not wait. It waits for ever for an
+// f that never returns, and for one that waits for the caller of cancel. Subscribe of a
+// nil f does nothing.
 func (s *Supervisor) Subscribe(f func(Event), only ...EventKind) (cancel func()) {
 	if f == nil {
 		return func() {}
 	}
 	sub := newSubscription(f, only)
-	s.subscribe(sub)
+	sub.awaited = true
+	s.subs.add(sub)
 	return func() { s.unsubscribe(sub) }
 }
 
@@ -38,37 +48,96 @@ func newSubscription(f func(Event), only []EventKind) *subscription {
 		for _, kind := range only {
 			sub.kinds |= kind.set()
 		}
+		sub.kinds &= allKinds
 	}
 	return sub
 }
 
-func (s *Supervisor) subscribe(sub *subscription) {
-	s.changeSubs(func(subs []*subscription) []*subscription { return append(subs, sub) })
-}
-
 func (s *Supervisor) unsubscribe(sub *subscription) {
-	s.changeSubs(func(subs []*subscription) []*subscription {
-		return slices.DeleteFunc(subs, func(x *subscription) bool { return x == sub })
-	})
+	s.subs.remove(sub)
 	sub.cancel()
+	if !delivering() {
+		<-sub.drained()
+	}
 }
 
-// changeSubs replaces the list of subscriptions: whoever reads the old one may
-// go on doing so.
-func (s *Supervisor) changeSubs(change func([]*subscription) []*subscription) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var subs []*subscription
-	if old := s.subs.Load(); old != nil {
-		subs = slices.Clone(*old)
+// subscriptions are those of one supervisor. Its lock comes after that of a tree and
+// before those of subscriptions.
+type subscriptions struct {
+	kinds atomic.Uint32 // that any of them wants
+
+	mu    sync.Mutex
+	first *subscription
+	want  [EventGaveUp + 1]int // how many want each kind
+}
+
+func (all *subscriptions) add(sub *subscription) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if sub.next = all.first; sub.next != nil {
+		sub.next.prev = sub
 	}
-	subs = change(subs)
-	var want kinds
-	for _, sub := range subs {
-		want |= sub.kinds
+	all.first, sub.listed = sub, true
+	all.count(sub, 1)
+}
+
+// remove takes one off the list. Another time it does nothing.
+func (all *subscriptions) remove(sub *subscription) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if !sub.listed {
+		return
 	}
-	s.subs.Store(&subs)
-	s.kinds.Store(uint32(want))
+	if sub.prev != nil {
+		sub.prev.next = sub.next
+	} else {
+		all.first = sub.next
+	}
+	if sub.next != nil {
+		sub.next.prev = sub.prev
+	}
+	sub.prev, sub.next, sub.listed = nil, nil, false
+	all.count(sub, -1)
+}
+
+func (all *subscriptions) count(sub *subscription, by int) {
+	var kinds kinds
+	for kind := EventKind(1); kind.valid(); kind++ {
+		if sub.kinds&kind.set() != 0 {
+			all.want[kind] += by
+		}
+		if all.want[kind] > 0 {
+			kinds |= kind.set()
+		}
+	}
+	all.kinds.Store(uint32(kinds))
+}
+
+// put queues an event of a tree for those of the supervisor at base who want it.
+func (all *subscriptions) put(e *Event, base string) {
+	if kinds(all.kinds.Load())&e.Kind.set() == 0 {
+		return
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for s := all.first; s != nil; s = s.next {
+		if s.kinds&e.Kind.set() != 0 && s.covers(base, e.Path) {
+			s.put(e)
+		}
+	}
+}
+
+// busy returns those that have events to deliver and whose delivery the end of a tree
+// waits for.
+func (all *subscriptions) busy() (busy []*subscription) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for s := all.first; s != nil; s = s.next {
+		if s.awaited && s.waits() {
+			busy = append(busy, s)
+		}
+	}
+	return busy
 }
 
 // maxQueued is how many events of each sort wait for a subscriber.
@@ -77,9 +146,13 @@ const maxQueued = 1000
 // A subscription is a subscriber and the events that wait for it. A goroutine
 // delivers them; it is started when there are some, and ends when there are none.
 type subscription struct {
-	f     func(Event)
-	kinds kinds
-	at    string // path of what it is about; empty: all
+	f       func(Event)
+	kinds   kinds
+	at      string // path of what it is about; empty: all
+	awaited bool   // the end of a tree waits until it has delivered all
+
+	prev, next *subscription // among those of its supervisor, as is:
+	listed     bool
 
 	mu          sync.Mutex
 	quiet, loud ring
@@ -133,6 +206,7 @@ func (s *subscription) take() (Event, bool) {
 
 // deliver calls the subscriber until no event is left.
 func (s *subscription) deliver() {
+	pprof.SetGoroutineLabels(context.Background()) // not those of the child that had the news
 	done := false
 	defer func() {
 		if !done {
@@ -149,6 +223,9 @@ func (s *subscription) deliver() {
 	}
 }
 
+// call is not inlined, and its name not changed, for delivering.
+//
+//go:noinline
 func (s *subscription) call(e Event) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -158,6 +235,28 @@ func (s *subscription) call(e Event) {
 	}()
 	e.fill()
 	s.f(e)
+}
+
+// delivering reports whether it is called from inside a subscriber: to wait for one from
+// there might be to wait for oneself.
+func delivering() bool {
+	var calls [64]uintptr
+	for skip := 2; ; skip += len(calls) {
+		n := runtime.Callers(skip, calls[:])
+		frames := runtime.CallersFrames(calls[:n])
+		for {
+			frame, more := frames.Next()
+			if strings.HasSuffix(frame.Function, "supervisor.(*subscription).call") {
+				return true
+			}
+			if !more {
+				break
+			}
+		}
+		if n < len(calls) {
+			return false
+		}
+	}
 }
 
 // drained returns a channel that is closed when nothing waits.

@@ -78,8 +78,9 @@ func TestASubscriberThatBlocksHoldsUpNobodyAndItsLossIsCounted(t *testing.T) {
 		for range 1500 {
 			require.NoError(t, sup.RestartChild(t.Context(), "a"))
 		}
-		require.NoError(t, sup.Stop(t.Context()))
 		require.Equal(t, began, time.Now(), "nobody waited")
+		require.NoError(t, sup.Stop(t.Context()))
+		require.Equal(t, time.Second, time.Since(began), "the end waits for it, and not for ever")
 		others := all.take()
 		seen := uint64(len(others))
 		for _, e := range others {

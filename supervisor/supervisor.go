@@ -56,10 +56,10 @@ import (
 type Supervisor struct {
 	declared atomic.Pointer[declaration]
 
-	subs  atomic.Pointer[[]*subscription] // replaced, never changed
-	kinds atomic.Uint32                   // what subs want
+	subs subscriptions
+	log  atomic.Pointer[logger] // that was used last; nil: none was
 
-	mu   sync.Mutex           // held by who replaces subs or life
+	mu   sync.Mutex           // held while life is replaced
 	life atomic.Pointer[life] // the current one, or the last; nil before the first
 }
 

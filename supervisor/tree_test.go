@@ -52,7 +52,7 @@ func TestTreeDrawsAllThatThereIsToSayOfAChild(t *testing.T) {
 			{Name: "api", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
 		require.NoError(t, jobs.StartChild(t.Context(), child.Spec{Name: "job-1", Run: idle, Restart: child.Temporary}))
-		require.NoError(t, root.RestartChild(t.Context(), "zombie"))
+		require.Len(t, left(t, root.RestartChild(t.Context(), "zombie")), 1)
 		feed.end(errBoom)
 		feed.end(errBoom)
 		crawler.end(errBoom)

@@ -42,6 +42,7 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 		if _, err = l.m.Upgrade(spec.config(), spec.Children, now); err != nil {
 			return
 		}
+		l.spec = &next.spec
 		s.declared.Store(next)
 		for c := l.m.First(); c != nil; c = c.Next() {
 			if r := runOfChild(c); r != nil && r.few != nil {

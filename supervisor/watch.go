@@ -18,8 +18,9 @@ import (
 // The channel has no room, but the queue that Subscribe describes stands before
 // it: who receives too slowly holds up nobody, and Event.Lost says what was lost
 // of the events asked for. It holds over all starts of the supervisor, until ctx
-// ends; then the channel is closed, and what still waits is dropped. With a nil
-// ctx it is closed at once.
+// ends; then the channel is closed, and what still waits is dropped. Serve and Stop do
+// not wait for the receiver, which may be their caller: the last events can be received
+// after them. With a nil ctx the channel is closed at once.
 func (s *Supervisor) Watch(ctx context.Context, path string, only ...EventKind) <-chan Event {
 	events := make(chan Event)
 	if ctx == nil {
@@ -33,10 +34,9 @@ func (s *Supervisor) Watch(ctx context.Context, path string, only ...EventKind) 
 		}
 	}, only)
 	sub.at = path
-	s.subscribe(sub)
+	s.subs.add(sub)
 	context.AfterFunc(ctx, func() {
-		s.unsubscribe(sub)
-		<-sub.drained() // nothing is sent any more
+		s.unsubscribe(sub) // which waits: nothing is sent any more
 		close(events)
 	})
 	return events

@@ -113,6 +113,7 @@ func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosRepor
 		return nil
 	}
 	t.Logf("chaos: %s, seed %d", spec.Name, spec.Seed)
+	tr.chaotic = true
 	r := newChaos(tr, spec).play()
 	t.Logf("%v", r)
 	if len(r.Broken) > 0 {

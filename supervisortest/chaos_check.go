@@ -25,7 +25,7 @@ func (c *chaos) finish() {
 	c.giveUp()
 	c.settle()
 	c.check()
-	c.watch.finalStop(c.tr.sup.Tree())
+	c.watch.finalStop(c.tr.sup.Tree(), time.Now())
 	began := time.Now()
 	c.note(doing, c.tr.sup.Path(), "stop")
 	err := c.tr.sup.Stop(context.Background())

@@ -32,6 +32,7 @@ type watch struct {
 	restarts []time.Time              // that count for Spec.Intensity of the root
 	behind   map[string][]string      // in the final stop: who has to be down before a child is asked to stop
 	until    time.Time                // from when on all are asked at once
+	final    time.Time                // when the final stop began
 	earlier  map[string]int           // runs that the tree had left when it last ended
 	broken   []string
 }
@@ -257,7 +258,7 @@ func (w *watch) untold() map[string]string {
 // inReverse checks, in the final stop, that those behind a child are down when
 // it is asked to stop.
 func (w *watch) inReverse(e *supervisor.Event) {
-	if w.behind == nil || !w.until.IsZero() && !e.Time.Before(w.until) {
+	if w.behind == nil || e.Time.Before(w.final) || !w.until.IsZero() && !e.Time.Before(w.until) {
 		return
 	}
 	for _, later := range w.behind[e.Path] {
@@ -312,13 +313,14 @@ func cutName(path string) (above, name string) {
 	return path[:i], path[i+1:]
 }
 
-// finalStop says that the root is about to be stopped, and how it stands then.
-func (w *watch) finalStop(t supervisor.Tree) {
+// finalStop says that the root is about to be stopped, and how it stands then. News of
+// what happened before may come later.
+func (w *watch) finalStop(t supervisor.Tree, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.behind = make(map[string][]string)
+	w.behind, w.final = make(map[string][]string), now
 	if limit := w.tr.spec.StopTimeout; limit > 0 {
-		w.until = time.Now().Add(limit - limit/10)
+		w.until = now.Add(limit - limit/10)
 	}
 	var visit func(supervisor.Tree, bool)
 	visit = func(t supervisor.Tree, known bool) {

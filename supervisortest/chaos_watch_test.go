@@ -59,7 +59,7 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 					}
 					w.finalStop(supervisor.Tree{Strategy: strategy.OneForOne, Children: []supervisor.Tree{
 						{Status: child.Status{Path: "/root/a"}}, {Status: child.Status{Path: "/root/b"}},
-					}})
+					}}, began)
 				default:
 					words := strings.Fields(line)
 					at, err := time.ParseDuration(words[0])

@@ -249,10 +249,10 @@ func ExampleFaultTable() {
 	// /root/db: hang at stop
 	//         0s  stopping /root/db: stopped
 	//         5s  abandoned /root/db
-	//         5s  the stop leaves behind: /root/db: did not stop within 5s
+	//         5s  all stopped, but /root/db: did not stop within 5s
 	// /root/db: slow ready
 	//         0s  starting /root/db
-	//        10s  slow-start /root/db
+	//        10s  slow-start /root/db: ctx.Ready was not called within 10s: call it when set-up is done
 	//        16s  ready /root/db
 	//      1m16s  all ready
 }

@@ -153,7 +153,7 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 	}
 	switch {
 	case err != nil:
-		line(text, time.Now(), "the stop leaves behind: "+oneLine(err))
+		line(text, time.Now(), "all stopped, but "+oneLine(err))
 	case f.stop:
 		line(text, time.Now(), "all stopped")
 	}

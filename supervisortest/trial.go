@@ -2,6 +2,7 @@ package supervisortest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ type trial struct {
 	ctx     context.Context // to start it with
 	over    chan struct{}   // closed when the test has seen the stop: whoever hangs may go
 	stopped bool
+	chaotic bool // Chaos has been at it
 }
 
 // overKey is where children find trial.over, so that scripted ones which hang
@@ -73,11 +75,26 @@ func (tr *trial) stop(t testing.TB) {
 	err := tr.sup.Stop(context.Background())
 	settle() // for the last events
 	switch {
-	case err != nil:
+	case err != nil && !(tr.chaotic && byChaos(err)):
 		t.Errorf("stop: %v\n%v", report(err), tr.events.show())
 	case failed && !tr.events.wasShown():
 		t.Logf("%v", tr.events)
 	}
+}
+
+// byChaos reports whether a stop says no more than that runs ended as Chaos had them end:
+// it may have them crash at the very moment at which they are stopped.
+func byChaos(err error) bool {
+	stop, ok := err.(*supervisor.StopError)
+	if !ok || len(stop.Left) > 0 {
+		return false
+	}
+	for _, end := range stop.Unclean {
+		if !errors.Is(end, ErrChaos) && !errors.Is(end, child.ErrGoexit) {
+			return false
+		}
+	}
+	return true
 }
 
 // end stops the tree, and lets go of whoever hangs.

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -13,13 +14,16 @@ type Action struct {
 	Timer  Timer // of Arm
 	Note   Note  // of Tell
 	Why    Why   // of Cancel
+	Next   Next  // of Tell(Failed) and Tell(Completed): what follows
 	Reset  bool  // of Ask: the policy begins anew first
 	Child  *Child
 	Run    uint64        // the run it is about
 	Count  int           // of Tell: the child's restarts so far
+	Clean  bool          // of Tell(Stopped): what the run returned need not be reported
 	Wait   time.Duration // of Arm and of Tell(Restarting)
 	Err    error         // of Answer and Tell
-	Waiter *Waiter       // of Answer
+	Waiter *Waiter       // of Answer and Inform
+	Start  bool          // of Inform: the caller waits for a start
 }
 
 // Kind is what to do.
@@ -35,6 +39,8 @@ const (
 	GoOn                      // there is more of the same to do: come back with More
 	Hasten                    // a nested supervisor: ask all that is left to stop, now
 	Halt                      // a nested supervisor: end now, leave behind what does not
+	Report                    // a run that had to stop has returned: note what was wrong, Err among it
+	Inform                    // tell a caller who waits for the child what Abandon or Report has noted
 	Answer                    // give a caller its answer
 	Tell                      // publish an event
 	IsUp                      // the declared children are up
@@ -98,12 +104,23 @@ const (
 	WhyClosing                // the supervisor ends
 )
 
+// Next is what follows the end of a run, as far as it is known at once.
+type Next uint8
+
+const (
+	AsksBackoff  Next = iota // its backoff says when it is restarted, or that the supervisor gives up
+	StaysDown                // it is not restarted
+	Restarts                 // it is restarted without a pause
+	EndsItsOwner             // the supervisor gives up
+)
+
 // Outcome is how a run ended, by its own words.
 type Outcome struct {
 	Err     error
 	Unready time.Duration // for how long, once ready, it said that it was not
 	Kind    OutcomeKind
 	GaveUp  bool // it is the end of a supervisor that gave up
+	Unclean bool // Err must be reported even if the run had to stop anyway
 }
 
 // OutcomeKind classifies an end.
@@ -203,6 +220,14 @@ func (m *Machine) tell(n Note, c *Child, err error) *Action {
 	return a
 }
 
+// After returns the moment that lies d after now: the end of time if it lies beyond.
+func After(now, d time.Duration) time.Duration {
+	if d > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return now + d
+}
+
 func (m *Machine) arm(c *Child, t Timer, wait time.Duration) {
 	c.armed = t
 	a := m.emit(Arm, c)
@@ -227,6 +252,15 @@ func (c *Child) await(who *Waiter, start bool) {
 		who.next, last.next = last.next, who
 	}
 	c.waiters = who
+}
+
+// inform has all who wait for c hear of what was wrong with the end of its run. It comes
+// before the answer, which for some is still far off.
+func (m *Machine) inform(c *Child) {
+	for w := range c.waiting {
+		a := m.emit(Inform, c)
+		a.Waiter, a.Start = w, w.start
+	}
 }
 
 // answer gives their answer to those who wait for a start of c, or for its stop.

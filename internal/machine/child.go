@@ -46,7 +46,8 @@ type Child struct {
 	healthy bool // its last run was ready long enough for the backoff to begin anew
 	held    bool // its restart is due and waits for Resume
 	hung    bool // it is being stopped because it let its heartbeat pass
-	halted  bool // the supervisor in it was told to end now
+	hasty   bool // all in the supervisor in it were asked to stop at once: its time is nearly over
+	halted  bool // the supervisor in it had to end now
 	left    bool // it was stopped with a group and not started again
 	linked  bool // present among the children
 }
@@ -82,6 +83,9 @@ func (c *Child) Run() uint64 { return c.run }
 
 // Next returns the sibling that was added after c, or nil.
 func (c *Child) Next() *Child { return c.next }
+
+// Booting reports whether the supervisor's own start waits for c, or will.
+func (c *Child) Booting() bool { return c.boot }
 
 // Taken reports whether c is part of the group operation in progress.
 func (c *Child) Taken() bool { return c.taken }
@@ -178,6 +182,9 @@ func (m *Machine) remove(c *Child) {
 	}
 	if m.from == c {
 		m.from = c.next
+	}
+	if m.sweep.next == c {
+		m.sweep.next = c.next
 	}
 	if c.prev != nil {
 		c.prev.next = c.next

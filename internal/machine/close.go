@@ -28,6 +28,7 @@ func (m *Machine) close(end End) {
 		return
 	}
 	m.phase, m.since, m.end = Closing, m.now, end
+	m.sweep = sweep{}
 	m.emit(IsClosing, nil)
 	for c := m.first; c != nil; c = c.next {
 		c.taken, c.held, c.left = false, false, false
@@ -49,29 +50,13 @@ func (m *Machine) close(end End) {
 	}
 }
 
-// cancelAll asks every child to stop that has not been asked.
-func (m *Machine) cancelAll() {
-	for c := m.first; c != nil; {
-		next := c.next // a stop that does not wait may remove c
-		if c.alive() && c.state != child.Stopping {
-			m.cancel(c, WhyClosing)
-		}
-		c = next
-	}
-}
-
 // Hasten says that there is no time for order any more: all that are left are
-// asked to stop at once. Their own timeouts still hold.
+// asked to stop, without waiting for one another. Their own timeouts still hold.
 func (m *Machine) Hasten(now time.Duration) []Action {
 	m.begin(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
-		m.cancelAll()
-		for c := m.first; c != nil; c = c.next {
-			if c.alive() && c.Nested {
-				m.emit(Hasten, c)
-			}
-		}
+		m.sweepOver(hasten)
 	}
 	return m.finish()
 }
@@ -82,26 +67,40 @@ func (m *Machine) Halt(now time.Duration) []Action {
 	m.begin(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
-		m.cancelAll()
-		for c := m.first; c != nil; {
-			next := c.next
-			switch {
-			case !c.alive():
-			case c.Nested:
-				m.halt(c)
-			default:
-				m.abandon(c)
-			}
-			c = next
-		}
+		m.sweepOver(halt)
 	}
 	return m.finish()
+}
+
+// hastened asks one child to stop. A supervisor in it is asked to hurry, too.
+func (m *Machine) hastened(c *Child) {
+	if c.alive() && c.state != child.Stopping {
+		m.cancel(c, WhyClosing)
+	}
+	if c.alive() && c.Nested {
+		m.emit(Hasten, c)
+	}
+}
+
+// haltedNow ends one child: it is asked to stop if it was not, and not waited for.
+func (m *Machine) haltedNow(c *Child) {
+	if c.alive() && c.state != child.Stopping {
+		m.cancel(c, WhyClosing)
+	}
+	switch {
+	case !c.alive():
+	case c.Nested:
+		m.halt(c)
+	default:
+		m.abandon(c)
+	}
 }
 
 // over ends the life.
 func (m *Machine) over() {
 	m.phase, m.since = Over, m.now
 	m.lane, m.cur, m.from = idle, nil, nil
+	m.sweep = sweep{}
 	if len(m.names) != m.specs { // some were removed at the end
 		m.names = make(map[string]*Child, m.specs)
 		for c := m.first; c != nil; c = c.next {

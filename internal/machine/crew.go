@@ -15,12 +15,21 @@ import (
 // Stretch is how many children are started or stopped in one go.
 const Stretch = 256
 
-// More goes on with the start or the stop of a crew. It is what the action
-// GoOn asks for; if there is nothing to go on with it changes nothing.
+// More goes on with the start or the stop of a crew, and with a sweep. It is what the
+// action GoOn asks for; if there is nothing to go on with it changes nothing.
 func (m *Machine) More(now time.Duration) []Action {
 	m.begin(now)
 	m.walk()
+	m.sweepOn()
 	return m.finish()
+}
+
+// goOn asks to come back with More, once for an event.
+func (m *Machine) goOn() {
+	if !m.goesOn {
+		m.goesOn = true
+		m.emit(GoOn, nil)
+	}
 }
 
 // walk starts those of a crew that are marked, or at the end stops those that are
@@ -31,7 +40,7 @@ func (m *Machine) walk() {
 	}
 	for n := 0; m.cur != nil; n++ {
 		if n == m.stretch {
-			m.emit(GoOn, nil)
+			m.goOn()
 			return
 		}
 		c := m.cur

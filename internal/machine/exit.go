@@ -44,14 +44,26 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) [
 // gone takes the end of a run that was to stop anyway: it is no failure, costs
 // no restart and ends no supervisor.
 func (m *Machine) gone(c *Child, out Outcome, abandoned bool) {
+	then := c.then
+	c.then = thenKeep
 	var answer error
 	if abandoned {
 		answer = ErrAbandoned
 	} else {
-		m.tell(Stopped, c, out.Err)
+		fails := then == thenFail && !c.taken && m.phase < Closing // what it returned stands in that failure
+		unclean := out.Unclean && !fails
+		if unclean {
+			c.LastError = out.Err
+		}
+		if unclean || c.Super && !fails { // the supervisor in it may have something to report
+			a := m.emit(Report, c)
+			if unclean {
+				a.Err = out.Err
+			}
+			m.inform(c)
+		}
+		m.tell(Stopped, c, out.Err).Clean = !unclean
 	}
-	then := c.then
-	c.then = thenKeep
 	m.setState(c, child.Stopped)
 	m.answer(c, false, answer)
 	switch {
@@ -84,8 +96,17 @@ func failure(kind, said error) Outcome {
 }
 
 // rest is the only way for a child to come to rest. Everybody who waits for it
-// is answered: those who wait for its start with err.
+// is answered: those who wait for its start with err. A Temporary child is
+// forgotten then.
 func (m *Machine) rest(c *Child, s child.State, err error) {
+	m.stay(c, s, err)
+	if c.Spec.Restart == child.Temporary || !m.conf.Strategy.Ordered() {
+		m.remove(c)
+	}
+}
+
+// stay is rest for a child that is kept, also if it is Temporary.
+func (m *Machine) stay(c *Child, s child.State, err error) {
 	if m.leader == c {
 		m.leader = nil
 	}
@@ -94,11 +115,7 @@ func (m *Machine) rest(c *Child, s child.State, err error) {
 	m.answer(c, false, nil)
 	m.answer(c, true, err)
 	m.settled(c)
-	if c.Spec.Restart == child.Temporary || !m.conf.Strategy.Ordered() {
-		m.remove(c)
-	} else {
-		m.rested(c)
-	}
+	m.rested(c)
 }
 
 // rested says that c has come to rest, or is removed, if somebody wants to know.
@@ -129,15 +146,22 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	switch out.Kind {
 	case Ignore:
 		c.Ignored = true
-		m.tell(Completed, c, out.Err)
-		m.rest(c, child.Stopped, nil)
+		m.tell(Completed, c, out.Err).Next = StaysDown
+		m.notStarted(c, nil)
 		return
 	case Normal, Shutdown, Done:
 		m.finished(c, out)
 		return
 	}
-	m.fails(c, out.Err)
 	retry := c.origin == originAuto || c.Spec.RetryStart
+	next := StaysDown
+	switch {
+	case out.Kind == Escalated:
+		next = EndsItsOwner
+	case retry:
+		next = m.nextTry(c)
+	}
+	m.fails(c, out.Err, next)
 	switch {
 	case out.Kind == Escalated:
 		m.setState(c, child.Stopped)
@@ -159,8 +183,19 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 			m.dissolve(c)
 			m.tellLeft(c)
 		}
-		m.rest(c, child.Stopped, out.Err)
+		m.notStarted(c, out.Err)
 	}
+}
+
+// notStarted brings a child to rest whose start failed, and is not tried again,
+// or was declined. A child that was restarted by hand is kept for another try, as
+// in OTP, also if it is Temporary.
+func (m *Machine) notStarted(c *Child, err error) {
+	if c.origin == originManual && m.conf.Strategy.Ordered() {
+		m.stay(c, child.Stopped, err)
+		return
+	}
+	m.rest(c, child.Stopped, err)
 }
 
 // runEnded takes the end of a run that was ready.
@@ -170,22 +205,26 @@ func (m *Machine) runEnded(c *Child, out Outcome) {
 	}
 	clean := out.Kind == Normal || out.Kind == Shutdown
 	c.healthy = !c.hung && m.now-c.Since-out.Unready >= c.resetAfter()
-	switch {
-	case out.Kind == Done, clean && c.Spec.Restart != child.Permanent:
+	if out.Kind == Done || clean && c.Spec.Restart != child.Permanent {
 		m.finished(c, out)
 		return
-	case clean && !out.GaveUp:
-		m.tell(Completed, c, out.Err)
-	default:
-		m.fails(c, out.Err)
+	}
+	next := m.afterRun(c, out)
+	if clean && !out.GaveUp {
+		m.tell(Completed, c, out.Err).Next = next
+	} else {
+		m.fails(c, out.Err, next)
 	}
 	switch {
 	case out.Kind == Escalated:
 		m.setState(c, child.Stopped)
 		m.giveUp(EndEscalated, c, out.Err)
-	case c.Spec.Restart == child.Temporary:
+	case next == StaysDown:
 		m.rest(c, child.Done, out.Err)
 		m.autoShutdown(c, out.Err)
+	case next == EndsItsOwner:
+		m.setState(c, child.Waiting)
+		m.giveUp(EndIntensity, c, out.Err)
 	default:
 		m.setState(c, child.Waiting)
 		m.failed(c, out.Err)
@@ -199,10 +238,10 @@ func (c *Child) resetAfter() time.Duration {
 	return c.Spec.ResetAfter
 }
 
-// fails records and tells a failure.
-func (m *Machine) fails(c *Child, err error) {
+// fails records and tells a failure, and what follows it.
+func (m *Machine) fails(c *Child, err error, next Next) {
 	c.LastError = err
-	m.tell(Failed, c, err)
+	m.tell(Failed, c, err).Next = next
 }
 
 // finished takes an end that is not restarted and is no failure of a task. The
@@ -212,9 +251,9 @@ func (m *Machine) finished(c *Child, out Outcome) {
 	if out.GaveUp {
 		c.Lost = true
 		err = out.Err
-		m.fails(c, err)
+		m.fails(c, err, StaysDown)
 	} else {
-		m.tell(Completed, c, out.Err)
+		m.tell(Completed, c, out.Err).Next = StaysDown
 	}
 	m.rest(c, child.Done, nil)
 	m.autoShutdown(c, err)

@@ -15,9 +15,12 @@ var outcomeNames = [...]string{"normal", "shutdown", "done", "ignore", "failure"
 var timerNames = [...]string{"none", "slow", "start", "stop", "retry", "beat"}
 
 // memory is what of a world its rules compare.
-type memory struct{ phase Phase }
+type memory struct {
+	phase Phase
+	sweep sweepKind
+}
 
-func (w *world) look() memory { return memory{w.m.phase} }
+func (w *world) look() memory { return memory{w.m.phase, w.m.sweep.what} }
 
 // check tests the invariants after a step.
 func (w *world) check(before memory, acts []Action) {
@@ -31,8 +34,12 @@ func (w *world) check(before memory, acts []Action) {
 // Actions: order of starts and stops, nothing starts at the end, the budget.
 func (w *world) checkActions(before memory, acts []Action) {
 	gaveUp := false
+	last := w.trace[len(w.trace)-1]
+	asked := strings.HasPrefix(last, "stop") || strings.HasPrefix(last, "remove")
 	for _, a := range acts {
 		switch {
+		case a.Kind == Tell && a.Note == Removed && a.Run == 0 && !asked:
+			w.fail("a child is not dropped before its first start: %s", a.Child.Name())
 		case a.Kind == Launch && before.phase >= Closing:
 			w.fail("nothing starts once the end has begun: %s", a.Child.Name())
 		case a.Kind == Launch && w.m.suspended:
@@ -41,8 +48,7 @@ func (w *world) checkActions(before memory, acts []Action) {
 			gaveUp = true
 		}
 	}
-	last := w.trace[len(w.trace)-1]
-	inOrder := !strings.HasPrefix(last, "hasten") && !strings.HasPrefix(last, "halt")
+	inOrder := !strings.HasPrefix(last, "hasten") && !strings.HasPrefix(last, "halt") && before.sweep < hasten
 	if w.scene.conf.Strategy.Ordered() {
 		for _, a := range acts {
 			switch {
@@ -68,6 +74,15 @@ func (w *world) charge(g goer, acts []Action) {
 		w.grant()
 	case failed && g.c.state == child.Waiting && !slices.Contains(w.attempt, g.c):
 		w.attempt = append(w.attempt, g.c)
+	}
+}
+
+// A child that RestartChild could not start is kept, also a temporary one, so that
+// it can be tried again. Under an Independent supervisor nothing is kept.
+func (w *world) checkKept(g goer, before child.State, by origin) {
+	if before == child.Starting && by == originManual && w.m.phase < Closing &&
+		w.scene.conf.Strategy.Ordered() && !g.c.linked && g.c.state != child.Done {
+		w.fail("a restart by hand that comes to nothing forgets nobody: %s", g.c.Name())
 	}
 }
 
@@ -179,6 +194,9 @@ func (w *world) checkMarks() {
 	for c := w.m.first; c != nil; c = c.next {
 		if c.state == child.Waiting && c.armed != RetryTimer && !c.asking && !c.held && !c.taken {
 			w.fail("a waiting child waits for something: %s", c.Name())
+		}
+		if c.taken && !c.alive() && c.Spec.Restart == child.Temporary && !c.boot && !c.awaited() && w.m.conf.Strategy.Ordered() {
+			w.fail("a temporary child does not come back with its group: %s", c.Name())
 		}
 	}
 	if w.m.lane != idle {

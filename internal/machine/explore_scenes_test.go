@@ -64,6 +64,8 @@ func scenes() []*scene {
 		auto.AutoShutdown = strategy.AllSignificant
 		all = append(all, &scene{name: name + " with significant children", conf: auto, ends: failsOrOK, calls: 1,
 			specs: specs(worker("a", transient, significant), worker("b", temporary, significant), worker("c"))})
+		all = append(all, &scene{name: name + " with a temporary child at rest", conf: conf(s, 1), ends: fails, calls: 1,
+			specs: specs(worker("a"), worker("b", temporary))})
 		inner := &scene{name: "inner", conf: conf(s, 1), ends: fails, specs: specs(worker("p"), worker("q")), halts: false}
 		all = append(all, &scene{name: name + " above and below", conf: conf(s, 1), ends: fails, calls: 1, halts: true,
 			specs: specs(worker("sup", limited), worker("w")), inner: inner})

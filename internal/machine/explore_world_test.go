@@ -79,6 +79,7 @@ func (w *world) clone() *world {
 	m.first, m.last = at(m.first), at(m.last)
 	m.cur, m.from, m.leader, m.ended = at(m.cur), at(m.from), at(m.leader), at(m.ended)
 	m.end.Child = at(m.end.Child)
+	m.sweep.next = at(m.sweep.next)
 	m.names = make(map[string]*Child, len(w.m.names))
 	for c := w.m.first; c != nil; c = c.next {
 		d := at(c)
@@ -167,7 +168,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 		note(c)
 	}
 	m := w.m
-	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.more)
+	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.more, int(m.sweep.what), index[m.sweep.next])
 	flag(m.suspended, m.ended != nil, w.upTold)
 	for _, c := range order {
 		h.WriteString(c.Name())
@@ -175,7 +176,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 		if leftBehind {
 			num(int(c.Abandoned))
 		}
-		flag(c.taken, c.charged, c.boot, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, m.policy(c))
+		flag(c.taken, c.charged, c.boot, c.hasty, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, m.policy(c))
 		for x := range c.waiting {
 			flag(x.start)
 		}
@@ -218,7 +219,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 	g := w.goers[i]
 	w.goers = slices.Delete(slices.Clone(w.goers), i, i+1)
 	if !g.abandoned {
-		taken := g.c.taken
+		taken, state, by := g.c.taken, g.c.state, g.c.origin
 		w.do(name, func() []Action {
 			acts := w.m.Exited(g.c, g.run, out, 0)
 			for _, a := range acts {
@@ -228,6 +229,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 			}
 			if !taken {
 				w.charge(g, acts)
+				w.checkKept(g, state, by)
 			}
 			return acts
 		})

@@ -4,22 +4,36 @@ import "github.com/coppice-go/coppice/child"
 
 // take marks the group of c, whatever the state of its members: those that are
 // alive must stop, and all must then start, also what was stopped by hand, as in
-// OTP. Overlapping failures merge here: a child that is taken already is gone,
-// not failed, when it ends.
+// OTP. A Temporary member is not started again: one that runs is forgotten when
+// it has stopped, one that does not run is forgotten at once. Overlapping failures
+// merge here: a child that is taken already is gone, not failed, when it ends.
 func (m *Machine) take(c *Child) {
-	from, to := m.group(c)
-	for x := from; ; x = x.next {
-		x.taken = true
-		m.disarmRetry(x)
-		if x == to {
-			break
+	from, _ := m.group(c) // and all behind it
+	for x := from; x != nil; {
+		next := x.next // x may be removed
+		if !x.alive() && x.Spec.Restart == child.Temporary && !x.startsAnyway() {
+			if x == from {
+				from = next
+			}
+			m.rest(x, child.Stopped, child.ErrSibling)
+		} else {
+			x.taken = true
+			m.disarmRetry(x)
 		}
+		x = next
+	}
+	if from == nil { // the group was c alone, and c is forgotten
+		return
 	}
 	if m.lane == idle || m.from == nil || from.seq < m.from.seq {
 		m.from = from
 	}
 	m.lane, m.cur = down, m.last
 }
+
+// startsAnyway reports whether a start of c, which does not run, is yet to come
+// that is no restart: its first as a declared child, or one that was asked for.
+func (c *Child) startsAnyway() bool { return c.boot || c.awaited() }
 
 // disarmRetry clears the timer of a Waiting child: it starts with its group.
 func (m *Machine) disarmRetry(c *Child) {

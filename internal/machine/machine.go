@@ -85,6 +85,8 @@ type Machine struct {
 	lane              lane
 	cur, from, leader *Child
 
+	sweep sweep // over all children: see sweep.go
+
 	// Counts, all changed in one place, setState, but for specs and supers.
 	live    int // alive children
 	holders int // significant children, neither Stopped nor Done
@@ -94,6 +96,7 @@ type Machine struct {
 	booting   int // declared children whose first start is not settled
 	stretch   int // see crew.go; less in tests
 	suspended bool
+	goesOn    bool   // GoOn is among the actions of the event at hand
 	ended     *Child // significant child that ended while booting
 	endedErr  error
 	end       End
@@ -121,7 +124,7 @@ func New(conf Config) *Machine {
 // begin opens the handling of an event.
 func (m *Machine) begin(now time.Duration) {
 	m.clear()
-	m.now = now
+	m.now, m.goesOn = now, false
 }
 
 // Next returns the next action of the latest event, which is valid until the next call.

@@ -135,6 +135,9 @@ func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) []
 func (m *Machine) Suspend(now time.Duration) []Action {
 	m.begin(now)
 	m.suspended = true
+	if m.sweep.what == resume { // the rest stays held
+		m.sweep = sweep{}
+	}
 	return m.finish()
 }
 
@@ -143,23 +146,28 @@ func (m *Machine) Resume(now time.Duration) []Action {
 	m.begin(now)
 	if m.suspended {
 		m.suspended = false
-		for c := m.first; c != nil; c = c.next {
-			if c.held && m.phase < Closing {
-				c.held = false
-				if c.origin == originAuto {
-					m.restart(c)
-				} else {
-					m.start(c)
-				}
-			}
-		}
 		m.walk()
+		m.sweepOver(resume)
 	}
 	return m.finish()
 }
 
+// resumed starts one child that was held.
+func (m *Machine) resumed(c *Child) {
+	if !c.held {
+		return
+	}
+	c.held = false
+	if c.origin == originAuto {
+		m.restart(c)
+	} else {
+		m.start(c)
+	}
+}
+
 // Linked says that a supervisor runs in a run of c: its stop has no limit of
-// its own unless the spec sets one, and it is never abandoned.
+// its own unless the spec sets one, and it is never abandoned. If c is being stopped
+// already, the time that is left is divided as cancel does it.
 func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
 	m.begin(now)
 	if c.run == run && c.alive() {
@@ -168,8 +176,12 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
 			c.Super = true
 			m.supers += count(c.linked)
 		}
-		if c.state == child.Stopping && c.Spec.StopTimeout == 0 {
-			m.disarm(c)
+		if c.state == child.Stopping && c.armed == StopTimer {
+			if d, limited := c.StopTimeout(); limited {
+				m.arm(c, StopTimer, max(MostOf(d)-(now-c.Since), 0))
+			} else {
+				m.disarm(c)
+			}
 		}
 	}
 	return m.finish()

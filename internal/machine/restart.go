@@ -8,7 +8,7 @@ import (
 
 // launch starts a run of c. A restart by the supervisor is counted.
 func (m *Machine) launch(c *Child, restart bool) {
-	c.taken, c.held, c.left, c.hung, c.halted = false, false, false, false, false
+	c.taken, c.held, c.left, c.hung, c.hasty, c.halted = false, false, false, false, false, false
 	c.Nested, c.Lost, c.Ignored = false, false, false
 	c.then = thenKeep
 	if m.leader == c {
@@ -48,13 +48,31 @@ func (m *Machine) hold(c *Child) {
 	c.held = true
 }
 
-// failed decides about a Waiting child whose run, once ready, has failed. The
-// crash is charged at once.
-func (m *Machine) failed(c *Child, err error) {
-	if !m.charge(c) {
-		m.giveUp(EndIntensity, c, err)
-		return
+// afterRun says what follows the end of a run that was ready. A restart is charged
+// here, before anybody hears of the end.
+func (m *Machine) afterRun(c *Child, out Outcome) Next {
+	switch {
+	case out.Kind == Escalated:
+		return EndsItsOwner
+	case c.Spec.Restart == child.Temporary:
+		return StaysDown
+	case !m.charge(c):
+		return EndsItsOwner
+	default:
+		return m.nextTry(c)
 	}
+}
+
+// nextTry says how a child is restarted.
+func (m *Machine) nextTry(c *Child) Next {
+	if m.policy(c) {
+		return AsksBackoff
+	}
+	return Restarts
+}
+
+// failed restarts a Waiting child whose run, once ready, has ended.
+func (m *Machine) failed(c *Child, err error) {
 	c.charged, c.reason = true, err
 	switch {
 	case m.alone() && m.policy(c):
@@ -118,7 +136,7 @@ func (m *Machine) Delay(c *Child, d, now time.Duration) []Action {
 	default:
 		m.tellRestart(c, d)
 		m.arm(c, RetryTimer, d)
-		c.NextStart = now + d
+		c.NextStart = After(now, d)
 	}
 	return m.finish()
 }
@@ -171,19 +189,24 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 	case RetryTimer:
 		m.due(c)
 	case StopTimer:
-		limit, _ := c.StopTimeout()
-		switch left := limit - (m.now - c.Since); {
+		limit, limited := c.StopTimeout()
+		switch {
 		case !c.Nested:
 			m.abandon(c)
-		case left > 0: // as it was set for the most of it
+		case !c.hasty && limited:
+			c.hasty = true
 			m.emit(Hasten, c)
-			m.arm(c, StopTimer, left)
+			m.arm(c, StopTimer, limit-MostOf(limit))
 		default:
 			m.halt(c)
 		}
 	}
 	return m.finish()
 }
+
+// MostOf is nine tenths of a stop timeout. The rest of it is for those in a nested
+// supervisor that have not been asked by then, and for closing by force.
+func MostOf(d time.Duration) time.Duration { return d - d/10 }
 
 // cancel asks an alive child to stop.
 func (m *Machine) cancel(c *Child, why Why) {
@@ -192,8 +215,8 @@ func (m *Machine) cancel(c *Child, why Why) {
 	m.tell(Stopping, c, nil)
 	switch d, limited := c.StopTimeout(); {
 	case !limited:
-	case d > 0 && c.Nested: // the rest is for those in it that have not been asked by then
-		m.arm(c, StopTimer, d-d/10)
+	case d > 0 && c.Nested:
+		m.arm(c, StopTimer, MostOf(d))
 	case d > 0:
 		m.arm(c, StopTimer, d)
 	case c.Nested:
@@ -214,6 +237,7 @@ func (m *Machine) halt(c *Child) {
 func (m *Machine) abandon(c *Child) {
 	c.Abandoned++
 	m.emit(Abandon, c)
+	m.inform(c)
 	m.tell(Abandoned, c, nil)
 	m.gone(c, Outcome{}, true)
 }

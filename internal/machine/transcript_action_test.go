@@ -64,6 +64,10 @@ func lineOf(a Action) string {
 		return "hasten " + run
 	case Halt:
 		return "halt " + run
+	case Report:
+		return "report " + run + ": " + result(a.Err)
+	case Inform:
+		return fmt.Sprintf("inform %q", a.Waiter.Who)
 	case Answer:
 		return fmt.Sprintf("answer %q: %s", a.Waiter.Who, result(a.Err))
 	case Tell:

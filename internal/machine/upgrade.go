@@ -56,6 +56,9 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 		c.seq = m.seq
 		m.link(c)
 	}
+	if m.sweep.what != noSweep {
+		m.sweep.next = m.first
+	}
 	switch { // the marks stay; the order in which to serve them is new
 	case m.lane == idle:
 	case conf.Strategy.Ordered():

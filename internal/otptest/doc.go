@@ -40,7 +40,8 @@
 //	exit of a supervisor   Stop of a nested one is ErrNested, so its Run is
 //	                       wrapped, and the context that it gets is cancelled
 //	start=flap             ready, and a millisecond later a failure
-//	term=hang              a run that returns when the scenario is over
+//	term=hang              a run that returns when the scenario is over, and so
+//	                       does one of term=slow that is abandoned
 //	ok undefined           no error, and the child is not Running
 //
 // Coppice's calls are kinder than OTP's, so the driver looks at the state of the

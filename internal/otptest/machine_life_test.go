@@ -105,7 +105,7 @@ func (l *life) do(actions []machine.Action) {
 			l.isUp()
 		case machine.IsOver:
 			l.isOver()
-		case machine.IsClosing:
+		case machine.IsClosing, machine.Report, machine.Inform: // OTP has nothing of the kind
 		default:
 			l.tree.log("fault: %s: no such action: %+v", l.self.label, a)
 		}

@@ -8,7 +8,11 @@ import (
 
 // report makes OTP's reports of what the machine tells.
 func (l *life) report(a machine.Action) {
-	p, spec := processOf(a.Child), *a.Child.Spec
+	p, started := a.Child.Handle.(*process)
+	if !started { // an upgrade added it
+		return
+	}
+	spec := *a.Child.Spec
 	why, _ := a.Err.(reason)
 	switch a.Note {
 	case machine.Failed, machine.Completed:

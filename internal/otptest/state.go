@@ -48,11 +48,12 @@ func (l Listing) Which() string {
 }
 
 // Counts returns the counts. How many there are of each type is OTP's type key,
-// which has no use in Go, so it is counted here.
+// which has no use in Go, so it is counted here. OTP looks whether a process
+// lives, but not under simple_one_for_one: there it knows how many have not ended.
 func (l Listing) Counts() string {
 	specs, active, supervisors := len(l.Children), 0, 0
 	for _, c := range l.Children {
-		if c.State.Alive() && !c.Dead {
+		if c.State.Alive() && (l.Sup.Simple() || !c.Dead) {
 			active++
 		}
 		if c.Type == "supervisor" {

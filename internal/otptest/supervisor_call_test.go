@@ -67,8 +67,11 @@ func (t *realTree) startChild(sup *supervisor.Supervisor, path string, n *Node, 
 		t.nodes[path+"/"+name] = before
 		t.mu.Unlock()
 	}
-	var bad *child.SpecError
-	if errors.As(err, &bad) {
+	var (
+		made *supervisor.ChildError // it was started; a fault is that of a supervisor in it
+		bad  *child.SpecError
+	)
+	if !errors.As(err, &made) && errors.As(err, &bad) {
 		if fault == "" {
 			return "fault: " + err.Error()
 		}

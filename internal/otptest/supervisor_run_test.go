@@ -109,6 +109,7 @@ func (r *realRun) work(ctx child.Context, flap bool) error {
 		return r.leave(reason)
 	case <-ctx.Done():
 	}
+	r.isUp(false) // OTP may be about to kill it, and then this run goes on
 	switch term := r.node.Term; {
 	case term == "hang":
 		<-t.over
@@ -116,7 +117,10 @@ func (r *realRun) work(ctx child.Context, flap bool) error {
 		return r.leave("crash")
 	case strings.HasPrefix(term, "slow:"):
 		ms, _ := strconv.Atoi(strings.TrimPrefix(term, "slow:"))
-		time.Sleep(time.Duration(ms) * time.Millisecond)
+		select {
+		case <-time.After(time.Duration(ms) * time.Millisecond):
+		case <-t.over: // it was left behind, as one that hangs
+		}
 	}
 	t.note(r, "stop "+r.label+" shutdown", true)
 	return nil

@@ -1,21 +1,18 @@
 package otptest
 
-import (
-	"testing"
-	"testing/synctest"
-)
+import "testing"
 
 // TestOTPOnSupervisor plays the scenarios on the public supervisor, with real
 // goroutines and the time of a bubble. Left out are those in which a supervisor
 // is held up while events queue before it: OTP has a call for that, Coppice's
 // supervisor has no queue.
 func TestOTPOnSupervisor(t *testing.T) {
-	replay(t, []string{"batch", "truncation", "quirk"}, func(t *testing.T, s *Scenario) (trace *Trace) {
-		synctest.Test(t, func(*testing.T) {
+	replay(t, []string{"batch", "truncation", "quirk"}, func(t *testing.T, s *Scenario) (trace *Trace, err error) {
+		err = inBubble(t, func() {
 			tree := newRealTree(s)
 			defer tree.end()
 			trace = Play(s, tree)
 		})
-		return trace
+		return trace, err
 	})
 }

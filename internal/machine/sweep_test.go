@@ -1,0 +1,154 @@
+package machine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// fates returns what becomes of whom, in order.
+func fates(acts []Action) (all []string) {
+	for _, a := range acts {
+		switch a.Kind {
+		case Launch:
+			all = append(all, "start "+a.Child.Name())
+		case Cancel:
+			all = append(all, "stop "+a.Child.Name())
+		case Abandon:
+			all = append(all, "abandon "+a.Child.Name())
+		case GoOn:
+			all = append(all, "more")
+		case IsOver:
+			all = append(all, "over")
+		}
+	}
+	return all
+}
+
+func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
+	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
+		t.Run(s.String(), func(t *testing.T) {
+			m := running(s, "a", "b", "c")
+			want := [][]string{
+				{"stop a", "more", "abandon a"}, // the end itself walks over a crew, too
+				{"stop b", "more", "abandon b"},
+				{"stop c", "abandon c", "over"},
+			}
+			if s.Ordered() { // the end itself asks the last, and each that has become the last
+				want = [][]string{
+					{"stop a", "abandon a", "more", "stop c"},
+					{"stop b", "abandon b", "more"},
+					{"abandon c", "over"},
+				}
+			}
+			equal(t, fates(m.Halt(0)), want[0])
+			if !m.Halting() {
+				t.Error("it is halting until the last was abandoned")
+			}
+			equal(t, fates(m.More(0)), want[1])
+			equal(t, fates(m.More(0)), want[2])
+			if m.Halting() {
+				t.Error("nothing is left to abandon")
+			}
+			equal(t, fates(m.More(0)), nil)
+		})
+	}
+}
+
+// A child that is removed while it is the next to be swept over.
+func TestSweepStepsOffWhoeverIsGone(t *testing.T) {
+	m := running(strategy.Independent, "a", "b", "c")
+	equal(t, fates(m.Halt(0)), []string{"stop a", "more", "abandon a"})
+	b := m.Child("b")
+	m.Exited(b, b.Run(), Outcome{}, 0)
+	equal(t, fates(m.More(0)), []string{"stop c", "abandon c", "over"})
+}
+
+func TestHaltTakesOverFromHasten(t *testing.T) {
+	m := running(strategy.Independent, "a", "b")
+	equal(t, fates(m.Hasten(0)), []string{"stop a", "more"})
+	equal(t, fates(m.Halt(0)), []string{"abandon a", "more"})
+	equal(t, fates(m.Hasten(0)), nil) // it asks for less
+	equal(t, fates(m.More(0)), []string{"stop b", "abandon b", "over"})
+}
+
+// What waits for Resume is started in stretches; Suspend in the middle keeps the rest.
+func TestResumeStartsInStretches(t *testing.T) {
+	m := running(strategy.OneForOne, "a", "b", "c")
+	m.Suspend(0)
+	for c := m.First(); c != nil; c = c.Next() {
+		m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
+	}
+	equal(t, fates(m.Resume(0)), []string{"start a", "more"})
+	equal(t, fates(m.Suspend(0)), nil)
+	equal(t, fates(m.More(0)), nil)
+	equal(t, fates(m.Resume(0)), []string{"more"}) // a has nothing to wait for any more
+	equal(t, fates(m.More(0)), []string{"start b", "more"})
+	m.Close(0)
+	equal(t, fates(m.More(0)), nil) // nothing starts at the end
+}
+
+// running returns a machine whose children are ready, and which sweeps over one at a time.
+func running(s strategy.Strategy, names ...string) *Machine {
+	m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
+	m.Boot(crewOf(names), 0)
+	for _, name := range names {
+		c := m.Child(name)
+		m.Ready(c, c.Run(), 0)
+	}
+	m.stretch = 1
+	return m
+}
+
+func equal(t *testing.T, got, want []string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%q, not %q", got, want)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Fatalf("%q, not %q", got, want)
+		}
+	}
+}
+
+// A supervisor gets its tenth for those that have not been asked, however late the
+// first alarm was.
+func TestNestedIsHurriedBeforeItIsHalted(t *testing.T) {
+	m := New(Config{})
+	m.Boot([]child.Spec{{Name: "a", StopTimeout: 10 * time.Second}}, 0)
+	c := m.Child("a")
+	m.Linked(c, c.Run(), 0)
+	m.Ready(c, c.Run(), 0)
+	m.Close(0)
+	for _, want := range []Kind{Hasten, Halt} {
+		found := false
+		for _, a := range m.Timer(c, c.Run(), StopTimer, time.Minute) {
+			found = found || a.Kind == want
+			if a.Kind == Arm && a.Wait != time.Second {
+				t.Errorf("%v for the rest, not a tenth", a.Wait)
+			}
+		}
+		if !found {
+			t.Errorf("no action %d", want)
+		}
+	}
+}
+
+func TestTimesSaturate(t *testing.T) {
+	for _, d := range []time.Duration{child.Forever, child.Forever - 1} {
+		if got := After(time.Minute, d); got != child.Forever {
+			t.Errorf("%v", got)
+		}
+	}
+	m := running(strategy.OneForOne, "a")
+	m.conf.Backoff = true
+	c := m.Child("a")
+	m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, time.Minute)
+	m.Delay(c, child.Forever, time.Minute)
+	if c.NextStart != child.Forever {
+		t.Errorf("next start at %v", c.NextStart)
+	}
+}

@@ -1,0 +1,68 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// A budget is the time for the whole stop of a supervisor. When most of it is over all
+// that are left are asked to stop; at its end what has not returned is abandoned.
+type budget struct {
+	parts  [2]part // to hurry, to end
+	spared bool    // it has begun once more, since the process stood still
+}
+
+type part struct {
+	wait, due time.Duration
+	timer     *time.Timer
+}
+
+// limitStop sets the timers for the whole stop. Under the lock.
+func (l *life) limitStop() {
+	limit := l.spec.StopTimeout
+	if limit == 0 || limit == child.Forever {
+		return
+	}
+	now := l.m.Now()
+	set := func(p *part, wait time.Duration, f func(error)) {
+		p.wait, p.due = wait, machine.After(now, wait)
+		p.timer = time.AfterFunc(wait, func() {
+			if !l.stoodStill(p) {
+				f(nil)
+			}
+		})
+	}
+	set(&l.budget.parts[0], machine.MostOf(limit), l.hasten)
+	set(&l.budget.parts[1], limit, l.halt)
+}
+
+// stoodStill reports whether the timer of a part of the budget is so late that the
+// process must have stood still. Then the whole budget begins once more: see slack.
+func (l *life) stoodStill(late *part) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, now := &l.budget, l.now()
+	switch {
+	case l.isOver(), now < late.due: // all has returned, or another was as late
+		return true
+	case b.spared, now-late.due <= slack(late.wait):
+		return false
+	}
+	b.spared = true
+	for i := range b.parts {
+		p := &b.parts[i]
+		p.due = machine.After(now, p.wait)
+		p.timer.Reset(p.wait)
+	}
+	return true
+}
+
+func (b *budget) end() {
+	for _, p := range b.parts {
+		if p.timer != nil {
+			p.timer.Stop()
+		}
+	}
+}

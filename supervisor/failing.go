@@ -1,0 +1,151 @@
+package supervisor
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// The log says in one line that a child has failed and what follows, and in another that
+// it is ready again and how long that took. For that it must be remembered which children
+// are down, and a failure whose backoff is still being asked must wait for the answer.
+
+// failing are the children that have failed and are not ready again. Under the lock of
+// their life.
+type failing struct {
+	since map[*machine.Child]time.Duration
+	held  map[*machine.Child]*Event // failures that the log has not been given yet
+}
+
+// settling are the kinds of events by which a child ceases to be down.
+const settling = 1<<EventReady | 1<<EventStopped | 1<<EventCompleted | 1<<EventRemoved
+
+// wanted returns the kinds that have to be looked at for the sake of those that are down.
+func (f *failing) wanted() (want kinds) {
+	if len(f.since) > 0 {
+		want |= settling
+	}
+	if len(f.held) > 0 {
+		want |= EventRestarting.set()
+	}
+	return want
+}
+
+// follow notes what an event means for a child that is down, and what the log says of
+// it.
+func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
+	f := &l.failing
+	e.next = a.Next
+	switch e.Kind {
+	case EventFailed:
+		if _, down := f.since[c]; !down && a.Next != machine.StaysDown && l.log.writes(slog.LevelInfo) {
+			if f.since == nil {
+				f.since = make(map[*machine.Child]time.Duration)
+			}
+			f.since[c] = l.m.Now()
+		}
+	case EventCompleted:
+		e.again = a.Next != machine.StaysDown && a.Count > 0
+		delete(f.since, c)
+	case EventReady:
+		if since, down := f.since[c]; down {
+			e.again, e.down = true, l.m.Now()-since
+			delete(f.since, c)
+		}
+	case EventStopped:
+		switch runOfChild(c).why() {
+		case machine.WhySibling, machine.WhyTimeout, machine.WhyHung: // it comes back
+		default:
+			delete(f.since, c)
+		}
+	case EventRemoved:
+		delete(f.since, c)
+	case EventRestarting:
+		l.logFailure(c, machine.Restarts, a.Wait)
+	case EventGaveUp:
+		l.logFailure(c, machine.EndsItsOwner, 0)
+	}
+}
+
+// follows says what follows an end, as far as it is known.
+func (e *Event) follows() string {
+	switch {
+	case e.Kind != EventFailed && e.Kind != EventCompleted:
+		return ""
+	case e.next == machine.EndsItsOwner:
+		return "the supervisor gives up"
+	case e.next == machine.StaysDown && e.Kind == EventFailed:
+		return "not restarted"
+	case e.next == machine.Restarts && e.wait > 0:
+		return fmt.Sprintf("restart %d in %v", e.Restarts+1, e.wait.Round(time.Millisecond))
+	case e.next == machine.Restarts:
+		return fmt.Sprintf("restart %d at once", e.Restarts+1)
+	}
+	return ""
+}
+
+// hold keeps back a failure from the log whose backoff is being asked, and reports
+// whether it does.
+func (l *life) hold(e *Event, c *machine.Child) bool {
+	if e.Kind != EventFailed || e.next != machine.AsksBackoff {
+		return false
+	}
+	if l.failing.held == nil {
+		l.failing.held = make(map[*machine.Child]*Event)
+	}
+	kept := *e
+	l.failing.held[c] = &kept
+	return true
+}
+
+// logFailure gives the log a failure that was held, with what follows it. Under the lock.
+func (l *life) logFailure(c *machine.Child, next machine.Next, wait time.Duration) {
+	e := l.failing.held[c]
+	if e == nil {
+		return
+	}
+	delete(l.failing.held, c)
+	e.next, e.wait = next, wait
+	l.log.queue.put(e)
+}
+
+// logHeld gives the log a failure for which the backoff's answer came too late: somebody
+// has acted meanwhile.
+func (l *life) logHeld(c *machine.Child) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.logFailure(c, machine.AsksBackoff, 0)
+}
+
+// logAllHeld gives the log all that was held, at the end of a life. Under the lock.
+func (l *life) logAllHeld() {
+	for c := range l.failing.held {
+		l.logFailure(c, machine.AsksBackoff, 0)
+	}
+	l.failing = failing{}
+}
+
+// logPhase has the log say what the supervisor itself does. Under the lock.
+func (l *life) logPhase(phase EventKind) {
+	level := slog.LevelInfo
+	if l.parent != nil {
+		level = slog.LevelDebug
+	}
+	if !l.log.writes(level) {
+		return
+	}
+	e := &Event{Time: time.Now(), Kind: phase, Path: l.path, again: l.parent != nil}
+	switch phase {
+	case phaseUp:
+		e.children, e.down = l.m.Specs(), l.m.Now()
+	case phaseStopping:
+		if l.m.End().Kind == machine.EndAsked { // else the log has it already
+			e.Err = l.closing
+		}
+	case phaseStopped:
+		e.down = l.m.Now() - l.stopping
+	}
+	l.log.queue.put(e)
+}

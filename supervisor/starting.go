@@ -1,0 +1,81 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// A start that takes too long must say what it waits for: mostly a Run that never calls
+// Ready.
+
+// A lateStart is the error of a start that was given up because a context ended.
+type lateStart struct {
+	cause   error // of the context
+	waiting []startingChild
+}
+
+// A startingChild is a child that a start waits for.
+type startingChild struct {
+	path  string
+	state child.State // Starting or Waiting
+	since time.Duration
+}
+
+func (e *lateStart) Error() string {
+	text := "still starting: "
+	if e.cause != child.ErrStartTimeout { // else the failure says so already
+		text = inLine(e.cause) + ": " + text
+	}
+	return text + firstFew(e.waiting, ", ", func(c startingChild) string {
+		if c.state == child.Waiting {
+			return fmt.Sprintf("%s (waits to start)", c.path)
+		}
+		return fmt.Sprintf("%s (for %v)", c.path, c.since.Round(time.Millisecond))
+	})
+}
+
+func (e *lateStart) Unwrap() error { return e.cause }
+
+// stillStarting returns the cause with the children that are still starting, at the time
+// of the call. Locks are taken one at a time.
+func (l *life) stillStarting(cause error) error {
+	if waiting := l.startingBelow(""); len(waiting) > 0 {
+		return &lateStart{cause, waiting}
+	}
+	return cause
+}
+
+// startingBelow returns the children that are starting, or only that of a name: of a
+// nested supervisor those in it that it waits for.
+func (l *life) startingBelow(name string) (all []startingChild) {
+	type nested struct {
+		at   int
+		life *life
+	}
+	var below []nested
+	l.mu.Lock()
+	now := l.now()
+	for c := l.m.First(); c != nil; c = c.Next() {
+		wanted := c.Booting()
+		if name != "" {
+			wanted = c.Name() == name
+		}
+		if s := c.State(); !wanted || s != child.Starting && s != child.Waiting {
+			continue
+		}
+		if r := runOfChild(c); r.has().nested != nil {
+			below = append(below, nested{len(all), r.few.nested})
+		}
+		all = append(all, startingChild{l.pathOf(c), c.State(), now - c.Since})
+	}
+	l.mu.Unlock()
+	for i := len(below) - 1; i >= 0; i-- {
+		b := below[i]
+		if inner := b.life.startingBelow(""); len(inner) > 0 {
+			all = append(all[:b.at:b.at], append(inner, all[b.at+1:]...)...)
+		}
+	}
+	return all
+}
