@@ -172,12 +172,20 @@ func (r *run) becomeReady(now time.Duration) error {
 		r.ready = true
 		l.m.Ready(r.child, r.number(), now)
 	case r.has().unready != nil:
-		f := r.few
-		f.unreadyFor = r.timeUnready(now)
-		f.unready, r.child.Unready = nil, false
-		l.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
+		r.readyAgain(now)
 	}
 	return err
+}
+
+// readyAgain takes back Unready. It is not inlined, for becomeReady to have a small
+// frame: see Ready.
+//
+//go:noinline
+func (r *run) readyAgain(now time.Duration) {
+	f := r.few
+	f.unreadyFor = r.timeUnready(now)
+	f.unready, r.child.Unready = nil, false
+	r.life.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
 }
 
 func (r *run) Unready(err error) {

@@ -117,7 +117,6 @@ const (
 // Outcome is how a run ended, by its own words.
 type Outcome struct {
 	Err     error
-	Unready time.Duration // for how long, once ready, it said that it was not
 	Kind    OutcomeKind
 	GaveUp  bool // it is the end of a supervisor that gave up
 	Unclean bool // Err must be reported even if the run had to stop anyway
