@@ -20,6 +20,11 @@ type BackoffPolicy interface {
 // A Backoff makes the policy of a child. It is called once for each child, as a
 // policy holds state, when the child first needs it. A Backoff that returns nil
 // counts as one that always returns a policy of zero pauses.
+//
+// The supervisor's Intensity does not count the restarts of a child with a backoff,
+// so the policy alone decides when they are too many: see Retries. One that never
+// gives up never hands a fault to the next level; the child's trouble then shows in
+// Health, Tree and the log.
 type Backoff func() BackoffPolicy
 
 // The schedule of Exponential, besides its two arguments.
@@ -78,8 +83,8 @@ func (c capped) NextBackOff() time.Duration {
 }
 
 // Constant returns a backoff that always waits for d and never gives up. A d of
-// zero or less restarts at once, and then failures count against the intensity
-// only where that is set.
+// zero or less restarts at once, any number of times: no intensity counts the
+// restarts of a child with a backoff.
 func Constant(d time.Duration) Backoff {
 	if d < 0 {
 		d = 0

@@ -11,6 +11,8 @@ import (
 	"weak"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/internal/runkey"
 )
 
 // errOver is why a run of these tests ends.
@@ -262,6 +264,113 @@ func TestAllWhoWaitGetTheOffer(t *testing.T) {
 	r.Set(last, 9)
 	getters.Wait()
 	requireOffer(t, 9, &r)
+}
+
+// teller is an oracle for whose child wakes are sent by the test.
+type teller struct {
+	gone    bool
+	wake    chan<- struct{}
+	watches int
+	asked   func()
+}
+
+func (f *teller) Path() string { return "/shop/db" }
+
+func (f *teller) Gone(wake chan<- struct{}) (gone bool, forget func()) {
+	if f.asked != nil {
+		f.asked()
+	}
+	if f.gone {
+		return true, nil
+	}
+	f.wake = wake
+	f.watches++
+	return false, func() { f.watches-- }
+}
+
+// foretold is a run whose child has a teller.
+func foretold(f *teller) (ctx Context, end func()) {
+	inner, cancel := context.WithCancelCause(context.WithValue(context.Background(), runkey.Fate{}, runkey.Oracle(f)))
+	return FromContext(inner), func() { cancel(errOver) }
+}
+
+func TestGetOfAChildThatIsGoneFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Ref[string]
+		fate := new(teller)
+		ctx, end := foretold(fate)
+		r.Set(ctx, "addr")
+		requireOffer(t, "addr", &r)
+		end()
+
+		result := make(chan error)
+		go func() {
+			_, err := r.Get(context.Background())
+			result <- err
+		}()
+		synctest.Wait()
+		require.Equal(t, 1, fate.watches)
+		fate.wake <- struct{}{}
+		synctest.Wait()
+		require.Equal(t, 1, fate.watches, "it may still come, and one watch is enough")
+		fate.gone = true
+		fate.wake <- struct{}{}
+		err := <-result
+		require.ErrorIs(t, err, ErrGone)
+		require.EqualError(t, err, "/shop/db: gone for good")
+		require.Zero(t, fate.watches)
+
+		again, endAgain := newRun()
+		r.Set(again, "of another")
+		requireOffer(t, "of another", &r)
+		endAgain()
+		got := getting(t, &r)
+		synctest.Wait()
+		require.Empty(t, got, "of this one nothing is known")
+		last, endLast := newRun()
+		defer endLast()
+		r.Set(last, "x")
+		<-got
+	})
+}
+
+func TestGetLeavesNoWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Ref[string]
+		fate := new(teller)
+		ctx, end := foretold(fate)
+		r.Set(ctx, "addr")
+		end()
+
+		short, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := r.Get(short)
+		require.Equal(t, context.DeadlineExceeded, err)
+		require.Zero(t, fate.watches)
+
+		got := getting(t, &r)
+		synctest.Wait()
+		require.Equal(t, 1, fate.watches)
+		next, endNext := newRun()
+		defer endNext()
+		r.Set(next, "next")
+		require.Equal(t, "next", <-got)
+		require.Zero(t, fate.watches)
+	})
+}
+
+// Between two steps of Get another child may make an offer.
+func TestGetTakesTheOfferThatComesWhileItAsks(t *testing.T) {
+	var r Ref[string]
+	next, endNext := newRun()
+	defer endNext()
+	fate := &teller{gone: true, asked: func() { r.Set(next, "of another") }}
+	ctx, end := foretold(fate)
+	r.Set(ctx, "addr")
+	end()
+	got, err := r.Get(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, "of another", got)
 }
 
 func TestWithdrawnValueIsLetGo(t *testing.T) {

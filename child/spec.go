@@ -52,12 +52,15 @@ type Spec struct {
 	// Without it, and in OTP, a first start that fails is an error.
 	RetryStart bool
 
-	// Backoff is the pause before a restart. Nil takes the supervisor's; if that
-	// is nil too, the child is restarted at once.
+	// Backoff is the pause before a restart, and decides when there have been too
+	// many: the supervisor's Intensity does not count them. Nil takes the
+	// supervisor's Backoff; if that is nil too, the child is restarted at once, and
+	// Intensity counts.
 	Backoff Backoff
 
-	// ResetAfter is how long a run must have been ready for the backoff to begin
-	// anew. Zero is 1 minute.
+	// ResetAfter is how long a run must have been ready, all in all, for the backoff
+	// to begin again from the start. Time that it spent Unready does not count, nor
+	// does that of other runs. Zero is 1 minute.
 	ResetAfter time.Duration
 
 	// Heartbeat, if positive, is the longest time that a ready child may let pass

@@ -37,8 +37,9 @@ type Context interface {
 
 	// Unready says that the child is not ready for the moment: its database
 	// is away, say. Status and Health show the error, and an event tells it; the
-	// supervisor does nothing. Ready takes it back. Before the first Ready, and
-	// once the run is being stopped, it has no effect.
+	// supervisor does nothing. Until Ready takes it back, the time does not count for
+	// child.Spec.ResetAfter. Before the first Ready, and once the run is being
+	// stopped, it has no effect.
 	Unready(err error)
 
 	// OnError reports an error that does not end the run. It is told as an

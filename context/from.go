@@ -14,8 +14,10 @@ import (
 // the run it was derived from. Given any other, it returns a stand-in, so that
 // a Run can be tested and used without a supervisor: Ready succeeds until ctx
 // has ended, Grace outlives ctx by at most 4.5 s (nine tenths of the default
-// stop timeout), Path is empty, and the rest does nothing. A nil ctx counts
-// as context.Background().
+// stop timeout), Path is empty, and the rest does nothing. The 4.5 s count from
+// the end of ctx, or from this call if ctx had ended before, unless by its
+// deadline. All calls of Grace return the same context. A nil ctx counts as
+// context.Background().
 func FromContext(ctx context.Context) Context {
 	if ctx == nil {
 		ctx = context.Background()
@@ -26,7 +28,7 @@ func FromContext(ctx context.Context) Context {
 	if run, ok := ctx.Value(runkey.Key{}).(Context); ok {
 		return derived{Context: ctx, run: run}
 	}
-	return standIn{Context: ctx}
+	return newStandIn(ctx)
 }
 
 // derived is a context made from a run's context, with the run's own calls.

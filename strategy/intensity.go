@@ -16,11 +16,12 @@ const (
 
 // Intensity is how many automatic restarts a supervisor permits within a
 // period before it gives up. All its children share it, and a group restart
-// counts once.
+// counts once, for the child that failed.
 //
-// The zero value permits DefaultRestarts in DefaultPeriod, and counts only
-// restarts of children without a backoff: one with a backoff gives up by its
-// own policy. An Intensity made by AtMost counts all.
+// It counts only restarts of children without a backoff. A child with a backoff,
+// its own or that of its supervisor, gives up by its policy: child.Backoff.Retries,
+// or a NextBackOff that is negative. The zero value permits DefaultRestarts in
+// DefaultPeriod.
 //
 // A restart that lies exactly one period back still counts, as in OTP; OTP's
 // rounding to whole seconds is not imitated.
@@ -36,9 +37,8 @@ const (
 	unlimited
 )
 
-// AtMost permits n restarts within any period, of children with a backoff too.
-// With n zero the first failure is the last. Validate refuses a negative n and
-// a period that is not positive.
+// AtMost permits n restarts within any period. With n zero the first failure is
+// the last. Validate refuses a negative n and a period that is not positive.
 func AtMost(n int, period time.Duration) Intensity {
 	return Intensity{kind: limited, n: n, period: period}
 }
@@ -46,9 +46,6 @@ func AtMost(n int, period time.Duration) Intensity {
 // Unlimited permits any number of restarts. A child that fails at once, and
 // has no backoff, then restarts without a pause.
 func Unlimited() Intensity { return Intensity{kind: unlimited} }
-
-// CountsBackoff reports whether restarts of a child with a backoff count.
-func (i Intensity) CountsBackoff() bool { return i.kind == limited }
 
 // Limit returns the number of restarts permitted in a period; ok is false if
 // there is no limit.

@@ -9,26 +9,24 @@ import (
 
 func TestIntensityLimit(t *testing.T) {
 	for _, c := range []struct {
-		name          string
-		intensity     Intensity
-		n             int
-		period        time.Duration
-		ok            bool
-		countsBackoff bool
-		text          string
+		name      string
+		intensity Intensity
+		n         int
+		period    time.Duration
+		ok        bool
+		text      string
 	}{
-		{"zero", Intensity{}, 3, 5 * time.Second, true, false, "3 in 5s"},
-		{"at most", AtMost(10, time.Minute), 10, time.Minute, true, true, "10 in 1m0s"},
-		{"at most the default", AtMost(DefaultRestarts, DefaultPeriod), 3, 5 * time.Second, true, true, "3 in 5s"},
-		{"none", AtMost(0, time.Second), 0, time.Second, true, true, "0 in 1s"},
-		{"unlimited", Unlimited(), 0, 0, false, false, "unlimited"},
+		{"zero", Intensity{}, 3, 5 * time.Second, true, "3 in 5s"},
+		{"at most", AtMost(10, time.Minute), 10, time.Minute, true, "10 in 1m0s"},
+		{"at most the default", AtMost(DefaultRestarts, DefaultPeriod), 3, 5 * time.Second, true, "3 in 5s"},
+		{"none", AtMost(0, time.Second), 0, time.Second, true, "0 in 1s"},
+		{"unlimited", Unlimited(), 0, 0, false, "unlimited"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, period, ok := c.intensity.Limit()
 			require.Equal(t, c.n, n)
 			require.Equal(t, c.period, period)
 			require.Equal(t, c.ok, ok)
-			require.Equal(t, c.countsBackoff, c.intensity.CountsBackoff())
 			require.Equal(t, c.text, c.intensity.String())
 			require.NoError(t, c.intensity.Validate())
 		})

@@ -29,8 +29,10 @@ const (
 	RestForOne
 
 	// Independent restarts the failed child alone, and starts and stops
-	// children side by side. For many dynamic children: a child that ended or
-	// was stopped is forgotten. OTP's simple_one_for_one, Elixir's
+	// children side by side. For many dynamic children: one that was stopped, or
+	// has ended and is not restarted, is forgotten. Declare children that end by
+	// themselves as Temporary or Transient: a Permanent one, the default, is
+	// restarted when it returns nil too. OTP's simple_one_for_one, Elixir's
 	// DynamicSupervisor.
 	Independent
 )

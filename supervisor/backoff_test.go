@@ -111,6 +111,57 @@ func TestOnlyTimeAsReadyBeginsABackoffAnew(t *testing.T) {
 	})
 }
 
+// A child that says Unready when its database is away, and fails after a while, is
+// not healthy for that while.
+func TestTimeAsUnreadyBeginsNoBackoffAnew(t *testing.T) {
+	type stretch struct {
+		unready bool
+		lasts   time.Duration
+	}
+	const ready, unready = false, true
+	for name, c := range map[string]struct {
+		run   []stretch
+		reset bool
+	}{
+		"unready from the beginning":    {[]stretch{{unready, time.Hour}}, false},
+		"ready for too short a time":    {[]stretch{{ready, time.Minute - 1}, {unready, time.Hour}}, false},
+		"ready for long enough":         {[]stretch{{ready, time.Minute}, {unready, time.Hour}}, true},
+		"ready again, but not for long": {[]stretch{{unready, time.Hour}, {ready, time.Minute - 1}}, false},
+		"ready again for long enough":   {[]stretch{{unready, time.Hour}, {ready, time.Minute}}, true},
+		"said again and again":          {[]stretch{{unready, time.Hour}, {unready, time.Hour}, {ready, time.Minute - 1}}, false},
+		"ready all in all":              {[]stretch{{ready, 30 * time.Second}, {unready, time.Hour}, {ready, 30 * time.Second}}, true},
+		"not even all in all":           {[]stretch{{ready, 30 * time.Second}, {unready, time.Hour}, {ready, 30*time.Second - 1}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var run child.Context
+				p := newPuppet()
+				sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Backoff: growing, Run: func(ctx child.Context) error {
+					run = ctx
+					return p.Run(ctx)
+				}}}})
+				require.Equal(t, 1*time.Second, pause(t, sup, "a", p))
+				for _, s := range c.run {
+					if s.unready {
+						run.Unready(errBoom)
+					} else {
+						require.NoError(t, run.Ready())
+					}
+					time.Sleep(s.lasts)
+				}
+				want := 2 * time.Second
+				if c.reset {
+					want = 1 * time.Second
+				}
+				require.Equal(t, want, pause(t, sup, "a", p))
+				require.Equal(t, want+time.Second, pause(t, sup, "a", p), "of the next run it says nothing")
+				time.Sleep(time.Minute)
+				require.Equal(t, 1*time.Second, pause(t, sup, "a", p))
+			})
+		})
+	}
+}
+
 func TestRetriesGivesUpWithTheLastFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := &flaky{puppet: newPuppet(), failures: 100}
@@ -317,7 +368,7 @@ func TestGivingUpNamesTheFailureNotWhatOnErrorTold(t *testing.T) {
 				return nil
 			},
 		}}})
-		require.EqualError(t, sup.Serve(t.Context()), "/root: gave up: backoff gave up: /root/a ended")
+		require.EqualError(t, sup.Serve(t.Context()), "/root: gave up: backoff gave up: /root/a: returned nil, and it is Permanent")
 	})
 }
 

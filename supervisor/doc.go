@@ -67,7 +67,7 @@
 //     no; a first start that fails is an error, and the start of the tree fails.
 //   - Backoff: the pause before a restart. Default: the supervisor's, else none.
 //   - ResetAfter: how long a run must have been ready for the backoff to begin
-//     anew. Default: 1 minute.
+//     again from the start. Time Unready does not count. Default: 1 minute.
 //   - Heartbeat: the longest time that a ready child may let pass without
 //     ctx.Heartbeat. Default: it need not call it.
 //   - Decide: sees how a run ended, a panic too, and returns what that shall count
@@ -87,7 +87,9 @@
 // stopped by hand or had ended well. Temporary members are removed.
 //
 // An Independent supervisor starts and stops side by side, and forgets a child
-// that ended or was stopped. It is OTP's simple_one_for_one, Elixir's
+// that was stopped, or has ended and is not restarted. A Permanent child, the
+// default, is restarted when it returns nil too: declare connections and jobs as
+// Temporary or Transient. It is OTP's simple_one_for_one, Elixir's
 // DynamicSupervisor. Under the others too children can be added at any time, but
 // there a slow start or stop holds up the next.
 //
@@ -148,18 +150,24 @@
 // stops its children and ends with a [GaveUpError]. Two things lead to it.
 //
 //   - Intensity limits how many restarts there may be in a period, over all
-//     children. The default is 3 in 5 s and counts only restarts without a pause:
-//     what it guards against is a child that fails as fast as it starts. One made
-//     by strategy.AtMost counts all. strategy.Unlimited never gives up.
+//     children that have no backoff. The default is 3 in 5 s: it guards against a
+//     child that fails as fast as it starts. strategy.Unlimited never gives up.
 //   - A Backoff makes pauses between the restarts of one child, and may give up by
 //     itself: child.Exponential(100*time.Millisecond, 30*time.Second).Retries(8).
 //     A healthy run of ResetAfter begins it anew. While a child waits for its
 //     restart (child.Waiting) nobody else is held up, and RestartChild and
 //     StopChild act on it at once.
 //
-// Use a backoff for what the world does to a child (a database that is away), the
-// intensity for what its own state does to it. Restarts that somebody asks for
-// count for neither.
+// Each child has one or the other: with a backoff, its own or the supervisor's,
+// its restarts do not count for the Intensity. Use a backoff for what the world
+// does to a child (a database that is away), the intensity for what its own state
+// does to it. Restarts that somebody asks for count for neither.
+//
+// Nothing escalates past a backoff without Retries: with
+// Spec.Backoff: child.Exponential(...) the supervisor never gives up, and trouble
+// shows in Health, Tree and the log alone. Add Retries where the next level is to
+// act. An Intensity made by strategy.AtMost beside Spec.Backoff would never count
+// anything, so it is a fault of the spec.
 //
 // To its parent, a supervisor that gave up has ended as by child.ErrShutdown: a
 // Permanent child is restarted, with all below it, a Transient one is not. So the
@@ -208,7 +216,8 @@
 //     and stopping a child never makes the supervisor deaf to others.
 //   - An abandoned run is not dead: Go cannot kill.
 //   - Backoff, RetryStart, Heartbeat, Suspend, Unready, Decide, Escalate, Around and
-//     PassPanics are additions. Without a backoff restarts are immediate and counted, as in OTP.
+//     PassPanics are additions. Without a backoff restarts are immediate and counted, as in OTP;
+//     with one they are not counted.
 //   - The default intensity is Elixir's, 3 in 5 s (OTP: 1 in 5 s), and the period is
 //     exact where OTP rounds to whole seconds.
 //   - A restart that is cancelled while its group waits leaves the later members

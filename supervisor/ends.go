@@ -70,6 +70,7 @@ func (l *life) ended(r *run, out machine.Outcome, now time.Duration) (graced boo
 	if r.has().straggler != nil {
 		l.tree.returned(r)
 	}
+	l.m.Unready = r.timeUnready(now)
 	l.m.Exited(r.child, r.number(), out, now)
 	return graced
 }

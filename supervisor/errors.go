@@ -68,7 +68,7 @@ func (e *ChildError) Unwrap() error {
 type GaveUpError struct {
 	Path  string // of the supervisor
 	Child string // path of the child whose failure was the last
-	Err   error  // that failure
+	Err   error  // that failure; nil if the child, a Permanent one, returned nil
 
 	// Limit is the limit that was passed. It is the zero Intensity if no limit
 	// was: the child escalated, or its backoff gave up.
@@ -85,7 +85,7 @@ func (e *GaveUpError) Error() string {
 	}
 	text := oneline.Text(e.Path + ": gave up: " + e.Reason + ": " + e.Child)
 	if e.Err == nil {
-		return text + " ended"
+		return text + ": returned nil, and it is Permanent"
 	}
 	return text + ": " + oneline.Of(e.Err)
 }

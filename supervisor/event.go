@@ -59,9 +59,9 @@ func (e Event) attrs() []slog.Attr {
 	switch {
 	case e.down <= 0:
 	case e.Kind == EventReady:
-		attrs = append(attrs, slog.Duration("down", e.down))
+		attrs = append(attrs, slog.Duration("down", short(e.down)))
 	default:
-		attrs = append(attrs, slog.Duration("took", e.down))
+		attrs = append(attrs, slog.Duration("took", short(e.down)))
 	}
 	if e.Lost > 0 {
 		attrs = append(attrs, slog.Uint64("lost", e.Lost))
@@ -70,6 +70,14 @@ func (e Event) attrs() []slog.Attr {
 		attrs = append(attrs, slog.String("stack", string(e.Stack)))
 	}
 	return attrs
+}
+
+// short leaves out of a duration what nobody reads.
+func short(d time.Duration) time.Duration {
+	if d > time.Millisecond {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
 }
 
 // EventKind says what happened. In logs and JSON it is text, as "late-exit".

@@ -219,14 +219,13 @@ func TestLaterFailureTakesAWaitingChildAlongWithoutItsBackoff(t *testing.T) {
 }
 
 // w has failed to start and waits. A failure of a takes it along, and while the
-// group goes down the time of its retry passes: it starts with its group, and its
-// retry costs nothing.
+// group goes down the time of its retry passes: it starts with its group, and only
+// once.
 func TestRetryThatFallsDueWhileItsGroupGoesDownDoesNotCome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, w := newPuppet(), &flaky{puppet: newPuppet(), failures: 1}
 		sup := start(t, supervisor.Spec{
-			Strategy:  strategy.RestForOne,
-			Intensity: strategy.AtMost(2, time.Hour),
+			Strategy: strategy.RestForOne,
 			Children: []child.Spec{
 				{Name: "a", Run: a.Run},
 				{Name: "b", Run: slow(0, 4*time.Second)},

@@ -223,58 +223,88 @@ func TestBudgetIsFreshAfterTheSupervisorsOwnRestart(t *testing.T) {
 	})
 }
 
-func TestDefaultIntensityDoesNotCountRestartsWithABackoff(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		starts := 0
-		sup := start(t, supervisor.Spec{
-			Backoff: child.Exponential(time.Millisecond, time.Second),
-			Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
-				starts++
-				if starts == 1 || starts%2 == 0 { // both kinds of failure
-					if err := ctx.Ready(); err != nil {
-						return err
-					}
+// Whoever sets the limit, and whose backoff it is.
+func TestIntensityDoesNotCountRestartsWithABackoff(t *testing.T) {
+	pause := child.Exponential(time.Millisecond, time.Second)
+	for name, c := range map[string]struct {
+		limit               strategy.Intensity
+		supervisors, childs child.Backoff
+	}{
+		"default, the supervisor's": {supervisors: pause},
+		"default, the child's":      {childs: pause},
+		"AtMost, the child's":       {strategy.AtMost(5, time.Minute), nil, pause},
+		"none, the child's":         {none, nil, pause},
+	} {
+		for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
+			t.Run(name+"/"+s.String(), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					starts := 0
+					sup := start(t, supervisor.Spec{
+						Strategy: s, Intensity: c.limit, Backoff: c.supervisors,
+						Children: []child.Spec{{Name: "a", Backoff: c.childs, Run: func(ctx child.Context) error {
+							starts++
+							if starts == 1 || starts%2 == 0 { // both kinds of failure
+								if err := ctx.Ready(); err != nil {
+									return err
+								}
+							}
+							return errBoom
+						}}},
+					})
+					time.Sleep(time.Hour)
+					synctest.Wait()
+					_, ok := sup.Lookup("a")
+					require.True(t, ok, "it is still there")
+					require.Greater(t, starts, 3600)
+				})
+			})
+		}
+	}
+}
+
+// The children without a backoff have the limit for themselves.
+func TestIntensityStillCountsTheChildrenWithoutABackoff(t *testing.T) {
+	for name, limit := range map[string]strategy.Intensity{
+		"default": {},
+		"AtMost":  strategy.AtMost(3, 5*time.Second),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				a, b := newPuppet(), newPuppet()
+				sup := start(t, supervisor.Spec{Intensity: limit, Children: []child.Spec{
+					{Name: "a", Run: a.Run, Backoff: child.Constant(time.Millisecond)},
+					{Name: "b", Run: b.Run},
+				}})
+				for range 3 {
+					a.end(errBoom)
+					time.Sleep(time.Millisecond)
+					b.end(errBoom)
+					require.NoError(t, sup.Health())
 				}
-				return errBoom
-			}}},
+				b.end(errBoom)
+				require.EqualError(t, sup.Wait(), "/root: gave up: more than 3 restarts in 5s: /root/b: boom")
+			})
 		})
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		_, ok := sup.Lookup("a")
-		require.True(t, ok, "it is still there")
-		require.Greater(t, starts, 3600)
-	})
+	}
 }
 
-func TestExplicitIntensityCountsRestartsWithABackoff(t *testing.T) {
+// The example of the README: a database that is away for a minute.
+func TestAChildWithABackoffOutlastsAnOutageBesideAnIntensity(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		sup, p := ups(t, supervisor.Spec{Intensity: strategy.AtMost(2, time.Minute), Backoff: child.Constant(time.Second)})
-		at := time.Now()
-		for range 2 {
-			p[0].end(errBoom)
-			time.Sleep(time.Second)
-		}
-		p[0].end(errBoom)
-		require.EqualError(t, sup.Wait(), "/root: gave up: more than 2 restarts in 1m0s: /root/a: boom")
-		require.Equal(t, at.Add(2*time.Second), time.Now(), "the crash that is too many is not waited for")
-	})
-}
-
-// The children without a backoff have the default limit for themselves.
-func TestDefaultIntensityStillCountsTheChildrenWithoutABackoff(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		a, b := newPuppet(), newPuppet()
-		sup := start(t, supervisor.Spec{Children: []child.Spec{
-			{Name: "a", Run: a.Run, Backoff: child.Constant(time.Millisecond)},
-			{Name: "b", Run: b.Run},
-		}})
-		for range 3 {
-			a.end(errBoom)
-			time.Sleep(time.Millisecond)
-			b.end(errBoom)
-			require.NoError(t, sup.Health())
-		}
-		b.end(errBoom)
-		require.EqualError(t, sup.Wait(), "/root: gave up: more than 3 restarts in 5s: /root/b: boom")
+		back := time.Now().Add(time.Minute)
+		sup := start(t, supervisor.Spec{
+			Intensity: strategy.AtMost(5, time.Minute),
+			Children: []child.Spec{{
+				Name: "db", RetryStart: true, Backoff: child.Exponential(100*time.Millisecond, 30*time.Second),
+				Run: func(ctx child.Context) error {
+					if time.Now().Before(back) {
+						return errBoom
+					}
+					return idle(ctx)
+				},
+			}},
+		})
+		require.NoError(t, sup.Health())
+		require.False(t, time.Now().Before(back))
 	})
 }

@@ -60,6 +60,7 @@ type life struct {
 		at   time.Time // zero: of none in this visit to the machine
 	}
 	budget budget // for the whole stop
+	fates  fateWatch
 }
 
 func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life {
@@ -274,8 +275,12 @@ func (l *life) perform(s *step) {
 			l.stopping = l.m.Now()
 			l.limitStop()
 			l.logPhase(phaseStopping)
+			l.fates.wakeAll()
 		case machine.IsOver:
 			l.end()
+			l.fates.wakeAll()
+		case machine.Rested:
+			l.fates.wake(a.Child.Name())
 		}
 	}
 }
@@ -347,7 +352,10 @@ func (l *life) cause(why machine.Why) error {
 
 // boot starts the declared children.
 func (l *life) boot() {
-	l.do(func(now time.Duration) { l.m.Boot(l.spec.Children, now) })
+	l.do(func(now time.Duration) {
+		l.m.Boot(l.spec.Children, now)
+		l.fates.wakeAll() // who had to wait to see which children there are
+	})
 }
 
 // close begins the end, for the given cause. The first cause stands.
@@ -449,6 +457,7 @@ func (l *life) link(r *run, nested *life) error {
 		f := r.get()
 		f.nested, f.super, f.stopped = nested, nested.sup, nil
 		l.m.Linked(r.child, r.number(), now)
+		l.fates.wake(r.spec.Name) // what they wait for may be below it again
 	}
 	stopped := r.cause
 	l.leave()

@@ -1,6 +1,10 @@
 package supervisor
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/coppice-go/coppice/internal/machine"
+)
 
 // resolve finds the supervisor that a path leads to, and the name of the child
 // there. A path is a name, a path from s, or a full one.
@@ -16,7 +20,7 @@ func (s *Supervisor) resolve(path string) (*life, string, error) {
 				return nil, "", ErrNotRunning
 			}
 			if rest, inside = strings.CutPrefix(path, from.path+"/"); !inside {
-				return nil, "", ErrNotFound
+				return nil, "", from.noSuch()
 			}
 		}
 		path = rest
@@ -26,11 +30,28 @@ func (s *Supervisor) resolve(path string) (*life, string, error) {
 		if !more {
 			return from, name, nil
 		}
-		if from = from.below(name); from == nil {
-			return nil, "", ErrNotFound
+		below := from.below(name)
+		if below == nil {
+			return nil, "", from.noSuch()
 		}
-		path = rest
+		from, path = below, rest
 	}
+}
+
+// absent is the answer to a call about a child that is not there: the children of a
+// supervisor that stops may be gone already. Under the lock.
+func (l *life) absent() error {
+	if phase := l.m.Phase(); phase == machine.Unborn || phase >= machine.Closing {
+		return ErrNotRunning
+	}
+	return ErrNotFound
+}
+
+// noSuch is absent for who does not have the lock.
+func (l *life) noSuch() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.absent()
 }
 
 // below returns the supervisor that runs in the child of that name, or nil.

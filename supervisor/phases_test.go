@@ -231,8 +231,8 @@ func TestEachCallDoesInEachPhaseWhatTheTableSays(t *testing.T) {
 		require.Len(t, row, 1+len(phases), "%v", row)
 		names[row[0]] = true
 		for i, phase := range phases {
-			bubble(t, func(t *testing.T) {
-				s := newLaggard(supervisor.Spec{})
+			underEach(t, func(t *testing.T, strat strategy.Strategy) {
+				s := newLaggard(supervisor.Spec{Strategy: strat})
 				s.to(t, phase)
 				require.Equal(t, row[1+i], whatCallDoes(t, s, row[0]), "%s, %s", row[0], phase)
 				s.end()
@@ -240,6 +240,40 @@ func TestEachCallDoesInEachPhaseWhatTheTableSays(t *testing.T) {
 		}
 	}
 	require.Len(t, names, 11)
+}
+
+// That a child is not there is no reason to answer otherwise than the table says. While
+// an Independent supervisor stops, its children are forgotten one by one.
+func TestACallAboutAChildThatIsNotThereGoesByThePhaseToo(t *testing.T) {
+	for _, phase := range phases {
+		running := phase == "Starting" || phase == "Up"
+		paths := []string{"nobody", "nobody/below", "/root/nobody", "/elsewhere/nobody"}
+		if !running {
+			paths = append(paths, "fails") // which is gone by then, or may be
+		}
+		t.Run(phase, func(t *testing.T) {
+			underEach(t, func(t *testing.T, strat strategy.Strategy) {
+				s := newLaggard(supervisor.Spec{Strategy: strat})
+				s.to(t, phase)
+				for _, path := range paths {
+					for call, does := range map[string]func(context.Context, ...string) error{
+						"StopChild": s.StopChild, "RestartChild": s.RestartChild, "RemoveChild": s.RemoveChild,
+					} {
+						err := does(t.Context(), path)
+						switch {
+						case !running:
+							require.ErrorIs(t, err, supervisor.ErrNotRunning, "%s of %s", call, path)
+						case call == "RemoveChild":
+							require.NoError(t, err, "%s of %s", call, path)
+						default:
+							require.ErrorIs(t, err, supervisor.ErrNotFound, "%s of %s", call, path)
+						}
+					}
+				}
+				s.end()
+			})
+		})
+	}
 }
 
 // whatCallDoes says what comes of a call at once: a result, or that it waits.
@@ -267,7 +301,7 @@ func whatCallDoes(t *testing.T, s *laggard, call string) string {
 		case "RemoveChild":
 			err = s.RemoveChild(context.Background(), "slow")
 		case "Upgrade":
-			err = s.Upgrade(supervisor.Spec{Children: []child.Spec{{Name: "fails", Run: idle}, {Name: "slow", Run: takes(time.Second)}}})
+			err = s.Upgrade(supervisor.Spec{Strategy: s.Tree().Strategy, Children: []child.Spec{{Name: "fails", Run: idle}, {Name: "slow", Run: takes(time.Second)}}})
 		case "Health":
 			err = s.Health()
 		case "Tree's State":

@@ -333,7 +333,7 @@ func (l *life) order(what order, name string) *call {
 	l.do(func(now time.Duration) {
 		switch c := l.m.Child(name); {
 		case c == nil:
-			made.answer(ErrNotFound)
+			made.answer(l.absent())
 		case what == restart:
 			l.m.Restart(c, &made.Waiter, now)
 		default:

@@ -50,6 +50,7 @@ type few struct {
 	pause        *pause // the child's, handed from run to run; nil until it was asked
 	unready      error
 	unreadySince time.Duration
+	unreadyFor   time.Duration // before that
 	grace        context.Context
 	graceEnd     context.CancelCauseFunc
 	graceTimer   *time.Timer // ends a grace that was asked for before the stop
@@ -134,10 +135,14 @@ func (r *run) number() uint64 {
 	return r.child.Run()
 }
 
-// Value finds the run itself under its key, for FromContext.
+// Value finds the run itself under its key, for FromContext, and the fate of its
+// child, for a Ref.
 func (r *run) Value(key any) any {
-	if key == (runkey.Key{}) {
+	switch key {
+	case runkey.Key{}:
 		return r
+	case runkey.Fate{}:
+		return &fate{r.life.sup, r.life.path, r.spec.Name}
 	}
 	return r.Context.Value(key)
 }
@@ -167,11 +172,20 @@ func (r *run) becomeReady(now time.Duration) error {
 		r.ready = true
 		l.m.Ready(r.child, r.number(), now)
 	case r.has().unready != nil:
-		f := r.few
-		f.unready, r.child.Unready = nil, false
-		l.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
+		r.readyAgain(now)
 	}
 	return err
+}
+
+// readyAgain takes back Unready. It is not inlined, for becomeReady to have a small
+// frame: see Ready.
+//
+//go:noinline
+func (r *run) readyAgain(now time.Duration) {
+	f := r.few
+	f.unreadyFor = r.timeUnready(now)
+	f.unready, r.child.Unready = nil, false
+	r.life.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
 }
 
 func (r *run) Unready(err error) {
@@ -188,6 +202,15 @@ func (r *run) Unready(err error) {
 		f.unready, r.child.Unready = err, true
 		r.life.publish(&e, r)
 	}
+}
+
+// timeUnready is for how long the run has been unready. Under the lock.
+func (r *run) timeUnready(now time.Duration) time.Duration {
+	f := r.has()
+	if f.unready == nil {
+		return f.unreadyFor
+	}
+	return f.unreadyFor + now - f.unreadySince
 }
 
 func (r *run) OnError(err error) {

@@ -15,19 +15,24 @@ import (
 // children.
 type Spec struct {
 	// Name is the first part of every path, if this supervisor is the root.
-	// Empty is "root". A nested supervisor goes by the name of its child.
+	// Empty is "root". A nested supervisor goes by the name of its child. Upgrade does
+	// not change the Name of a root that runs.
 	Name string
 
 	// Strategy says who is restarted with a child that failed. Zero is OneForOne.
 	Strategy strategy.Strategy
 
 	// Intensity says how many restarts are permitted before the supervisor gives
-	// up. Zero is 3 in 5 s, over restarts of children without a backoff; see
-	// strategy.AtMost and strategy.Unlimited.
+	// up: strategy.AtMost, strategy.Unlimited. It counts only restarts of children
+	// without a backoff; a child with one gives up by its policy. Zero is 3 in 5 s.
+	// AtMost beside Backoff is a fault, since it would never count anything.
 	Intensity strategy.Intensity
 
 	// Backoff is the pause before a restart, for children that set none. Each gets
-	// a policy of its own. Nil is none: restart at once.
+	// a policy of its own. With a Backoff the supervisor gives up only when a policy
+	// does (child.Backoff.Retries) or a child escalates: a child.Exponential without
+	// Retries never does, and then trouble shows in Health, Tree and the log alone.
+	// Nil is none: restart at once, as many times as Intensity permits.
 	Backoff child.Backoff
 
 	// AutoShutdown says whether the supervisor ends when its significant
@@ -94,6 +99,8 @@ func (s Spec) validate(path string) error {
 	}
 	if err := s.Intensity.Validate(); err != nil {
 		fault("Intensity", "%v", err)
+	} else if s.Backoff != nil && s.limitsRestarts() {
+		fault("Intensity", "counts only restarts without a backoff, and Backoff gives every child one: use Backoff.Retries")
 	}
 	if !s.AutoShutdown.Valid() {
 		fault("AutoShutdown", "unknown: %d", uint8(s.AutoShutdown))
@@ -118,6 +125,12 @@ func (s Spec) config() machine.Config {
 		MaxChildren:  s.MaxChildren,
 		Backoff:      s.Backoff != nil,
 	}
+}
+
+// limitsRestarts reports whether Intensity was set to a limit.
+func (s *Spec) limitsRestarts() bool {
+	_, _, limited := s.Intensity.Limit()
+	return limited && s.Intensity != strategy.Intensity{}
 }
 
 func (s Spec) name() string {

@@ -80,6 +80,9 @@ func TestSpecsThatAreValidEachButNotTogether(t *testing.T) {
 			MaxChildren: 1, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}},
 		},
 		"/root: Intensity: period is not positive: 0s": {Intensity: strategy.AtMost(1, 0)},
+		"/root: Intensity: counts only restarts without a backoff, and Backoff gives every child one: use Backoff.Retries": {
+			Intensity: strategy.AtMost(strategy.DefaultRestarts, strategy.DefaultPeriod), Backoff: child.Constant(time.Second),
+		},
 	} {
 		require.EqualError(t, spec.Validate(), text)
 	}
@@ -87,6 +90,8 @@ func TestSpecsThatAreValidEachButNotTogether(t *testing.T) {
 		{AutoShutdown: strategy.AnySignificant, Children: []child.Spec{{Name: "a", Run: idle, Restart: child.Transient, Significant: true}}},
 		{MaxChildren: 1, Children: []child.Spec{{Name: "a", Run: idle}}},
 		{StopTimeout: child.Forever, Intensity: strategy.Unlimited()},
+		{Intensity: strategy.Unlimited(), Backoff: child.Constant(time.Second)},
+		{Intensity: strategy.AtMost(1, time.Second), Children: []child.Spec{{Name: "a", Run: idle, Backoff: child.Constant(time.Second)}}},
 		{Children: []child.Spec{{Name: "a b: ü", Run: idle, StopTimeout: child.AtOnce}}},
 	} {
 		require.NoError(t, spec.Validate())

@@ -103,6 +103,9 @@ func (l *life) stopErr() error {
 
 // hears notes what was wrong with a stop that the caller waits for. Who asked for a
 // restart hears of abandoned runs alone: the others are no reason to take it for failed.
+// It is not inlined, for perform to have a small frame: see Ready.
+//
+//go:noinline
 func (c *call) hears(wrong *StopError, start bool) {
 	c.wrong.Left = append(c.wrong.Left, wrong.Left...)
 	if !start {

@@ -55,7 +55,7 @@ func (l *life) self() child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := l.look().time(l.m.Since())
-	st := child.Status{Name: l.sup.spec().name(), Path: l.path, Supervisor: true, Since: since}
+	st := child.Status{Name: l.path[1:], Path: l.path, Supervisor: true, Since: since}
 	switch l.m.Phase() {
 	case machine.Unborn, machine.Booting:
 		st.State = child.Starting

@@ -1,9 +1,11 @@
 package supervisor
 
 import (
+	"errors"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
 )
 
 // Upgrade puts a new spec in place of a running supervisor's, as OTP's
@@ -12,13 +14,15 @@ import (
 // gets the new settings, keeps running, and uses the new Run from its next start
 // on; its backoff begins anew, and a timer that runs is not set anew. A new one is
 // added in its place and is not started: RestartChild starts it. One that is missing
-// stays, behind the others. Name, Logger, PassPanics and Around take effect at the
-// next start of the supervisor.
+// stays, behind the others. Logger, PassPanics and Around take effect at the next
+// start of the supervisor.
 //
-// If the spec is faulty, Upgrade returns its faults, and changes nothing; so it
-// does if the supervisor is being stopped (ErrNotRunning), or if the Strategy of
-// a running one would become Independent or cease to be. On a supervisor that
-// does not run it sets the spec of the next start.
+// If the spec is faulty, Upgrade returns its faults, and changes nothing. It also
+// changes nothing and returns an error if the supervisor is being stopped
+// (ErrNotRunning), if the Strategy of a running one would become Independent or
+// cease to be, or if a running root would get another Name; an empty Name is
+// "root". A nested supervisor goes by the name of its child, so its Name may be any.
+// On a supervisor that does not run Upgrade sets the spec of the next start.
 func (s *Supervisor) Upgrade(spec Spec) error {
 	spec.Children = append([]child.Spec(nil), spec.Children...)
 	if err := spec.Validate(); err != nil {
@@ -31,6 +35,10 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 		return nil
 	}
 	l.do(func(now time.Duration) {
+		if l.parent == nil && l.path != "/"+spec.name() && l.m.Phase() < machine.Closing {
+			err = errName
+			return
+		}
 		if _, err = l.m.Upgrade(spec.config(), spec.Children, now); err != nil {
 			return
 		}
@@ -44,3 +52,6 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 	})
 	return wrap(l.path, err)
 }
+
+// errName: every path that was shown, or that somebody holds, begins with the name.
+var errName = errors.New("a running root cannot change its name")

@@ -270,14 +270,13 @@ func (w *watch) inReverse(e *supervisor.Event) {
 
 // budget checks that the root restarts no more often than its Intensity permits.
 // A crash counts when it happens; a start that failed when its retry is due, so
-// that only those without a pause are known to count. The default Intensity counts
-// children without a backoff alone.
+// that only those without a pause are known to count. Children with a backoff do not.
 func (w *watch) budget(e *supervisor.Event) {
 	n, period, limited := w.tr.spec.Intensity.Limit()
 	crash, crashed := w.crashes[e.Path]
 	delete(w.crashes, e.Path)
 	above, _ := cutName(e.Path)
-	if !limited || above != w.tr.sup.Path() || !w.tr.spec.Intensity.CountsBackoff() && !w.hasNoBackoff(e.Path) {
+	if !limited || above != w.tr.sup.Path() || !w.hasNoBackoff(e.Path) {
 		return
 	}
 	at := e.Time

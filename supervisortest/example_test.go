@@ -258,7 +258,8 @@ func ExampleFaultTable() {
 }
 
 // This tree gives up at the second failure within a second. Of all that Messy does
-// in a minute one thing is enough for that: to add a child that keeps failing.
+// in a minute two things are enough for that: a panic and a Goexit of db. The children
+// that it adds have a backoff, so their failures do not count.
 func ExampleShrinkChaos() {
 	bubbleTest(func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -280,7 +281,7 @@ func ExampleShrinkChaos() {
 	})
 	// Output:
 	// FAIL: chaos: messy, seed 1:
-	// 2798 map[add:1 start again:1]
+	// 2798 map[crash:1 goexit:1 start again:1]
 }
 
 // Live, for a tenth of a second. In a bubble, as in the function that Run calls,

@@ -34,7 +34,7 @@ type service struct {
 func newService(cfg config) *service {
 	k := &keeper{path: cfg.journal, root: cfg.root, log: cfg.log, chaos: cfg.chaos}
 
-	// With a backoff, and no Intensity beside it, a supervisor never gives up: it slows down. One job that crashes again
+	// With a backoff that never gives up a supervisor does not either: it slows down. One job that crashes again
 	// and again must not end the service, nor must dozens of ordered crashes.
 	slowDown := child.Exponential(10*time.Millisecond, time.Second)
 	jobs := supervisor.New(supervisor.Spec{

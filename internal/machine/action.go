@@ -46,6 +46,7 @@ const (
 	IsUp                      // the declared children are up
 	IsClosing                 // the end has begun
 	IsOver                    // nothing runs any more
+	Rested                    // a child that was Watched has come to rest, or is removed
 )
 
 // Timer is what a child's timer is for.

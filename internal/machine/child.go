@@ -33,6 +33,7 @@ type Child struct {
 	armed     Timer // its one timer; NoTimer: none
 
 	Unready  bool // the run has said so; the shell's, as Handle
+	Watched  bool // set by the shell: Rested is wanted
 	Declared bool // stands in the supervisor's spec
 	Nested   bool // a supervisor runs in the latest run
 	Super    bool // a supervisor runs or ran in it
@@ -200,6 +201,7 @@ func (m *Machine) remove(c *Child) {
 		m.last = c.prev
 	}
 	c.prev, c.next, c.linked = nil, nil, false
+	m.rested(c)
 	if m.phase != Closing { // else over clears them all at once
 		delete(m.names, c.Name())
 	}

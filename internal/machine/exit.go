@@ -115,7 +115,21 @@ func (m *Machine) stay(c *Child, s child.State, err error) {
 	m.answer(c, false, nil)
 	m.answer(c, true, err)
 	m.settled(c)
+	m.rested(c)
 }
+
+// rested says that c has come to rest, or is removed, if somebody wants to know.
+func (m *Machine) rested(c *Child) {
+	if c.Watched {
+		m.emitRested(c)
+	}
+}
+
+// emitRested is not inlined, for the frames of its callers to stay small: they may stop
+// a child on the stack of another.
+//
+//go:noinline
+func (m *Machine) emitRested(c *Child) { m.emit(Rested, c) }
 
 // forget brings a child to rest and removes it, whatever its Restart.
 func (m *Machine) forget(c *Child, err error) {
@@ -196,7 +210,7 @@ func (m *Machine) runEnded(c *Child, out Outcome) {
 		out.Kind = Failure
 	}
 	clean := out.Kind == Normal || out.Kind == Shutdown
-	c.healthy = !c.hung && m.now-c.Since >= c.resetAfter()
+	c.healthy = !c.hung && m.now-c.Since-m.Unready >= c.resetAfter()
 	if out.Kind == Done || clean && c.Spec.Restart != child.Permanent {
 		m.finished(c, out)
 		return

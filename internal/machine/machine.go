@@ -66,7 +66,8 @@ const (
 
 // A Machine is one life of a supervisor, from its start to its end.
 type Machine struct {
-	Wanted Notes // what is to be told at the next event
+	Wanted  Notes         // what is to be told at the next event
+	Unready time.Duration // for how long the run that ends next, once ready, has said that it was not
 
 	conf   Config
 	phase  Phase

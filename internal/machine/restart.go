@@ -91,13 +91,8 @@ func (m *Machine) failed(c *Child, err error) {
 }
 
 // charge records a restart of c in the window, and reports whether it is
-// permitted.
-func (m *Machine) charge(c *Child) bool {
-	if m.policy(c) && !m.conf.Intensity.CountsBackoff() {
-		return true
-	}
-	return m.window.Add(m.now)
-}
+// permitted. A child with a backoff gives up by its policy.
+func (m *Machine) charge(c *Child) bool { return m.policy(c) || m.window.Add(m.now) }
 
 // restart starts a Waiting child alone. It has been told.
 func (m *Machine) restart(c *Child) {

@@ -122,6 +122,7 @@ func (t *realTree) upgrade(sup *supervisor.Supervisor, path string, n *Node) str
 	t.nodes[path] = n
 	t.mu.Unlock()
 	spec := t.supSpec(n, path)
+	spec.Name = base(path) // which an upgrade does not change
 	if n.Simple() {
 		for _, c := range sup.Children() {
 			spec.Children = append(spec.Children, t.childSpec(n.Template(), c.Name, path))

@@ -1,8 +1,25 @@
-// Package runkey holds the key under which a run is found in its own context.
+// Package runkey holds the keys under which a run is found in its own context.
 //
-// It is a package of its own because two packages need the key and neither may
-// import the other for it: context looks a run up, supervisor answers.
+// It is a package of its own because packages need the keys that may not import each
+// other for them: context and child look a run up, supervisor answers.
 package runkey
 
-// Key is the key. Its value is the run's context, as context.Context of Coppice.
+// Key is the key of a run. Its value is the run's context, as context.Context of
+// Coppice.
 type Key struct{}
+
+// Fate is the key of what becomes of the child that a run belongs to. Its value is an
+// Oracle.
+type Fate struct{}
+
+// An Oracle knows whether a child is gone for good. It does not keep the run.
+type Oracle interface {
+	// Gone reports whether the child is gone for good, as far as is known: it has
+	// ended or was removed and nothing brings it back, or its tree has ended. If it is
+	// not, wake, which has room for one, gets something when that may have changed;
+	// forget ends the watch.
+	Gone(wake chan<- struct{}) (gone bool, forget func())
+
+	// Path is where the child stands.
+	Path() string
+}
