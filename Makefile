@@ -4,7 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 1m
 SOAK        ?= 2m
 
-.PHONY: help test lint unit demo cover explore faults scale bench compare fuzz soak
+.PHONY: help test lint unit demo cover explore faults scale bench outage compare fuzz soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -56,6 +56,9 @@ scale: ## what one child costs among 10, 1,000 and 100,000 siblings, as a table;
 
 bench: ## what things cost beside hand-written shapes and other libraries, as a table (6 GB): docs/performance.md
 	@cd bench && $(GO) run ./cmd/table
+
+outage: ## what very many late children cost: missed heartbeats, hung stops, Resume
+	$(GO) test ./supervisor -run '^$$' -bench 'AThousandMissed|TenThousandThat|ResumeOf' -benchtime 1x
 
 compare: ## what a change costs, by benchstat: BASE=commit ROWS=regexp
 	bench/compare $(or $(BASE),HEAD) '$(or $(ROWS),^(start|restart_after_an_error$$))'

@@ -1,0 +1,167 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// What it costs when very many children are late at once: make outage. Each reports how
+// long it took until all were dealt with, the longest delay of a 10 ms ticker of the
+// program beside it, and the longest Count.
+
+// aside runs a ticker and a caller of Count until stop is called.
+func aside(s *Supervisor) (stop func() (ticker, count time.Duration)) {
+	end, ended := make(chan struct{}), make(chan [2]time.Duration)
+	go func() {
+		var worst [2]time.Duration
+		ticks := time.NewTicker(10 * time.Millisecond)
+		defer ticks.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-end:
+				ended <- worst
+				return
+			case <-ticks.C:
+			}
+			now := time.Now()
+			worst[0] = max(worst[0], now.Sub(last)-10*time.Millisecond)
+			s.Count()
+			last = time.Now()
+			worst[1] = max(worst[1], last.Sub(now))
+		}
+	}()
+	return func() (ticker, count time.Duration) {
+		close(end)
+		worst := <-ended
+		return worst[0], worst[1]
+	}
+}
+
+func report(b *testing.B, took, ticker, count time.Duration, withStack, dumps int) {
+	b.ReportMetric(float64(took.Milliseconds()), "ms")
+	b.ReportMetric(float64(ticker.Milliseconds()), "ms-ticker")
+	b.ReportMetric(float64(count.Microseconds())/1000, "ms-Count")
+	b.ReportMetric(float64(withStack), "stacks")
+	b.ReportMetric(float64(dumps), "dumps")
+}
+
+func BenchmarkAThousandMissedHeartbeats(b *testing.B) {
+	const n = 1000
+	for _, each := range []int{n, 10} {
+		b.Run(fmt.Sprintf("%d to a supervisor", each), func(b *testing.B) {
+			for b.Loop() {
+				free := make(chan struct{})
+				all := heedless(n, free)
+				for i := range all {
+					all[i].Heartbeat, all[i].Restart, all[i].StopTimeout = time.Second, child.Temporary, child.AtOnce
+				}
+				s := New(Spec{Strategy: strategy.Independent, Logger: silent, Children: nested(each, all, Spec{Strategy: strategy.Independent})})
+				var stacks atomic.Int64
+				told := make(chan struct{})
+				left := int64(n)
+				cancel := s.Subscribe(func(e Event) {
+					if e.Stack != nil {
+						stacks.Add(1)
+					}
+					if atomic.AddInt64(&left, -1) == 0 {
+						close(told)
+					}
+				}, EventHung)
+				if err := s.Start(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				due := time.Now().Add(time.Second)
+				stop := aside(s)
+				<-told
+				took := time.Since(due)
+				ticker, count := stop()
+				report(b, took, ticker, count, int(stacks.Load()), dumpsTaken(s))
+				cancel()
+				close(free)
+				_ = s.Stop(context.Background())
+			}
+		})
+	}
+}
+
+func BenchmarkTenThousandThatDoNotStop(b *testing.B) {
+	const n = 10_000
+	for name, spec := range map[string]Spec{
+		"Spec.StopTimeout of 1 s": {Strategy: strategy.Independent, StopTimeout: time.Second},
+		"each within 1 s":         {Strategy: strategy.Independent},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				free := make(chan struct{})
+				spec.Logger, spec.Children = silent, heedless(n, free)
+				for i := range spec.Children {
+					if spec.StopTimeout == 0 {
+						spec.Children[i].StopTimeout = time.Second
+					}
+				}
+				s := New(spec)
+				if err := s.Start(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				beside := aside(s)
+				began := time.Now()
+				stop, _ := s.Stop(context.Background()).(*StopError)
+				took := time.Since(began)
+				ticker, count := beside()
+				stacks := 0
+				for _, run := range stop.Left {
+					if run.Stack != nil {
+						stacks++
+					}
+				}
+				report(b, took, ticker, count, stacks, dumpsTaken(s))
+				close(free)
+			}
+		})
+	}
+}
+
+func BenchmarkResumeOf40000(b *testing.B) {
+	const n = 40_000
+	for b.Loop() {
+		fail := make(chan struct{})
+		var specs []child.Spec
+		for i := range n {
+			first := true
+			specs = append(specs, child.Spec{Name: fmt.Sprint(i), Restart: child.Permanent, Run: func(ctx child.Context) error {
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				if first {
+					first = false
+					<-fail
+					return nil
+				}
+				<-ctx.Done()
+				return nil
+			}})
+		}
+		s := New(Spec{Strategy: strategy.Independent, Intensity: strategy.Unlimited(), Logger: silent, Children: specs})
+		if err := s.Start(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		s.Suspend()
+		close(fail)
+		for s.Count().Active > 0 {
+			time.Sleep(time.Millisecond) // real time: it is a benchmark
+		}
+		beside := aside(s)
+		began := time.Now()
+		s.Resume()
+		took := time.Since(began)
+		ticker, count := beside()
+		report(b, took, ticker, count, 0, 0)
+		_ = s.Stop(context.Background())
+	}
+}
