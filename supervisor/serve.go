@@ -52,7 +52,8 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 // asked to stop at once, and the error wraps the cause of ctx and names the children
 // that were still starting. A start that fails leaves nothing running, so Start may
 // return later than ctx ends: each child has its stop timeout, and one with
-// child.Forever as long as it likes. Errors before anything has run are as of Serve.
+// child.Forever as long as it likes. If all are ready by the time Start sees that ctx has
+// ended, the start has succeeded. Errors before anything has run are as of Serve.
 func (s *Supervisor) Start(ctx context.Context) error {
 	l, err := s.begin(ctx, nil)
 	if err != nil {
