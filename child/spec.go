@@ -9,8 +9,9 @@ import (
 // start and stop may take. Only Name and Run are required. A Spec is a value;
 // a supervisor keeps a copy, and the same Spec may be given to several.
 type Spec struct {
-	// Name of the child, unique among its siblings, without a slash and
-	// without control characters, in UTF-8. UniqueName makes one.
+	// Name of the child, unique among its siblings. It is UTF-8 without slashes,
+	// control characters, invisible format characters and line separators.
+	// UniqueName makes one.
 	Name string
 
 	// Run is the child. It sets up, calls ctx.Ready, works until ctx is done,
