@@ -28,6 +28,7 @@ var (
 	server                       http.Server
 	ln                           net.Listener
 	work, fetch, store           func(context.Context) error
+	onEnd                        func(func(string, error)) func(child.Context, func(child.Context) error) error
 	errDoNotRestart, errTerminateTree error
 )
 `
@@ -36,7 +37,7 @@ var (
 var guideImports = map[string]string{
 	"adapt": "github.com/coppice-go/coppice/child/adapt", "httpserver": "github.com/coppice-go/coppice/child/httpserver",
 	"supervisortest": "github.com/coppice-go/coppice/supervisortest",
-	"atomic":         "sync/atomic", "http": "net/http", "net": "net", "os": "os", "signal": "os/signal",
+	"atomic":         "sync/atomic", "sync": "sync", "http": "net/http", "net": "net", "os": "os", "signal": "os/signal",
 	"testing": "testing", "tls": "crypto/tls",
 }
 
@@ -92,6 +93,22 @@ func TestEveryGoBlockOfTheDocsCompiles(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o644))
 	goTool(t, ".", nil, args...)
+}
+
+// A block that says where it is from is tested there.
+func TestEachRecipeOfTheDocsIsThatOfItsTest(t *testing.T) {
+	found := 0
+	for _, guide := range []string{"from-go-service", "coming-from"} {
+		text, err := os.ReadFile("docs/" + guide + ".md")
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile("(?ms)^<!-- tested in (\\S+) -->\n```go\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+			tested, err := os.ReadFile(m[1])
+			require.NoError(t, err)
+			require.Contains(t, string(tested), m[2])
+			found++
+		}
+	}
+	require.Equal(t, 2, found)
 }
 
 // Each row of go-service's list has its answer, and the tests that are to show

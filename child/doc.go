@@ -21,13 +21,19 @@
 //     start calls Run anew.
 //   - If ctx.Ready returns an error, return it at once.
 //   - Heed ctx: Go cannot kill a goroutine. A run that does not return within its
-//     stop timeout is left behind and reported.
+//     stop timeout is abandoned and reported.
 //   - Return nil for a normal end and an error for a failure. What is returned
-//     after ctx has ended is no failure.
+//     after ctx has ended is no failure, but an error is reported: return nil or
+//     ctx.Err() from a clean stop.
 //   - Panics and runtime.Goexit are failures, on the goroutine of Run alone. Give
 //     the goroutines that you start the context of the run, and wait for them;
 //     [Recovered] makes their panics failures of yours.
 //   - Clean up within ctx.Grace, which outlives ctx.
+//   - Lock an OS thread that will never be unlocked on a goroutine of its own, not on
+//     that of Run. A restart may run on the same goroutine and would get that thread. To
+//     find that out costs more than a restart.
+//   - Do not call log.Fatal or os.Exit: they end the process without stopping the other
+//     children. Return [Escalate].
 //
 // # What to use when
 //

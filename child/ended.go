@@ -10,9 +10,10 @@ import (
 // "failed". Of several in one chain the outermost decides, and those inside the
 // error of a supervisor that runs in the child do not count.
 var (
-	// ErrIgnore, returned before Ready: this child is not to be run. It is
-	// Stopped with its spec kept (a Temporary one is forgotten), and the start
-	// of the others goes on. After Ready it is a failure. From OTP's ignore.
+	// ErrIgnore, returned before Ready: this child does not want to run. It is
+	// Stopped with its spec kept, and the start of the others goes on. A Temporary
+	// child is forgotten, unless RestartChild started it; so is any child of an
+	// Independent supervisor. After Ready it is a failure. From OTP's ignore.
 	ErrIgnore = errors.New("declined to run")
 
 	// ErrShutdown is an end for which a Transient child is not restarted, a
@@ -27,6 +28,11 @@ var (
 
 // Escalate returns an error that makes the supervisor give up at once, however
 // many restarts it has left: err concerns more than this child. It wraps err.
+//
+// Use it in place of log.Fatal and os.Exit, which end the process without stopping the
+// other children. At the root, Serve returns an error that wraps err when all have
+// stopped in order. A nested supervisor is restarted by its parent, unless its child is
+// Transient or Temporary.
 func Escalate(err error) error { return &verdict.Escalation{Err: err} }
 
 // Failures that are not an error of the child's own.

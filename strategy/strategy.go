@@ -25,7 +25,9 @@ const (
 	OneForAll
 
 	// RestForOne restarts the failed child and those declared after it. For
-	// children of which each depends on the ones before it.
+	// children that cannot go on without the ones before them. It takes down the API
+	// with the database: where the API can wait, use OneForOne, hand it the connection
+	// in a child.Ref, and have it call ctx.Unready meanwhile.
 	RestForOne
 
 	// Independent restarts the failed child alone, and starts and stops

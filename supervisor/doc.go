@@ -52,16 +52,18 @@
 //   - Run: the child. Every start calls it anew. A method value (db.Run) or a
 //     function; child.Plain and child.Task make one of a function that knows
 //     nothing of this library.
-//   - Restart: when an end by itself leads to a restart. Permanent (the default):
-//     always. Transient: after a failure. Temporary: never, and the spec is
-//     forgotten.
+//   - Restart: when an end by itself leads to a restart. Permanent: always; it is the
+//     default, also under an Independent supervisor. Transient: after a failure.
+//     Temporary: never, and the spec is forgotten.
 //   - Significant: its end may end the supervisor; see AutoShutdown. Default: no.
 //   - StartTimeout: from the call of Run to ctx.Ready. Default: no limit; a start
 //     of more than 10 s is told by [EventSlowStart], which finds a forgotten Ready.
 //   - StopTimeout: from the end of ctx to the return of Run. Default: 5 s, and no
 //     limit while a supervisor runs in the child, which has the timeouts of its
-//     own children. child.Forever waits for ever: for a run that holds something
-//     its successor needs, such as a file or a port. child.AtOnce does not wait.
+//     own children. A Kubernetes pod has 30 s by default: a child that drains for
+//     longer than 5 s needs a StopTimeout of its own. child.Forever waits for ever:
+//     for a run that holds something its successor needs, such as a file or a port.
+//     child.AtOnce does not wait.
 //   - RetryStart: a first start that fails is retried like a failed restart, and
 //     whoever started the tree waits on: "the database is not up yet". Default:
 //     no; a first start that fails is an error, and the start of the tree fails.
@@ -70,8 +72,9 @@
 //     again from the start. Time Unready does not count. Default: 1 minute.
 //   - Heartbeat: the longest time that a ready child may let pass without
 //     ctx.Heartbeat. Default: it need not call it.
-//   - Decide: sees how a run ended, a panic too, and returns what that shall count
-//     as. Default: it counts as what it is.
+//   - Decide: receives the error that a run ended with, a panic too, and returns the
+//     one that counts. Of a run that was being stopped it receives what is not nil,
+//     and its answer is what is reported. Default: the error counts as it is.
 //
 // # Strategies
 //
@@ -84,7 +87,12 @@
 // the one before is ready, and stop them in reverse order, each when the one
 // behind it is gone. A group restart stops the group in reverse order, then starts
 // it in order; it counts as one restart, and brings back children that were
-// stopped by hand or had ended well. Temporary members are removed.
+// stopped by hand or had ended well. Temporary members are removed, also those that
+// do not run.
+//
+// With RestForOne an API goes down whenever its database does. One that can run without
+// it for a while is better off under OneForOne: it gets the connection from a child.Ref,
+// and calls ctx.Unready while there is none (example RefAndUnready).
 //
 // An Independent supervisor starts and stops side by side, and forgets a child
 // that was stopped, or has ended and is not restarted. A Permanent child, the
@@ -97,18 +105,23 @@
 //
 //	Run returns nil                  normal end
 //	an error                         failure
-//	anything while being stopped     stopped; the error is in the event, it is no failure
+//	anything while being stopped     stopped, no failure; an error is reported: see Stopping
 //	panics                           failure: *child.PanicError with value and stack
 //	runtime.Goexit, t.FailNow        failure: child.ErrGoexit
 //	anything before ctx.Ready        start failure; child.ErrNotReady if it had no error
 //	nil or ErrShutdown before Ready  of a Transient or Temporary child: a task that is done
 //	child.ErrDone                    no restart, whatever Restart says; before Ready: a task that is done
-//	child.ErrIgnore before Ready     not to be run; the spec stays, the start goes on
+//	child.ErrIgnore before Ready     not run; the start goes on
 //	child.ErrShutdown                an end for which a Transient child is not restarted
 //	child.Escalate(err)              the supervisor gives up at once
 //	context.Canceled, not stopped    failure: it came from some other context
 //
 // The errors may be wrapped; of several the outermost decides.
+//
+// log.Fatal and os.Exit in a child end the process at once: no sibling is stopped, and no
+// deferred function runs. Return child.Escalate(err) instead. The supervisor gives up at
+// once and stops its children in order. At the root, Serve returns the error; a nested
+// supervisor is restarted, as after any giving up.
 //
 // # Starting
 //
@@ -118,9 +131,15 @@
 // and the error of the child is returned. New cannot fail: the faults of a spec,
 // all at once, are the error of the start, before any child has run.
 //
+// If the context of the start ends, all that was started is asked to stop at once, and
+// Start returns when it has stopped. So it may return later than its context ends: by the
+// longest stop timeout, and by as long as it likes with a child.Forever child. That goes
+// for StartChild too. If the children become ready in the moment in which the context
+// ends, the start has succeeded.
+//
 // [Supervisor.StartChild] adds children at any time, also from a child
 // ([FromContext]) or a subscriber. It returns when all of the call are ready, or
-// none is left behind. They are forgotten when the supervisor ends.
+// none is running. They are forgotten when the supervisor ends.
 //
 // # Stopping
 //
@@ -132,7 +151,9 @@
 //
 // Three bounds, each of use alone: child.Spec.StopTimeout for one child,
 // Spec.StopTimeout for the whole stop, and the context of Stop, after which
-// whoever is left is asked at once. ctx.Grace is a context for cleaning up; it ends
+// all that are left are asked at once. In a pod set the second to less than
+// terminationGracePeriodSeconds, 25 s of 30 s for instance: children stop one after
+// another, so their timeouts add up. ctx.Grace is a context for cleaning up; it ends
 // at nine tenths of the child's timeout, so that a forced close still fits in.
 //
 // Go cannot kill a goroutine. A run that is still going at its timeout is
@@ -141,8 +162,23 @@
 // If it still holds a port, its successor fails until it lets go: that is what
 // child.Forever is for.
 //
+// An error that a run returns while it is being stopped, such as "flush: 1,708 rows not
+// written", is reported. It is a warning in the log, the child's LastError, and an entry
+// in StopError.Unclean of the stop that somebody asked for: the end of Serve's context,
+// Stop, StopChild, RemoveChild, or the undoing of a start. In a group restart, and for
+// RestartChild, it is in the log and in LastError alone. After a start timeout or a missed heartbeat it is part of
+// that failure. Not reported is an error that only says that the run was stopped: one made
+// of nothing but context.Canceled, the cause of the run's context, child.ErrDone,
+// ErrShutdown, ErrIgnore, net.ErrClosed, os.ErrClosed and http.ErrServerClosed. A panic is
+// always reported. Decide is asked first.
+//
+// Serve, Stop and Wait return when the log and the subscribers have received the last
+// events, or after one second.
+//
 // [Supervisor.StopChild], [Supervisor.RestartChild] and [Supervisor.RemoveChild]
-// act on children by path, at any depth. [Supervisor.Suspend] holds back all starts.
+// act on children by path, at any depth. RestartChild returns a *StopError if it had to
+// abandon the run before; the new run is up all the same. [Supervisor.Suspend] holds back
+// all starts.
 //
 // # Giving up, and backoff
 //
@@ -184,7 +220,8 @@
 //
 // AutoShutdown ends a supervisor because the work is done: with AnySignificant
 // when the first of its significant children has ended for good, with
-// AllSignificant when the last has.
+// AllSignificant when the last has. A supervisor that never had a significant child does
+// not end by itself.
 //
 // # Watching
 //
@@ -195,9 +232,13 @@
 //   - [Supervisor.Children], [Supervisor.AppendChildren], [Supervisor.Count],
 //     [Supervisor.Lookup].
 //   - [Supervisor.Subscribe]: every event of the subtree in order. Subscribers may
-//     be slow and may call anything; they hold up nobody.
+//     be slow and may call anything; they hold up nobody. Its cancel waits for a call
+//     under way.
 //   - [Supervisor.Watch]: the same of one child or a part of the tree, as a channel.
-//   - Spec.Logger: one line for each event, failures loud, the rest at debug level.
+//   - Spec.Logger: the log. At info level it tells the whole story: the tree is up; a
+//     child failed, and what follows ("restart 3 in 200ms"); it is ready again, and for
+//     how long it was down; it is unready, and ready again; a supervisor gives up; the
+//     tree stops, and has stopped. Single starts and stops are at debug level.
 //   - Spec.Around: code of yours around each run of the subtree: pprof labels, spans.
 //
 // All of them answer at once, also in the middle of a group restart or while a
@@ -206,9 +247,9 @@
 // # Errors
 //
 // Sentinels say of which kind an error is (errors.Is), types carry what there is to
-// carry (errors.As): [ChildError], [GaveUpError], [StopError], child.SpecError,
-// child.PanicError. The text begins with the path and fits in a line. What a child
-// returned can be found through all of them.
+// carry (errors.As): [ChildError], [GaveUpError], [StopError] (abandoned runs, and errors
+// returned while being stopped), child.SpecError, child.PanicError. The text begins with
+// the path and fits in a line. What a child returned can be found through all of them.
 //
 // # What differs from OTP
 //
@@ -224,8 +265,14 @@
 //     stopped, as in OTP; there that takes microseconds, here it may be a whole
 //     backoff. An event names each.
 //   - A child that a group restart meets stopped by hand comes back, as in OTP.
+//   - A child that was up and fails while its siblings still start is acted on at once.
+//     OTP waits until the last sibling is up, which takes long where starts take long.
+//   - A supervisor that gives up while its children start has failed to start, whatever
+//     its Restart: the start of its parent fails, or the restart is tried again. In OTP it
+//     has come up first, and a transient one stays stopped.
 //   - Under an Independent supervisor every child has a spec and a name of its own,
-//     as in Elixir.
+//     as in Elixir. AutoShutdown works there too; OTP refuses it under
+//     simple_one_for_one since 27.
 //   - StartChild takes several children, and takes all back if one fails.
 //     RestartChild also restarts one that runs.
 //   - Children keep their declared order in every listing; OTP's is reversed.

@@ -114,9 +114,9 @@ var goService = map[string]func(t *testing.T){
 	},
 	"RunnerServiceEndsAfterReady": func(t *testing.T) { endsAfterReady(t, 10*time.Millisecond) },
 	"RunnerServiceEndsBeforeReady": func(t *testing.T) {
-		// One that returns nil without Ready was a success in go-service: row 6.
-		// Permanent, as that has to be ready; for a Temporary child it is a task
-		// that is done.
+		require.ErrorIs(t, runner(t).StartChild(t.Context(), svc("s", func(child.Context) error { return errBoom })), errBoom)
+		// One that returns nil without Ready was a success in go-service, and of a
+		// Temporary child it is: a task that is done. Row 6.
 		err := runner(t).StartChild(t.Context(), child.Spec{Name: "s", Run: func(child.Context) error { return nil }})
 		require.ErrorIs(t, err, child.ErrNotReady)
 	},

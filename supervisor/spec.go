@@ -52,7 +52,8 @@ type Spec struct {
 	// its end what has not returned is abandoned. A type around a supervisor has
 	// one second more, to return when that has. A child's Grace goes by the child's
 	// own timeout alone, so let those add up to less. Zero and child.Forever are no
-	// limit: each child still has its own.
+	// limit: each child still has its own. In a Kubernetes pod set it to less than
+	// terminationGracePeriodSeconds, which is 30 s by default.
 	StopTimeout time.Duration
 
 	// PassPanics lets a panic in a child crash the process at once, here and in
@@ -60,9 +61,20 @@ type Spec struct {
 	// Go programs that trust no state after a panic want it.
 	PassPanics bool
 
-	// Logger gets a line for each event, unless its level is not enabled when
-	// the supervisor starts: failures, giving up, runs that hang or are left
-	// behind at error level, other trouble as warnings, the rest at debug level.
+	// Logger gets a line for each event, at these levels:
+	//
+	//	error  a child failed, and what follows: "restart 3 in 200ms"; it missed its
+	//	       heartbeat; a run was abandoned; a supervisor gave up
+	//	warn   OnError, Unready (the first in a row), a slow start, an error returned
+	//	       while being stopped, the late return of an abandoned run, a child that
+	//	       returns nil and is restarted again and again, one that a cancelled group
+	//	       restart leaves stopped
+	//	info   the tree is up, with the number of children; a child is ready again,
+	//	       and how long it was not; the tree stops, and has stopped
+	//	debug  all other starts and stops, also those of nested supervisors and of
+	//	       children with child.AtOnce
+	//
+	// Whether a level is enabled is asked at the start, and again after each line.
 	// Nil is the parent's; at the root it is slog.Default(). For silence use
 	// slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
