@@ -1,4 +1,4 @@
-package context_test
+package child_test
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	coppice "github.com/coppice-go/coppice/context"
+	"github.com/coppice-go/coppice/child"
 )
 
 func TestStandInDoesNothing(t *testing.T) {
-	ctx := coppice.FromContext(context.Background())
+	ctx := child.FromContext(context.Background())
 	ctx.Unready(errors.New("not told to anybody"))
 	ctx.OnError(errors.New("not told to anybody"))
 	ctx.Heartbeat()
@@ -28,7 +28,7 @@ func TestStandInDoesNothing(t *testing.T) {
 
 func TestStandInIsReadyUntilItsContextEnds(t *testing.T) {
 	outer, stop := context.WithCancelCause(context.Background())
-	ctx := coppice.FromContext(outer)
+	ctx := child.FromContext(outer)
 	require.NoError(t, ctx.Ready())
 	require.False(t, ctx.ShouldHalt())
 
@@ -41,7 +41,7 @@ func TestStandInIsReadyUntilItsContextEnds(t *testing.T) {
 func TestContextsDerivedFromAStandInBehave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancelCause(context.WithValue(context.Background(), valueKey{}, "outer"))
-		ctx := coppice.FromContext(outer)
+		ctx := child.FromContext(outer)
 		require.Equal(t, "outer", ctx.Value(valueKey{}))
 
 		canceled, cancel := context.WithCancelCause(ctx)
@@ -70,8 +70,8 @@ func TestContextsDerivedFromAStandInBehave(t *testing.T) {
 }
 
 func TestContextDerivedFromAStandInGivesAStandIn(t *testing.T) {
-	inner, cancel := context.WithCancelCause(coppice.FromContext(context.Background()))
-	ctx := coppice.FromContext(inner)
+	inner, cancel := context.WithCancelCause(child.FromContext(context.Background()))
+	ctx := child.FromContext(inner)
 	require.NoError(t, ctx.Ready())
 	cancel(errStop)
 	require.Equal(t, errStop, ctx.Ready())
@@ -80,7 +80,7 @@ func TestContextDerivedFromAStandInGivesAStandIn(t *testing.T) {
 func TestGraceOfAStandInOutlivesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancelCause(context.WithValue(context.Background(), valueKey{}, "outer"))
-		grace := coppice.FromContext(outer).Grace()
+		grace := child.FromContext(outer).Grace()
 		require.Equal(t, "outer", grace.Value(valueKey{}))
 
 		time.Sleep(time.Hour)
@@ -101,7 +101,7 @@ func TestGraceOfAStandInOutlivesIt(t *testing.T) {
 func TestGraceTakenAfterTheEndIsUsable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancel(context.Background())
-		ctx := coppice.FromContext(outer)
+		ctx := child.FromContext(outer)
 		stop()
 		grace, asked := ctx.Grace(), time.Now()
 		require.NoError(t, grace.Err())
@@ -121,7 +121,7 @@ func TestGraceOfAStandInCountsFromTheEndOfItsContext(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			outer, stop := context.WithCancel(context.Background())
-			ctx := coppice.FromContext(outer)
+			ctx := child.FromContext(outer)
 			stop()
 			time.Sleep(after)
 			grace, asked := ctx.Grace(), time.Now()
@@ -142,14 +142,14 @@ func TestGraceOfAContextThatEndedBeforeItsStandIn(t *testing.T) {
 		timedOut, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		time.Sleep(3 * time.Second)
-		grace, asked := coppice.FromContext(timedOut).Grace(), time.Now()
+		grace, asked := child.FromContext(timedOut).Grace(), time.Now()
 		<-grace.Done()
 		require.Equal(t, 2500*time.Millisecond, time.Since(asked))
 
 		stopped, stop := context.WithTimeout(context.Background(), time.Hour)
 		stop()
 		time.Sleep(3 * time.Second)
-		ctx, made := coppice.FromContext(stopped), time.Now()
+		ctx, made := child.FromContext(stopped), time.Now()
 		time.Sleep(time.Second)
 		<-ctx.Grace().Done()
 		require.Equal(t, 4500*time.Millisecond, time.Since(made))
@@ -159,7 +159,7 @@ func TestGraceOfAContextThatEndedBeforeItsStandIn(t *testing.T) {
 func TestAStandInHasOneGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancel(context.Background())
-		ctx := coppice.FromContext(outer)
+		ctx := child.FromContext(outer)
 		grace := ctx.Grace()
 		require.Same(t, grace, ctx.Grace())
 		stop()
@@ -174,7 +174,7 @@ func TestAStandInHasOneGrace(t *testing.T) {
 func TestGraceIsAskedForFromManySidesAsTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancel(context.Background())
-		ctx := coppice.FromContext(outer)
+		ctx := child.FromContext(outer)
 		began := time.Now()
 		var all sync.WaitGroup
 		for range 8 {
@@ -206,7 +206,7 @@ func (w watched) AfterFunc(func()) func() bool {
 func TestAStandInThatNobodyHasIsNotKeptByItsContext(t *testing.T) {
 	outer := watched{context.Background(), new(atomic.Int32)}
 	for range 100 {
-		require.NoError(t, coppice.FromContext(outer).Ready())
+		require.NoError(t, child.FromContext(outer).Ready())
 	}
 	for outer.waiting.Load() > 0 {
 		runtime.GC()
@@ -218,9 +218,9 @@ func TestGraceThatWasAskedForEndsThoughNobodyHasItsStandIn(t *testing.T) {
 	outer := watched{context.Background(), new(atomic.Int32)}
 	const kept = 10
 	for range kept {
-		coppice.FromContext(outer).Grace()
+		child.FromContext(outer).Grace()
 	}
-	coppice.FromContext(outer)
+	child.FromContext(outer)
 	for outer.waiting.Load() > kept {
 		runtime.GC()
 	}
@@ -231,7 +231,7 @@ func TestGraceThatWasAskedForEndsThoughNobodyHasItsStandIn(t *testing.T) {
 
 func TestGraceOfAContextThatNeverEndsNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		grace := coppice.FromContext(context.Background()).Grace()
+		grace := child.FromContext(context.Background()).Grace()
 		time.Sleep(time.Hour)
 		require.NoError(t, grace.Err())
 	})

@@ -1,4 +1,4 @@
-package context
+package child
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/coppice-go/coppice/internal/seal"
 )
 
-// standInGrace is nine tenths of the default stop timeout, as under a supervisor.
-const standInGrace = 4500 * time.Millisecond
+// standInGrace is nine tenths of the stop timeout, as under a supervisor.
+const standInGrace = DefaultStopTimeout * 9 / 10
 
 // standIn is the Context of a Run that no supervisor runs.
 type standIn struct {

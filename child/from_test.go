@@ -1,4 +1,4 @@
-package context_test
+package child_test
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	coppice "github.com/coppice-go/coppice/context"
+	"github.com/coppice-go/coppice/child"
 )
 
 func TestFromContextOfNilIsAStandInThatNeverEnds(t *testing.T) {
 	var none context.Context
-	ctx := coppice.FromContext(none)
+	ctx := child.FromContext(none)
 	require.NotNil(t, ctx)
 	require.NoError(t, ctx.Ready())
 	require.False(t, ctx.ShouldHalt())
@@ -23,21 +23,21 @@ func TestFromContextOfNilIsAStandInThatNeverEnds(t *testing.T) {
 
 func TestFromContextOfAContextIsThatContext(t *testing.T) {
 	r := newRun(context.Background())
-	require.Same(t, r, coppice.FromContext(r))
+	require.Same(t, r, child.FromContext(r))
 
-	standIn := coppice.FromContext(t.Context())
-	require.Equal(t, standIn, coppice.FromContext(standIn))
+	standIn := child.FromContext(t.Context())
+	require.Equal(t, standIn, child.FromContext(standIn))
 
 	ctx, cancel := context.WithCancel(r)
 	defer cancel()
-	derived := coppice.FromContext(ctx)
-	require.Equal(t, derived, coppice.FromContext(derived))
+	derived := child.FromContext(ctx)
+	require.Equal(t, derived, child.FromContext(derived))
 }
 
 func TestDerivedContextHasTheCallsOfItsRun(t *testing.T) {
 	r := newRun(context.Background())
 	r.grace = context.WithValue(context.Background(), valueKey{}, "grace")
-	ctx := coppice.FromContext(context.WithValue(r, valueKey{}, "inner"))
+	ctx := child.FromContext(context.WithValue(r, valueKey{}, "inner"))
 
 	require.NoError(t, ctx.Ready())
 	ctx.Unready(errors.New("the database is away"))
@@ -53,7 +53,7 @@ func TestDerivedContextHasTheCallsOfItsRun(t *testing.T) {
 func TestDerivedContextEndsByItself(t *testing.T) {
 	r := newRun(context.Background())
 	inner, cancel := context.WithCancelCause(r)
-	ctx := coppice.FromContext(inner)
+	ctx := child.FromContext(inner)
 	require.False(t, ctx.ShouldHalt())
 
 	cancel(errStop)
@@ -70,7 +70,7 @@ func TestDerivedContextEndsWithItsRun(t *testing.T) {
 	outer, stop := context.WithCancelCause(context.Background())
 	inner, cancel := context.WithCancel(newRun(outer))
 	defer cancel()
-	ctx := coppice.FromContext(inner)
+	ctx := child.FromContext(inner)
 
 	stop(errStop)
 	<-ctx.Done()
@@ -83,7 +83,7 @@ func TestDerivedContextHasItsOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner, cancel := context.WithTimeout(newRun(context.Background()), time.Second)
 		defer cancel()
-		ctx := coppice.FromContext(inner)
+		ctx := child.FromContext(inner)
 		deadline, ok := ctx.Deadline()
 		require.True(t, ok)
 		require.Equal(t, time.Now().Add(time.Second), deadline)
@@ -96,9 +96,9 @@ func TestDerivedContextHasItsOwnDeadline(t *testing.T) {
 
 func TestContextDerivedFromADerivedOneIsOfTheSameRun(t *testing.T) {
 	first, cancelFirst := context.WithCancelCause(newRun(context.Background()))
-	second, cancelSecond := context.WithTimeout(coppice.FromContext(first), time.Hour)
+	second, cancelSecond := context.WithTimeout(child.FromContext(first), time.Hour)
 	defer cancelSecond()
-	ctx := coppice.FromContext(second)
+	ctx := child.FromContext(second)
 	require.Equal(t, "/shop/api", ctx.Path())
 
 	cancelFirst(errStop)
@@ -108,7 +108,7 @@ func TestContextDerivedFromADerivedOneIsOfTheSameRun(t *testing.T) {
 
 func TestContextWithoutCancelKeepsItsRun(t *testing.T) {
 	outer, stop := context.WithCancelCause(context.Background())
-	ctx := coppice.FromContext(context.WithoutCancel(newRun(outer)))
+	ctx := child.FromContext(context.WithoutCancel(newRun(outer)))
 	stop(errStop)
 	require.False(t, ctx.ShouldHalt())
 	require.Equal(t, "/shop/api", ctx.Path())

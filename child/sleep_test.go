@@ -1,4 +1,4 @@
-package context_test
+package child_test
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	coppice "github.com/coppice-go/coppice/context"
+	"github.com/coppice-go/coppice/child"
 )
 
 // slept returns what Sleep says, and how long it took.
 func slept(ctx context.Context, d time.Duration) (halted bool, took time.Duration) {
 	began := time.Now()
-	halted = coppice.Sleep(ctx, d)
+	halted = child.Sleep(ctx, d)
 	return halted, time.Since(began)
 }
 
