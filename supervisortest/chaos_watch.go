@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -76,7 +77,7 @@ func (w *watch) declare(sup string, spec supervisor.Spec) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !spec.Strategy.Ordered() {
+	if !rules.Ordered(spec.Strategy) {
 		return
 	}
 	var names []string
@@ -325,7 +326,7 @@ func (w *watch) finalStop(t supervisor.Tree, now time.Time) {
 	var visit func(supervisor.Tree, bool)
 	visit = func(t supervisor.Tree, known bool) {
 		for i, c := range t.Children {
-			if known && t.Strategy.Ordered() {
+			if known && rules.Ordered(t.Strategy) {
 				for _, later := range t.Children[i+1:] {
 					w.behind[c.Path] = append(w.behind[c.Path], later.Path)
 				}

@@ -1,4 +1,4 @@
-package strategy
+package rules
 
 import (
 	"math"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/strategy"
 )
 
 // add adds a restart at each of the times and returns which were permitted.
@@ -21,26 +23,26 @@ func add(w *Window, at ...time.Duration) []bool {
 func TestZeroWindowPermitsThreeInFiveSeconds(t *testing.T) {
 	var w Window
 	require.Equal(t, []bool{true, true, true, false}, add(&w, 0, 1, 2, 3))
-	require.False(t, w.Add(DefaultPeriod), "the first still counts")
-	require.True(t, w.Add(DefaultPeriod+1))
-	require.False(t, w.Add(DefaultPeriod+1))
+	require.False(t, w.Add(strategy.DefaultPeriod), "the first still counts")
+	require.True(t, w.Add(strategy.DefaultPeriod+1))
+	require.False(t, w.Add(strategy.DefaultPeriod+1))
 }
 
 func TestRestartExactlyOnePeriodBackStillCounts(t *testing.T) {
-	w := AtMost(1, time.Second).NewWindow()
+	w := NewWindow(strategy.AtMost(1, time.Second))
 	require.True(t, w.Add(time.Hour))
 	require.False(t, w.Add(time.Hour+time.Second))
 	require.True(t, w.Add(time.Hour+time.Second+1))
 }
 
 func TestAtMostZeroPermitsNone(t *testing.T) {
-	w := AtMost(0, time.Second).NewWindow()
+	w := NewWindow(strategy.AtMost(0, time.Second))
 	require.Equal(t, []bool{false, false, false}, add(&w, 0, time.Hour, 2*time.Hour))
 	require.Empty(t, w.ring)
 }
 
 func TestUnlimitedPermitsAllAndKeepsNothing(t *testing.T) {
-	w := Unlimited().NewWindow()
+	w := NewWindow(strategy.Unlimited())
 	for range 1000 {
 		require.True(t, w.Add(0))
 	}
@@ -48,14 +50,14 @@ func TestUnlimitedPermitsAllAndKeepsNothing(t *testing.T) {
 }
 
 func TestRestartNotPermittedIsNotRecorded(t *testing.T) {
-	w := AtMost(1, 10).NewWindow()
+	w := NewWindow(strategy.AtMost(1, 10))
 	require.True(t, w.Add(0))
 	require.Equal(t, []bool{false, false, false}, add(&w, 8, 9, 10))
 	require.True(t, w.Add(11), "the three refused ones do not count")
 }
 
 func TestWindowSlides(t *testing.T) {
-	w := AtMost(3, 10).NewWindow()
+	w := NewWindow(strategy.AtMost(3, 10))
 	require.Equal(t, []bool{true, true, true}, add(&w, 0, 4, 8))
 	require.False(t, w.Add(10), "0, 4 and 8 count")
 	require.Equal(t, []bool{true, false}, add(&w, 11, 12), "4, 8 and 11 count")
@@ -64,31 +66,31 @@ func TestWindowSlides(t *testing.T) {
 }
 
 func TestLowerLimitCountsTheRestartsSoFar(t *testing.T) {
-	w := AtMost(5, 10).NewWindow()
+	w := NewWindow(strategy.AtMost(5, 10))
 	add(&w, 0, 1, 2, 3)
-	w.SetLimit(AtMost(2, 10))
+	w.SetLimit(strategy.AtMost(2, 10))
 	require.False(t, w.Add(4))
 	require.False(t, w.Add(12), "2 and 3 count")
 	require.Equal(t, []bool{true, false}, add(&w, 13, 13), "only 3 counts")
 }
 
 func TestHigherLimitCountsTheRestartsSoFar(t *testing.T) {
-	w := AtMost(2, 10).NewWindow()
+	w := NewWindow(strategy.AtMost(2, 10))
 	require.Equal(t, []bool{true, true, false}, add(&w, 0, 1, 2))
-	w.SetLimit(AtMost(4, 10))
+	w.SetLimit(strategy.AtMost(4, 10))
 	require.Equal(t, []bool{true, true, false}, add(&w, 3, 4, 5))
 	require.Equal(t, []bool{true, false}, add(&w, 11, 11), "the first is gone")
 }
 
 func TestShorterPeriodForgetsAtOnce(t *testing.T) {
-	w := AtMost(2, 10).NewWindow()
+	w := NewWindow(strategy.AtMost(2, 10))
 	add(&w, 0, 1)
-	w.SetLimit(AtMost(2, 3))
+	w.SetLimit(strategy.AtMost(2, 3))
 	require.Equal(t, []bool{true, false}, add(&w, 4, 4))
 }
 
 func TestRingGrowsInStepsAndNeverAboveTheLimit(t *testing.T) {
-	w := AtMost(11, time.Second).NewWindow()
+	w := NewWindow(strategy.AtMost(11, time.Second))
 	var sizes []int
 	for range 12 {
 		w.Add(0)
@@ -103,19 +105,19 @@ func TestRingGrowsInStepsAndNeverAboveTheLimit(t *testing.T) {
 }
 
 func TestSmallLimitKeepsASmallRing(t *testing.T) {
-	w := AtMost(2, time.Second).NewWindow()
+	w := NewWindow(strategy.AtMost(2, time.Second))
 	require.Equal(t, []bool{true, true, false}, add(&w, 0, 0, 0))
 	require.Len(t, w.ring, 2)
 }
 
 func TestHugeLimitThatIsNotReachedCostsNothing(t *testing.T) {
-	w := AtMost(math.MaxInt, time.Second).NewWindow()
+	w := NewWindow(strategy.AtMost(math.MaxInt, time.Second))
 	add(&w, 0, 0, 0)
 	require.Len(t, w.ring, 4)
 }
 
 func TestRingKeepsItsOrderWhenItGrowsWrapped(t *testing.T) {
-	w := AtMost(6, 10).NewWindow()
+	w := NewWindow(strategy.AtMost(6, 10))
 	add(&w, 0, 1, 8, 9) // the ring of four is full,
 	add(&w, 12, 13)     // 0 and 1 have made room at its front,
 	require.Equal(t, 2, w.head)
@@ -131,7 +133,7 @@ func TestRingKeepsItsOrderWhenItGrowsWrapped(t *testing.T) {
 
 // twin is the window as one would write it first.
 type twin struct {
-	limit Intensity
+	limit strategy.Intensity
 	kept  []time.Duration
 }
 
@@ -155,15 +157,15 @@ func (w *twin) Add(now time.Duration) bool {
 }
 
 // intensities are the limits that a script can choose.
-var intensities = []Intensity{
+var intensities = []strategy.Intensity{
 	{},
-	AtMost(0, time.Second),
-	AtMost(1, 100*time.Millisecond),
-	AtMost(2, 5*time.Second),
-	AtMost(5, time.Second),
-	AtMost(9, 20*time.Second),
-	AtMost(64, time.Minute),
-	Unlimited(),
+	strategy.AtMost(0, time.Second),
+	strategy.AtMost(1, 100*time.Millisecond),
+	strategy.AtMost(2, 5*time.Second),
+	strategy.AtMost(5, time.Second),
+	strategy.AtMost(9, 20*time.Second),
+	strategy.AtMost(64, time.Minute),
+	strategy.Unlimited(),
 }
 
 // compareWithTwin takes each byte of the script for a step: 248 and above sets
@@ -174,7 +176,7 @@ func compareWithTwin(t *testing.T, script []byte) {
 		w       Window
 		obvious twin
 		now     time.Duration
-		largest = DefaultRestarts
+		largest = strategy.DefaultRestarts
 	)
 	for i, b := range script {
 		if b >= setLimit {

@@ -1,25 +1,29 @@
-package strategy
+package rules
 
-import "time"
+import (
+	"time"
 
-// A Window holds the restarts of the last period and says when there are too
-// many. It keeps one number for each restart in the period, never more than
-// the limit; adding one takes constant time.
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// A Window is a sliding-window counter of restarts. It keeps one number for each
+// restart in the period, never more than the limit; adding one takes constant
+// time.
 //
 // The zero Window has the limit of the zero Intensity.
 type Window struct {
-	limit Intensity
+	limit strategy.Intensity
 	// A ring: count entries from head on, oldest first.
 	ring        []time.Duration
 	head, count int
 }
 
 // NewWindow returns an empty window with the limit i.
-func (i Intensity) NewWindow() Window { return Window{limit: i} }
+func NewWindow(i strategy.Intensity) Window { return Window{limit: i} }
 
 // SetLimit changes the limit and keeps the restarts, as OTP does when a
 // running supervisor's flags change.
-func (w *Window) SetLimit(i Intensity) { w.limit = i }
+func (w *Window) SetLimit(i strategy.Intensity) { w.limit = i }
 
 // Add records a restart at now, a reading of a clock that never goes back, and
 // reports whether it is permitted. One that is not permitted is not recorded.
