@@ -69,5 +69,5 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 
 soak: ## random trouble in live trees for SOAK (2m), without and then with the race detector
-	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest
-	SOAK=$(SOAK) $(GO) test -race -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos
+	SOAK=$(SOAK) $(GO) test -race -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -47,8 +48,8 @@ func TestRunInABubbleUsesThatBubble(t *testing.T) {
 }
 
 func TestRunOfABenchmarkSaysWhatItNeeds(t *testing.T) {
-	text := failures(t, func(t testing.TB) {
+	text := failing.Test(t, func(t testing.TB) {
 		supervisortest.Run(t, supervisor.Spec{}, func(*supervisortest.Harness) {})
 	})
-	require.Contains(t, text, "Run makes a synctest bubble, and that needs a *testing.T: this is a *supervisortest_test.tester")
+	require.Contains(t, text, "Run needs a *testing.T to create a synctest bubble, got *failing.tester")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -35,7 +36,7 @@ func breaks(t *testing.T, newChild func(over <-chan struct{}) child.Runnable) (s
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
-		said = failures(t, func(t testing.TB) {
+		said = failing.Test(t, func(t testing.TB) {
 			supervisortest.Check(t, func() child.Runnable { return newChild(over) })
 		})
 		close(over)
@@ -89,7 +90,7 @@ func TestCheckIsContentWithGoodChildren(t *testing.T) {
 func TestCheckWorksOutsideOfABubble(t *testing.T) {
 	t.Parallel()
 	supervisortest.Check(t, func() child.Runnable { return runFunc(waits) })
-	said := failures(t, func(t testing.TB) {
+	said := failing.Test(t, func(t testing.TB) {
 		over := make(chan struct{})
 		t.Cleanup(func() { close(over) })
 		supervisortest.Contract{StopTimeout: 20 * time.Millisecond}.Check(t, func() child.Runnable {
@@ -233,6 +234,6 @@ func TestBadUseOfCheck(t *testing.T) {
 			supervisortest.Contract{StartTimeout: -1}.Check(t, func() child.Runnable { return runFunc(waits) })
 		},
 	} {
-		require.Equal(t, want, failures(t, use))
+		require.Equal(t, want, failing.Test(t, use))
 	}
 }

@@ -8,8 +8,8 @@
 //	Check       does a child of yours keep the contract? one sentence if not
 //	NoLeaks     which child has left a goroutine behind? Works in parallel tests
 //	FaultTable  what a tree does about each fault of each child, as text to keep
-//	Chaos       faults and requests at random, from a seed, and what must hold;
-//	            ShrinkChaos finds the few of them that are enough
+//
+// Package supervisortest/chaos does things to a tree at random, from a seed.
 //
 // Whatever fails a test says what to do, and prints what has happened in the
 // tree so far. Bad use, as a path that does not exist, fails the test too.

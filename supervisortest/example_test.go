@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -255,45 +254,4 @@ func ExampleFaultTable() {
 	//        10s  slow-start /root/db: ctx.Ready was not called within 10s: call it when set-up is done
 	//        16s  ready /root/db
 	//      1m16s  all ready
-}
-
-// This tree gives up at the second failure within a second. Of all that Messy does
-// in a minute two things are enough for that: a panic and a Goexit of db. The children
-// that it adds have a backoff, so their failures do not count.
-func ExampleShrinkChaos() {
-	bubbleTest(func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			test(func(t testing.TB) { // fails
-				spec := supervisortest.Messy(1)
-				spec.Rules = []supervisortest.ChaosRule{{
-					Says:  "the tree does not give up",
-					Holds: func(r *supervisortest.ChaosReport) bool { return r.Events["gave-up"] == 0 },
-				}}
-				report := supervisortest.ShrinkChaos(t, func() supervisor.Spec {
-					return supervisor.Spec{
-						Intensity: strategy.AtMost(1, time.Second),
-						Children:  []child.Spec{{Name: "db", Run: new(supervisortest.Child).Run}},
-					}
-				}, spec)
-				fmt.Println(report.Actions, report.Done)
-			})
-		})
-	})
-	// Output:
-	// FAIL: chaos: messy, seed 1:
-	// 2798 map[crash:1 goexit:1 start again:1]
-}
-
-// Live, for a tenth of a second. In a bubble, as in the function that Run calls,
-// it takes a minute of virtual time, and the same seed gives the same trace.
-func ExampleChaos() {
-	test(func(t testing.TB) {
-		db := &supervisortest.Child{}
-		sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}})
-		spec := supervisortest.Happy(1)
-		spec.Duration = 100 * time.Millisecond
-		report := supervisortest.Chaos(t, sup, spec)
-		fmt.Println(report.Name, report.Seed, len(report.Broken), report.Started == report.Ended)
-	})
-	// Output: happy 1 0 true
 }

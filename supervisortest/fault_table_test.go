@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
@@ -56,7 +57,7 @@ func TestBadUseOfFaultTable(t *testing.T) {
 		"start: /root/a: Run: nil\nwhat happened in /root:\n  nothing":          func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			require.Contains(t, failures(t, func(t testing.TB) { supervisortest.FaultTable(t, tree) }), want)
+			require.Contains(t, failing.Test(t, func(t testing.TB) { supervisortest.FaultTable(t, tree) }), want)
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
@@ -65,7 +66,7 @@ func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
 			go func() { _ = h.Supervisor.StopChild(h.T.Context(), "a") }()
 			h.Advance(wait)
 			require.Equal(t, name, h.Child("a").State.String())
-			said := failures(h.T, func(t testing.TB) {
+			said := failing.Test(h.T, func(t testing.TB) {
 				inside := *h
 				inside.T = t
 				inside.Crash("a", errBoom)
@@ -78,7 +79,7 @@ func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
 
 func TestHangingRunIsInTheStopReportAndIsNoLeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: child.Forever}).Run}}}
 			supervisortest.Run(t, spec, func(h *supervisortest.Harness) {})
 		})
@@ -112,7 +113,7 @@ func TestBadUseOfAHarness(t *testing.T) {
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			require.Contains(t, failures(t, use), want)
+			require.Contains(t, failing.Test(t, use), want)
 		})
 	}
 }
@@ -121,7 +122,7 @@ func TestHarnessOutsideOfItsBubbleFailsTheTest(t *testing.T) {
 	harness, done := make(chan *supervisortest.Harness, 1), make(chan string, 1)
 	go func() {
 		h := <-harness
-		done <- failures(t, func(t testing.TB) {
+		done <- failing.Test(t, func(t testing.TB) {
 			outside := *h
 			outside.T = t
 			outside.Advance(time.Second)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -49,7 +50,7 @@ func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
 
 func TestAwaitOfWhatDoesNotComeFailsWithTheWholeLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()
 			events := supervisortest.Record(t, supervisortest.Start(t, spec))
 			events.Await(t, supervisortest.Match{Kind: supervisor.EventFailed, Path: "dbb", Err: errBoom})
@@ -80,7 +81,7 @@ func TestOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				text := failures(t, func(t testing.TB) {
+				text := failing.Test(t, func(t testing.TB) {
 					spec, _, _ := pair()
 					supervisortest.Record(t, supervisortest.Start(t, spec)).Order(t, tc.lines...)
 				})
@@ -96,7 +97,7 @@ func TestOrder(t *testing.T) {
 
 func TestOrderFindsWhatComesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			spec, db, _ := pair()
 			sup := supervisortest.Start(t, spec)
 			db.End(t, errBoom)
@@ -120,7 +121,7 @@ func TestRecordOfATreeThatStartDoesNotKnow(t *testing.T) {
 }
 
 func TestRecordOfNilSaysWhatToGive(t *testing.T) {
-	text := failures(t, func(t testing.TB) { supervisortest.Record(t, nil) })
+	text := failing.Test(t, func(t testing.TB) { supervisortest.Record(t, nil) })
 	require.Contains(t, text, "Record: nil supervisor: give it what supervisor.New or supervisortest.Start returns")
 }
 
@@ -137,7 +138,7 @@ func TestSkipTakesAllAsRead(t *testing.T) {
 
 func TestEventsAreInTheLogOnceOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()
 			supervisortest.Record(t, supervisortest.Start(t, spec)).Order(t, "fail db")
 		})

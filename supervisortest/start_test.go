@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -39,7 +40,7 @@ func TestStartWorksInABubble(t *testing.T) {
 }
 
 func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
-	text := failures(t, func(t testing.TB) {
+	text := failing.Test(t, func(t testing.TB) {
 		a := &supervisortest.Child{FailStarts: 1, StartError: errBoom}
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
 	})
@@ -47,7 +48,7 @@ func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
 }
 
 func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
-	text := failures(t, func(t testing.TB) {
+	text := failing.Test(t, func(t testing.TB) {
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a"}}})
 	})
 	require.Contains(t, text, "start: /root/a: Run: nil")
@@ -55,7 +56,7 @@ func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
 
 func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			a := &supervisortest.Child{StopAfter: child.Forever}
 			jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
@@ -80,7 +81,7 @@ func TestWhoIsReleasedAtTheEndOfTheTestIsNotLeftBehind(t *testing.T) {
 
 func TestATestThatFailsPrintsTheEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}})
 			t.Errorf("it was wrong")
 		})

@@ -1,4 +1,4 @@
-package supervisortest_test
+package chaos_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/supervisortest"
+	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
 // TestSoak runs all presets live, side by side, for the time in the
@@ -20,11 +21,11 @@ func TestSoak(t *testing.T) {
 	if err != nil || d <= 0 {
 		t.Fatalf("SOAK is %q: give it a duration, as 2m", text)
 	}
-	for _, spec := range supervisortest.Presets(0) {
+	for _, spec := range chaos.Presets(0) {
 		spec.Duration = d
 		t.Run(spec.Name, func(t *testing.T) {
 			t.Parallel()
-			r := supervisortest.Chaos(t, supervisortest.Start(t, supervisortest.NoLeaks(t, victim())), spec)
+			r := chaos.Play(t, supervisortest.Start(t, supervisortest.NoLeaks(t, victim())), spec)
 			counters, err := json.Marshal(r)
 			if err != nil {
 				t.Fatal(err)

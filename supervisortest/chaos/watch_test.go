@@ -1,4 +1,4 @@
-package supervisortest
+package chaos
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -44,9 +45,8 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 		"a new window":           {"0s restarting a, 1s restarting a, 2s restarting b, again, 5s restarting a", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := (&Child{}).Run
-			tr := newTrial(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: run}, {Name: "b", Run: run, StopTimeout: time.Second}}})
-			defer tr.letGo()
+			tr := trial.New(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle, StopTimeout: time.Second}}})
+			defer tr.LetGo()
 			w := newWatch(tr, true)
 			began := time.Now()
 			for _, line := range strings.Split(tc.script, ", ") {
@@ -79,8 +79,8 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 }
 
 func TestWatchWantsAnEndOfEveryStart(t *testing.T) {
-	tr := newTrial(t, supervisor.Spec{})
-	defer tr.letGo()
+	tr := trial.New(t, supervisor.Spec{})
+	defer tr.LetGo()
 	w := newWatch(tr, true)
 	for i, kind := range []supervisor.EventKind{supervisor.EventStarting, supervisor.EventReady, supervisor.EventStopping} {
 		require.Len(t, w.untold(), min(i, 1))
@@ -92,10 +92,10 @@ func TestWatchWantsAnEndOfEveryStart(t *testing.T) {
 }
 
 func TestWatchWantsTheStopToListAllThatRun(t *testing.T) {
-	tr := newTrial(t, supervisor.Spec{StopTimeout: time.Second})
-	defer tr.letGo()
+	tr := trial.New(t, supervisor.Spec{StopTimeout: time.Second})
+	defer tr.LetGo()
 	w := newWatch(tr, true)
-	c := &chaos{}
+	c := &campaign{}
 	left := &supervisor.StopError{Left: []supervisor.Straggler{{Path: "/root/x", After: time.Second}}}
 	w.stopped(c, left, time.Second, map[string]int{"/root/x": 1})
 	require.Empty(t, w.broken)
@@ -107,29 +107,4 @@ func TestWatchWantsTheStopToListAllThatRun(t *testing.T) {
 		"the stop took 3s, and its limit is 1s",
 		"the stop returns odd",
 	}, w.broken)
-}
-
-func TestInOneOrder(t *testing.T) {
-	now := time.Now()
-	events := func(script string) (all []supervisor.Event) {
-		for i, group := range strings.Split(script, "; ") {
-			for _, line := range strings.Split(group, ", ") {
-				m, err := parseMatch(line)
-				require.NoError(t, err)
-				all = append(all, supervisor.Event{Time: now.Add(time.Duration(i)), Kind: m.Kind, Path: m.Path})
-			}
-		}
-		return all
-	}
-	free := func(a, b *supervisor.Event) bool { _, ok := apart(a.Path, b.Path); return ok }
-	for script, want := range map[string]string{
-		"start /r/b, start /r/a":                             "start /r/a, start /r/b",
-		"start /r/b; start /r/a":                             "start /r/b; start /r/a",
-		"start /r/b, ready /r/b, start /r/a, ready /r/a":     "start /r/a, ready /r/a, start /r/b, ready /r/b",
-		"stop /r/b/x, stop /r/b, stop /r/a":                  "stop /r/a, stop /r/b/x, stop /r/b",
-		"stop /r/c, stop /r, start /r/b, start /r/a":         "stop /r/c, stop /r, start /r/a, start /r/b",
-		"start /r/a/y, start /r/a/x, ready /r/a, ready /r/0": "ready /r/0, start /r/a/x, start /r/a/y, ready /r/a",
-	} {
-		require.Equal(t, events(want), inOneOrder(events(script), free), script)
-	}
 }

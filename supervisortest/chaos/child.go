@@ -1,4 +1,4 @@
-package supervisortest
+package chaos
 
 import (
 	"errors"
@@ -12,19 +12,19 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// ErrChaos is the failure that Chaos puts in.
-var ErrChaos = errors.New("chaos")
+// Err is the failure that Play puts in.
+var Err = errors.New("chaos")
 
-// A rascal is a child that Chaos has added. What it does is drawn from the seed,
+// A rascal is a child that Play has added. What it does is drawn from the seed,
 // its name and the number of the run alone, so that it does not matter who of
 // several draws first.
 type rascal struct {
-	spec *ChaosSpec
+	spec *Spec
 	seed uint64
 	runs atomic.Uint64
 }
 
-func (c *chaos) rascal(name string) *rascal {
+func (c *campaign) rascal(name string) *rascal {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name))
 	return &rascal{spec: &c.spec, seed: h.Sum64() ^ c.spec.Seed}
@@ -38,7 +38,7 @@ func (r *rascal) Run(ctx child.Context) error {
 		return nil
 	}
 	if failsStart {
-		return ErrChaos
+		return Err
 	}
 	if err := ctx.Ready(); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (r *rascal) Run(ctx child.Context) error {
 		<-ctx.Done()
 	} else if !child.Sleep(ctx, runs) {
 		if failsRun {
-			return ErrChaos
+			return Err
 		}
 		return nil
 	}
@@ -58,7 +58,7 @@ func (r *rascal) Run(ctx child.Context) error {
 // child makes the spec of a rascal. Without a pause, one that fails at once keeps
 // failing at the same instant, so there is none only where few failures are
 // permitted.
-func (c *chaos) child(name string, few bool) child.Spec {
+func (c *campaign) child(name string, few bool) child.Spec {
 	spec := child.Spec{Name: name, Run: c.rascal(name).Run, StopTimeout: draw(c.rng, c.spec.StopTimeout)}
 	switch {
 	case hit(c.rng, c.spec.Permanent):
@@ -74,7 +74,7 @@ func (c *chaos) child(name string, few bool) child.Spec {
 }
 
 // supervisor makes the spec of a child in which a supervisor runs.
-func (c *chaos) supervisor(name string) child.Spec {
+func (c *campaign) supervisor(name string) child.Spec {
 	inner := supervisor.Spec{
 		Strategy: strategy.Strategy(c.rng.IntN(4)),
 		Logger:   silent,

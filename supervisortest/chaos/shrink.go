@@ -1,33 +1,34 @@
-package supervisortest
+package chaos
 
 import (
 	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// mostReplays is how often ShrinkChaos runs a tree at most.
+// mostReplays is how often Shrink runs a tree at most.
 const mostReplays = 300
 
-// ShrinkChaos is Chaos in virtual time for a tree that can be made again. If
+// Shrink is Play in virtual time for a tree that can be made again. If
 // something does not hold, it replays the seed with ever fewer of its actions, up
 // to three hundred times, as long as something still does not hold, and fails the
 // test with the shortest run that it has found: what did not hold, which actions
-// are enough, and the trace. Put those into ChaosSpec.Only to have that run again.
+// are enough, and the trace. Put those into Spec.Only to have that run again.
 //
 // The function makes the tree, anew for each run and within its bubble. The
 // actions that are left are drawn as before, but where they depend on what the
 // others did, as in whom they concern, they may do something else.
-func ShrinkChaos(t testing.TB, tree func() supervisor.Spec, spec ChaosSpec) *ChaosReport {
+func Shrink(t testing.TB, tree func() supervisor.Spec, spec Spec) *Report {
 	t.Helper()
 	if tree == nil {
-		t.Fatalf("ShrinkChaos: nil function: give it one that makes the spec of the tree")
+		t.Fatalf("chaos.Shrink: tree is nil")
 		return nil
 	}
-	replay := func(only []int) (r *ChaosReport) {
-		virtually(t, "ShrinkChaos", func(t testing.TB) {
+	replay := func(only []int) (r *Report) {
+		trial.Virtually(t, "chaos.Shrink", func(t testing.TB) {
 			t.Helper()
 			spec := spec
 			spec.Only = only
@@ -36,7 +37,7 @@ func ShrinkChaos(t testing.TB, tree func() supervisor.Spec, spec ChaosSpec) *Cha
 		return r
 	}
 	if err := spec.prepare(true); err != nil {
-		t.Fatalf("ShrinkChaos: %v", err)
+		t.Fatalf("chaos.Shrink: %v", err)
 		return nil
 	}
 	t.Logf("chaos: %s, seed %d", spec.Name, spec.Seed)
@@ -70,12 +71,15 @@ func ShrinkChaos(t testing.TB, tree func() supervisor.Spec, spec ChaosSpec) *Cha
 	return shortest
 }
 
-// replayed is one run of Chaos in the bubble at hand.
-func replayed(t testing.TB, tree supervisor.Spec, spec ChaosSpec) *ChaosReport {
+// replayed is one run of Play in the bubble at hand.
+func replayed(t testing.TB, tree supervisor.Spec, spec Spec) *Report {
 	t.Helper()
-	tr := newTrial(t, tree)
-	defer settle()
-	defer tr.letGo()
-	tr.start(t)
-	return newChaos(tr, spec).play()
+	tr := trial.New(t, tree)
+	defer trial.Settle()
+	defer tr.LetGo()
+	if err := tr.Sup.Start(tr.Ctx); err != nil {
+		t.Fatalf("start: %v", err)
+		return nil
+	}
+	return newCampaign(tr, spec).play()
 }

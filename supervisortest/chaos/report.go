@@ -1,4 +1,4 @@
-package supervisortest
+package chaos
 
 import (
 	"encoding/json"
@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A ChaosReport counts what Chaos did and what came of it. String is a table,
+// A Report counts what Play did and what came of it. String is a table,
 // and JSON has the same.
-type ChaosReport struct {
+type Report struct {
 	Name     string        `json:"name"`
 	Seed     uint64        `json:"seed"`
 	Live     bool          `json:"live"` // not in virtual time
@@ -36,8 +36,8 @@ type ChaosReport struct {
 
 // MarshalJSON writes the counters in snake case, the duration in seconds. The
 // trace is left out.
-func (r *ChaosReport) MarshalJSON() ([]byte, error) {
-	type plain ChaosReport
+func (r *Report) MarshalJSON() ([]byte, error) {
+	type plain Report
 	return json.Marshal(struct {
 		*plain
 		Seconds float64 `json:"seconds"`
@@ -45,7 +45,7 @@ func (r *ChaosReport) MarshalJSON() ([]byte, error) {
 }
 
 // String returns a table of the counters.
-func (r *ChaosReport) String() string {
+func (r *Report) String() string {
 	var text strings.Builder
 	how := "virtual"
 	if r.Live {

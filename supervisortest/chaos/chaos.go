@@ -1,6 +1,21 @@
-package supervisortest
+// Package chaos does things to a running tree at random, from a seed, and checks
+// what must hold whatever happens.
+//
+//	func TestShopUnderChaos(t *testing.T) {
+//		supervisortest.Run(t, shop, func(h *supervisortest.Harness) {
+//			chaos.Play(h.T, h.Supervisor, chaos.Messy(0))
+//		})
+//	}
+//
+// [Play] adds, removes, stops and restarts children, has them crash, panic and
+// hang. In virtual time the same seed gives the same trace; CHAOS_SEED in the
+// environment repeats one that a test has logged. [Shrink] finds the few actions
+// that are enough to break a tree. [Happy], [Messy] and the others of [Presets] are
+// ready-made settings.
+package chaos
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,14 +24,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A ChaosSpec says what Chaos does, how often and how long. Chances are from 0 to
+// A Spec says what Play does, how often and how long. Chances are from 0 to
 // 1, and drawn for each at every tick. The zero of a Span is at once. Happy,
 // HighTurnover, Reasonable, Messy, Outrage, Impatient and RandomOfAll are ready
 // made.
-type ChaosSpec struct {
+type Spec struct {
 	Name string // in the report
 	// Seed is what all is drawn from. In virtual time the same seed gives the same
 	// trace, as far as the tree itself draws nothing at random, as child.Exponential
@@ -57,27 +74,27 @@ type ChaosSpec struct {
 	Patience   Span
 
 	// Only, if not nil, leaves out all actions but those with these numbers, from 1
-	// on, of the ones that the seed gives. ShrinkChaos finds them.
+	// on, of the ones that the seed gives. Shrink finds them.
 	Only []int
 
 	// Rules are what has to hold at the end, besides what always does.
-	Rules []ChaosRule
+	Rules []Rule
 }
 
 // A Span is a range of durations, with both ends.
 type Span struct{ Min, Max time.Duration }
 
-// A ChaosRule is a sentence about the report, and whether it is true.
-type ChaosRule struct {
+// A Rule is a sentence about the report, and whether it is true.
+type Rule struct {
 	Says  string
-	Holds func(*ChaosReport) bool
+	Holds func(*Report) bool
 }
 
-// Chaos does things to a running tree at random: adds, removes, stops, restarts
+// Play does things to a running tree at random: adds, removes, stops, restarts
 // and suspends, has children crash, panic and hang, and starts the tree again
 // when it has given up. At last it stops the tree. In a bubble that happens in
-// virtual time, else live. The tree must be one of Start or Run, made where Chaos
-// is called. Nobody else may stop or start it meanwhile.
+// virtual time, else live. The tree must be one of supervisortest.Start or Run, made
+// where Play is called. Nobody else may stop or start it meanwhile.
 //
 // The test fails, with the seed and the end of the trace, if any of these does not
 // hold, at any time:
@@ -92,29 +109,29 @@ type ChaosRule struct {
 //   - never more restarts in a period than Spec.Intensity permits, and no stop that
 //     takes longer than Spec.StopTimeout (of the root)
 //   - no stop of a child takes longer than its StopTimeout, or live 2 s more, as far
-//     as that is known: of the root's own children, and those that Chaos has added
+//     as that is known: of the root's own children, and those that Play has added
 //   - at the end every start has had its end, in fact and in the events, and the
-//     stop report lists all that were left behind
+//     stop report lists all runs that were abandoned
 //
 // and the rules of the spec.
-func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosReport {
+func Play(t testing.TB, sup *supervisor.Supervisor, spec Spec) *Report {
 	t.Helper()
-	tr := trialOf(sup)
+	tr := trial.Of(sup)
 	if tr == nil {
-		t.Fatalf("Chaos: it knows only trees that run by Start or Run of this package: give it what Start returns")
+		t.Fatalf("chaos.Play: the tree must be one that supervisortest.Start or Run has started")
 		return nil
 	}
-	err := tr.events.made.elsewhere("the tree")
+	err := tr.Made.Elsewhere("the tree")
 	if err == nil {
-		err = spec.prepare(inBubble())
+		err = spec.prepare(trial.InBubble())
 	}
 	if err != nil {
-		t.Fatalf("Chaos: %v", err)
+		t.Fatalf("chaos.Play: %v", err)
 		return nil
 	}
 	t.Logf("chaos: %s, seed %d", spec.Name, spec.Seed)
-	tr.chaotic = true
-	r := newChaos(tr, spec).play()
+	tr.Excused = isOurs
+	r := newCampaign(tr, spec).play()
 	t.Logf("%v", r)
 	if len(r.Broken) > 0 {
 		t.Errorf("%s", r.failure(""))
@@ -122,8 +139,11 @@ func Chaos(t testing.TB, sup *supervisor.Supervisor, spec ChaosSpec) *ChaosRepor
 	return r
 }
 
+// isOurs reports whether a run may have ended so because Play had it end.
+func isOurs(end error) bool { return errors.Is(end, Err) || errors.Is(end, child.ErrGoexit) }
+
 // failure is what a test is told of a run in which something did not hold.
-func (r *ChaosReport) failure(more string) string {
+func (r *Report) failure(more string) string {
 	return fmt.Sprintf("chaos: %s, seed %d:\n%s\n%sthe end of the trace:\n%s",
 		r.Name, r.Seed, strings.Join(r.Broken, "\n"), more, strings.Join(last(r.Trace, 60), "\n"))
 }
@@ -131,7 +151,7 @@ func (r *ChaosReport) failure(more string) string {
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }
 
 // prepare finds what is wrong with the spec, and puts in what it leaves open.
-func (s *ChaosSpec) prepare(virtual bool) error {
+func (s *Spec) prepare(virtual bool) error {
 	for name, chance := range s.chances() {
 		if !(*chance >= 0 && *chance <= 1) {
 			return fmt.Errorf("%s is %v: a chance is from 0 to 1", name, *chance)
@@ -158,7 +178,7 @@ func (s *ChaosSpec) prepare(virtual bool) error {
 		s.Tick = Span{10 * time.Millisecond, 100 * time.Millisecond}
 	}
 	if s.Tick.Max == 0 {
-		return fmt.Errorf("time would never pass: Tick is nothing")
+		return fmt.Errorf("Tick must be positive")
 	}
 	if s.Seed != 0 {
 		return nil
@@ -181,7 +201,7 @@ func newSeed() (uint64, error) {
 	return seed, nil
 }
 
-func (s *ChaosSpec) chances() map[string]*float64 {
+func (s *Spec) chances() map[string]*float64 {
 	return map[string]*float64{
 		"AddSupervisor": &s.AddSupervisor, "RemoveSupervisor": &s.RemoveSupervisor,
 		"Add": &s.Add, "Remove": &s.Remove, "Stop": &s.Stop, "Restart": &s.Restart,
@@ -190,7 +210,7 @@ func (s *ChaosSpec) chances() map[string]*float64 {
 	}
 }
 
-func (s *ChaosSpec) spans() map[string]*Span {
+func (s *Spec) spans() map[string]*Span {
 	return map[string]*Span{
 		"Tick": &s.Tick, "StartTime": &s.StartTime, "RunTime": &s.RunTime, "StopTime": &s.StopTime,
 		"StopTimeout": &s.StopTimeout, "RemoveAfter": &s.RemoveAfter, "HangTime": &s.HangTime,

@@ -1,4 +1,4 @@
-package supervisortest
+package chaos
 
 import (
 	"fmt"
@@ -9,13 +9,14 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/rules"
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A watch looks at each event of a tree under Chaos, and says which cannot be.
+// A watch looks at each event of a tree under Play, and says which cannot be.
 // Of a child that it has not heard of it believes anything.
 type watch struct {
-	tr     *trial
+	tr     *trial.Trial
 	cancel func()
 	keep   bool // all events, for the trace; else the last ones
 
@@ -54,18 +55,18 @@ func (s watched) String() string {
 
 const keptLive = 1000
 
-func newWatch(tr *trial, keep bool) *watch {
+func newWatch(tr *trial.Trial, keep bool) *watch {
 	w := &watch{
 		tr: tr, keep: keep,
 		counts: make(map[string]uint64), state: make(map[string]watched), left: make(map[string]int),
 		asked: make(map[string]time.Time), limits: make(map[string]time.Duration),
 		declared: make(map[string][]string), begun: make(map[string]bool), crashes: make(map[string]time.Time),
 	}
-	w.declare(tr.sup.Path(), tr.spec)
-	for _, c := range tr.spec.Children {
-		w.begun[tr.sup.Path()+"/"+c.Name] = true
+	w.declare(tr.Sup.Path(), tr.Spec)
+	for _, c := range tr.Spec.Children {
+		w.begun[tr.Sup.Path()+"/"+c.Name] = true
 	}
-	w.cancel = tr.sup.Subscribe(w.add)
+	w.cancel = tr.Sup.Subscribe(w.add)
 	return w
 }
 
@@ -102,12 +103,12 @@ func (w *watch) allow(who string, stopTimeout time.Duration) {
 
 // beginAgain says that the root has ended with err, and is about to start again.
 func (w *watch) beginAgain(err error) {
-	live, _ := w.tr.grip.live()
+	live, _ := w.tr.Injector.Live()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.listed(err, live)
 	w.earlier = live
-	w.begin(w.tr.sup.Path())
+	w.begin(w.tr.Sup.Path())
 	w.restarts = nil
 	clear(w.crashes)
 }
@@ -129,7 +130,7 @@ func (w *watch) fault(format string, args ...any) {
 }
 
 func (w *watch) add(e supervisor.Event) {
-	defer w.tr.grip.stir()
+	defer w.tr.Injector.Stir()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.keep && len(w.events) == 2*keptLive {
@@ -152,7 +153,7 @@ func (w *watch) add(e supervisor.Event) {
 				return
 			}
 		}
-		w.fault("%s, which was %v", eventLine(&e), was)
+		w.fault("%s, which was %v", trial.EventLine(&e), was)
 	}
 	switch e.Kind {
 	case supervisor.EventStarting:
@@ -175,7 +176,7 @@ func (w *watch) add(e supervisor.Event) {
 		w.left[path]++
 	case supervisor.EventLateExit:
 		if w.left[path]--; w.left[path] < 0 && w.lost == 0 {
-			w.fault("%s, and it was not abandoned", eventLine(&e))
+			w.fault("%s, and it was not abandoned", trial.EventLine(&e))
 		}
 	case supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventStopped:
 		w.inTime(&e)
@@ -222,7 +223,7 @@ func (w *watch) inOrder(path string) {
 func (w *watch) inTime(e *supervisor.Event) {
 	since, asked := w.asked[e.Path]
 	delete(w.asked, e.Path)
-	if !asked || w.tr.grip.super(e.Path) != nil {
+	if !asked || w.tr.Injector.Super(e.Path) != nil {
 		return
 	}
 	above, name := cutName(e.Path)
@@ -233,7 +234,7 @@ func (w *watch) inTime(e *supervisor.Event) {
 			continue
 		}
 		if took := e.Time.Sub(since); took > limit && (w.keep || took > limit+slackLive) {
-			w.fault("%s: it took %v to stop, and its stop timeout is %v", eventLine(e), took, limit)
+			w.fault("%s: it took %v to stop, and its stop timeout is %v", trial.EventLine(e), took, limit)
 		}
 		return
 	}
@@ -273,11 +274,11 @@ func (w *watch) inReverse(e *supervisor.Event) {
 // A crash counts when it happens; a start that failed when its retry is due, so
 // that only those without a pause are known to count. Children with a backoff do not.
 func (w *watch) budget(e *supervisor.Event) {
-	n, period, limited := w.tr.spec.Intensity.Limit()
+	n, period, limited := w.tr.Spec.Intensity.Limit()
 	crash, crashed := w.crashes[e.Path]
 	delete(w.crashes, e.Path)
 	above, _ := cutName(e.Path)
-	if !limited || above != w.tr.sup.Path() || !w.hasNoBackoff(e.Path) {
+	if !limited || above != w.tr.Sup.Path() || !w.hasNoBackoff(e.Path) {
 		return
 	}
 	at := e.Time
@@ -291,7 +292,7 @@ func (w *watch) budget(e *supervisor.Event) {
 	slices.SortFunc(w.restarts, time.Time.Compare)
 	for i := range w.restarts[:max(0, len(w.restarts)-n)] {
 		if w.restarts[i+n].Sub(w.restarts[i]) <= period {
-			w.fault("%d restarts in %v, and %v are permitted: %s", n+1, w.restarts[i+n].Sub(w.restarts[i]), w.tr.spec.Intensity, eventLine(e))
+			w.fault("%d restarts in %v, and %v are permitted: %s", n+1, w.restarts[i+n].Sub(w.restarts[i]), w.tr.Spec.Intensity, trial.EventLine(e))
 			w.restarts = nil
 			return
 		}
@@ -303,8 +304,8 @@ func (w *watch) budget(e *supervisor.Event) {
 
 // hasNoBackoff reports whether a child of the root is known to have none.
 func (w *watch) hasNoBackoff(path string) bool {
-	return w.tr.spec.Backoff == nil && slices.ContainsFunc(w.tr.spec.Children, func(s child.Spec) bool {
-		return s.Backoff == nil && w.tr.sup.Path()+"/"+s.Name == path
+	return w.tr.Spec.Backoff == nil && slices.ContainsFunc(w.tr.Spec.Children, func(s child.Spec) bool {
+		return s.Backoff == nil && w.tr.Sup.Path()+"/"+s.Name == path
 	})
 }
 
@@ -320,7 +321,7 @@ func (w *watch) finalStop(t supervisor.Tree, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.behind, w.final = make(map[string][]string), now
-	if limit := w.tr.spec.StopTimeout; limit > 0 {
+	if limit := w.tr.Spec.StopTimeout; limit > 0 {
 		w.until = now.Add(limit - limit/10)
 	}
 	var visit func(supervisor.Tree, bool)

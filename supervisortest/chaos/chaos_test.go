@@ -1,7 +1,8 @@
-package supervisortest_test
+package chaos_test
 
 import (
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -11,12 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
+	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
-// victim is a tree for Chaos to play with.
+var quiet = slog.New(slog.DiscardHandler)
+
+// victim is a tree to play with.
 func victim() supervisor.Spec {
 	jobs := supervisor.New(supervisor.Spec{
 		Strategy: strategy.OneForAll, Backoff: child.Constant(30 * time.Millisecond), Logger: quiet,
@@ -36,17 +41,17 @@ func victim() supervisor.Spec {
 }
 
 // wreck runs one preset in virtual time.
-func wreck(t *testing.T, spec supervisortest.ChaosSpec) (report *supervisortest.ChaosReport) {
+func wreck(t *testing.T, spec chaos.Spec) (report *chaos.Report) {
 	t.Helper()
 	supervisortest.Run(t, victim(), func(h *supervisortest.Harness) {
-		report = supervisortest.Chaos(h.T, h.Supervisor, spec)
+		report = chaos.Play(h.T, h.Supervisor, spec)
 	})
 	return report
 }
 
 func TestPresetsHoldInVirtualTime(t *testing.T) {
 	// More of them: CHAOS_SEED, -count, make soak.
-	for _, spec := range supervisortest.Presets(0) {
+	for _, spec := range chaos.Presets(0) {
 		spec.Duration = 2 * time.Second
 		t.Run(spec.Name, func(t *testing.T) {
 			r := wreck(t, spec)
@@ -58,7 +63,7 @@ func TestPresetsHoldInVirtualTime(t *testing.T) {
 }
 
 func TestSameSeedSameTrace(t *testing.T) {
-	for _, spec := range slices.Concat(supervisortest.Presets(2), supervisortest.Presets(3), supervisortest.Presets(7)) {
+	for _, spec := range slices.Concat(chaos.Presets(2), chaos.Presets(3), chaos.Presets(7)) {
 		spec.Duration = 2 * time.Second
 		t.Run(spec.Name, func(t *testing.T) {
 			first, second := wreck(t, spec), wreck(t, spec)
@@ -79,15 +84,15 @@ func TestChaosHoldsTheStopToTheLimitOfTheTree(t *testing.T) {
 		StopTimeout: time.Second,
 		Children:    []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run, StopTimeout: child.Forever}},
 	}, func(h *supervisortest.Harness) {
-		r := supervisortest.Chaos(h.T, h.Supervisor, supervisortest.ChaosSpec{
-			Duration: time.Second, Hang: 1, HangTime: supervisortest.Span{Min: time.Hour, Max: time.Hour},
+		r := chaos.Play(h.T, h.Supervisor, chaos.Spec{
+			Duration: time.Second, Hang: 1, HangTime: chaos.Span{Min: time.Hour, Max: time.Hour},
 		})
 		require.NotZero(t, r.Events["abandoned"])
 	})
 }
 
 func TestChaosReportIsATableAndJSON(t *testing.T) {
-	spec := supervisortest.Messy(1)
+	spec := chaos.Messy(1)
 	spec.Duration = 2 * time.Second
 	r := wreck(t, spec)
 	require.Regexp(t, `^messy: seed 1, 2s virtual, \d+ ticks, \d+ actions\n`, r.String())
@@ -111,11 +116,11 @@ func TestChaosReportIsATableAndJSON(t *testing.T) {
 
 func TestChaosLive(t *testing.T) {
 	t.Parallel()
-	for _, spec := range supervisortest.Presets(1) {
+	for _, spec := range chaos.Presets(1) {
 		spec.Duration = 200 * time.Millisecond
 		t.Run(spec.Name, func(t *testing.T) {
 			t.Parallel()
-			r := supervisortest.Chaos(t, supervisortest.Start(t, supervisortest.NoLeaks(t, victim())), spec)
+			r := chaos.Play(t, supervisortest.Start(t, supervisortest.NoLeaks(t, victim())), spec)
 			require.True(t, r.Live)
 			require.NotZero(t, r.Ticks)
 			require.NotZero(t, r.Checks)
@@ -125,11 +130,11 @@ func TestChaosLive(t *testing.T) {
 
 func TestARuleThatDoesNotHoldFailsTheTestWithTheSeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
-			spec := supervisortest.Happy(3)
+		text := failing.Test(t, func(t testing.TB) {
+			spec := chaos.Happy(3)
 			spec.Duration = time.Second
-			spec.Rules = []supervisortest.ChaosRule{{Says: "nobody starts", Holds: func(r *supervisortest.ChaosReport) bool { return r.Started == 0 }}}
-			supervisortest.Chaos(t, supervisortest.Start(t, victim()), spec)
+			spec.Rules = []chaos.Rule{{Says: "nobody starts", Holds: func(r *chaos.Report) bool { return r.Started == 0 }}}
+			chaos.Play(t, supervisortest.Start(t, victim()), spec)
 		})
 		require.Contains(t, text, "chaos: happy, seed 3:\nthe rule does not hold: nobody starts\nthe end of the trace:\n")
 		require.Contains(t, text, "stopping /victim/db: stopped")
@@ -137,42 +142,42 @@ func TestARuleThatDoesNotHoldFailsTheTestWithTheSeed(t *testing.T) {
 }
 
 func TestBadUseOfChaos(t *testing.T) {
-	for want, change := range map[string]func(*supervisortest.ChaosSpec){
-		"Chaos: Crash is 2: a chance is from 0 to 1": func(s *supervisortest.ChaosSpec) { s.Crash = 2 },
-		"Chaos: Tick is 2s to 1s: want 0 <= Min <= Max": func(s *supervisortest.ChaosSpec) {
-			s.Tick = supervisortest.Span{Min: 2 * time.Second, Max: time.Second}
+	for want, change := range map[string]func(*chaos.Spec){
+		"chaos.Play: Crash is 2: a chance is from 0 to 1": func(s *chaos.Spec) { s.Crash = 2 },
+		"chaos.Play: Tick is 2s to 1s: want 0 <= Min <= Max": func(s *chaos.Spec) {
+			s.Tick = chaos.Span{Min: 2 * time.Second, Max: time.Second}
 		},
-		"Chaos: a negative Duration, MaxChildren or MaxSupervisors: zero is the least": func(s *supervisortest.ChaosSpec) { s.MaxChildren = -1 },
+		"chaos.Play: a negative Duration, MaxChildren or MaxSupervisors: zero is the least": func(s *chaos.Spec) { s.MaxChildren = -1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			require.Contains(t, failures(t, func(t testing.TB) {
-				spec := supervisortest.Happy(1)
+			require.Contains(t, failing.Test(t, func(t testing.TB) {
+				spec := chaos.Happy(1)
 				change(&spec)
-				supervisortest.Chaos(t, supervisortest.Start(t, victim()), spec)
+				chaos.Play(t, supervisortest.Start(t, victim()), spec)
 			}), want)
 		})
 	}
-	require.Contains(t, failures(t, func(t testing.TB) {
-		supervisortest.Chaos(t, supervisor.New(victim()), supervisortest.Happy(1))
-	}), "Chaos: it knows only trees that run by Start or Run of this package: give it what Start returns")
+	require.Contains(t, failing.Test(t, func(t testing.TB) {
+		chaos.Play(t, supervisor.New(victim()), chaos.Happy(1))
+	}), "chaos.Play: the tree must be one that supervisortest.Start or Run has started")
 }
 
 func TestSeedFromTheEnvironment(t *testing.T) {
-	spec := supervisortest.Happy(0)
+	spec := chaos.Happy(0)
 	spec.Duration = time.Second
 	t.Setenv("CHAOS_SEED", "42")
 	require.EqualValues(t, 42, wreck(t, spec).Seed)
 	t.Setenv("CHAOS_SEED", "cafe")
 	synctest.Test(t, func(t *testing.T) {
-		require.Contains(t, failures(t, func(t testing.TB) {
-			supervisortest.Chaos(t, supervisortest.Start(t, victim()), spec)
-		}), `Chaos: CHAOS_SEED is "cafe": no such seed: give it a number that a test has logged`)
+		require.Contains(t, failing.Test(t, func(t testing.TB) {
+			chaos.Play(t, supervisortest.Start(t, victim()), spec)
+		}), `chaos.Play: CHAOS_SEED is "cafe": no such seed: give it a number that a test has logged`)
 	})
 }
 
 // What each preset says of a report in which nothing, or just that, is wrong.
 func TestRulesOfThePresets(t *testing.T) {
-	well := supervisortest.ChaosReport{Started: 9, Ended: 9, MostChildren: 3, Events: map[string]uint64{"ready": 8, "failed": 0}}
+	well := chaos.Report{Started: 9, Ended: 9, MostChildren: 3, Events: map[string]uint64{"ready": 8, "failed": 0}}
 	failed, abandoned, refused, many, worse, left := well, well, well, well, well, well
 	failed.Events = map[string]uint64{"ready": 8, "failed": 1}
 	abandoned.Events = map[string]uint64{"ready": 8, "abandoned": 1}
@@ -180,7 +185,7 @@ func TestRulesOfThePresets(t *testing.T) {
 	many.MostChildren = 4
 	worse.Events = map[string]uint64{"ready": 8, "failed": 8}
 	left.Ended = 8
-	for name, wrong := range map[string][]supervisortest.ChaosReport{
+	for name, wrong := range map[string][]chaos.Report{
 		"happy":                    {failed, abandoned, refused},
 		"low limit, high turnover": {failed, abandoned, refused, many},
 		"reasonable":               {worse},
@@ -189,14 +194,34 @@ func TestRulesOfThePresets(t *testing.T) {
 		"impatient":                {left},
 		"random of all":            {left},
 	} {
-		presets := supervisortest.Presets(1)
-		spec := presets[slices.IndexFunc(presets, func(s supervisortest.ChaosSpec) bool { return s.Name == name })]
-		holds := func(r supervisortest.ChaosReport) bool {
-			return !slices.ContainsFunc(spec.Rules, func(rule supervisortest.ChaosRule) bool { return !rule.Holds(&r) })
+		presets := chaos.Presets(1)
+		spec := presets[slices.IndexFunc(presets, func(s chaos.Spec) bool { return s.Name == name })]
+		holds := func(r chaos.Report) bool {
+			return !slices.ContainsFunc(spec.Rules, func(rule chaos.Rule) bool { return !rule.Holds(&r) })
 		}
 		require.True(t, holds(well), name)
 		for i, r := range wrong {
 			require.False(t, holds(r), "%s: %d", name, i)
 		}
 	}
+}
+
+// Channels of a bubble crash the process when they are used outside of it.
+func TestPlayOutsideOfTheBubbleOfItsTreeSaysWhatToDo(t *testing.T) {
+	const want = "chaos.Play: the tree was made in another bubble, or outside of one: make and use it in the same function of Run or synctest.Test, or both outside"
+	play := func(sup *supervisor.Supervisor) string {
+		return failing.Test(t, func(t testing.TB) { chaos.Play(t, sup, chaos.Happy(1)) })
+	}
+	t.Run("made outside", func(t *testing.T) {
+		sup := supervisortest.Start(t, victim())
+		synctest.Test(t, func(t *testing.T) { require.Equal(t, want, play(sup)) })
+	})
+	t.Run("made in a bubble", func(t *testing.T) {
+		made, used := make(chan *supervisor.Supervisor), make(chan string)
+		go func() { used <- play(<-made) }()
+		supervisortest.Run(t, victim(), func(h *supervisortest.Harness) {
+			made <- h.Supervisor
+			require.Equal(t, want, <-used)
+		})
+	})
 }

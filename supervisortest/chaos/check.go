@@ -1,4 +1,4 @@
-package supervisortest
+package chaos
 
 import (
 	"context"
@@ -8,11 +8,12 @@ import (
 	"sort"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
 // finish stops the tree, and checks how it ends.
-func (c *chaos) finish() {
+func (c *campaign) finish() {
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()
@@ -25,16 +26,16 @@ func (c *chaos) finish() {
 	c.giveUp()
 	c.settle()
 	c.check()
-	c.watch.finalStop(c.tr.sup.Tree(), time.Now())
+	c.watch.finalStop(c.tr.Sup.Tree(), time.Now())
 	began := time.Now()
-	c.note(doing, c.tr.sup.Path(), "stop")
-	err := c.tr.sup.Stop(context.Background())
+	c.note(doing, c.tr.Sup.Path(), "stop")
+	err := c.tr.Sup.Stop(context.Background())
 	took := time.Since(began)
-	live, _ := c.tr.grip.live()
+	live, _ := c.tr.Injector.Live()
 	c.watch.stopped(c, err, took, live)
-	c.tr.grip.release()
+	c.tr.Injector.Release()
 	if !c.drained() {
-		left, _ := c.tr.grip.live()
+		left, _ := c.tr.Injector.Live()
 		c.watch.mu.Lock()
 		c.watch.fault("runs have not returned: %v", left)
 		c.watch.mu.Unlock()
@@ -45,7 +46,7 @@ func (c *chaos) finish() {
 }
 
 // stopped checks what the stop says.
-func (w *watch) stopped(c *chaos, err error, took time.Duration, live map[string]int) {
+func (w *watch) stopped(c *campaign, err error, took time.Duration, live map[string]int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// A supervisor that was out of time gets a second to return.
@@ -53,7 +54,7 @@ func (w *watch) stopped(c *chaos, err error, took time.Duration, live map[string
 	if c.live {
 		slack += slackLive
 	}
-	if limit := w.tr.spec.StopTimeout; limit > 0 && took > limit+slack {
+	if limit := w.tr.Spec.StopTimeout; limit > 0 && took > limit+slack {
 		w.fault("the stop took %v, and its limit is %v", took, limit)
 	}
 	var left *supervisor.StopError
@@ -75,15 +76,15 @@ func (w *watch) listed(err error, live map[string]int) {
 	}
 	for _, path := range sortedKeys(live) {
 		if live[path] > w.earlier[path] && !listed[path] && !w.atOnce(path) {
-			w.fault("%s has not returned, and the end of the tree does not say so: %s", path, oneLine(err))
+			w.fault("%s has not returned, and the end of the tree does not say so: %s", path, trial.OneLine(err))
 		}
 	}
 }
 
 // atOnce reports whether a child is never waited for, as far as it is known.
 func (w *watch) atOnce(path string) bool {
-	for _, s := range w.tr.spec.Children {
-		if w.tr.sup.Path()+"/"+s.Name == path && s.StopTimeout < 0 {
+	for _, s := range w.tr.Spec.Children {
+		if w.tr.Sup.Path()+"/"+s.Name == path && s.StopTimeout < 0 {
 			return true
 		}
 	}
@@ -91,15 +92,15 @@ func (w *watch) atOnce(path string) bool {
 }
 
 // drained waits until no run is left.
-func (c *chaos) drained() bool {
-	timer := time.NewTimer(patience())
+func (c *campaign) drained() bool {
+	timer := time.NewTimer(trial.Patience())
 	defer timer.Stop()
 	for {
-		if live, _ := c.tr.grip.live(); len(live) == 0 {
+		if live, _ := c.tr.Injector.Live(); len(live) == 0 {
 			return true
 		}
 		select {
-		case <-c.tr.grip.moved:
+		case <-c.tr.Injector.Moved():
 		case <-timer.C:
 			return false
 		}
@@ -123,7 +124,7 @@ const (
 	asked // behind them
 )
 
-func (c *chaos) note(at place, path, text string) {
+func (c *campaign) note(at place, path, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.live && len(c.notes) == 2*keptLive {
@@ -133,7 +134,7 @@ func (c *chaos) note(at place, path, text string) {
 }
 
 // result is the report.
-func (c *chaos) result() *ChaosReport {
+func (c *campaign) result() *Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.watch
@@ -141,13 +142,13 @@ func (c *chaos) result() *ChaosReport {
 	defer w.mu.Unlock()
 	r := &c.report
 	r.Events, r.Lost = maps.Clone(w.counts), w.lost // live, some may be told late
-	live, entered := c.tr.grip.live()
+	live, entered := c.tr.Injector.Live()
 	r.Started, r.Ended = entered, entered
 	for _, n := range live {
 		r.Ended -= uint64(n)
 	}
 	r.Broken = append([]string{}, w.broken...)
-	for _, path := range c.tr.grip.twice() {
+	for _, path := range c.tr.Injector.Twice() {
 		r.Broken = append(r.Broken, path+" was started while an earlier run went on that nobody had asked to stop")
 	}
 	for _, rule := range c.spec.Rules {
@@ -160,13 +161,13 @@ func (c *chaos) result() *ChaosReport {
 }
 
 // trace puts notes and events together, in an order that is the same each time.
-func (c *chaos) trace(events []supervisor.Event) (lines []string) {
+func (c *campaign) trace(events []supervisor.Event) (lines []string) {
 	notes := append([]note(nil), c.notes...)
-	for _, e := range inOneOrder(events, func(a, b *supervisor.Event) bool {
-		_, ok := apart(a.Path, b.Path)
+	for _, e := range trial.InOneOrder(events, func(a, b *supervisor.Event) bool {
+		_, ok := trial.Apart(a.Path, b.Path)
 		return ok
 	}) {
-		notes = append(notes, note{e.Time, event, "", eventLine(&e)})
+		notes = append(notes, note{e.Time, event, "", trial.EventLine(&e)})
 	}
 	sort.SliceStable(notes, func(i, j int) bool {
 		a, b := &notes[i], &notes[j]

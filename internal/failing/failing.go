@@ -1,24 +1,15 @@
-package supervisortest_test
+// Package failing is for tests of what fails a test.
+package failing
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv(planted) != "" { // it is there to leak
-		os.Exit(m.Run())
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// A tester is a testing.TB that keeps what it is told, for tests of what fails.
+// A tester is a testing.TB that keeps what it is given.
 type tester struct {
 	testing.TB
 	mu       sync.Mutex
@@ -27,8 +18,9 @@ type tester struct {
 	cleanups []func()
 }
 
-// failures runs f as a test, to its end, and returns why it failed.
-func failures(t testing.TB, f func(t testing.TB)) string {
+// Test runs f as a test, to its end, and returns why it failed, and what it
+// logged. It returns nothing if f has not failed.
+func Test(t testing.TB, f func(t testing.TB)) string {
 	t.Helper()
 	in := &tester{TB: t}
 	in.do(func() { f(in) })

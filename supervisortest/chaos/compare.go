@@ -1,4 +1,4 @@
-package supervisortest
+package chaos
 
 import (
 	"fmt"
@@ -6,15 +6,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
 // check compares what the tree says with what runs.
-func (c *chaos) check() {
+func (c *campaign) check() {
 	c.report.Checks++
 	c.agree(c.differences)
 	n := 0
-	for st := range c.tr.sup.Tree().All() {
+	for st := range c.tr.Sup.Tree().All() {
 		if strings.HasPrefix(st.Name, addedChild) {
 			n++
 		}
@@ -26,14 +27,14 @@ func (c *chaos) check() {
 // waits until nothing moves, and then they must agree. Live something always moves,
 // and no look at both is a look at one instant: so for each path they must be seen
 // to agree once, before patience ends. Until then nothing new is done.
-func (c *chaos) agree(differences func() map[string]string) {
-	settle()
+func (c *campaign) agree(differences func() map[string]string) {
+	trial.Settle()
 	apart := differences()
-	timer := time.NewTimer(patience())
+	timer := time.NewTimer(trial.Patience())
 	defer timer.Stop()
 	for late := !c.live; len(apart) > 0 && !late; {
 		select {
-		case <-c.tr.grip.moved:
+		case <-c.tr.Injector.Moved():
 		case <-timer.C:
 			late = true // and a last look
 		}
@@ -51,10 +52,9 @@ func (c *chaos) agree(differences func() map[string]string) {
 }
 
 // differences returns who does not agree, and how, by path.
-func (c *chaos) differences() map[string]string {
-	tree := c.tr.sup.Tree()
-	live, _ := c.tr.grip.live()
-	apart := c.watch.compare(tree, live)
+func (c *campaign) differences() map[string]string {
+	tree := c.tr.Sup.Tree()
+	apart := c.watch.compare(tree, c.runs())
 	c.count(tree, apart)
 	return apart
 }
@@ -92,11 +92,11 @@ func (w *watch) compare(tree supervisor.Tree, live map[string]int) map[string]st
 }
 
 // count compares Count with the children of each supervisor.
-func (c *chaos) count(t supervisor.Tree, apart map[string]string) {
+func (c *campaign) count(t supervisor.Tree, apart map[string]string) {
 	for _, below := range t.Children {
 		c.count(below, apart)
 	}
-	sup := c.tr.grip.super(t.Path)
+	sup := c.tr.Injector.Super(t.Path)
 	if sup == nil || sup.Path() != t.Path {
 		return
 	}

@@ -1,4 +1,4 @@
-package supervisortest_test
+package chaos_test
 
 import (
 	"fmt"
@@ -10,15 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
+	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
 // brittle holds a tree to be unharmed by one crash, and not by the second.
-func brittle(seed uint64) supervisortest.ChaosSpec {
-	spec := supervisortest.Messy(seed)
+func brittle(seed uint64) chaos.Spec {
+	spec := chaos.Messy(seed)
 	spec.Duration = 2 * time.Second
-	spec.Rules = []supervisortest.ChaosRule{{Says: "one crash at most", Holds: func(r *supervisortest.ChaosReport) bool {
+	spec.Rules = []chaos.Rule{{Says: "one crash at most", Holds: func(r *chaos.Report) bool {
 		return r.Done["crash"] < 2
 	}}}
 	return spec
@@ -26,8 +28,8 @@ func brittle(seed uint64) supervisortest.ChaosSpec {
 
 func TestShrinkFindsTheFewActionsThatAreEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var report *supervisortest.ChaosReport
-		text := failures(t, func(t testing.TB) { report = supervisortest.ShrinkChaos(t, victim, brittle(1)) })
+		var report *chaos.Report
+		text := failing.Test(t, func(t testing.TB) { report = chaos.Shrink(t, victim, brittle(1)) })
 		require.Equal(t, map[string]int{"crash": 2}, report.Done)
 		found := regexp.MustCompile(`(?m)^chaos: messy, seed 1:\nthe rule does not hold: one crash at most\n2 of (\d+) actions are enough: Only: \[\]int\{(\d+), (\d+)\}\nthe end of the trace:\n`).FindStringSubmatch(text)
 		require.NotNil(t, found, "%s", text)
@@ -40,9 +42,9 @@ func TestShrinkFindsTheFewActionsThatAreEnough(t *testing.T) {
 			_, _ = fmt.Sscan(number, &n)
 			spec.Only = append(spec.Only, n)
 		}
-		text = failures(t, func(t testing.TB) {
+		text = failing.Test(t, func(t testing.TB) {
 			supervisortest.Run(t, victim(), func(h *supervisortest.Harness) {
-				require.Equal(t, report.Trace, supervisortest.Chaos(h.T, h.Supervisor, spec).Trace)
+				require.Equal(t, report.Trace, chaos.Play(h.T, h.Supervisor, spec).Trace)
 			})
 		})
 		require.Contains(t, text, "the rule does not hold: one crash at most")
@@ -51,9 +53,9 @@ func TestShrinkFindsTheFewActionsThatAreEnough(t *testing.T) {
 
 func TestShrinkOfARunInWhichAllHoldsRunsOnce(t *testing.T) {
 	made := 0
-	spec := supervisortest.Messy(1)
+	spec := chaos.Messy(1)
 	spec.Duration = time.Second
-	r := supervisortest.ShrinkChaos(t, func() supervisor.Spec { made++; return victim() }, spec)
+	r := chaos.Shrink(t, func() supervisor.Spec { made++; return victim() }, spec)
 	require.Equal(t, 1, made)
 	require.Empty(t, r.Broken)
 	require.False(t, r.Live)
@@ -61,11 +63,11 @@ func TestShrinkOfARunInWhichAllHoldsRunsOnce(t *testing.T) {
 
 func TestShrinkOfARuleThatNeverHoldsNeedsNoAction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
-			spec := supervisortest.ChaosSpec{Seed: 1, Duration: time.Second, Crash: 0.2, Rules: []supervisortest.ChaosRule{
-				{Says: "never", Holds: func(*supervisortest.ChaosReport) bool { return false }},
+		text := failing.Test(t, func(t testing.TB) {
+			spec := chaos.Spec{Seed: 1, Duration: time.Second, Crash: 0.2, Rules: []chaos.Rule{
+				{Says: "never", Holds: func(*chaos.Report) bool { return false }},
 			}}
-			supervisortest.ShrinkChaos(t, victim, spec)
+			chaos.Shrink(t, victim, spec)
 		})
 		require.Regexp(t, `\n0 of \d+ actions are enough: Only: \[\]int\{\}\n`, text)
 	})
@@ -73,16 +75,16 @@ func TestShrinkOfARuleThatNeverHoldsNeedsNoAction(t *testing.T) {
 
 func TestBadUseOfShrink(t *testing.T) {
 	for want, use := range map[string]func(t testing.TB){
-		"ShrinkChaos: nil function: give it one that makes the spec of the tree": func(t testing.TB) {
-			supervisortest.ShrinkChaos(t, nil, supervisortest.Happy(1))
+		"chaos.Shrink: tree is nil": func(t testing.TB) {
+			chaos.Shrink(t, nil, chaos.Happy(1))
 		},
-		"ShrinkChaos: Crash is 2: a chance is from 0 to 1": func(t testing.TB) {
-			supervisortest.ShrinkChaos(t, victim, supervisortest.ChaosSpec{Crash: 2})
+		"chaos.Shrink: Crash is 2: a chance is from 0 to 1": func(t testing.TB) {
+			chaos.Shrink(t, victim, chaos.Spec{Crash: 2})
 		},
 		"start: /root/a: Run: nil": func(t testing.TB) {
-			supervisortest.ShrinkChaos(t, func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} }, supervisortest.Happy(1))
+			chaos.Shrink(t, func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} }, chaos.Happy(1))
 		},
 	} {
-		synctest.Test(t, func(t *testing.T) { require.Contains(t, failures(t, use), want) })
+		synctest.Test(t, func(t *testing.T) { require.Contains(t, failing.Test(t, use), want) })
 	}
 }

@@ -1,16 +1,17 @@
-package supervisortest
+package trial
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// inOneOrder puts events that came at the same instant, and might as well have
+// InOneOrder puts events that came at the same instant, and might as well have
 // come in another order, into one order: by path. Children that run side by side
 // do not wait for each other, so that the order in which they are heard of is not
 // always the same. Two events may change places if free says so.
-func inOneOrder(events []supervisor.Event, free func(a, b *supervisor.Event) bool) []supervisor.Event {
+func InOneOrder(events []supervisor.Event, free func(a, b *supervisor.Event) bool) []supervisor.Event {
 	ordered := make([]supervisor.Event, 0, len(events))
 	for len(events) > 0 {
 		n := 1
@@ -43,9 +44,9 @@ func mayLead(events []supervisor.Event, i int, free func(a, b *supervisor.Event)
 	return true
 }
 
-// apart returns the path of the supervisor below which two paths part. It reports
+// Apart returns the path of the supervisor below which two paths part. It reports
 // false if one of them leads through the other.
-func apart(a, b string) (above string, ok bool) {
+func Apart(a, b string) (above string, ok bool) {
 	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
 	for i := range min(len(as), len(bs)) {
 		if as[i] != bs[i] {
@@ -53,4 +54,28 @@ func apart(a, b string) (above string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// EventLine returns an event as "failed /root/db: boom".
+func EventLine(e *supervisor.Event) string {
+	line := fmt.Sprintf("%v %s", e.Kind, e.Path)
+	if e.Delay > 0 {
+		line += fmt.Sprintf(" in %v", e.Delay)
+	}
+	if e.Err != nil {
+		text, _, _ := strings.Cut(fmt.Sprint(e.Err), "\n")
+		line += ": " + text
+	}
+	if e.Lost > 0 {
+		line = fmt.Sprintf("(%d events lost) %s", e.Lost, line)
+	}
+	return line
+}
+
+// OneLine returns the text of an error in one line.
+func OneLine(err error) string {
+	if err == nil {
+		return "nil"
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -1,4 +1,4 @@
-package supervisortest
+package chaos
 
 import (
 	"context"
@@ -15,18 +15,20 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
 var silent = slog.New(slog.DiscardHandler)
 
-// chaos is one call of Chaos.
-type chaos struct {
-	tr    *trial
-	spec  ChaosSpec
+// A campaign is one call of Play.
+type campaign struct {
+	tr    *trial.Trial
+	spec  Spec
 	live  bool
-	dice  *rand.Rand // for what is done when
-	rng   *rand.Rand // for how: anew for each action, so that none depends on those before it
+	runs  func() map[string]int // how many run, by path
+	dice  *rand.Rand            // for what is done when
+	rng   *rand.Rand            // for how: anew for each action, so that none depends on those before it
 	watch *watch
 	began time.Time
 	calls sync.WaitGroup
@@ -34,7 +36,7 @@ type chaos struct {
 	over  bool // nothing new is begun
 
 	mu     sync.Mutex
-	report ChaosReport
+	report Report
 	notes  []note
 	coming map[string]bool            // children that are being added
 	asked  int                        // calls so far
@@ -48,29 +50,33 @@ type task struct {
 	do      func()
 }
 
-func newChaos(tr *trial, spec ChaosSpec) *chaos {
-	c := &chaos{
-		tr: tr, spec: spec, live: !inBubble(), began: time.Now(),
+func newCampaign(tr *trial.Trial, spec Spec) *campaign {
+	c := &campaign{
+		tr: tr, spec: spec, live: !trial.InBubble(), began: time.Now(),
 		dice:   rand.New(rand.NewPCG(spec.Seed, 0)),
 		coming: make(map[string]bool),
 		waits:  make(map[int]context.CancelFunc),
 	}
-	c.report = ChaosReport{Name: spec.Name, Seed: spec.Seed, Live: c.live, Duration: spec.Duration,
+	c.runs = func() map[string]int {
+		live, _ := tr.Injector.Live()
+		return live
+	}
+	c.report = Report{Name: spec.Name, Seed: spec.Seed, Live: c.live, Duration: spec.Duration,
 		Done: map[string]int{}, Errors: map[string]int{}, Events: map[string]uint64{}}
-	settle()
+	trial.Settle()
 	c.watch = newWatch(tr, !c.live)
 	return c
 }
 
 // play does all, and returns what came of it.
-func (c *chaos) play() *ChaosReport {
+func (c *campaign) play() *Report {
 	c.run()
 	c.finish()
 	return c.result()
 }
 
 // run does things until the time is over.
-func (c *chaos) run() {
+func (c *campaign) run() {
 	c.seed()
 	for end := c.began.Add(c.spec.Duration); time.Now().Before(end); {
 		c.pause(draw(c.dice, c.spec.Tick))
@@ -81,13 +87,13 @@ func (c *chaos) run() {
 }
 
 // pause lets time pass: virtual time, and all that happens in it, or real time.
-func (c *chaos) pause(d time.Duration) {
+func (c *campaign) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	<-timer.C
 	c.settle()
 }
 
-func (c *chaos) settle() {
+func (c *campaign) settle() {
 	if c.live {
 		runtime.Gosched()
 		return
@@ -96,13 +102,13 @@ func (c *chaos) settle() {
 }
 
 // apart sees to it that in virtual time no two things are done at the same instant.
-func (c *chaos) apart() {
+func (c *campaign) apart() {
 	if !c.live {
 		c.pause(time.Microsecond)
 	}
 }
 
-func (c *chaos) dueTasks() {
+func (c *campaign) dueTasks() {
 	now := time.Now()
 	var due []task
 	c.later = slices.DeleteFunc(c.later, func(t task) bool {
@@ -119,12 +125,12 @@ func (c *chaos) dueTasks() {
 }
 
 // seed makes the random numbers of the next action.
-func (c *chaos) seed() { c.rng = rand.New(rand.NewPCG(c.spec.Seed, uint64(c.report.Actions)+1)) }
+func (c *campaign) seed() { c.rng = rand.New(rand.NewPCG(c.spec.Seed, uint64(c.report.Actions)+1)) }
 
 // tick draws what is done. Each draws first, and then looks for whom it concerns,
 // so that there is one draw for each chance at each tick, and the same ones if
 // some of the actions are left out.
-func (c *chaos) tick() {
+func (c *campaign) tick() {
 	s := &c.spec
 	for _, a := range []struct {
 		chance float64
@@ -136,25 +142,25 @@ func (c *chaos) tick() {
 		{s.Remove, func() { c.remove(isAdded) }},
 		{s.Stop, func() {
 			if path, ok := c.pick(isAdded); ok {
-				c.call("stop", path, func(ctx context.Context) error { return c.tr.sup.StopChild(ctx, path) })
+				c.call("stop", path, func(ctx context.Context) error { return c.tr.Sup.StopChild(ctx, path) })
 			}
 		}},
 		{s.Restart, func() {
 			if path, ok := c.pick(isAny); ok {
-				c.call("restart", path, func(ctx context.Context) error { return c.tr.sup.RestartChild(ctx, path) })
+				c.call("restart", path, func(ctx context.Context) error { return c.tr.Sup.RestartChild(ctx, path) })
 			}
 		}},
-		{s.Crash, func() { c.crash("crash", ErrChaos) }},
+		{s.Crash, func() { c.crash("crash", Err) }},
 		{s.Panic, func() {
 			if hit(c.rng, 0.5) {
-				c.crash("panic", Panic(ErrChaos))
+				c.crash("panic", trial.Panic(Err))
 			} else {
 				c.crash("goexit", child.ErrGoexit)
 			}
 		}},
 		{s.Hang, func() {
 			d := draw(c.rng, s.HangTime)
-			if path, ok := c.pick(isRunning); ok && c.tr.grip.hang(path, d) {
+			if path, ok := c.pick(isRunning); ok && c.tr.Injector.Hang(path, d) {
 				c.did("hang", path)
 			}
 		}},
@@ -174,7 +180,7 @@ func (c *chaos) tick() {
 	}
 }
 
-// How the names begin of those that Chaos adds.
+// How the names begin of those that Play adds.
 const (
 	addedChild      = "c~"
 	addedSupervisor = "s~"
@@ -191,10 +197,10 @@ func isAddedSupervisor(st child.Status) bool {
 }
 
 // pick draws a child of the tree.
-func (c *chaos) pick(fits func(child.Status) bool) (path string, ok bool) {
+func (c *campaign) pick(fits func(child.Status) bool) (path string, ok bool) {
 	var all []string
-	for st := range c.tr.sup.Tree().All() {
-		if st.Path != c.tr.sup.Path() && fits(st) {
+	for st := range c.tr.Sup.Tree().All() {
+		if st.Path != c.tr.Sup.Path() && fits(st) {
 			all = append(all, st.Path)
 		}
 	}
@@ -206,11 +212,11 @@ func (c *chaos) pick(fits func(child.Status) bool) (path string, ok bool) {
 }
 
 // pickSupervisor draws a supervisor that runs.
-func (c *chaos) pickSupervisor() *supervisor.Supervisor {
-	all := []*supervisor.Supervisor{c.tr.sup}
-	for st := range c.tr.sup.Tree().All() {
+func (c *campaign) pickSupervisor() *supervisor.Supervisor {
+	all := []*supervisor.Supervisor{c.tr.Sup}
+	for st := range c.tr.Sup.Tree().All() {
 		if st.Supervisor && st.State == child.Running && strings.Count(st.Path, "/") < 5 {
-			if sup := c.tr.grip.super(st.Path); sup != nil && sup != c.tr.sup {
+			if sup := c.tr.Injector.Super(st.Path); sup != nil && sup != c.tr.Sup {
 				all = append(all, sup)
 			}
 		}
@@ -219,7 +225,7 @@ func (c *chaos) pickSupervisor() *supervisor.Supervisor {
 }
 
 // add adds a child, or a supervisor, somewhere.
-func (c *chaos) add(super bool) {
+func (c *campaign) add(super bool) {
 	sup := c.pickSupervisor()
 	kind, limit := addedChild, c.spec.MaxChildren
 	if super {
@@ -227,7 +233,7 @@ func (c *chaos) add(super bool) {
 	}
 	name := fmt.Sprintf("%s%d", kind, c.report.Actions)
 	path := sup.Path() + "/" + name
-	ours := sup != c.tr.sup && strings.Contains(sup.Path(), "/"+addedSupervisor)
+	ours := sup != c.tr.Sup && strings.Contains(sup.Path(), "/"+addedSupervisor)
 	var spec child.Spec
 	if super {
 		spec = c.supervisor(name)
@@ -242,7 +248,7 @@ func (c *chaos) add(super bool) {
 		there[p] = strings.HasPrefix(p[strings.LastIndex(p, "/")+1:], kind)
 	}
 	c.mu.Unlock()
-	for st := range c.tr.sup.Tree().All() {
+	for st := range c.tr.Sup.Tree().All() {
 		there[st.Path] = strings.HasPrefix(st.Name, kind)
 	}
 	n := 0
@@ -259,7 +265,7 @@ func (c *chaos) add(super bool) {
 	c.mu.Unlock()
 	if !super && after > 0 {
 		c.later = append(c.later, task{due: time.Now().Add(after), do: func() {
-			c.call("remove", path, func(ctx context.Context) error { return c.tr.sup.RemoveChild(ctx, path) })
+			c.call("remove", path, func(ctx context.Context) error { return c.tr.Sup.RemoveChild(ctx, path) })
 		}})
 	}
 	what := "add"
@@ -276,19 +282,19 @@ func (c *chaos) add(super bool) {
 	})
 }
 
-func (c *chaos) remove(who func(child.Status) bool) {
+func (c *campaign) remove(who func(child.Status) bool) {
 	if path, ok := c.pick(who); ok {
-		c.call("remove", path, func(ctx context.Context) error { return c.tr.sup.RemoveChild(ctx, path) })
+		c.call("remove", path, func(ctx context.Context) error { return c.tr.Sup.RemoveChild(ctx, path) })
 	}
 }
 
-func (c *chaos) crash(what string, err error) {
-	if path, ok := c.pick(isRunning); ok && c.tr.grip.crash(path, err) {
+func (c *campaign) crash(what string, err error) {
+	if path, ok := c.pick(isRunning); ok && c.tr.Injector.Crash(path, err) {
 		c.did(what, path)
 	}
 }
 
-func (c *chaos) suspend() {
+func (c *campaign) suspend() {
 	d := draw(c.rng, c.spec.SuspendTime)
 	sup := c.pickSupervisor()
 	path := sup.Path()
@@ -301,29 +307,29 @@ func (c *chaos) suspend() {
 }
 
 // startAgain starts the tree if it has ended.
-func (c *chaos) startAgain() {
+func (c *campaign) startAgain() {
 	select {
-	case <-c.tr.sup.Done():
+	case <-c.tr.Sup.Done():
 	default:
 		return
 	}
-	c.did("start again", c.tr.sup.Path())
+	c.did("start again", c.tr.Sup.Path())
 	c.report.Again++
-	c.watch.beginAgain(c.tr.sup.Wait())
-	if err := c.tr.sup.Start(c.tr.ctx); err != nil {
+	c.watch.beginAgain(c.tr.Sup.Wait())
+	if err := c.tr.Sup.Start(c.tr.Ctx); err != nil {
 		c.failed(err) // then at the next tick
 	}
 	c.settle()
 }
 
 // call does something that may have to wait, and does not wait for it.
-func (c *chaos) call(what, path string, f func(context.Context) error) {
+func (c *campaign) call(what, path string, f func(context.Context) error) {
 	impatient, patience := hit(c.rng, c.spec.Impatience), draw(c.rng, c.spec.Patience)
 	c.did(what, path)
 	if !impatient {
 		patience = time.Duration(math.MaxInt64)
 	}
-	ctx, cancel := context.WithTimeout(c.tr.ctx, patience)
+	ctx, cancel := context.WithTimeout(c.tr.Ctx, patience)
 	c.mu.Lock()
 	c.asked++
 	n := c.asked
@@ -335,7 +341,7 @@ func (c *chaos) call(what, path string, f func(context.Context) error) {
 		c.mu.Lock()
 		delete(c.waits, n)
 		c.mu.Unlock()
-		c.note(asked, path, fmt.Sprintf("%s: %s", what, oneLine(err)))
+		c.note(asked, path, fmt.Sprintf("%s: %s", what, trial.OneLine(err)))
 		if err != nil {
 			c.failed(err)
 		}
@@ -344,7 +350,7 @@ func (c *chaos) call(what, path string, f func(context.Context) error) {
 }
 
 // giveUp ends all waiting for answers, one after another.
-func (c *chaos) giveUp() {
+func (c *campaign) giveUp() {
 	for n := range c.asked {
 		c.mu.Lock()
 		cancel := c.waits[n+1]
@@ -358,7 +364,7 @@ func (c *chaos) giveUp() {
 }
 
 // did notes what is done.
-func (c *chaos) did(what, path string) {
+func (c *campaign) did(what, path string) {
 	c.note(doing, path, what)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -366,7 +372,7 @@ func (c *chaos) did(what, path string) {
 }
 
 // failed counts an error that a call returned.
-func (c *chaos) failed(err error) {
+func (c *campaign) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over && errors.Is(err, context.Canceled) {
@@ -380,7 +386,7 @@ func kindOf(err error) string {
 	for _, kind := range []error{
 		supervisor.ErrNotRunning, supervisor.ErrNotFound, supervisor.ErrDuplicate, supervisor.ErrMaxChildren,
 		supervisor.ErrSuspended, supervisor.ErrNested, context.DeadlineExceeded, context.Canceled,
-		child.ErrRemoved, child.ErrSibling, child.ErrStopped, child.ErrNotReady, ErrChaos, child.ErrGoexit,
+		child.ErrRemoved, child.ErrSibling, child.ErrStopped, child.ErrNotReady, Err, child.ErrGoexit,
 	} {
 		if errors.Is(err, kind) {
 			return kind.Error()

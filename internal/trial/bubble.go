@@ -1,4 +1,4 @@
-package supervisortest
+package trial
 
 import (
 	"fmt"
@@ -9,49 +9,50 @@ import (
 	"time"
 )
 
-// A bubble is the number of the synctest bubble in which something was made, or
+// A Bubble is the number of the synctest bubble in which something was made, or
 // empty: it was made outside.
-type bubble string
+type Bubble string
 
-// here returns the caller's bubble. There is no call that tells; the head of a
+// Here returns the caller's bubble. There is no call that tells; the head of a
 // goroutine's stack does: "goroutine 21 [running, synctest bubble 1]:".
-func here() bubble {
+func Here() Bubble {
 	var stack [128]byte
 	head, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), "]")
 	_, number, _ := strings.Cut(head, "synctest bubble ")
-	return bubble(number)
+	return Bubble(number)
 }
 
-func inBubble() bool { return here() != "" }
+// InBubble reports whether the caller is in a bubble.
+func InBubble() bool { return Here() != "" }
 
-// elsewhere says what is wrong if the caller is not where something was made: to
+// Elsewhere says what is wrong if the caller is not where something was made: to
 // use its channels would crash the process, or wait for ever.
-func (b bubble) elsewhere(what string) error {
-	if here() == b {
+func (b Bubble) Elsewhere(what string) error {
+	if Here() == b {
 		return nil
 	}
 	return fmt.Errorf("%s was made in another bubble, or outside of one: make and use it in the same function of Run "+
 		"or synctest.Test, or both outside", what)
 }
 
-// settle waits, in a bubble, until nothing more happens by itself.
-func settle() {
+// Settle waits, in a bubble, until nothing more happens by itself.
+func Settle() {
 	defer func() { _ = recover() }() // somebody else in the bubble waits already
-	if inBubble() {
+	if InBubble() {
 		synctest.Wait()
 	}
 }
 
-// virtually runs f in a bubble: in that of the caller, or in a new one.
-func virtually(t testing.TB, who string, f func(t testing.TB)) {
+// Virtually runs f in a bubble: in that of the caller, or in a new one.
+func Virtually(t testing.TB, who string, f func(t testing.TB)) {
 	t.Helper()
-	if inBubble() {
+	if InBubble() {
 		f(t)
 		return
 	}
 	real, ok := t.(*testing.T)
 	if !ok {
-		t.Fatalf("%s makes a synctest bubble, and that needs a *testing.T: this is a %T", who, t)
+		t.Fatalf("%s needs a *testing.T to create a synctest bubble, got %T", who, t)
 		return
 	}
 	defer func() {
@@ -67,11 +68,11 @@ func virtually(t testing.TB, who string, f func(t testing.TB)) {
 	synctest.Test(real, func(t *testing.T) { f(t) })
 }
 
-// patience is how long to wait for something that should happen: a time that
+// Patience is how long to wait for something that should happen: a time that
 // only a failing test takes. In a bubble it has to be longer than any backoff,
 // and costs nothing.
-func patience() time.Duration {
-	if inBubble() {
+func Patience() time.Duration {
+	if InBubble() {
 		return 48 * time.Hour
 	}
 	return 10 * time.Second
