@@ -41,7 +41,7 @@ func TestUseOutsideOfItsBubbleSaysWhatToDo(t *testing.T) {
 				h := <-made
 				used <- failing.Test(t, func(t testing.TB) { use(t, h.Supervisor, h.Events) })
 			}()
-			supervisortest.Run(t, tree(), func(h *supervisortest.Harness) {
+			supervisortest.Run(t, tree, func(h *supervisortest.Harness) {
 				made <- h
 				require.Equal(t, want, <-used)
 			})
@@ -56,7 +56,9 @@ func TestAChildOutsideOfTheBubbleOfItsRuns(t *testing.T) {
 		<-ready
 		ended <- failing.Test(t, func(t testing.TB) { a.End(t, nil) })
 	}()
-	supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}}, func(h *supervisortest.Harness) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}}
+	}, func(h *supervisortest.Harness) {
 		close(ready)
 		require.Equal(t, "end: the child's run"+elsewhere, <-ended)
 		a.Release() // or the stop would leave it behind

@@ -190,9 +190,11 @@ func ExampleNoLeaks() {
 func ExampleRun() {
 	bubbleTest(func(t *testing.T) {
 		db := &supervisortest.Child{ReadyAfter: time.Second}
-		supervisortest.Run(t, supervisor.Spec{
-			Backoff:  child.Constant(time.Hour),
-			Children: []child.Spec{{Name: "db", Run: db.Run}},
+		supervisortest.Run(t, func() supervisor.Spec {
+			return supervisor.Spec{
+				Backoff:  child.Constant(time.Hour),
+				Children: []child.Spec{{Name: "db", Run: db.Run}},
+			}
 		}, func(h *supervisortest.Harness) {
 			h.Crash("db", errors.New("disk full"))
 			fmt.Println(h.Tree())
@@ -213,9 +215,11 @@ func ExampleRun() {
 func ExampleHarness() {
 	bubbleTest(func(t *testing.T) {
 		a, b := &supervisortest.Child{}, &supervisortest.Child{StopAfter: time.Second}
-		supervisortest.Run(t, supervisor.Spec{
-			Strategy: strategy.OneForAll,
-			Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}},
+		supervisortest.Run(t, func() supervisor.Spec {
+			return supervisor.Spec{
+				Strategy: strategy.OneForAll,
+				Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}},
+			}
 		}, func(h *supervisortest.Harness) {
 			h.Crash("a", child.ErrGoexit)
 			h.Events.Order(h.T, "fail a", "stop b", "stopped b", "start a", "ready a", "start b", "ready b")

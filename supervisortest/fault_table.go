@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/jitter"
 	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
@@ -51,20 +52,22 @@ const (
 //	hang at stop    it does not return when the tree is stopped
 //	slow ready      its first start takes 15 s longer
 //
-// The function makes the tree, anew for each fault and within the bubble. Each
-// fault is watched for a minute. Pauses that are drawn at random, as those of
-// child.Exponential, make each table different: use child.Constant. A t that is
-// not a *testing.T will do in a bubble.
+// FaultTable calls tree once for each fault, within the bubble, and watches what
+// follows for a minute. The text is the same each time: the pauses of
+// child.Exponential and of an ExponentialBackOff have no jitter here. A policy of
+// your own, or one around those of package backoff, must not draw at random. A t
+// that is not a *testing.T will do in a bubble.
 func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 	t.Helper()
 	if tree == nil {
-		t.Fatalf("FaultTable: nil function: give it one that makes the spec of the tree")
+		t.Fatalf("FaultTable: tree is nil")
 		return ""
 	}
 	var paths []string
 	trial.Virtually(t, "FaultTable", func(t testing.TB) {
 		t.Helper()
 		tr := newRecorded(t, tree())
+		tr.Ctx = jitter.None(tr.Ctx)
 		defer func() {
 			tr.end(t)
 			trial.Settle()
@@ -94,6 +97,7 @@ func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, path string) {
 	fmt.Fprintf(text, "%s: %s\n", path, f.name)
 	tr := newRecorded(t, spec)
+	tr.Ctx = jitter.None(tr.Ctx)
 	defer trial.Settle()
 	defer tr.letGo()
 	tr.Injector.Plan(path, f.plan)

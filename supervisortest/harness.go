@@ -29,17 +29,25 @@ type Harness struct {
 // and the test fails if anything is left: a run that did not stop, with its
 // stack, or a goroutine that a child has left behind, with the child's name.
 //
-// In a bubble already, it uses that. Otherwise t must be a *testing.T. See the
-// package text about channels: those made before Run belong to no bubble.
-func Run(t testing.TB, spec supervisor.Spec, f func(h *Harness)) {
+// Run calls tree in the bubble, once. What the children wait on, such as a
+// channel, must be made there too, in tree, in Run of the child or in f: one that was
+// made before Run belongs to no bubble, and time stands still while a child waits
+// for it.
+//
+// In a bubble already, Run uses that. Otherwise t must be a *testing.T.
+func Run(t testing.TB, tree func() supervisor.Spec, f func(h *Harness)) {
 	t.Helper()
-	if f == nil {
-		t.Fatalf("Run: nil function: what is to be done with the tree?")
+	switch {
+	case tree == nil:
+		t.Fatalf("Run: tree is nil")
+		return
+	case f == nil:
+		t.Fatalf("Run: f is nil")
 		return
 	}
 	trial.Virtually(t, "Run", func(t testing.TB) {
 		t.Helper()
-		gate, spec := newGate(t, spec)
+		gate, spec := newGate(t, tree())
 		tr := newRecorded(t, spec)
 		h := &Harness{T: t, Supervisor: tr.Sup, Events: tr.events, trial: tr}
 		defer func() {

@@ -95,7 +95,7 @@ func TestLeakGateWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
 func TestRunFindsWhatAChildLeavesBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
-			supervisortest.Run(t, leaky(), func(h *supervisortest.Harness) {})
+			supervisortest.Run(t, leaky, func(h *supervisortest.Harness) {})
 		})
 		require.Contains(t, text, "leak: /root/jobs/b left a goroutine behind")
 		require.NotContains(t, text, "/root/a left")

@@ -37,7 +37,7 @@ func TestAwaitGoesOnBehindWhatItHasFound(t *testing.T) {
 }
 
 func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
-	supervisortest.Run(t, func() supervisor.Spec { spec, _, _ := pair(); return spec }(), func(h *supervisortest.Harness) {
+	supervisortest.Run(t, func() supervisor.Spec { spec, _, _ := pair(); return spec }, func(h *supervisortest.Harness) {
 		found := h.Events.AwaitAll(h.T,
 			supervisortest.Match{Kind: supervisor.EventReady, Path: "api"},
 			supervisortest.Match{Kind: supervisor.EventReady, Path: "db"},

@@ -43,7 +43,7 @@ func victim() supervisor.Spec {
 // wreck runs one preset in virtual time.
 func wreck(t *testing.T, spec chaos.Spec) (report *chaos.Report) {
 	t.Helper()
-	supervisortest.Run(t, victim(), func(h *supervisortest.Harness) {
+	supervisortest.Run(t, victim, func(h *supervisortest.Harness) {
 		report = chaos.Play(h.T, h.Supervisor, spec)
 	})
 	return report
@@ -80,9 +80,11 @@ func TestSameSeedSameTrace(t *testing.T) {
 
 // Everybody hangs, for longer than the whole stop may take.
 func TestChaosHoldsTheStopToTheLimitOfTheTree(t *testing.T) {
-	supervisortest.Run(t, supervisor.Spec{
-		StopTimeout: time.Second,
-		Children:    []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run, StopTimeout: child.Forever}},
+	supervisortest.Run(t, func() supervisor.Spec {
+		return supervisor.Spec{
+			StopTimeout: time.Second,
+			Children:    []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run, StopTimeout: child.Forever}},
+		}
 	}, func(h *supervisortest.Harness) {
 		r := chaos.Play(h.T, h.Supervisor, chaos.Spec{
 			Duration: time.Second, Hang: 1, HangTime: chaos.Span{Min: time.Hour, Max: time.Hour},
@@ -219,7 +221,7 @@ func TestPlayOutsideOfTheBubbleOfItsTreeSaysWhatToDo(t *testing.T) {
 	t.Run("made in a bubble", func(t *testing.T) {
 		made, used := make(chan *supervisor.Supervisor), make(chan string)
 		go func() { used <- play(<-made) }()
-		supervisortest.Run(t, victim(), func(h *supervisortest.Harness) {
+		supervisortest.Run(t, victim, func(h *supervisortest.Harness) {
 			made <- h.Supervisor
 			require.Equal(t, want, <-used)
 		})

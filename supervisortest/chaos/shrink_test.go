@@ -43,7 +43,7 @@ func TestShrinkFindsTheFewActionsThatAreEnough(t *testing.T) {
 			spec.Only = append(spec.Only, n)
 		}
 		text = failing.Test(t, func(t testing.TB) {
-			supervisortest.Run(t, victim(), func(h *supervisortest.Harness) {
+			supervisortest.Run(t, victim, func(h *supervisortest.Harness) {
 				require.Equal(t, report.Trace, chaos.Play(h.T, h.Supervisor, spec).Trace)
 			})
 		})
