@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -33,6 +34,26 @@ type Event struct {
 	children int           // of the start of a supervisor
 	clean    bool          // of EventStopped: Err need not be reported
 	atOnce   bool          // the child's StopTimeout is AtOnce
+}
+
+// String returns the kind, the path, the delay and the error in one line, as
+// "restarting /shop/db in 1s: no such host", and how many events were lost before
+// it. Control characters and line breaks in the path and the error are escaped.
+func (e Event) String() string {
+	line := e.Kind.String()
+	if e.Path != "" {
+		line += " " + oneline.Text(e.Path)
+	}
+	if e.Delay > 0 {
+		line += " in " + e.Delay.String()
+	}
+	if e.Err != nil {
+		line += ": " + oneline.Of(e.Err)
+	}
+	if e.Lost > 0 {
+		line = fmt.Sprintf("(%d events lost) %s", e.Lost, line)
+	}
+	return line
 }
 
 // LogValue returns the fields that are set, for slog. The path and the error are one

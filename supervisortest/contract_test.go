@@ -226,8 +226,8 @@ func TestCheckNamesTheRule(t *testing.T) {
 
 func TestBadUseOfCheck(t *testing.T) {
 	for want, use := range map[string]func(t testing.TB){
-		"Check: nil function: give it one that makes a child": func(t testing.TB) { supervisortest.Check(t, nil) },
-		"Check: the function returned nil: it is to make a child": func(t testing.TB) {
+		"Check: newChild is nil": func(t testing.TB) { supervisortest.Check(t, nil) },
+		"Check: newChild returned nil": func(t testing.TB) {
 			supervisortest.Check(t, func() child.Runnable { return nil })
 		},
 		"Check: negative limit in {StartTimeout:-1ns StopTimeout:0s}: zero is the default": func(t testing.TB) {

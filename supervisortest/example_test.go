@@ -153,7 +153,7 @@ func ExampleRecorder_Order() {
 		events.Order(t, "fail db", "stop api", "stopped api")
 		events.Order(t, "start api", "ready db")
 	})
-	// Output: FAIL: order: event 1 is to be "start api", and is "ready /root/db".
+	// Output: FAIL: order: event 1: want "start api", got "ready /root/db".
 }
 
 func ExampleCheck() {

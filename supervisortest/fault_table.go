@@ -116,7 +116,7 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 			above, ok := trial.Apart(a.Path, b.Path)
 			return ok && order[above] == strategy.Independent
 		}) {
-			line(text, e.Time, trial.EventLine(&e))
+			line(text, e.Time, e.String())
 		}
 		told = len(events)
 	}

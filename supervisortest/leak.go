@@ -52,7 +52,7 @@ var gates atomic.Uint64
 // newGate returns a gate and the spec of a tree that it can look at.
 func newGate(t testing.TB, spec supervisor.Spec) (gate, supervisor.Spec) {
 	g := gate{fmt.Sprintf("%s#%d", t.Name(), gates.Add(1))}
-	spec.Around = trial.Outer(g.around, spec.Around)
+	spec.Around = supervisor.Arounds(g.around, spec.Around)
 	return g, spec
 }
 

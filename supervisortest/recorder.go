@@ -180,7 +180,7 @@ func (r *Recorder) Order(t testing.TB, lines ...string) {
 		right, wrong, news := r.compare(want)
 		switch {
 		case wrong != nil:
-			t.Fatalf("order: event %d is to be %q, and is %q.\n%v", right+1, lines[right], trial.EventLine(wrong), r.show())
+			t.Fatalf("order: event %d: want %q, got %q.\n%v", right+1, lines[right], wrong.String(), r.show())
 			return
 		case right == len(want):
 			return
@@ -259,7 +259,7 @@ func (r *Recorder) String() string {
 		fmt.Fprintf(&text, "\n  (%d events before)", r.dropped)
 	}
 	for i := range r.events {
-		fmt.Fprintf(&text, "\n  %8v  %s", r.events[i].Time.Sub(r.began).Round(time.Millisecond), trial.EventLine(&r.events[i]))
+		fmt.Fprintf(&text, "\n  %8v  %s", r.events[i].Time.Sub(r.began).Round(time.Millisecond), r.events[i])
 	}
 	if len(r.events) == 0 {
 		text.WriteString("\n  nothing")

@@ -72,7 +72,7 @@ func TestOrder(t *testing.T) {
 		"as it was":      {lines: []string{"start db", "ready db", "start api", "ready api"}},
 		"some of it":     {lines: []string{"ready db", "ready api"}},
 		"full paths":     {lines: []string{"ready /shop/db", "starting /shop/api"}},
-		"wrong order":    {lines: []string{"start api", "ready db"}, want: `order: event 1 is to be "start api", and is "ready /shop/db".`},
+		"wrong order":    {lines: []string{"start api", "ready db"}, want: `order: event 1: want "start api", got "ready /shop/db".`},
 		"does not come":  {lines: []string{"ready api", "fail api"}, want: `order: no "fail api" within 48h0m0s.`},
 		"unknown path":   {lines: []string{"ready web"}, want: `order: no "ready web" within 48h0m0s. There is no child /shop/web in the tree now.`},
 		"unknown kind":   {lines: []string{"begin db"}, want: `order: "begin db": no such kind of event: use one of starting, ready, failed, restarting,`},
@@ -103,7 +103,7 @@ func TestOrderFindsWhatComesTwice(t *testing.T) {
 			db.End(t, errBoom)
 			supervisortest.Record(t, sup).Order(t, "start db", "fail db", "stop api")
 		})
-		require.Contains(t, text, `order: event 3 is to be "stop api", and is "starting /shop/db".`)
+		require.Contains(t, text, `order: event 3: want "stop api", got "starting /shop/db".`)
 	})
 }
 

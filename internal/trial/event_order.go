@@ -1,7 +1,6 @@
 package trial
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/coppice-go/coppice/supervisor"
@@ -54,22 +53,6 @@ func Apart(a, b string) (above string, ok bool) {
 		}
 	}
 	return "", false
-}
-
-// EventLine returns an event as "failed /root/db: boom".
-func EventLine(e *supervisor.Event) string {
-	line := fmt.Sprintf("%v %s", e.Kind, e.Path)
-	if e.Delay > 0 {
-		line += fmt.Sprintf(" in %v", e.Delay)
-	}
-	if e.Err != nil {
-		text, _, _ := strings.Cut(fmt.Sprint(e.Err), "\n")
-		line += ": " + text
-	}
-	if e.Lost > 0 {
-		line = fmt.Sprintf("(%d events lost) %s", e.Lost, line)
-	}
-	return line
 }
 
 // OneLine returns the text of an error in one line.

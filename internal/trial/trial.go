@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -62,7 +61,7 @@ func New(t testing.TB, spec supervisor.Spec) *Trial {
 	if spec.Logger == nil {
 		spec.Logger = slog.New(slog.DiscardHandler)
 	}
-	spec.Around = Outer(tr.Injector.Around, spec.Around)
+	spec.Around = supervisor.Arounds(tr.Injector.Around, spec.Around)
 	tr.Sup = supervisor.New(spec)
 	tr.Ctx = context.WithValue(t.Context(), overKey{}, tr.over)
 	trials.Lock()
@@ -78,16 +77,4 @@ func (tr *Trial) LetGo() {
 	trials.Lock()
 	defer trials.Unlock()
 	delete(trials.of, tr.Sup)
-}
-
-type around = func(ctx child.Context, run func(child.Context) error) error
-
-// Outer puts an Around outside of another, which may be nil.
-func Outer(a, b around) around {
-	if b == nil {
-		return a
-	}
-	return func(ctx child.Context, run func(child.Context) error) error {
-		return a(ctx, func(ctx child.Context) error { return b(ctx, run) })
-	}
 }

@@ -167,7 +167,7 @@ func (c *campaign) trace(events []supervisor.Event) (lines []string) {
 		_, ok := trial.Apart(a.Path, b.Path)
 		return ok
 	}) {
-		notes = append(notes, note{e.Time, event, "", trial.EventLine(&e)})
+		notes = append(notes, note{e.Time, event, "", e.String()})
 	}
 	sort.SliceStable(notes, func(i, j int) bool {
 		a, b := &notes[i], &notes[j]

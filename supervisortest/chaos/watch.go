@@ -153,7 +153,7 @@ func (w *watch) add(e supervisor.Event) {
 				return
 			}
 		}
-		w.fault("%s, which was %v", trial.EventLine(&e), was)
+		w.fault("%s, which was %v", e.String(), was)
 	}
 	switch e.Kind {
 	case supervisor.EventStarting:
@@ -176,7 +176,7 @@ func (w *watch) add(e supervisor.Event) {
 		w.left[path]++
 	case supervisor.EventLateExit:
 		if w.left[path]--; w.left[path] < 0 && w.lost == 0 {
-			w.fault("%s, and it was not abandoned", trial.EventLine(&e))
+			w.fault("%s, and it was not abandoned", e.String())
 		}
 	case supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventStopped:
 		w.inTime(&e)
@@ -234,7 +234,7 @@ func (w *watch) inTime(e *supervisor.Event) {
 			continue
 		}
 		if took := e.Time.Sub(since); took > limit && (w.keep || took > limit+slackLive) {
-			w.fault("%s: it took %v to stop, and its stop timeout is %v", trial.EventLine(e), took, limit)
+			w.fault("%s: it took %v to stop, and its stop timeout is %v", e.String(), took, limit)
 		}
 		return
 	}
@@ -292,7 +292,7 @@ func (w *watch) budget(e *supervisor.Event) {
 	slices.SortFunc(w.restarts, time.Time.Compare)
 	for i := range w.restarts[:max(0, len(w.restarts)-n)] {
 		if w.restarts[i+n].Sub(w.restarts[i]) <= period {
-			w.fault("%d restarts in %v, and %v are permitted: %s", n+1, w.restarts[i+n].Sub(w.restarts[i]), w.tr.Spec.Intensity, trial.EventLine(e))
+			w.fault("%d restarts in %v, and %v are permitted: %s", n+1, w.restarts[i+n].Sub(w.restarts[i]), w.tr.Spec.Intensity, e.String())
 			w.restarts = nil
 			return
 		}
