@@ -11,14 +11,17 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-type aroundFunc = func(child.Context, func(child.Context) error) error
+type (
+	aroundFunc = func(child.Context, func(child.Context) error) error
+	aroundKey  string
+)
 
 func TestAroundsCallsTheFirstOutermost(t *testing.T) {
 	var log []string
 	named := func(name string) aroundFunc {
 		return func(ctx child.Context, run func(child.Context) error) error {
 			log = append(log, name)
-			err := run(child.FromContext(context.WithValue(ctx, name, len(log))))
+			err := run(child.FromContext(context.WithValue(ctx, aroundKey(name), len(log))))
 			log = append(log, name+" ends")
 			return errors.Join(err, errors.New(name))
 		}
@@ -29,7 +32,7 @@ func TestAroundsCallsTheFirstOutermost(t *testing.T) {
 		err := all(child.FromContext(t.Context()), func(ctx child.Context) error {
 			log = append(log, "run")
 			for i, name := range []string{"a", "b", "c"} {
-				require.Equal(t, i+1, ctx.Value(name), "each sees the context of those outside of it")
+				require.Equal(t, i+1, ctx.Value(aroundKey(name)), "each sees the context of those outside of it")
 			}
 			return errBoom
 		})

@@ -1,7 +1,9 @@
 package supervisor_test
 
 import (
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -42,39 +44,42 @@ func TestNestedFindsASupervisorOfAnyDepth(t *testing.T) {
 
 func TestNestedFindsTheSupervisorThatRanLast(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var made []*supervisor.Supervisor
-		var inTheWay error
+		var refuses atomic.Bool
+		made := make(chan *supervisor.Supervisor, 1)
 		end := make(chan error)
 		run := func(ctx child.Context) error { // a new one in each run
-			if inTheWay != nil {
-				return inTheWay
+			if refuses.Load() {
+				return errBoom
 			}
-			sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: failsWith(end)}}, Intensity: strategy.AtMost(0, time.Second)})
-			made = append(made, sup)
+			sup := newRoot(supervisor.Spec{
+				Intensity: strategy.AtMost(0, time.Second),
+				Children:  []child.Spec{{Name: "a", Run: failsWith(end)}},
+			})
+			made <- sup
 			return sup.Run(ctx)
 		}
 		root := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "jobs", Run: run, Backoff: child.Constant(time.Minute)},
 		}})
-		requireNested(t, made[0], root, "jobs")
+		first := <-made
+		requireNested(t, first, root, "jobs")
 
-		inTheWay = errBoom
+		refuses.Store(true)
 		end <- errBoom
 		time.Sleep(time.Second)
 		require.Equal(t, child.Waiting, state(t, root, "jobs"))
-		requireNested(t, made[0], root, "jobs")
+		requireNested(t, first, root, "jobs")
 		requireNested(t, nil, root, "jobs/a") // the way leads through one that has ended
 		time.Sleep(time.Minute)
 		require.Equal(t, child.Waiting, state(t, root, "jobs"))
-		requireNested(t, made[0], root, "jobs") // the last run had none
+		requireNested(t, first, root, "jobs") // the last run had none
 
-		inTheWay = nil
-		time.Sleep(time.Minute)
-		require.Len(t, made, 2)
-		requireNested(t, made[1], root, "jobs")
-
+		refuses.Store(false)
+		second := <-made
+		synctest.Wait()
+		requireNested(t, second, root, "jobs")
 		require.NoError(t, root.StopChild(t.Context(), "jobs"))
-		requireNested(t, made[1], root, "jobs")
+		requireNested(t, second, root, "jobs")
 		require.NoError(t, root.RemoveChild(t.Context(), "jobs"))
 		requireNested(t, nil, root, "jobs")
 	})

@@ -71,6 +71,19 @@ func TestFaultTableHasNoJitter(t *testing.T) {
 	require.Equal(t, table, supervisortest.FaultTable(t, tree))
 }
 
+func TestOtherTreesHaveJitter(t *testing.T) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		a := &supervisortest.Child{RunFor: child.AtOnce, EndWith: errBoom}
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, Backoff: child.Exponential(time.Hour, time.Hour)}}}
+	}, func(h *supervisortest.Harness) {
+		pauses := map[time.Duration]bool{}
+		for range 20 {
+			pauses[h.Events.Await(h.T, supervisortest.Match{Kind: supervisor.EventRestarting}).Delay] = true
+		}
+		require.Greater(t, len(pauses), 1)
+	})
+}
+
 func TestBadUseOfFaultTable(t *testing.T) {
 	for want, tree := range map[string]func() supervisor.Spec{
 		"FaultTable: tree is nil": nil,

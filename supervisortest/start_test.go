@@ -2,7 +2,6 @@ package supervisortest_test
 
 import (
 	"errors"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +14,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-var (
-	errBoom = errors.New("boom")
-	quiet   = slog.New(slog.DiscardHandler)
-)
+var errBoom = errors.New("boom")
 
 func TestStartStopsTheTreeWhenTheTestEnds(t *testing.T) {
 	t.Parallel()
@@ -91,5 +87,20 @@ what happened in /root:
         0s  ready /root/a
         0s  stopping /root/a: stopped
         0s  stopped /root/a`, text)
+	})
+}
+
+func TestAnErrorAsTheTreeStopsFailsTheTest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failing.Test(t, func(t testing.TB) {
+			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return errBoom
+			}}}})
+		})
+		require.Contains(t, text, "stop: /root/a: stopped with an error: boom")
 	})
 }

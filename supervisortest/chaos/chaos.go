@@ -178,7 +178,7 @@ func (s *Spec) prepare(virtual bool) error {
 		s.Tick = Span{10 * time.Millisecond, 100 * time.Millisecond}
 	}
 	if s.Tick.Max == 0 {
-		return fmt.Errorf("Tick must be positive")
+		return fmt.Errorf("zero Tick: it must be positive")
 	}
 	if s.Seed != 0 {
 		return nil
