@@ -66,11 +66,11 @@ compare: ## what a change costs, by benchstat: BASE=commit ROWS=regexp
 # Without the limit for minimizing, go test spends most of the time on it: real
 # goroutines do not cover the same lines twice.
 fuzz: ## each fuzz target for FUZZTIME (1m)
-	$(GO) test -run '^$$' -fuzz '^FuzzWindow$$' -fuzztime $(FUZZTIME) ./strategy
+	$(GO) test -run '^$$' -fuzz '^FuzzWindow$$' -fuzztime $(FUZZTIME) ./internal/rules
 	$(GO) test -run '^$$' -fuzz '^FuzzMachine$$' -fuzztime $(FUZZTIME) ./internal/machine
 	$(GO) test -run '^$$' -fuzz '^FuzzSupervisor$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 
 soak: ## random trouble in live trees for SOAK (2m), without and then with the race detector
-	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest
-	SOAK=$(SOAK) $(GO) test -race -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos
+	SOAK=$(SOAK) $(GO) test -race -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos

@@ -36,8 +36,8 @@ var (
 // guideImports are the packages that the guides may name, beside those of the README.
 var guideImports = map[string]string{
 	"adapt": "github.com/coppice-go/coppice/child/adapt", "httpserver": "github.com/coppice-go/coppice/child/httpserver",
-	"supervisortest": "github.com/coppice-go/coppice/supervisortest",
-	"atomic":         "sync/atomic", "sync": "sync", "http": "net/http", "net": "net", "os": "os", "signal": "os/signal",
+	"supervisortest": "github.com/coppice-go/coppice/supervisortest", "services": "github.com/coppice-go/coppice/supervisor/services",
+	"atomic": "sync/atomic", "sync": "sync", "http": "net/http", "net": "net", "os": "os", "signal": "os/signal",
 	"testing": "testing", "tls": "crypto/tls",
 }
 

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/coppice-go/coppice/internal/jitter"
 )
 
 // A BackoffPolicy says how long to wait before the next restart. The policies
@@ -82,6 +84,9 @@ func (c capped) NextBackOff() time.Duration {
 	return d
 }
 
+// RemoveJitter makes each pause the middle of its range.
+func (c capped) RemoveJitter() { jitter.Remove(c.BackOff) }
+
 // Constant returns a backoff that always waits for d and never gives up. A d of
 // zero or less restarts at once, any number of times: no intensity counts the
 // restarts of a child with a backoff.
@@ -129,3 +134,6 @@ func (p *bounded) Reset() {
 		p.policy.Reset()
 	}
 }
+
+// RemoveJitter removes that of the policy under it.
+func (p *bounded) RemoveJitter() { jitter.Remove(p.policy) }

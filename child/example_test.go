@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -199,4 +200,20 @@ func ExampleSpec_Validate() {
 	// jobs/mail: Significant: a permanent child cannot be significant: it is always restarted
 	// jobs/mail: StopTimeout: negative: -1s
 	// true Name
+}
+
+func ExampleNameOf() {
+	type queue struct {
+		Tenant string
+		Shard  int
+	}
+	for _, key := range []any{"eu-1", "eu/1", 17, netip.MustParseAddrPort("10.0.0.1:80"), queue{"eu/1", 3}} {
+		fmt.Println(child.NameOf(key))
+	}
+	// Output:
+	// eu-1
+	// eu%2F1
+	// 17
+	// 10.0.0.1:80
+	// {"eu%2F1" 3}
 }

@@ -35,3 +35,10 @@ func TestUniqueNameIsValid(t *testing.T) {
 	run := func(child.Context) error { return nil }
 	require.NoError(t, child.Spec{Name: child.UniqueName("job"), Run: run}.Validate())
 }
+
+func TestNameOfIsValid(t *testing.T) {
+	run := func(child.Context) error { return nil }
+	for _, key := range []any{"", "a/b", "\n", 17, nil, struct{ A, B string }{"/", "\x00"}, []string{"a"}, map[string]int{"/": 1}} {
+		require.NoError(t, child.Spec{Name: child.NameOf(key), Run: run}.Validate(), "%v", key)
+	}
+}

@@ -1,6 +1,6 @@
 package child
 
-import "fmt"
+import "github.com/coppice-go/coppice/internal/enum"
 
 // Restart says whether a child that ended by itself is restarted. The zero
 // value is Permanent. From OTP.
@@ -22,34 +22,14 @@ const (
 	Temporary
 )
 
-var restartNames = [...]string{"permanent", "transient", "temporary"}
+var restarts = enum.Of[Restart]("restart", "child: no such restart",
+	"permanent", "transient", "temporary")
 
 // String returns the name, as "permanent".
-func (r Restart) String() string {
-	if r.Valid() {
-		return restartNames[r]
-	}
-	return fmt.Sprintf("restart(%d)", uint8(r))
-}
-
-// Valid reports whether r is one of the three.
-func (r Restart) Valid() bool { return int(r) < len(restartNames) }
+func (r Restart) String() string { return restarts.String(r) }
 
 // MarshalText returns the name.
-func (r Restart) MarshalText() ([]byte, error) {
-	if !r.Valid() {
-		return nil, fmt.Errorf("child: no such restart: %d", uint8(r))
-	}
-	return []byte(r.String()), nil
-}
+func (r Restart) MarshalText() ([]byte, error) { return restarts.MarshalText(r) }
 
 // UnmarshalText accepts a name that String returns.
-func (r *Restart) UnmarshalText(text []byte) error {
-	for i, name := range restartNames {
-		if name == string(text) {
-			*r = Restart(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("child: no such restart: %q", text)
-}
+func (r *Restart) UnmarshalText(text []byte) error { return restarts.UnmarshalText(r, text) }

@@ -1,6 +1,6 @@
 package child
 
-import "fmt"
+import "github.com/coppice-go/coppice/internal/enum"
 
 // State is what a child is doing. The usual ways:
 //
@@ -59,38 +59,18 @@ const (
 	Done
 )
 
-var stateNames = [...]string{"stopped", "starting", "running", "stopping", "waiting", "done"}
+var states = enum.Of[State]("state", "child: no such state",
+	"stopped", "starting", "running", "stopping", "waiting", "done")
 
 // String returns the name, as "running".
-func (s State) String() string {
-	if s.Valid() {
-		return stateNames[s]
-	}
-	return fmt.Sprintf("state(%d)", uint8(s))
-}
-
-// Valid reports whether s is one of the six.
-func (s State) Valid() bool { return int(s) < len(stateNames) }
+func (s State) String() string { return states.String(s) }
 
 // Alive reports whether the child's Run has been called and has not returned:
 // Starting, Running or Stopping.
 func (s State) Alive() bool { return s == Starting || s == Running || s == Stopping }
 
 // MarshalText returns the name.
-func (s State) MarshalText() ([]byte, error) {
-	if !s.Valid() {
-		return nil, fmt.Errorf("child: no such state: %d", uint8(s))
-	}
-	return []byte(s.String()), nil
-}
+func (s State) MarshalText() ([]byte, error) { return states.MarshalText(s) }
 
 // UnmarshalText accepts a name that String returns.
-func (s *State) UnmarshalText(text []byte) error {
-	for i, name := range stateNames {
-		if name == string(text) {
-			*s = State(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("child: no such state: %q", text)
-}
+func (s *State) UnmarshalText(text []byte) error { return states.UnmarshalText(s, text) }

@@ -3,11 +3,9 @@ package child
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/coppice-go/coppice/internal/naming"
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
@@ -40,13 +38,13 @@ func (s Spec) Validate() error {
 	}
 	if s.Name == "" {
 		fault("Name", "empty")
-	} else if problem := NameProblem(s.Name); problem != "" {
+	} else if problem := naming.Problem(s.Name); problem != "" {
 		fault("Name", "%s", problem)
 	}
 	if s.Run == nil {
 		fault("Run", "nil")
 	}
-	if !s.Restart.Valid() {
+	if !restarts.Valid(s.Restart) {
 		fault("Restart", "unknown: %d", uint8(s.Restart))
 	}
 	if s.Significant && s.Restart == Permanent {
@@ -68,20 +66,4 @@ func (s Spec) Validate() error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// NameProblem says what makes a name that is not empty unfit for a path and a
-// line of a log, or nothing.
-func NameProblem(name string) string {
-	switch {
-	case !utf8.ValidString(name):
-		return fmt.Sprintf("not UTF-8: %q", name)
-	case strings.Contains(name, "/"):
-		return fmt.Sprintf("has a slash: %q", name)
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Sprintf("has a control character: %q", name)
-	case strings.ContainsFunc(name, oneline.Harmful):
-		return fmt.Sprintf("has an invisible character or a line separator: %q", name)
-	}
-	return ""
 }

@@ -1,7 +1,6 @@
 package child_test
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -135,14 +134,4 @@ func TestSpecErrorText(t *testing.T) {
 	require.EqualError(t, &child.SpecError{Path: "a\nb", Field: "Name", Problem: "\x1b\u202e\xff"}, `a\nb: Name: \x1b\u202e\xff`)
 	err = nil
 	require.EqualError(t, err, "nil *child.SpecError")
-}
-
-func TestNameProblem(t *testing.T) {
-	require.Empty(t, child.NameProblem("job-17"))
-	require.Equal(t, `has a slash: "/"`, child.NameProblem("/"))
-	require.Equal(t, `has a control character: "\r"`, child.NameProblem("\r"))
-	for _, name := range []string{"\u2028", "\u2029", "\u202e", "\u200b", "\ufeff", "\u2066"} {
-		require.Equal(t, fmt.Sprintf("has an invisible character or a line separator: %q", name), child.NameProblem(name))
-	}
-	require.Empty(t, child.NameProblem("Zürich-日本-🐿"))
 }

@@ -2,54 +2,28 @@ package context_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coppice-go/coppice/child"
 	coppice "github.com/coppice-go/coppice/context"
-	"github.com/coppice-go/coppice/internal/runkey"
 )
 
-// errStop is why a context of these tests ends.
-var errStop = errors.New("stop")
+// One Run fits both packages, and what one returns the other takes for its own.
+func TestContextIsTheOneOfPackageChild(t *testing.T) {
+	run := func(ctx coppice.Context) error { return ctx.Ready() }
+	spec := child.Spec{Name: "old", Run: run}
+	require.NoError(t, spec.Validate())
 
-type valueKey struct{}
-
-// A run is what a supervisor gives a child, as far as this package can tell:
-// it finds itself under runkey.Key, and keeps a list of the calls it got.
-type run struct {
-	coppice.Context
-	calls []string
-	grace context.Context
-}
-
-func newRun(ctx context.Context) *run {
-	return &run{Context: coppice.FromContext(ctx), grace: context.Background()}
-}
-
-func (r *run) Value(key any) any {
-	if key == (runkey.Key{}) {
-		return coppice.Context(r)
-	}
-	return r.Context.Value(key)
-}
-
-func (r *run) Ready() error {
-	r.calls = append(r.calls, "Ready")
-	return r.Context.Ready()
-}
-func (r *run) Unready(err error)      { r.calls = append(r.calls, "Unready "+err.Error()) }
-func (r *run) OnError(err error)      { r.calls = append(r.calls, "OnError "+err.Error()) }
-func (r *run) Heartbeat()             { r.calls = append(r.calls, "Heartbeat") }
-func (r *run) Grace() context.Context { return r.grace }
-func (r *run) Path() string           { return "/shop/api" }
-func (r *run) Restarts() int          { return 7 }
-
-// The interface is sealed, and a type that embeds a Context is one all the same.
-func TestTypeThatEmbedsAContextIsOne(t *testing.T) {
-	var ctx coppice.Context = newRun(context.Background())
+	ctx := child.FromContext(context.Background())
 	require.Same(t, ctx, coppice.FromContext(ctx))
-	require.Equal(t, "/shop/api", ctx.Path(), "what it overrides")
-	require.False(t, ctx.ShouldHalt(), "what it does not")
+	require.NoError(t, spec.Run(coppice.FromContext(context.Background())))
+}
+
+func TestSleepIsTheOneOfPackageChild(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	require.False(t, coppice.Sleep(ctx, 0))
+	cancel()
+	require.True(t, coppice.Sleep(ctx, 0))
 }

@@ -1,44 +1,86 @@
 package strategy_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
 )
 
-func ExampleAtMost() {
-	window := strategy.AtMost(2, time.Minute).NewWindow()
-	for _, at := range []time.Duration{0, 20 * time.Second, 40 * time.Second, 61 * time.Second} {
-		fmt.Println(at, window.Add(at))
+func Example() {
+	fail := make(chan error)
+	// Each child says when it starts; the cache also fails on request.
+	run := func(ctx child.Context) error {
+		fmt.Println(ctx.Path(), "starts")
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		var failure <-chan error
+		if ctx.Path() == "/shop/cache" {
+			failure = fail
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failure:
+			return err
+		}
 	}
+	shop := supervisor.New(supervisor.Spec{
+		Name:     "shop",
+		Strategy: strategy.RestForOne, // the failed child and those declared after it
+		Logger:   slog.New(slog.DiscardHandler),
+		Children: []child.Spec{{Name: "db", Run: run}, {Name: "cache", Run: run}, {Name: "api", Run: run}},
+	})
+	ctx := context.Background()
+	if err := shop.Start(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	back := shop.Watch(ctx, "api", supervisor.EventReady)
+	fail <- errors.New("out of memory")
+	<-back
+	fmt.Println(shop.Stop(ctx))
 	// Output:
-	// 0s true
-	// 20s true
-	// 40s false
-	// 1m1s true
+	// /shop/db starts
+	// /shop/cache starts
+	// /shop/api starts
+	// /shop/cache starts
+	// /shop/api starts
+	// <nil>
+}
+
+func ExampleAtMost() {
+	shop := supervisor.New(supervisor.Spec{
+		Name:      "shop",
+		Intensity: strategy.AtMost(2, time.Minute),
+		Logger:    slog.New(slog.DiscardHandler),
+		Children: []child.Spec{{Name: "feed", Run: func(ctx child.Context) error {
+			fmt.Println("feed has been restarted", ctx.Restarts(), "times")
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			return errors.New("no such host")
+		}}},
+	})
+	fmt.Println(shop.Serve(context.Background()))
+	// Output:
+	// feed has been restarted 0 times
+	// feed has been restarted 1 times
+	// feed has been restarted 2 times
+	// /shop: gave up: more than 2 restarts in 1m0s: /shop/feed: no such host
 }
 
 func ExampleUnlimited() {
-	_, _, limited := strategy.Unlimited().Limit()
-	fmt.Println(strategy.Unlimited(), limited)
+	fmt.Println(strategy.Unlimited())
 	// The zero Intensity is not unlimited.
 	fmt.Println(strategy.Intensity{})
 	// Output:
-	// unlimited false
+	// unlimited
 	// 3 in 5s
-}
-
-func ExampleStrategy_Affected() {
-	children := []string{"db", "cache", "jobs", "api"}
-	const failed = 1 // the cache
-	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
-		from, to := s.Affected(failed, len(children))
-		fmt.Println(s, children[from:to])
-	}
-	// Output:
-	// one-for-one [cache]
-	// one-for-all [db cache jobs api]
-	// rest-for-one [cache jobs api]
-	// independent [cache]
 }

@@ -81,16 +81,3 @@ func (i Intensity) String() string {
 	}
 	return fmt.Sprintf("%d in %v", n, period)
 }
-
-// Restarts returns the limit in words, as "3 restarts in 5s".
-func (i Intensity) Restarts() string {
-	n, period, ok := i.Limit()
-	switch {
-	case !ok:
-		return "any number of restarts"
-	case n == 1:
-		return fmt.Sprintf("1 restart in %v", period)
-	default:
-		return fmt.Sprintf("%d restarts in %v", n, period)
-	}
-}

@@ -1,6 +1,6 @@
 package strategy
 
-import "fmt"
+import "github.com/coppice-go/coppice/internal/enum"
 
 // AutoShutdown says whether a supervisor ends by itself when its significant
 // children have. The zero value is Never. Only an end that is not restarted
@@ -21,40 +21,14 @@ const (
 	AllSignificant
 )
 
-var autoShutdownNames = [...]string{"never", "any-significant", "all-significant"}
+var autoShutdowns = enum.Of[AutoShutdown]("auto-shutdown", "strategy: no such auto shutdown",
+	"never", "any-significant", "all-significant")
 
 // String returns the name, as "any-significant".
-func (a AutoShutdown) String() string {
-	if a.Valid() {
-		return autoShutdownNames[a]
-	}
-	return fmt.Sprintf("auto-shutdown(%d)", uint8(a))
-}
-
-// Valid reports whether a is one of the three.
-func (a AutoShutdown) Valid() bool { return int(a) < len(autoShutdownNames) }
-
-// Due reports whether the end of a significant child ends the supervisor;
-// left is how many other significant children run or wait for a restart.
-func (a AutoShutdown) Due(left int) bool {
-	return a == AnySignificant || a == AllSignificant && left == 0
-}
+func (a AutoShutdown) String() string { return autoShutdowns.String(a) }
 
 // MarshalText returns the name.
-func (a AutoShutdown) MarshalText() ([]byte, error) {
-	if !a.Valid() {
-		return nil, fmt.Errorf("strategy: no such auto shutdown: %d", uint8(a))
-	}
-	return []byte(a.String()), nil
-}
+func (a AutoShutdown) MarshalText() ([]byte, error) { return autoShutdowns.MarshalText(a) }
 
 // UnmarshalText accepts a name that String returns.
-func (a *AutoShutdown) UnmarshalText(text []byte) error {
-	for i, name := range autoShutdownNames {
-		if name == string(text) {
-			*a = AutoShutdown(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("strategy: no such auto shutdown: %q", text)
-}
+func (a *AutoShutdown) UnmarshalText(text []byte) error { return autoShutdowns.UnmarshalText(a, text) }

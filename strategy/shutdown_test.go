@@ -12,32 +12,12 @@ func TestZeroAutoShutdownIsNever(t *testing.T) {
 	require.Equal(t, Never, zero)
 }
 
-func TestAutoShutdownDue(t *testing.T) {
-	for _, c := range []struct {
-		auto AutoShutdown
-		left int
-		want bool
-	}{
-		{Never, 0, false},
-		{Never, 1, false},
-		{AnySignificant, 0, true},
-		{AnySignificant, 1, true},
-		{AnySignificant, 5, true},
-		{AllSignificant, 0, true},
-		{AllSignificant, 1, false},
-		{AllSignificant, 5, false},
-	} {
-		require.Equal(t, c.want, c.auto.Due(c.left), "%v with %d left", c.auto, c.left)
-	}
-}
-
 func TestAutoShutdownTextRoundTrip(t *testing.T) {
 	for want, name := range map[AutoShutdown]string{
 		Never:          "never",
 		AnySignificant: "any-significant",
 		AllSignificant: "all-significant",
 	} {
-		require.True(t, want.Valid())
 		require.Equal(t, name, want.String())
 		text, err := json.Marshal(want)
 		require.NoError(t, err)
@@ -50,7 +30,6 @@ func TestAutoShutdownTextRoundTrip(t *testing.T) {
 
 func TestUnknownAutoShutdownHasNoText(t *testing.T) {
 	unknown := AllSignificant + 1
-	require.False(t, unknown.Valid())
 	require.Equal(t, "auto-shutdown(3)", unknown.String())
 	_, err := unknown.MarshalText()
 	require.EqualError(t, err, "strategy: no such auto shutdown: 3")

@@ -1,9 +1,8 @@
-// Package strategy holds the decisions of a supervisor that need nothing but
-// their arguments: whom a failure takes along, when to give up, and when to
-// end because the work is done.
+// Package strategy has the settings by which a supervisor decides: which children
+// a failure takes along, when to give up, and when to end because the work is done.
 package strategy
 
-import "fmt"
+import "github.com/coppice-go/coppice/internal/enum"
 
 // A Strategy says which siblings are restarted with a child that failed, and
 // whether children start and stop in order. The zero value is OneForOne.
@@ -39,51 +38,14 @@ const (
 	Independent
 )
 
-var strategyNames = [...]string{"one-for-one", "one-for-all", "rest-for-one", "independent"}
+var strategies = enum.Of[Strategy]("strategy", "strategy: no such strategy",
+	"one-for-one", "one-for-all", "rest-for-one", "independent")
 
 // String returns the name, as "one-for-one".
-func (s Strategy) String() string {
-	if s.Valid() {
-		return strategyNames[s]
-	}
-	return fmt.Sprintf("strategy(%d)", uint8(s))
-}
-
-// Valid reports whether s is one of the four.
-func (s Strategy) Valid() bool { return int(s) < len(strategyNames) }
-
-// Ordered reports whether children start and stop one after another.
-func (s Strategy) Ordered() bool { return s != Independent }
-
-// Affected returns the range of children, from included to excluded, that are
-// restarted when child number failed of n fails. Children are numbered from
-// zero in start order.
-func (s Strategy) Affected(failed, n int) (from, to int) {
-	switch s {
-	case OneForAll:
-		return 0, n
-	case RestForOne:
-		return failed, n
-	default:
-		return failed, failed + 1
-	}
-}
+func (s Strategy) String() string { return strategies.String(s) }
 
 // MarshalText returns the name.
-func (s Strategy) MarshalText() ([]byte, error) {
-	if !s.Valid() {
-		return nil, fmt.Errorf("strategy: no such strategy: %d", uint8(s))
-	}
-	return []byte(s.String()), nil
-}
+func (s Strategy) MarshalText() ([]byte, error) { return strategies.MarshalText(s) }
 
 // UnmarshalText accepts a name that String returns.
-func (s *Strategy) UnmarshalText(text []byte) error {
-	for i, name := range strategyNames {
-		if name == string(text) {
-			*s = Strategy(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("strategy: no such strategy: %q", text)
-}
+func (s *Strategy) UnmarshalText(text []byte) error { return strategies.UnmarshalText(s, text) }

@@ -1,6 +1,28 @@
 package supervisor
 
-import "github.com/coppice-go/coppice/child"
+import (
+	"slices"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// Arounds makes one Spec.Around of several. The first is the outermost: it is
+// called first and returns last. Nil ones are left out; Arounds of none is nil.
+func Arounds(all ...func(ctx child.Context, run func(child.Context) error) error) func(ctx child.Context, run func(child.Context) error) error {
+	var inner around
+	for _, outer := range slices.Backward(all) {
+		if outer == nil {
+			continue
+		}
+		if inner == nil {
+			inner = outer
+			continue
+		}
+		rest := inner
+		inner = func(ctx child.Context, run func(child.Context) error) error { return outer(ctx, rest.of(run)) }
+	}
+	return inner
+}
 
 // An around is a Spec.Around.
 type around func(ctx child.Context, run func(child.Context) error) error

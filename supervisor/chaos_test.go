@@ -8,6 +8,7 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
+	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
 // Whatever is done to a tree, its order, budgets and reports hold: the presets of
@@ -22,8 +23,8 @@ func TestChaosUnderEachStrategy(t *testing.T) {
 			Strategy: s, Intensity: strategy.Unlimited(), Backoff: child.Constant(10 * time.Millisecond),
 			Children: []child.Spec{{Name: "a", Run: idle}, {Name: "inner", Run: inner.Run}, {Name: "b", Run: idle}},
 		})
-		chaos := supervisortest.Messy(uint64(s) + 1)
-		chaos.Duration = 10 * time.Second
-		supervisortest.Chaos(t, sup, chaos)
+		messy := chaos.Messy(uint64(s) + 1)
+		messy.Duration = 10 * time.Second
+		chaos.Play(t, sup, messy)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/enum"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/oneline"
 )
@@ -33,6 +34,26 @@ type Event struct {
 	children int           // of the start of a supervisor
 	clean    bool          // of EventStopped: Err need not be reported
 	atOnce   bool          // the child's StopTimeout is AtOnce
+}
+
+// String returns the kind, the path, the delay and the error in one line, as
+// "restarting /shop/db in 1s: no such host", and how many events were lost before
+// it. Control characters and line breaks in the path and the error are escaped.
+func (e Event) String() string {
+	line := e.Kind.String()
+	if e.Path != "" {
+		line += " " + oneline.Text(e.Path)
+	}
+	if e.Delay > 0 {
+		line += " in " + e.Delay.String()
+	}
+	if e.Err != nil {
+		line += ": " + oneline.Of(e.Err)
+	}
+	if e.Lost > 0 {
+		line = fmt.Sprintf("(%d events lost) %s", e.Lost, line)
+	}
+	return line
 }
 
 // LogValue returns the fields that are set, for slog. The path and the error are one
@@ -106,51 +127,37 @@ const (
 	phaseStopped
 )
 
-var eventNames = [...]string{
+var eventKinds = enum.Of[EventKind]("event", "supervisor: no such event kind", []string{
 	EventStarting: "starting", EventReady: "ready", EventFailed: "failed", EventRestarting: "restarting",
 	EventCompleted: "completed", EventStopping: "stopping", EventStopped: "stopped",
 	EventAbandoned: "abandoned", EventLateExit: "late-exit", EventRemoved: "removed",
 	EventError: "error", EventUnready: "unready", EventHung: "hung",
 	EventSlowStart: "slow-start", EventGaveUp: "gave-up",
-	phaseUp: "up", phaseStopping: "stopping", phaseStopped: "stopped",
-}
+}...)
 
 // String returns the name, as "late-exit".
-func (k EventKind) String() string {
-	if k.valid() {
-		return eventNames[k]
-	}
-	return fmt.Sprintf("event(%d)", uint8(k))
-}
+func (k EventKind) String() string { return eventKinds.String(k) }
 
 // name is String for all that the log is told of.
 func (k EventKind) name() string {
-	if int(k) < len(eventNames) && k > 0 {
-		return eventNames[k]
+	switch k {
+	case phaseUp:
+		return "up"
+	case phaseStopping:
+		return "stopping"
+	case phaseStopped:
+		return "stopped"
 	}
 	return k.String()
 }
 
-func (k EventKind) valid() bool { return k > 0 && k <= EventGaveUp }
+func (k EventKind) valid() bool { return eventKinds.Valid(k) }
 
 // MarshalText returns the name.
-func (k EventKind) MarshalText() ([]byte, error) {
-	if !k.valid() {
-		return nil, fmt.Errorf("supervisor: no such event kind: %d", uint8(k))
-	}
-	return []byte(k.String()), nil
-}
+func (k EventKind) MarshalText() ([]byte, error) { return eventKinds.MarshalText(k) }
 
 // UnmarshalText accepts a name that String returns.
-func (k *EventKind) UnmarshalText(text []byte) error {
-	for i := EventKind(1); i.valid(); i++ {
-		if eventNames[i] == string(text) {
-			*k = i
-			return nil
-		}
-	}
-	return fmt.Errorf("supervisor: no such event kind: %q", text)
-}
+func (k *EventKind) UnmarshalText(text []byte) error { return eventKinds.UnmarshalText(k, text) }
 
 // kinds is a set of event kinds.
 type kinds uint32

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/internal/verdict"
 )
 
@@ -72,7 +73,7 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 		base:       context.WithoutCancel(ctx),
 		began:      time.Now(),
 		passPanics: spec.PassPanics,
-		ordered:    spec.Strategy.Ordered(),
+		ordered:    rules.Ordered(spec.Strategy),
 		up:         make(chan struct{}),
 		over:       make(chan struct{}),
 		m:          machine.New(spec.config()),
@@ -423,7 +424,7 @@ func (l *life) gaveUp(end machine.End) *GaveUpError {
 	switch end.Kind {
 	case machine.EndIntensity:
 		e.Limit = l.m.Intensity()
-		e.Reason = "more than " + e.Limit.Restarts()
+		e.Reason = "more than " + rules.Restarts(e.Limit)
 	case machine.EndBackoff:
 		e.Reason = "backoff gave up"
 	default:

@@ -6,6 +6,31 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
+// Nested returns the supervisor that runs in the child at path: a name, a path
+// from this supervisor, or a full one. While the child is stopped, waits for its
+// restart or has ended, it is the one that ran in the child last. It reports false
+// if no supervisor has run in the child, if there is no such child, and if this
+// supervisor, or one on the way to the child, does not run. The root is in no child;
+// see Root.
+//
+// A child may run another supervisor after each restart, so ask for it when you
+// need it. Most calls do not need it: StartChild aside, they take the path of a
+// child of any depth.
+func (s *Supervisor) Nested(path string) (*Supervisor, bool) {
+	l, name, err := s.resolve(path)
+	if err != nil {
+		return nil, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.m.Child(name)
+	if c == nil {
+		return nil, false
+	}
+	sup := runOfChild(c).has().super
+	return sup, sup != nil
+}
+
 // resolve finds the supervisor that a path leads to, and the name of the child
 // there. A path is a name, a path from s, or a full one.
 func (s *Supervisor) resolve(path string) (*life, string, error) {

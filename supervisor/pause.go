@@ -1,11 +1,13 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"runtime/pprof"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/jitter"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/verdict"
 )
@@ -45,18 +47,21 @@ func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 		l.do(func(now time.Duration) { l.m.Delay(c, delay, now) })
 		l.logHeld(c)
 	}()
-	delay = p.next(reset)
+	delay = p.next(reset, l.base)
 }
 
 // errPolicy is what an event tells of a policy that panics: that the supervisor
 // then gives up shows only the failure of the child.
 var errPolicy = errors.New("backoff")
 
-// next returns the next delay; negative to give up.
-func (p *pause) next(reset bool) time.Duration {
+// next returns the next delay; negative to give up. A test may want it without jitter.
+func (p *pause) next(reset bool, tree context.Context) time.Duration {
 	if p.policy == nil {
 		if p.policy = p.make(); p.policy == nil {
 			p.policy = child.Constant(0)()
+		}
+		if jitter.IsNone(tree) {
+			jitter.Remove(p.policy)
 		}
 	} else if reset {
 		p.policy.Reset()

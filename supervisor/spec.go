@@ -8,6 +8,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/naming"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -103,10 +104,10 @@ func (s Spec) validate(path string) error {
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, &child.SpecError{Path: path, Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
-	if problem := child.NameProblem(s.name()); problem != "" {
+	if problem := naming.Problem(s.name()); problem != "" {
 		fault("Name", "%s", problem)
 	}
-	if !s.Strategy.Valid() {
+	if s.Strategy > strategy.Independent {
 		fault("Strategy", "unknown: %d", uint8(s.Strategy))
 	}
 	if err := s.Intensity.Validate(); err != nil {
@@ -114,7 +115,7 @@ func (s Spec) validate(path string) error {
 	} else if s.Backoff != nil && s.limitsRestarts() {
 		fault("Intensity", "counts only restarts without a backoff, and Backoff gives every child one: use Backoff.Retries")
 	}
-	if !s.AutoShutdown.Valid() {
+	if s.AutoShutdown > strategy.AllSignificant {
 		fault("AutoShutdown", "unknown: %d", uint8(s.AutoShutdown))
 	}
 	if s.MaxChildren < 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -20,10 +21,12 @@ const planted = "SUPERVISORTEST_PLANTED"
 // A bubble in which a goroutine stays for ever would crash the whole test binary.
 func TestRunWithAGoroutineThatNeverEndsFailsTheTestAndCrashesNothing(t *testing.T) {
 	if os.Getenv(planted) != "" {
-		supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
-			go func() { select {} }()
-			return ctx.Ready()
-		}, Restart: child.Transient}}}, func(h *supervisortest.Harness) {})
+		supervisortest.Run(t, func() supervisor.Spec {
+			return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+				go func() { select {} }()
+				return ctx.Ready()
+			}, Restart: child.Transient}}}
+		}, func(h *supervisortest.Harness) {})
 		return
 	}
 	test := exec.Command(os.Args[0], "-test.v", "-test.run", "^"+t.Name()+"$")
@@ -39,7 +42,9 @@ func TestRunInABubbleUsesThatBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := make(chan struct{})
 		run := child.Plain(func(context.Context) error { <-c; return nil })
-		supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: run}}}, func(h *supervisortest.Harness) {
+		supervisortest.Run(t, func() supervisor.Spec {
+			return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: run}}}
+		}, func(h *supervisortest.Harness) {
 			h.Settle()
 			close(c)
 		})
@@ -47,8 +52,10 @@ func TestRunInABubbleUsesThatBubble(t *testing.T) {
 }
 
 func TestRunOfABenchmarkSaysWhatItNeeds(t *testing.T) {
-	text := failures(t, func(t testing.TB) {
-		supervisortest.Run(t, supervisor.Spec{}, func(*supervisortest.Harness) {})
+	text := failing.Test(t, func(t testing.TB) {
+		supervisortest.Run(t, func() supervisor.Spec {
+			return supervisor.Spec{}
+		}, func(*supervisortest.Harness) {})
 	})
-	require.Contains(t, text, "Run makes a synctest bubble, and that needs a *testing.T: this is a *supervisortest_test.tester")
+	require.Contains(t, text, "Run needs a *testing.T to create a synctest bubble, got *failing.tester")
 }

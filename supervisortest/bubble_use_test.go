@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -23,9 +24,6 @@ func TestUseOutsideOfItsBubbleSaysWhatToDo(t *testing.T) {
 		"order: the recorder" + elsewhere: func(t testing.TB, _ *supervisor.Supervisor, events *supervisortest.Recorder) {
 			events.Order(t, "ready a")
 		},
-		"Chaos: the tree" + elsewhere: func(t testing.TB, sup *supervisor.Supervisor, _ *supervisortest.Recorder) {
-			supervisortest.Chaos(t, sup, supervisortest.Happy(1))
-		},
 	} {
 		tree := func() supervisor.Spec {
 			return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run}}}
@@ -34,16 +32,16 @@ func TestUseOutsideOfItsBubbleSaysWhatToDo(t *testing.T) {
 			sup := supervisortest.Start(t, tree())
 			events := supervisortest.Record(t, sup)
 			synctest.Test(t, func(t *testing.T) {
-				require.Equal(t, want, failures(t, func(t testing.TB) { use(t, sup, events) }))
+				require.Equal(t, want, failing.Test(t, func(t testing.TB) { use(t, sup, events) }))
 			})
 		})
 		t.Run("made in a bubble", func(t *testing.T) {
 			made, used := make(chan *supervisortest.Harness), make(chan string)
 			go func() {
 				h := <-made
-				used <- failures(t, func(t testing.TB) { use(t, h.Supervisor, h.Events) })
+				used <- failing.Test(t, func(t testing.TB) { use(t, h.Supervisor, h.Events) })
 			}()
-			supervisortest.Run(t, tree(), func(h *supervisortest.Harness) {
+			supervisortest.Run(t, tree, func(h *supervisortest.Harness) {
 				made <- h
 				require.Equal(t, want, <-used)
 			})
@@ -56,9 +54,11 @@ func TestAChildOutsideOfTheBubbleOfItsRuns(t *testing.T) {
 	ready, ended := make(chan struct{}), make(chan string)
 	go func() {
 		<-ready
-		ended <- failures(t, func(t testing.TB) { a.End(t, nil) })
+		ended <- failing.Test(t, func(t testing.TB) { a.End(t, nil) })
 	}()
-	supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}}, func(h *supervisortest.Harness) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}}
+	}, func(h *supervisortest.Harness) {
 		close(ready)
 		require.Equal(t, "end: the child's run"+elsewhere, <-ended)
 		a.Release() // or the stop would leave it behind

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/trial"
 )
 
 // A Child is a child that follows a script, and keeps a record of its runs. The
@@ -78,7 +79,7 @@ type ChildRun struct {
 // scripted is a run, its record, and the strings that the test can pull.
 type scripted struct {
 	ChildRun
-	made    bubble
+	made    trial.Bubble
 	end     chan error    // End
 	release chan struct{} // Release
 }
@@ -100,7 +101,7 @@ func (c *Child) Run(ctx child.Context) error {
 	defer c.set(func() { r.Ended = time.Now() })
 	err := c.play(ctx, r, n)
 	c.set(func() { r.Err = err })
-	return raise(err)
+	return trial.Raise(err)
 }
 
 // problem says what is wrong with the script.
@@ -123,7 +124,7 @@ func (c *Child) problem() string {
 }
 
 func (c *Child) play(ctx child.Context, r *scripted, n int) error {
-	over, _ := ctx.Value(overKey{}).(chan struct{})
+	over := trial.Over(ctx)
 	if c.Leak {
 		go func() {
 			select {
@@ -211,7 +212,7 @@ func (c *Child) stop(ctx context.Context, r *scripted, over <-chan struct{}) err
 
 // begin notes a run, and returns its number, from 1.
 func (c *Child) begin(ctx child.Context) (*scripted, int) {
-	r := &scripted{made: here(), end: make(chan error, 1), release: make(chan struct{})}
+	r := &scripted{made: trial.Here(), end: make(chan error, 1), release: make(chan struct{})}
 	r.ChildRun = ChildRun{Path: ctx.Path(), Order: orders.Add(1), Restarts: ctx.Restarts(), Started: time.Now()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,7 +261,7 @@ func (c *Child) End(t testing.TB, err error) {
 	if len(c.runs) > 0 {
 		r := c.runs[len(c.runs)-1]
 		if !r.Ready.IsZero() && r.Ended.IsZero() && r.Stopping.IsZero() {
-			if err := r.made.elsewhere("the child's run"); err != nil {
+			if err := r.made.Elsewhere("the child's run"); err != nil {
 				t.Fatalf("end: %v", err)
 				return
 			}
@@ -284,7 +285,7 @@ func (c *Child) Release() {
 		return
 	}
 	c.released = true
-	at := here()
+	at := trial.Here()
 	for _, r := range c.runs {
 		if r.made == at {
 			close(r.release)

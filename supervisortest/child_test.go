@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -104,8 +105,8 @@ func TestChildEndsWhenTheTestSaysSo(t *testing.T) {
 func TestANilChildSaysWhatToDo(t *testing.T) {
 	var none *supervisortest.Child
 	const want = "supervisortest: nil *Child: make one with new(supervisortest.Child)"
-	require.Equal(t, "end: "+want, failures(t, func(t testing.TB) { none.End(t, nil) }))
-	require.Contains(t, failures(t, func(t testing.TB) {
+	require.Equal(t, "end: "+want, failing.Test(t, func(t testing.TB) { none.End(t, nil) }))
+	require.Contains(t, failing.Test(t, func(t testing.TB) {
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: none.Run}}})
 	}), "start: /root/a: "+want)
 }
@@ -119,13 +120,13 @@ func TestAScriptThatCannotBeFollowedSaysWhatIsWrong(t *testing.T) {
 		"BeatFor is -1s: zero is the least":                                      {BeatFor: -time.Second},
 		"BeatFor is 1s and Beat is zero: say how often it beats before it stops": {BeatFor: time.Second},
 	} {
-		require.Contains(t, failures(t, func(t testing.TB) {
+		require.Contains(t, failing.Test(t, func(t testing.TB) {
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: script.Run}}})
 		}), "start: /root/a: supervisortest: Child: "+want)
 	}
 }
 
 func TestEndOfAChildThatDoesNotRunSaysWhatToDo(t *testing.T) {
-	text := failures(t, func(t testing.TB) { (&supervisortest.Child{}).End(t, nil) })
+	text := failing.Test(t, func(t testing.TB) { (&supervisortest.Child{}).End(t, nil) })
 	require.Equal(t, "end: the child has been started 0 times and is not ready now: await its ready event first", text)
 }

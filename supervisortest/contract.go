@@ -43,7 +43,7 @@ type Contract struct {
 func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	t.Helper()
 	if newChild == nil {
-		t.Fatalf("Check: nil function: give it one that makes a child")
+		t.Fatalf("Check: newChild is nil")
 		return
 	}
 	if c.StartTimeout < 0 || c.StopTimeout < 0 {
@@ -59,7 +59,7 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	for _, scene := range []func(Contract, *stage) error{startAndStop, stopBeforeReady, stopOnItsWay, readyFails, runAgain, runTwice} {
 		r := newChild()
 		if r == nil {
-			t.Fatalf("Check: the function returned nil: it is to make a child")
+			t.Fatalf("Check: newChild returned nil")
 			return
 		}
 		st := &stage{name: t.Name(), child: r}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -35,7 +36,7 @@ func breaks(t *testing.T, newChild func(over <-chan struct{}) child.Runnable) (s
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
-		said = failures(t, func(t testing.TB) {
+		said = failing.Test(t, func(t testing.TB) {
 			supervisortest.Check(t, func() child.Runnable { return newChild(over) })
 		})
 		close(over)
@@ -89,7 +90,7 @@ func TestCheckIsContentWithGoodChildren(t *testing.T) {
 func TestCheckWorksOutsideOfABubble(t *testing.T) {
 	t.Parallel()
 	supervisortest.Check(t, func() child.Runnable { return runFunc(waits) })
-	said := failures(t, func(t testing.TB) {
+	said := failing.Test(t, func(t testing.TB) {
 		over := make(chan struct{})
 		t.Cleanup(func() { close(over) })
 		supervisortest.Contract{StopTimeout: 20 * time.Millisecond}.Check(t, func() child.Runnable {
@@ -225,14 +226,14 @@ func TestCheckNamesTheRule(t *testing.T) {
 
 func TestBadUseOfCheck(t *testing.T) {
 	for want, use := range map[string]func(t testing.TB){
-		"Check: nil function: give it one that makes a child": func(t testing.TB) { supervisortest.Check(t, nil) },
-		"Check: the function returned nil: it is to make a child": func(t testing.TB) {
+		"Check: newChild is nil": func(t testing.TB) { supervisortest.Check(t, nil) },
+		"Check: newChild returned nil": func(t testing.TB) {
 			supervisortest.Check(t, func() child.Runnable { return nil })
 		},
 		"Check: negative limit in {StartTimeout:-1ns StopTimeout:0s}: zero is the default": func(t testing.TB) {
 			supervisortest.Contract{StartTimeout: -1}.Check(t, func() child.Runnable { return runFunc(waits) })
 		},
 	} {
-		require.Equal(t, want, failures(t, use))
+		require.Equal(t, want, failing.Test(t, use))
 	}
 }

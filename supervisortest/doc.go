@@ -8,8 +8,8 @@
 //	Check       does a child of yours keep the contract? one sentence if not
 //	NoLeaks     which child has left a goroutine behind? Works in parallel tests
 //	FaultTable  what a tree does about each fault of each child, as text to keep
-//	Chaos       faults and requests at random, from a seed, and what must hold;
-//	            ShrinkChaos finds the few of them that are enough
+//
+// Package supervisortest/chaos does things to a tree at random, from a seed.
 //
 // Whatever fails a test says what to do, and prints what has happened in the
 // tree so far. Bad use, as a path that does not exist, fails the test too.
@@ -18,10 +18,10 @@
 //
 // All but [Harness] works in a bubble and outside. Inside of one, waiting
 // costs no time. A bubble is not for children that do network or file
-// input and output: time stands still while they wait for it. A child that is
-// to run in a bubble must make its channels there too: in Run, or in the function
-// that is given to [Run]. What was made in a bubble, a recorder say, is of use in
-// that bubble only, and what was made outside, outside.
+// input and output: time stands still while they wait for it. The channels of a
+// child that runs in a bubble must be made there too: by the functions that are
+// given to [Run], or in the child's own Run. A value created inside a bubble (a
+// Recorder, say) can only be used inside it, and one created outside only outside.
 //
 // # Leaks
 //

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -154,7 +153,7 @@ func ExampleRecorder_Order() {
 		events.Order(t, "fail db", "stop api", "stopped api")
 		events.Order(t, "start api", "ready db")
 	})
-	// Output: FAIL: order: event 1 is to be "start api", and is "ready /root/db".
+	// Output: FAIL: order: event 1: want "start api", got "ready /root/db".
 }
 
 func ExampleCheck() {
@@ -191,9 +190,11 @@ func ExampleNoLeaks() {
 func ExampleRun() {
 	bubbleTest(func(t *testing.T) {
 		db := &supervisortest.Child{ReadyAfter: time.Second}
-		supervisortest.Run(t, supervisor.Spec{
-			Backoff:  child.Constant(time.Hour),
-			Children: []child.Spec{{Name: "db", Run: db.Run}},
+		supervisortest.Run(t, func() supervisor.Spec {
+			return supervisor.Spec{
+				Backoff:  child.Constant(time.Hour),
+				Children: []child.Spec{{Name: "db", Run: db.Run}},
+			}
 		}, func(h *supervisortest.Harness) {
 			h.Crash("db", errors.New("disk full"))
 			fmt.Println(h.Tree())
@@ -214,9 +215,11 @@ func ExampleRun() {
 func ExampleHarness() {
 	bubbleTest(func(t *testing.T) {
 		a, b := &supervisortest.Child{}, &supervisortest.Child{StopAfter: time.Second}
-		supervisortest.Run(t, supervisor.Spec{
-			Strategy: strategy.OneForAll,
-			Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}},
+		supervisortest.Run(t, func() supervisor.Spec {
+			return supervisor.Spec{
+				Strategy: strategy.OneForAll,
+				Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}},
+			}
 		}, func(h *supervisortest.Harness) {
 			h.Crash("a", child.ErrGoexit)
 			h.Events.Order(h.T, "fail a", "stop b", "stopped b", "start a", "ready a", "start b", "ready b")
@@ -255,45 +258,4 @@ func ExampleFaultTable() {
 	//        10s  slow-start /root/db: ctx.Ready was not called within 10s: call it when set-up is done
 	//        16s  ready /root/db
 	//      1m16s  all ready
-}
-
-// This tree gives up at the second failure within a second. Of all that Messy does
-// in a minute two things are enough for that: a panic and a Goexit of db. The children
-// that it adds have a backoff, so their failures do not count.
-func ExampleShrinkChaos() {
-	bubbleTest(func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			test(func(t testing.TB) { // fails
-				spec := supervisortest.Messy(1)
-				spec.Rules = []supervisortest.ChaosRule{{
-					Says:  "the tree does not give up",
-					Holds: func(r *supervisortest.ChaosReport) bool { return r.Events["gave-up"] == 0 },
-				}}
-				report := supervisortest.ShrinkChaos(t, func() supervisor.Spec {
-					return supervisor.Spec{
-						Intensity: strategy.AtMost(1, time.Second),
-						Children:  []child.Spec{{Name: "db", Run: new(supervisortest.Child).Run}},
-					}
-				}, spec)
-				fmt.Println(report.Actions, report.Done)
-			})
-		})
-	})
-	// Output:
-	// FAIL: chaos: messy, seed 1:
-	// 2798 map[crash:1 goexit:1 start again:1]
-}
-
-// Live, for a tenth of a second. In a bubble, as in the function that Run calls,
-// it takes a minute of virtual time, and the same seed gives the same trace.
-func ExampleChaos() {
-	test(func(t testing.TB) {
-		db := &supervisortest.Child{}
-		sup := supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}})
-		spec := supervisortest.Happy(1)
-		spec.Duration = 100 * time.Millisecond
-		report := supervisortest.Chaos(t, sup, spec)
-		fmt.Println(report.Name, report.Seed, len(report.Broken), report.Started == report.Ended)
-	})
-	// Output: happy 1 0 true
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/jitter"
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -18,10 +20,10 @@ var ErrFault = errors.New("fault put in by the test")
 // A fault is a row of the table.
 type fault struct {
 	name string
-	plan plan // for the first run
+	plan trial.Fault // for the first run
 	// after, if set, is done to the child when the tree is up; what happened
 	// before is not told then.
-	after func(g *grip, path string) bool
+	after func(in *trial.Injector, path string) bool
 	stop  bool // tell the stop too
 }
 
@@ -29,10 +31,10 @@ type fault struct {
 // finds worth an event, the hang longer than any stop timeout in sight. A start that
 // fails does so when siblings that start side by side with it are up.
 var faults = []fault{
-	{name: "crash", after: func(g *grip, path string) bool { return g.crash(path, ErrFault) }},
-	{name: "crash at start", plan: plan{fail: ErrFault, slow: time.Millisecond}},
-	{name: "hang at stop", after: func(g *grip, path string) bool { return g.hang(path, faultHang) }, stop: true},
-	{name: "slow ready", plan: plan{slow: faultSlow}},
+	{name: "crash", after: func(in *trial.Injector, path string) bool { return in.Crash(path, ErrFault) }},
+	{name: "crash at start", plan: trial.Fault{Fail: ErrFault, Slow: time.Millisecond}},
+	{name: "hang at stop", after: func(in *trial.Injector, path string) bool { return in.Hang(path, faultHang) }, stop: true},
+	{name: "slow ready", plan: trial.Fault{Slow: faultSlow}},
 }
 
 const (
@@ -50,26 +52,28 @@ const (
 //	hang at stop    it does not return when the tree is stopped
 //	slow ready      its first start takes 15 s longer
 //
-// The function makes the tree, anew for each fault and within the bubble. Each
-// fault is watched for a minute. Pauses that are drawn at random, as those of
-// child.Exponential, make each table different: use child.Constant. A t that is
-// not a *testing.T will do in a bubble.
+// FaultTable calls tree once for each fault, within the bubble, and watches what
+// follows for a minute. The text is the same each time: the pauses of
+// child.Exponential and of an ExponentialBackOff have no jitter here. A policy of
+// your own, or one around those of package backoff, must not draw at random. A t
+// that is not a *testing.T will do in a bubble.
 func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 	t.Helper()
 	if tree == nil {
-		t.Fatalf("FaultTable: nil function: give it one that makes the spec of the tree")
+		t.Fatalf("FaultTable: tree is nil")
 		return ""
 	}
 	var paths []string
-	virtually(t, "FaultTable", func(t testing.TB) {
+	trial.Virtually(t, "FaultTable", func(t testing.TB) {
 		t.Helper()
-		tr := newTrial(t, tree())
+		tr := newRecorded(t, tree())
+		tr.Ctx = jitter.None(tr.Ctx)
 		defer func() {
 			tr.end(t)
-			settle()
+			trial.Settle()
 		}()
 		tr.start(t)
-		for st := range tr.sup.Tree().All() {
+		for st := range tr.Sup.Tree().All() {
 			paths = append(paths, st.Path)
 		}
 	})
@@ -83,7 +87,7 @@ func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 	var text strings.Builder
 	for _, path := range paths[1:] {
 		for _, f := range faults {
-			virtually(t, "FaultTable", func(t testing.TB) { f.play(t, &text, tree(), path) })
+			trial.Virtually(t, "FaultTable", func(t testing.TB) { f.play(t, &text, tree(), path) })
 		}
 	}
 	return text.String()
@@ -92,38 +96,39 @@ func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 // play writes what the tree does about one fault of one child.
 func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, path string) {
 	fmt.Fprintf(text, "%s: %s\n", path, f.name)
-	tr := newTrial(t, spec)
-	defer settle()
+	tr := newRecorded(t, spec)
+	tr.Ctx = jitter.None(tr.Ctx)
+	defer trial.Settle()
 	defer tr.letGo()
-	tr.grip.plan(path, f.plan)
+	tr.Injector.Plan(path, f.plan)
 	began, told := time.Now(), 0
 	line := func(text *strings.Builder, at time.Time, what string) {
 		fmt.Fprintf(text, "  %8v  %s\n", at.Sub(began).Round(time.Millisecond), what)
 	}
 	tell := func() {
-		settle()
+		trial.Settle()
 		events := tr.events.Events()
-		order := strategies(tr.sup)
-		for _, e := range inOneOrder(events[told:], func(a, b *supervisor.Event) bool {
+		order := strategies(tr.Sup)
+		for _, e := range trial.InOneOrder(events[told:], func(a, b *supervisor.Event) bool {
 			if a.Kind == supervisor.EventSlowStart || b.Kind == supervisor.EventSlowStart {
 				return a.Path != b.Path // it comes from a timer
 			}
-			above, ok := apart(a.Path, b.Path)
+			above, ok := trial.Apart(a.Path, b.Path)
 			return ok && order[above] == strategy.Independent
 		}) {
-			line(text, e.Time, eventLine(&e))
+			line(text, e.Time, e.String())
 		}
 		told = len(events)
 	}
-	if err := tr.sup.Start(tr.ctx); err != nil {
+	if err := tr.Sup.Start(tr.Ctx); err != nil {
 		tell()
-		line(text, time.Now(), "the start fails: "+oneLine(err))
+		line(text, time.Now(), "the start fails: "+trial.OneLine(err))
 		return
 	}
 	if f.after != nil {
-		settle()
+		trial.Settle()
 		began, told = time.Now(), len(tr.events.Events())
-		if !f.after(tr.grip, path) {
+		if !f.after(tr.Injector, path) {
 			line(text, began, "the child does not run")
 		}
 	}
@@ -131,29 +136,29 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 		timer := time.NewTimer(faultWatch)
 		select {
 		case <-timer.C:
-		case <-tr.sup.Done():
+		case <-tr.Sup.Done():
 		}
 		timer.Stop()
 		tell()
 		select {
-		case <-tr.sup.Done():
-			line(text, time.Now(), "the tree has ended: "+oneLine(tr.sup.Wait()))
+		case <-tr.Sup.Done():
+			line(text, time.Now(), "the tree has ended: "+trial.OneLine(tr.Sup.Wait()))
 			return
 		default:
 		}
-		if err := tr.sup.Health(); err != nil {
-			line(text, time.Now(), "not ready: "+oneLine(err))
+		if err := tr.Sup.Health(); err != nil {
+			line(text, time.Now(), "not ready: "+trial.OneLine(err))
 		} else {
 			line(text, time.Now(), "all ready")
 		}
 	}
-	err := tr.sup.Stop(context.Background())
+	err := tr.Sup.Stop(context.Background())
 	if f.stop {
 		tell()
 	}
 	switch {
 	case err != nil:
-		line(text, time.Now(), "all stopped, but "+oneLine(err))
+		line(text, time.Now(), "all stopped, but "+trial.OneLine(err))
 	case f.stop:
 		line(text, time.Now(), "all stopped")
 	}
@@ -173,12 +178,4 @@ func strategies(sup *supervisor.Supervisor) map[string]strategy.Strategy {
 	}
 	visit(sup.Tree())
 	return by
-}
-
-// oneLine is the text of an error in one line.
-func oneLine(err error) string {
-	if err == nil {
-		return "nil"
-	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -8,9 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
@@ -49,14 +51,47 @@ func TestFaultTableIsTheSameEachTime(t *testing.T) {
 	require.Equal(t, string(want), got)
 }
 
+// Whatever the pauses are made of, and however deep in the tree.
+func TestFaultTableHasNoJitter(t *testing.T) {
+	tree := func() supervisor.Spec {
+		retries := child.Exponential(2*time.Second, time.Minute).Retries(5)
+		inner := supervisor.New(supervisor.Spec{
+			Backoff:  func() child.BackoffPolicy { return backoff.NewExponentialBackOff() },
+			Children: []child.Spec{{Name: "a", Run: new(supervisortest.Child).Run}},
+		})
+		return supervisor.Spec{Children: []child.Spec{
+			{Name: "inner", Run: inner.Run, Backoff: child.Exponential(3*time.Second, time.Minute)},
+			{Name: "b", Run: new(supervisortest.Child).Run, Backoff: retries},
+		}}
+	}
+	table := supervisortest.FaultTable(t, tree)
+	require.Contains(t, table, "restarting /root/inner in 3s: fault")
+	require.Contains(t, table, "restarting /root/inner/a in 500ms: fault")
+	require.Contains(t, table, "restarting /root/b in 2s: fault")
+	require.Equal(t, table, supervisortest.FaultTable(t, tree))
+}
+
+func TestOtherTreesHaveJitter(t *testing.T) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		a := &supervisortest.Child{RunFor: child.AtOnce, EndWith: errBoom}
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, Backoff: child.Exponential(time.Hour, time.Hour)}}}
+	}, func(h *supervisortest.Harness) {
+		pauses := map[time.Duration]bool{}
+		for range 20 {
+			pauses[h.Events.Await(h.T, supervisortest.Match{Kind: supervisor.EventRestarting}).Delay] = true
+		}
+		require.Greater(t, len(pauses), 1)
+	})
+}
+
 func TestBadUseOfFaultTable(t *testing.T) {
 	for want, tree := range map[string]func() supervisor.Spec{
-		"FaultTable: nil function: give it one that makes the spec of the tree": nil,
-		"FaultTable: /root has no children: there is nothing to go wrong":       func() supervisor.Spec { return supervisor.Spec{} },
-		"start: /root/a: Run: nil\nwhat happened in /root:\n  nothing":          func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} },
+		"FaultTable: tree is nil": nil,
+		"FaultTable: /root has no children: there is nothing to go wrong": func() supervisor.Spec { return supervisor.Spec{} },
+		"start: /root/a: Run: nil\nwhat happened in /root:\n  nothing":    func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			require.Contains(t, failures(t, func(t testing.TB) { supervisortest.FaultTable(t, tree) }), want)
+			require.Contains(t, failing.Test(t, func(t testing.TB) { supervisortest.FaultTable(t, tree) }), want)
 		})
 	}
 }

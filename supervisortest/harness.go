@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -19,7 +20,7 @@ type Harness struct {
 	// Events has what happened since before the start.
 	Events *Recorder
 
-	trial *trial
+	trial *recorded
 	over  bool
 }
 
@@ -28,26 +29,34 @@ type Harness struct {
 // and the test fails if anything is left: a run that did not stop, with its
 // stack, or a goroutine that a child has left behind, with the child's name.
 //
-// In a bubble already, it uses that. Otherwise t must be a *testing.T. See the
-// package text about channels: those made before Run belong to no bubble.
-func Run(t testing.TB, spec supervisor.Spec, f func(h *Harness)) {
+// Run calls tree in the bubble, once. What the children wait on, such as a
+// channel, must be made there too, in tree, in Run of the child or in f: one that was
+// made before Run belongs to no bubble, and time stands still while a child waits
+// for it.
+//
+// In a bubble already, Run uses that. Otherwise t must be a *testing.T.
+func Run(t testing.TB, tree func() supervisor.Spec, f func(h *Harness)) {
 	t.Helper()
-	if f == nil {
-		t.Fatalf("Run: nil function: what is to be done with the tree?")
+	switch {
+	case tree == nil:
+		t.Fatalf("Run: tree is nil")
+		return
+	case f == nil:
+		t.Fatalf("Run: f is nil")
 		return
 	}
-	virtually(t, "Run", func(t testing.TB) {
+	trial.Virtually(t, "Run", func(t testing.TB) {
 		t.Helper()
-		gate, spec := newGate(t, spec)
-		tr := newTrial(t, spec)
-		h := &Harness{T: t, Supervisor: tr.sup, Events: tr.events, trial: tr}
+		gate, spec := newGate(t, tree())
+		tr := newRecorded(t, spec)
+		h := &Harness{T: t, Supervisor: tr.Sup, Events: tr.events, trial: tr}
 		defer func() {
 			t.Helper()
 			h.over = true
 			tr.stop(t)
 			gate.check(t)
 			tr.end(t)
-			settle()
+			trial.Settle()
 		}()
 		tr.start(t)
 		f(h)
@@ -60,7 +69,7 @@ func (h *Harness) usable(method string) bool {
 	switch {
 	case h.over:
 		h.T.Fatalf("%s: Run has returned: use the Harness in the function that is given to Run only", method)
-	case !inBubble():
+	case !trial.InBubble():
 		h.T.Fatalf("%s: not in the bubble: call it on the goroutine of the function that is given to Run", method)
 	default:
 		return true
@@ -81,7 +90,7 @@ func (h *Harness) Crash(path string, err error) {
 	}
 	synctest.Wait()
 	h.Events.Skip()
-	if !h.trial.grip.crash(fullPath(h.Supervisor.Path(), path), err) {
+	if !h.trial.Injector.Crash(fullPath(h.Supervisor.Path(), path), err) {
 		h.T.Fatalf("crash: no child %s runs; these are the children:\n%v\n%v",
 			fullPath(h.Supervisor.Path(), path), h.Tree(), h.Events.show())
 		return

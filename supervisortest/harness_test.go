@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
@@ -16,9 +17,11 @@ import (
 func TestADayOfBackoffTakesMilliseconds(t *testing.T) {
 	began := time.Now()
 	a := &supervisortest.Child{RunFor: child.AtOnce, EndWith: errBoom}
-	supervisortest.Run(t, supervisor.Spec{
-		Backoff:  child.Constant(time.Hour),
-		Children: []child.Spec{{Name: "a", Run: a.Run}},
+	supervisortest.Run(t, func() supervisor.Spec {
+		return supervisor.Spec{
+			Backoff:  child.Constant(time.Hour),
+			Children: []child.Spec{{Name: "a", Run: a.Run}},
+		}
 	}, func(h *supervisortest.Harness) {
 		h.Advance(24 * time.Hour)
 		require.Equal(t, 24, h.Child("a").Restarts)
@@ -27,10 +30,39 @@ func TestADayOfBackoffTakesMilliseconds(t *testing.T) {
 	require.Less(t, time.Since(began), 10*time.Second)
 }
 
+// A channel of the tree belongs to the bubble, or time would stand still while the
+// child waits for it.
+func TestTheTreeOfRunIsMadeInItsBubble(t *testing.T) {
+	made := 0
+	supervisortest.Run(t, func() supervisor.Spec {
+		made++
+		queue := make(chan int)
+		return supervisor.Spec{Children: []child.Spec{{Name: "consumer", Run: func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			for {
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-queue:
+				}
+			}
+		}}}}
+	}, func(h *supervisortest.Harness) {
+		began := time.Now()
+		h.Advance(time.Hour)
+		require.Equal(t, time.Hour, time.Since(began))
+	})
+	require.Equal(t, 1, made)
+}
+
 func TestCrashReachesChildrenOfAnyDepth(t *testing.T) {
 	a, b := &supervisortest.Child{}, &supervisortest.Child{}
 	jobs := supervisor.New(supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}}})
-	supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}}, func(h *supervisortest.Harness) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		return supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}}
+	}, func(h *supervisortest.Harness) {
 		h.Crash("jobs/a", errBoom)
 		st := h.Child("/root/jobs/a")
 		require.Equal(t, 1, st.Restarts)
@@ -48,7 +80,9 @@ func TestCrashReachesChildrenOfAnyDepth(t *testing.T) {
 }
 
 func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
-	supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: time.Second}).Run}}}, func(h *supervisortest.Harness) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: time.Second}).Run}}}
+	}, func(h *supervisortest.Harness) {
 		h.Crash("a", errBoom)
 		require.NoError(t, h.Child("a").LastError)
 		h.Advance(time.Second)
@@ -59,13 +93,15 @@ func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
 // A run that was left behind has its end before it: nothing would come of a crash.
 func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
 	a := &supervisortest.Child{StopAfter: time.Minute}
-	spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, StopTimeout: time.Second}}}
+	tree := func() supervisor.Spec {
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, StopTimeout: time.Second}}}
+	}
 	for name, wait := range map[string]time.Duration{"stopping": 0, "stopped": 2 * time.Second} {
-		supervisortest.Run(t, spec, func(h *supervisortest.Harness) {
+		supervisortest.Run(t, tree, func(h *supervisortest.Harness) {
 			go func() { _ = h.Supervisor.StopChild(h.T.Context(), "a") }()
 			h.Advance(wait)
 			require.Equal(t, name, h.Child("a").State.String())
-			said := failures(h.T, func(t testing.TB) {
+			said := failing.Test(h.T, func(t testing.TB) {
 				inside := *h
 				inside.T = t
 				inside.Crash("a", errBoom)
@@ -78,9 +114,10 @@ func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
 
 func TestHangingRunIsInTheStopReportAndIsNoLeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
-			spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: child.Forever}).Run}}}
-			supervisortest.Run(t, spec, func(h *supervisortest.Harness) {})
+		text := failing.Test(t, func(t testing.TB) {
+			supervisortest.Run(t, func() supervisor.Spec {
+				return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: child.Forever}).Run}}}
+			}, func(h *supervisortest.Harness) {})
 		})
 		require.Contains(t, text, "stop: /root/a: did not stop within 5s")
 		require.NotContains(t, text, "leak:")
@@ -88,31 +125,38 @@ func TestHangingRunIsInTheStopReportAndIsNoLeak(t *testing.T) {
 }
 
 func TestBadUseOfAHarness(t *testing.T) {
-	spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}}
+	tree := func() supervisor.Spec {
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}}
+	}
 	for want, use := range map[string]func(t testing.TB){
 		"crash: no child /root/b runs; these are the children:\nroot": func(t testing.TB) {
-			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { h.Crash("b", errBoom) })
+			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Crash("b", errBoom) })
 		},
 		"no child /root/b; these are the children:\nroot": func(t testing.TB) {
-			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { h.Child("b") })
+			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Child("b") })
 		},
 		"Advance: -1s: time does not go back": func(t testing.TB) {
-			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { h.Advance(-time.Second) })
+			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Advance(-time.Second) })
 		},
-		"Run: nil function: what is to be done with the tree?": func(t testing.TB) {
-			supervisortest.Run(t, spec, nil)
+		"Run: f is nil": func(t testing.TB) {
+			supervisortest.Run(t, tree, nil)
+		},
+		"Run: tree is nil": func(t testing.TB) {
+			supervisortest.Run(t, nil, func(h *supervisortest.Harness) {})
 		},
 		"Settle: Run has returned: use the Harness in the function that is given to Run only": func(t testing.TB) {
 			var kept *supervisortest.Harness
-			supervisortest.Run(t, spec, func(h *supervisortest.Harness) { kept = h })
+			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { kept = h })
 			kept.Settle()
 		},
 		"start: /root/x: Run: nil": func(t testing.TB) {
-			supervisortest.Run(t, supervisor.Spec{Children: []child.Spec{{Name: "x"}}}, func(h *supervisortest.Harness) {})
+			supervisortest.Run(t, func() supervisor.Spec {
+				return supervisor.Spec{Children: []child.Spec{{Name: "x"}}}
+			}, func(h *supervisortest.Harness) {})
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			require.Contains(t, failures(t, use), want)
+			require.Contains(t, failing.Test(t, use), want)
 		})
 	}
 }
@@ -121,13 +165,15 @@ func TestHarnessOutsideOfItsBubbleFailsTheTest(t *testing.T) {
 	harness, done := make(chan *supervisortest.Harness, 1), make(chan string, 1)
 	go func() {
 		h := <-harness
-		done <- failures(t, func(t testing.TB) {
+		done <- failing.Test(t, func(t testing.TB) {
 			outside := *h
 			outside.T = t
 			outside.Advance(time.Second)
 		})
 	}()
-	supervisortest.Run(t, supervisor.Spec{}, func(h *supervisortest.Harness) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		return supervisor.Spec{}
+	}, func(h *supervisortest.Harness) {
 		harness <- h
 		require.Contains(t, <-done, "Advance: not in the bubble: call it on the goroutine of the function that is given to Run")
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -51,7 +52,7 @@ var gates atomic.Uint64
 // newGate returns a gate and the spec of a tree that it can look at.
 func newGate(t testing.TB, spec supervisor.Spec) (gate, supervisor.Spec) {
 	g := gate{fmt.Sprintf("%s#%d", t.Name(), gates.Add(1))}
-	spec.Around = outer(g.around, spec.Around)
+	spec.Around = supervisor.Arounds(g.around, spec.Around)
 	return g, spec
 }
 
@@ -90,9 +91,9 @@ type leak struct {
 
 // leaks returns what is left when what was about to end has ended.
 func (g gate) leaks() []leak {
-	settle()
+	trial.Settle()
 	left := g.look()
-	if inBubble() {
+	if trial.InBubble() {
 		return left // who has not ended by now waits for something
 	}
 	for pause := time.Millisecond; len(left) > 0 && pause < time.Second; pause *= 2 {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -21,7 +22,7 @@ func leaky() supervisor.Spec {
 
 func TestLeakGateNamesTheChild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			over := make(chan struct{})
 			spec := supervisortest.NoLeaks(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: leak(over)}}})
 			sup := supervisortest.Start(t, spec)
@@ -48,7 +49,7 @@ func leak(over <-chan struct{}) func(child.Context) error {
 
 func TestLeakGateFindsDynamicChildrenOfAnyDepth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			over := make(chan struct{})
 			jobs := supervisor.New(supervisor.Spec{})
 			spec := supervisortest.NoLeaks(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
@@ -67,10 +68,10 @@ func TestLeakGateLooksAtItsOwnTreeOnly(t *testing.T) {
 	over := make(chan struct{})
 	defer close(over)
 	spec := supervisor.Spec{Children: []child.Spec{{Name: "a", Run: leak(over)}}}
-	text := failures(t, func(t testing.TB) {
+	text := failing.Test(t, func(t testing.TB) {
 		supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
 		spec.Children[0].Run = (&supervisortest.Child{}).Run
-		require.Empty(t, failures(t, func(t testing.TB) {
+		require.Empty(t, failing.Test(t, func(t testing.TB) {
 			supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
 		}))
 	})
@@ -93,8 +94,8 @@ func TestLeakGateWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
 
 func TestRunFindsWhatAChildLeavesBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
-			supervisortest.Run(t, leaky(), func(h *supervisortest.Harness) {})
+		text := failing.Test(t, func(t testing.TB) {
+			supervisortest.Run(t, leaky, func(h *supervisortest.Harness) {})
 		})
 		require.Contains(t, text, "leak: /root/jobs/b left a goroutine behind")
 		require.NotContains(t, text, "/root/a left")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/runkey"
+	"github.com/coppice-go/coppice/internal/trial"
 )
 
 // A stage is where one child is checked.
@@ -47,7 +48,7 @@ func (s *stage) clean() error {
 				goroutines(l.count), l.stack)
 		}
 	}
-	if inBubble() { // for those that call something a little later
+	if trial.InBubble() { // for those that call something a little later
 		<-time.After(time.Second)
 	}
 	for _, p := range s.runs {
@@ -142,7 +143,7 @@ func (p *probe) misbehaved() error {
 
 // stack returns where the run is.
 func (p *probe) stack() string {
-	settle()
+	trial.Settle()
 	var all []string
 	for _, l := range p.gate.look() {
 		all = append(all, l.stack)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/trial"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -18,7 +19,7 @@ type Recorder struct {
 	sup    *supervisor.Supervisor
 	cancel func()
 	began  time.Time
-	made   bubble
+	made   trial.Bubble
 
 	mu      sync.Mutex
 	events  []supervisor.Event
@@ -40,8 +41,10 @@ func Record(t testing.TB, sup *supervisor.Supervisor) *Recorder {
 		t.Fatalf("Record: nil supervisor: give it what supervisor.New or supervisortest.Start returns")
 		return nil
 	}
-	if tr := trialOf(sup); tr != nil {
-		return tr.events
+	if tr := trial.Of(sup); tr != nil {
+		if events, ok := tr.Events.(*Recorder); ok {
+			return events
+		}
 	}
 	r := newRecorder(sup)
 	t.Cleanup(r.cancel)
@@ -49,7 +52,7 @@ func Record(t testing.TB, sup *supervisor.Supervisor) *Recorder {
 }
 
 func newRecorder(sup *supervisor.Supervisor) *Recorder {
-	r := &Recorder{sup: sup, began: time.Now(), made: here(), news: make(chan struct{})}
+	r := &Recorder{sup: sup, began: time.Now(), made: trial.Here(), news: make(chan struct{})}
 	r.cancel = sup.Subscribe(r.add)
 	return r
 }
@@ -79,11 +82,11 @@ func (r *Recorder) Await(t testing.TB, m Match) supervisor.Event {
 // returns them in the order of the matches.
 func (r *Recorder) AwaitAll(t testing.TB, all ...Match) []supervisor.Event {
 	t.Helper()
-	if err := r.made.elsewhere("the recorder"); err != nil {
+	if err := r.made.Elsewhere("the recorder"); err != nil {
 		t.Fatalf("await: %v", err)
 		return make([]supervisor.Event, len(all))
 	}
-	limit := patience()
+	limit := trial.Patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
@@ -166,18 +169,18 @@ func (r *Recorder) Order(t testing.TB, lines ...string) {
 		}
 		want[i] = m
 	}
-	if err := r.made.elsewhere("the recorder"); err != nil {
+	if err := r.made.Elsewhere("the recorder"); err != nil {
 		t.Fatalf("order: %v", err)
 		return
 	}
-	limit := patience()
+	limit := trial.Patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
 		right, wrong, news := r.compare(want)
 		switch {
 		case wrong != nil:
-			t.Fatalf("order: event %d is to be %q, and is %q.\n%v", right+1, lines[right], eventLine(wrong), r.show())
+			t.Fatalf("order: event %d: want %q, got %q.\n%v", right+1, lines[right], wrong.String(), r.show())
 			return
 		case right == len(want):
 			return
@@ -256,26 +259,10 @@ func (r *Recorder) String() string {
 		fmt.Fprintf(&text, "\n  (%d events before)", r.dropped)
 	}
 	for i := range r.events {
-		fmt.Fprintf(&text, "\n  %8v  %s", r.events[i].Time.Sub(r.began).Round(time.Millisecond), eventLine(&r.events[i]))
+		fmt.Fprintf(&text, "\n  %8v  %s", r.events[i].Time.Sub(r.began).Round(time.Millisecond), r.events[i])
 	}
 	if len(r.events) == 0 {
 		text.WriteString("\n  nothing")
 	}
 	return text.String()
-}
-
-// eventLine returns an event as "failed /root/db: boom".
-func eventLine(e *supervisor.Event) string {
-	line := fmt.Sprintf("%v %s", e.Kind, e.Path)
-	if e.Delay > 0 {
-		line += fmt.Sprintf(" in %v", e.Delay)
-	}
-	if e.Err != nil {
-		text, _, _ := strings.Cut(fmt.Sprint(e.Err), "\n")
-		line += ": " + text
-	}
-	if e.Lost > 0 {
-		line = fmt.Sprintf("(%d events lost) %s", e.Lost, line)
-	}
-	return line
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -36,7 +37,7 @@ func TestAwaitGoesOnBehindWhatItHasFound(t *testing.T) {
 }
 
 func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
-	supervisortest.Run(t, func() supervisor.Spec { spec, _, _ := pair(); return spec }(), func(h *supervisortest.Harness) {
+	supervisortest.Run(t, func() supervisor.Spec { spec, _, _ := pair(); return spec }, func(h *supervisortest.Harness) {
 		found := h.Events.AwaitAll(h.T,
 			supervisortest.Match{Kind: supervisor.EventReady, Path: "api"},
 			supervisortest.Match{Kind: supervisor.EventReady, Path: "db"},
@@ -49,7 +50,7 @@ func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
 
 func TestAwaitOfWhatDoesNotComeFailsWithTheWholeLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()
 			events := supervisortest.Record(t, supervisortest.Start(t, spec))
 			events.Await(t, supervisortest.Match{Kind: supervisor.EventFailed, Path: "dbb", Err: errBoom})
@@ -71,7 +72,7 @@ func TestOrder(t *testing.T) {
 		"as it was":      {lines: []string{"start db", "ready db", "start api", "ready api"}},
 		"some of it":     {lines: []string{"ready db", "ready api"}},
 		"full paths":     {lines: []string{"ready /shop/db", "starting /shop/api"}},
-		"wrong order":    {lines: []string{"start api", "ready db"}, want: `order: event 1 is to be "start api", and is "ready /shop/db".`},
+		"wrong order":    {lines: []string{"start api", "ready db"}, want: `order: event 1: want "start api", got "ready /shop/db".`},
 		"does not come":  {lines: []string{"ready api", "fail api"}, want: `order: no "fail api" within 48h0m0s.`},
 		"unknown path":   {lines: []string{"ready web"}, want: `order: no "ready web" within 48h0m0s. There is no child /shop/web in the tree now.`},
 		"unknown kind":   {lines: []string{"begin db"}, want: `order: "begin db": no such kind of event: use one of starting, ready, failed, restarting,`},
@@ -80,7 +81,7 @@ func TestOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				text := failures(t, func(t testing.TB) {
+				text := failing.Test(t, func(t testing.TB) {
 					spec, _, _ := pair()
 					supervisortest.Record(t, supervisortest.Start(t, spec)).Order(t, tc.lines...)
 				})
@@ -96,13 +97,13 @@ func TestOrder(t *testing.T) {
 
 func TestOrderFindsWhatComesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			spec, db, _ := pair()
 			sup := supervisortest.Start(t, spec)
 			db.End(t, errBoom)
 			supervisortest.Record(t, sup).Order(t, "start db", "fail db", "stop api")
 		})
-		require.Contains(t, text, `order: event 3 is to be "stop api", and is "starting /shop/db".`)
+		require.Contains(t, text, `order: event 3: want "stop api", got "starting /shop/db".`)
 	})
 }
 
@@ -120,7 +121,7 @@ func TestRecordOfATreeThatStartDoesNotKnow(t *testing.T) {
 }
 
 func TestRecordOfNilSaysWhatToGive(t *testing.T) {
-	text := failures(t, func(t testing.TB) { supervisortest.Record(t, nil) })
+	text := failing.Test(t, func(t testing.TB) { supervisortest.Record(t, nil) })
 	require.Contains(t, text, "Record: nil supervisor: give it what supervisor.New or supervisortest.Start returns")
 }
 
@@ -137,7 +138,7 @@ func TestSkipTakesAllAsRead(t *testing.T) {
 
 func TestEventsAreInTheLogOnceOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()
 			supervisortest.Record(t, supervisortest.Start(t, spec)).Order(t, "fail db")
 		})

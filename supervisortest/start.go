@@ -14,11 +14,11 @@ import (
 // Without a Spec.Logger the tree is silent; a test that fails prints its events.
 func Start(t testing.TB, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()
-	tr := newTrial(t, spec)
+	tr := newRecorded(t, spec)
 	t.Cleanup(func() {
 		t.Helper()
 		tr.end(t)
 	})
 	tr.start(t)
-	return tr.sup
+	return tr.Sup
 }

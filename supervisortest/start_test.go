@@ -2,7 +2,6 @@ package supervisortest_test
 
 import (
 	"errors"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,14 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-var (
-	errBoom = errors.New("boom")
-	quiet   = slog.New(slog.DiscardHandler)
-)
+var errBoom = errors.New("boom")
 
 func TestStartStopsTheTreeWhenTheTestEnds(t *testing.T) {
 	t.Parallel()
@@ -39,7 +36,7 @@ func TestStartWorksInABubble(t *testing.T) {
 }
 
 func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
-	text := failures(t, func(t testing.TB) {
+	text := failing.Test(t, func(t testing.TB) {
 		a := &supervisortest.Child{FailStarts: 1, StartError: errBoom}
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
 	})
@@ -47,7 +44,7 @@ func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
 }
 
 func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
-	text := failures(t, func(t testing.TB) {
+	text := failing.Test(t, func(t testing.TB) {
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a"}}})
 	})
 	require.Contains(t, text, "start: /root/a: Run: nil")
@@ -55,7 +52,7 @@ func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
 
 func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			a := &supervisortest.Child{StopAfter: child.Forever}
 			jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
@@ -80,7 +77,7 @@ func TestWhoIsReleasedAtTheEndOfTheTestIsNotLeftBehind(t *testing.T) {
 
 func TestATestThatFailsPrintsTheEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := failures(t, func(t testing.TB) {
+		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}})
 			t.Errorf("it was wrong")
 		})
@@ -90,5 +87,20 @@ what happened in /root:
         0s  ready /root/a
         0s  stopping /root/a: stopped
         0s  stopped /root/a`, text)
+	})
+}
+
+func TestAnErrorAsTheTreeStopsFailsTheTest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := failing.Test(t, func(t testing.TB) {
+			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return errBoom
+			}}}})
+		})
+		require.Contains(t, text, "stop: /root/a: stopped with an error: boom")
 	})
 }

@@ -178,7 +178,7 @@ func (m *Machine) link(c *Child) {
 // remove forgets a child that is at rest. The lane steps off it.
 func (m *Machine) remove(c *Child) {
 	if m.cur == c {
-		if m.lane == down && m.conf.Strategy.Ordered() {
+		if m.lane == down && m.ordered() {
 			m.cur = c.prev
 		} else {
 			m.cur = c.next

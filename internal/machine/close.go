@@ -44,7 +44,7 @@ func (m *Machine) close(end End) {
 		}
 	}
 	m.leader, m.lane, m.from, m.cur = nil, down, m.first, m.last
-	if !m.conf.Strategy.Ordered() {
+	if !m.ordered() {
 		m.cur = m.first
 		m.walk()
 	}

@@ -35,7 +35,7 @@ func (m *Machine) goOn() {
 // walk starts those of a crew that are marked, or at the end stops those that are
 // alive, as many as are due in one go.
 func (m *Machine) walk() {
-	if m.conf.Strategy.Ordered() || m.lane == up && m.suspended {
+	if m.ordered() || m.lane == up && m.suspended {
 		return
 	}
 	for n := 0; m.cur != nil; n++ {

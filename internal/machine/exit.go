@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/internal/verdict"
 )
 
@@ -100,7 +101,7 @@ func failure(kind, said error) Outcome {
 // forgotten then.
 func (m *Machine) rest(c *Child, s child.State, err error) {
 	m.stay(c, s, err)
-	if c.Spec.Restart == child.Temporary || !m.conf.Strategy.Ordered() {
+	if c.Spec.Restart == child.Temporary || !m.ordered() {
 		m.remove(c)
 	}
 }
@@ -197,7 +198,7 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 // or was declined. A child that was restarted by hand is kept for another try, as
 // in OTP, also if it is Temporary.
 func (m *Machine) notStarted(c *Child, err error) {
-	if c.origin == originManual && m.conf.Strategy.Ordered() {
+	if c.origin == originManual && m.ordered() {
 		m.stay(c, child.Stopped, err)
 		return
 	}
@@ -274,7 +275,7 @@ func (m *Machine) autoShutdown(c *Child, err error) {
 		if m.ended == nil {
 			m.ended, m.endedErr = c, err
 		}
-	case m.phase == Up && m.conf.AutoShutdown.Due(m.holders):
+	case m.phase == Up && rules.Due(m.conf.AutoShutdown, m.holders):
 		m.close(End{Kind: EndAuto, Child: c, Err: err})
 	}
 }

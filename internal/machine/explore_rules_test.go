@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 )
 
 var errWorld = errors.New("boom")
@@ -49,7 +50,7 @@ func (w *world) checkActions(before memory, acts []Action) {
 		}
 	}
 	inOrder := !strings.HasPrefix(last, "hasten") && !strings.HasPrefix(last, "halt") && before.sweep < hasten
-	if w.scene.conf.Strategy.Ordered() {
+	if rules.Ordered(w.scene.conf.Strategy) {
 		for _, a := range acts {
 			switch {
 			case a.Kind == Launch:
@@ -81,7 +82,7 @@ func (w *world) charge(g goer, acts []Action) {
 // it can be tried again. Under an Independent supervisor nothing is kept.
 func (w *world) checkKept(g goer, before child.State, by origin) {
 	if before == child.Starting && by == originManual && w.m.phase < Closing &&
-		w.scene.conf.Strategy.Ordered() && !g.c.linked && g.c.state != child.Done {
+		rules.Ordered(w.scene.conf.Strategy) && !g.c.linked && g.c.state != child.Done {
 		w.fail("a restart by hand that comes to nothing forgets nobody: %s", g.c.Name())
 	}
 }
@@ -195,7 +196,7 @@ func (w *world) checkMarks() {
 		if c.state == child.Waiting && c.armed != RetryTimer && !c.asking && !c.held && !c.taken {
 			w.fail("a waiting child waits for something: %s", c.Name())
 		}
-		if c.taken && !c.alive() && c.Spec.Restart == child.Temporary && !c.boot && !c.awaited() && w.m.conf.Strategy.Ordered() {
+		if c.taken && !c.alive() && c.Spec.Restart == child.Temporary && !c.boot && !c.awaited() && w.m.ordered() {
 			w.fail("a temporary child does not come back with its group: %s", c.Name())
 		}
 	}

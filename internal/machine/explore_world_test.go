@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/internal/rules"
 )
 
 // goer is a run that has been launched and has not returned.
@@ -121,8 +121,8 @@ func (w *world) clone() *world {
 
 // cloneWindow makes a window that has let pass as many restarts: time stands
 // still here, so their number is all there is to a window.
-func cloneWindow(m *Machine) strategy.Window {
-	window := m.conf.Intensity.NewWindow()
+func cloneWindow(m *Machine) rules.Window {
+	window := rules.NewWindow(m.conf.Intensity)
 	for range m.window.Count() {
 		window.Add(0)
 	}

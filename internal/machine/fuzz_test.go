@@ -90,19 +90,3 @@ func (d *dice) spec(name string, auto strategy.AutoShutdown) child.Spec {
 	spec.Significant = bits&128 != 0 && auto != strategy.Never && spec.Restart != child.Permanent
 	return spec
 }
-
-// checkGroups holds the machine's groups, which are ends of a linked list,
-// against those of package strategy, which are numbers.
-func checkGroups(w *world) {
-	var all []*Child
-	for c := w.m.first; c != nil; c = c.next {
-		all = append(all, c)
-	}
-	for i, c := range all {
-		from, to := w.m.group(c)
-		first, behind := w.m.conf.Strategy.Affected(i, len(all))
-		if from != all[first] || to != all[behind-1] {
-			w.fail("the group of %s is %s to %s", c.Name(), from.Name(), to.Name())
-		}
-	}
-}

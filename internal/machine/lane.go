@@ -46,7 +46,7 @@ func (m *Machine) disarmRetry(c *Child) {
 // advance moves the lane on as far as it gets: down until a child has to be
 // waited for, then up until a child has to be waited for.
 func (m *Machine) advance() {
-	if !m.conf.Strategy.Ordered() { // a crew walks at events of its own
+	if !m.ordered() { // a crew walks at events of its own
 		if m.phase == Closing && m.live == 0 {
 			m.over()
 		}
@@ -122,7 +122,7 @@ func (m *Machine) goUp() {
 
 // reached reports whether a lane on its way up has come to c, and waits for it.
 func (m *Machine) reached(c *Child) bool {
-	return m.lane == up && m.cur == c && m.conf.Strategy.Ordered()
+	return m.lane == up && m.cur == c && m.ordered()
 }
 
 // dissolve ends a group operation whose start has stuck at c: what was to follow

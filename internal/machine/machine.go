@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -72,7 +73,7 @@ type Machine struct {
 	conf   Config
 	phase  Phase
 	since  time.Duration // when it got into its phase
-	window strategy.Window
+	window rules.Window
 	now    time.Duration // of the event at hand, since the life began
 
 	// The children, in start order.
@@ -114,7 +115,7 @@ func New(conf Config) *Machine {
 	m := &Machine{
 		Wanted:  AllNotes,
 		conf:    conf,
-		window:  conf.Intensity.NewWindow(),
+		window:  rules.NewWindow(conf.Intensity),
 		names:   make(map[string]*Child),
 		stretch: Stretch,
 	}
@@ -173,7 +174,7 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
 		m.booting++
 	}
 	m.lane, m.cur = up, m.first
-	if m.conf.Strategy.Ordered() {
+	if m.ordered() {
 		m.from = m.first
 		return m.finish()
 	}
@@ -188,7 +189,7 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
 func (m *Machine) isUp() {
 	m.phase, m.since = Up, m.now
 	m.emit(IsUp, nil)
-	if m.ended != nil && m.conf.AutoShutdown.Due(m.holders) {
+	if m.ended != nil && rules.Due(m.conf.AutoShutdown, m.holders) {
 		m.close(End{Kind: EndAuto, Child: m.ended, Err: m.endedErr})
 	}
 }
@@ -201,10 +202,13 @@ func (m *Machine) settled(c *Child) {
 	}
 	c.boot = false
 	m.booting--
-	if m.booting == 0 && m.phase == Booting && !m.conf.Strategy.Ordered() {
+	if m.booting == 0 && m.phase == Booting && !m.ordered() {
 		m.isUp()
 	}
 }
+
+// ordered reports whether children start and stop one after another.
+func (m *Machine) ordered() bool { return rules.Ordered(m.conf.Strategy) }
 
 // alone reports whether a failed child is restarted by itself.
 func (m *Machine) alone() bool {

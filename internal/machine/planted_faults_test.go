@@ -36,7 +36,7 @@ var plantedFaults = []plantedFault{
 	{"a temporary child that does not run is dropped with its group", "lane.go", "!x.alive() && x.Spec.Restart == child.Temporary", "false"},
 	{"a declared child is not dropped before its first start", "lane.go", "return c.boot || c.awaited()", "return c.awaited()"},
 	{"a child whose start was asked for is not dropped", "lane.go", "return c.boot || c.awaited()", "return c.boot"},
-	{"a restart by hand that fails keeps the child", "exit.go", "if c.origin == originManual && m.conf.Strategy.Ordered() {", "if false {"},
+	{"a restart by hand that fails keeps the child", "exit.go", "if c.origin == originManual && m.ordered() {", "if false {"},
 	{"a group stops before it starts", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = up, from\n"},
 	{"a group stops in reverse order", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = down, m.last\n\tfor x := from; x != nil; x = x.next {\n\t\tif x.alive() && x.state != child.Stopping {\n\t\t\tm.cancel(x, WhySibling)\n\t\t}\n\t}\n"},
 	{"the lane waits for each that stops", "lane.go", "\t\t\tif c.alive() {\n\t\t\t\treturn\n\t\t\t}\n", ""},

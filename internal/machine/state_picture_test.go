@@ -30,7 +30,7 @@ func TestTheStatesOfAChildAreAsDrawnAndListed(t *testing.T) {
 	require.Len(t, listed, len(rows), "none is listed twice")
 
 	var states []string
-	for s := child.Stopped; s.Valid(); s++ {
+	for s := child.Stopped; s <= child.Done; s++ {
 		states = append(states, stateName(s))
 	}
 	drawn := picture.Arrows(blocks[0], states)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -36,7 +37,7 @@ func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
 				{"stop b", "more", "abandon b"},
 				{"stop c", "abandon c", "over"},
 			}
-			if s.Ordered() { // the end itself asks the last, and each that has become the last
+			if rules.Ordered(s) { // the end itself asks the last, and each that has become the last
 				want = [][]string{
 					{"stop a", "abandon a", "more", "stop c"},
 					{"stop b", "abandon b", "more"},

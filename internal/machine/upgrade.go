@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 )
 
 // Upgrade puts a new configuration and new specs in place, as OTP's code_change
@@ -18,7 +19,7 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 	switch {
 	case m.phase >= Closing:
 		return m.finish(), ErrNotRunning
-	case conf.Strategy.Ordered() != m.conf.Strategy.Ordered():
+	case rules.Ordered(conf.Strategy) != m.ordered():
 		return m.finish(), ErrStrategy
 	}
 	m.conf = conf
@@ -61,7 +62,7 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 	}
 	switch { // the marks stay; the order in which to serve them is new
 	case m.lane == idle:
-	case conf.Strategy.Ordered():
+	case m.ordered():
 		m.lane, m.from, m.cur = down, m.first, m.last
 	default:
 		m.cur = m.first

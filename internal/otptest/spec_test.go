@@ -5,6 +5,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
 )
 
 // What OTP refuses Coppice refuses too, where it can be written down in Go.
@@ -20,7 +21,7 @@ func TestOTPFaultsAreFaultsInGo(t *testing.T) {
 					continue
 				}
 				strat, limit, auto := n.Limits()
-				refused := !strat.Valid() || limit.Validate() != nil || !auto.Valid()
+				refused := supervisor.Spec{Strategy: strat, Intensity: limit, AutoShutdown: auto}.Validate() != nil
 				for i, c := range n.Children {
 					spec := c.ChildSpec(c.ID)
 					spec.Run = func(child.Context) error { return nil }

@@ -1,11 +1,10 @@
 // Package runkey holds the keys under which a run is found in its own context.
 //
-// It is a package of its own because packages need the keys that may not import each
-// other for them: context and child look a run up, supervisor answers.
+// It is a package of its own because child looks a run up, supervisor answers, and
+// users must not name the keys.
 package runkey
 
-// Key is the key of a run. Its value is the run's context, as context.Context of
-// Coppice.
+// Key is the key of a run. Its value is the run's context, as child.Context.
 type Key struct{}
 
 // Fate is the key of what becomes of the child that a run belongs to. Its value is an

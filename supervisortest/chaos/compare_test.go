@@ -1,0 +1,127 @@
+package chaos
+
+import (
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+func idle(ctx child.Context) error {
+	if err := ctx.Ready(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// playing calls f with a campaign in virtual time, on a tree with two children.
+func playing(t *testing.T, f func(t *testing.T, c *campaign)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		tr := trial.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}}})
+		defer tr.LetGo()
+		require.NoError(t, tr.Sup.Start(tr.Ctx))
+		defer func() { require.NoError(t, tr.Sup.Stop(tr.Ctx)) }()
+		c := newCampaign(tr, Spec{})
+		defer c.watch.cancel()
+		f(t, c)
+	})
+}
+
+// A view is what a check sees of the runs.
+type view struct {
+	mu   sync.Mutex
+	runs map[string]int
+}
+
+func (v *view) get() map[string]int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return maps.Clone(v.runs)
+}
+
+func (v *view) set(runs map[string]int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.runs = runs
+}
+
+func TestPlayComparesWhatTheTreeSaysWithWhatRuns(t *testing.T) {
+	for name, tc := range map[string]struct {
+		runs   map[string]int
+		broken []string
+	}{
+		"as it is":      {map[string]int{"/root/a": 1, "/root/b": 1}, nil},
+		"two runs":      {map[string]int{"/root/a": 2, "/root/b": 1}, []string{"/root/a is running and has 0 abandoned runs, of which it tells 0, and 2 run"}},
+		"no run":        {map[string]int{"/root/b": 1}, []string{"/root/a is running and has 0 abandoned runs, of which it tells 0, and 0 run"}},
+		"of nobody":     {map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1}, []string{"/root/x is not in the tree and has 0 abandoned runs, and 1 run"}},
+		"two of nobody": {map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1, "/root/y": 1}, []string{"/root/x is not in the tree and has 0 abandoned runs, and 1 run", "/root/y is not in the tree and has 0 abandoned runs, and 1 run"}},
+	} {
+		for _, live := range []bool{false, true} {
+			playing(t, func(t *testing.T, c *campaign) {
+				c.live, c.runs = live, (&view{runs: tc.runs}).get
+				began := time.Now()
+				c.check()
+				require.Equal(t, tc.broken, c.watch.broken, name)
+				if live && tc.broken != nil {
+					require.NotZero(t, time.Since(began), "%s: it might have come right", name)
+				} else {
+					require.Zero(t, time.Since(began), name)
+				}
+			})
+		}
+	}
+}
+
+// Live, the two may differ for a while. What differs only later is for the next check.
+func TestPlayIsPatientWithWhatMoves(t *testing.T) {
+	playing(t, func(t *testing.T, c *campaign) {
+		seen := &view{runs: map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1}}
+		c.live, c.runs = true, seen.get
+		time.AfterFunc(time.Second, func() {
+			seen.set(map[string]int{"/root/a": 1, "/root/b": 1, "/root/y": 1})
+			c.tr.Injector.Stir()
+		})
+		began := time.Now()
+		c.check()
+		require.Empty(t, c.watch.broken)
+		require.Equal(t, time.Second, time.Since(began))
+	})
+}
+
+func TestPlayComparesCountWithChildren(t *testing.T) {
+	playing(t, func(t *testing.T, c *campaign) {
+		tree, apart := c.tr.Sup.Tree(), map[string]string{}
+		c.count(tree, apart)
+		require.Empty(t, apart)
+		tree.Children[1].State = child.Waiting
+		tree.Children[1].Supervisor = true
+		c.count(tree, apart)
+		require.Equal(t, map[string]string{"count of /root": "/root counts {Specs:2 Active:2 Supervisors:0 Workers:2}, and has {Specs:2 Active:1 Supervisors:1 Workers:1}"}, apart)
+	})
+}
+
+// A look at the tree now and then would miss a second run that is short.
+func TestPlayFindsASecondRunHoweverShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var once child.Context
+		tr := trial.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			once = ctx
+			return idle(ctx)
+		}}}})
+		defer tr.LetGo()
+		require.NoError(t, tr.Sup.Start(tr.Ctx))
+		c := newCampaign(tr, Spec{})
+		require.NoError(t, tr.Injector.Around(once, func(child.Context) error { return nil }))
+		c.finish()
+		require.Equal(t, []string{"/root/a was started while an earlier run went on that nobody had asked to stop"}, c.result().Broken)
+	})
+}

@@ -1,0 +1,15 @@
+package supervisortest_test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(planted) != "" { // it is there to leak
+		os.Exit(m.Run())
+	}
+	goleak.VerifyTestMain(m)
+}
