@@ -455,7 +455,7 @@ func (l *life) link(r *run, nested *life) error {
 		err = &ChildError{Path: nested.path, Err: errTwoInside}
 	default:
 		f := r.get()
-		f.nested, f.super, f.stopped = nested, nested.sup, nil
+		f.nested, f.super, f.ended = nested, nested.sup, nil
 		l.m.Linked(r.child, r.number(), now)
 		l.fates.wake(r.spec.Name) // what they wait for may be below it again
 	}
@@ -474,8 +474,10 @@ var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("t
 func (l *life) unlink(r *run) {
 	now := l.enter()
 	f := r.get()
-	if r.cause != nil || l.m.Phase() >= machine.Closing { // else its end has nothing to do with a stop of r
-		f.stopped = f.nested
+	if r.cause != nil || l.m.Phase() >= machine.Closing {
+		f.stopped = append(f.stopped, f.nested)
+	} else { // its end has nothing to do with a stop of r, unless r returns its error then
+		f.ended = f.nested
 	}
 	f.nested = nil
 	l.m.Unlinked(r.child, r.number(), now)
