@@ -53,7 +53,7 @@ type life struct {
 	dump     *dump         // the stacks of all goroutines, while a step may abandon some
 	halted   bool          // there was no time left
 	timers   deadlines
-	asked    kinds // what somebody wants to know of, in this visit to the machine
+	asked    kinds // what subscribers want to know of, in this visit to the machine
 	failing  failing
 	told     struct { // of the latest event that was published
 		path string
@@ -123,8 +123,8 @@ func (l *life) enter() (now time.Duration) {
 
 // entered is enter for who has the lock already.
 func (l *life) entered() (now time.Duration) {
-	l.asked = l.wanted()
-	l.m.Wanted = machine.Notes(l.asked | l.failing.wanted())
+	l.asked = l.subscribed()
+	l.m.Wanted = machine.Notes(l.asked | l.log.kinds() | l.failing.wanted())
 	l.told.at = time.Time{}
 	return l.now()
 }
@@ -274,6 +274,7 @@ func (l *life) perform(s *step) {
 		case machine.IsClosing:
 			l.stopping = l.m.Now()
 			l.limitStop()
+			l.logAllHeld()
 			l.logPhase(phaseStopping)
 			l.fates.wakeAll()
 		case machine.IsOver:
@@ -400,7 +401,6 @@ func (l *life) end() {
 		l.tree.dumps.end()
 	}
 	l.err = and(l.reason(), l.stopErr())
-	l.logAllHeld()
 	l.logPhase(phaseStopped)
 	close(l.over)
 }

@@ -119,7 +119,7 @@ func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) []
 			m.tellLeft(c)
 		}
 		if c.state == child.Waiting {
-			m.tell(Stopped, c, nil)
+			m.tell(Stopped, c, nil).Clean = true
 		}
 		if forget {
 			m.forget(c, child.ErrRemoved)
