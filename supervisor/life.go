@@ -412,7 +412,7 @@ func (l *life) reason() error {
 		return l.gaveUp(end)
 	case end.Kind == machine.EndStart:
 		return &ChildError{Path: l.pathOf(end.Child), Err: end.Err}
-	case end.Kind == machine.EndAuto && end.Err != nil:
+	case end.Err != nil: // of a significant child
 		return &ChildError{Path: l.pathOf(end.Child), Err: end.Err, auto: true}
 	}
 	return nil
