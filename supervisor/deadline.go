@@ -240,7 +240,9 @@ func (r *run) alarm(wait time.Duration, f func(set uint32)) {
 func (l *life) fire(r *run, t machine.Timer, set uint32, stacks *dump) {
 	now := l.enter()
 	if r.set == set {
-		l.dump = stacks
+		if stacks != nil { // else those for an end that is on its way stay
+			l.dump = stacks
+		}
 		l.m.Timer(r.child, r.number(), t, now)
 	}
 	l.leave()

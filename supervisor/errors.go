@@ -116,7 +116,8 @@ type StopError struct {
 	// the children returned.
 	Unclean []*ChildError
 
-	auto bool // it is the end of a supervisor by AutoShutdown
+	auto bool            // it is the end of a supervisor by AutoShutdown
+	of   <-chan struct{} // over, of the life that it is the end of
 }
 
 // A Straggler is a run that was abandoned.

@@ -198,23 +198,22 @@ func (l *life) tell(a *machine.Action) {
 		e.Path, e.Err = l.path, l.gaveUp(l.m.End())
 	}
 	l.follow(c, a, &e)
-	if l.asked&kind.set() != 0 || l.log.wants(&e) { // else it was told for follow alone
+	if l.asked&kind.set() != 0 || l.log.wants(&e) { // else it was told for the log to look at
 		l.send(&e, c)
 	}
 }
 
 // publish publishes an event that the machine knows nothing of. Under the lock.
 func (l *life) publish(e *Event, r *run) {
-	if l.wanted()&e.Kind.set() != 0 || l.log.wants(e) {
+	if l.subscribed()&e.Kind.set() != 0 || l.log.wants(e) {
 		e.Time, e.Path, e.Restarts, e.Ready = time.Now(), r.Path(), r.restarts, r.ready
 		l.send(e, r.child)
 	}
 }
 
-// wanted returns the kinds that somebody up the tree wants to know of: of the
-// others the event is not even built.
-func (l *life) wanted() kinds {
-	want := l.log.kinds()
+// subscribed returns the kinds that subscribers up the tree want to know of. An event
+// that neither they want nor the log is not even built.
+func (l *life) subscribed() (want kinds) {
 	for up := l; ; up = up.parent.life {
 		want |= kinds(up.sup.subs.kinds.Load())
 		if up.parent == nil {

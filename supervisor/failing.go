@@ -1,10 +1,14 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
@@ -19,8 +23,12 @@ type failing struct {
 	held  map[*machine.Child]*Event // failures that the log has not been given yet
 }
 
-// settling are the kinds of events by which a child ceases to be down.
-const settling = 1<<EventReady | 1<<EventStopped | 1<<EventCompleted | 1<<EventRemoved
+const (
+	// settling are the kinds of events by which a child may cease to be down.
+	settling = 1<<EventReady | 1<<EventStopped | 1<<EventAbandoned | 1<<EventCompleted | 1<<EventRemoved
+	// releasing are those before which the log must have the failure that led to them.
+	releasing = 1<<EventRestarting | 1<<EventStarting | 1<<EventStopped | 1<<EventRemoved
+)
 
 // wanted returns the kinds that have to be looked at for the sake of those that are down.
 func (f *failing) wanted() (want kinds) {
@@ -28,7 +36,7 @@ func (f *failing) wanted() (want kinds) {
 		want |= settling
 	}
 	if len(f.held) > 0 {
-		want |= EventRestarting.set()
+		want |= releasing
 	}
 	return want
 }
@@ -54,16 +62,23 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 			e.again, e.down = true, l.m.Now()-since
 			delete(f.since, c)
 		}
-	case EventStopped:
-		switch runOfChild(c).why() {
-		case machine.WhySibling, machine.WhyTimeout, machine.WhyHung: // it comes back
-		default:
+	case EventStarting: // before the backoff has answered
+		l.logFailure(c, machine.AsksBackoff, 0)
+	case EventStopped, EventAbandoned:
+		l.logFailure(c, machine.AsksBackoff, 0)
+		if c.State() == child.Stopped { // else it comes back
 			delete(f.since, c)
 		}
 	case EventRemoved:
+		l.logFailure(c, machine.AsksBackoff, 0)
 		delete(f.since, c)
 	case EventRestarting:
 		l.logFailure(c, machine.Restarts, a.Wait)
+		for _, with := range f.inOrder() {
+			if with.Taken() || with.State() == child.Stopped { // its backoff is not asked: it comes up with c
+				l.logFailure(with, machine.Restarts, a.Wait)
+			}
+		}
 	case EventGaveUp:
 		l.logFailure(c, machine.EndsItsOwner, 0)
 	}
@@ -119,12 +134,23 @@ func (l *life) logHeld(c *machine.Child) {
 	l.logFailure(c, machine.AsksBackoff, 0)
 }
 
-// logAllHeld gives the log all that was held, at the end of a life. Under the lock.
+// logAllHeld gives the log all that was held, when the end of a life begins: nothing
+// restarts any more. Under the lock.
 func (l *life) logAllHeld() {
-	for c := range l.failing.held {
+	for _, c := range l.failing.inOrder() {
 		l.logFailure(c, machine.AsksBackoff, 0)
 	}
 	l.failing = failing{}
+}
+
+// inOrder returns the children whose failures are held, in the order in which they failed.
+func (f *failing) inOrder() []*machine.Child {
+	if len(f.held) == 0 { // as mostly
+		return nil
+	}
+	return slices.SortedFunc(maps.Keys(f.held), func(a, b *machine.Child) int {
+		return cmp.Compare(f.held[a].Seq, f.held[b].Seq)
+	})
 }
 
 // logPhase has the log say what the supervisor itself does. Under the lock.

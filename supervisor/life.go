@@ -54,7 +54,7 @@ type life struct {
 	dump     *dump         // the stacks of all goroutines, while a step may abandon some
 	halted   bool          // there was no time left
 	timers   deadlines
-	asked    kinds // what somebody wants to know of, in this visit to the machine
+	asked    kinds // what subscribers want to know of, in this visit to the machine
 	failing  failing
 	told     struct { // of the latest event that was published
 		path string
@@ -124,8 +124,8 @@ func (l *life) enter() (now time.Duration) {
 
 // entered is enter for who has the lock already.
 func (l *life) entered() (now time.Duration) {
-	l.asked = l.wanted()
-	l.m.Wanted = machine.Notes(l.asked | l.failing.wanted())
+	l.asked = l.subscribed()
+	l.m.Wanted = machine.Notes(l.asked | l.log.kinds() | l.failing.wanted())
 	l.told.at = time.Time{}
 	return l.now()
 }
@@ -275,6 +275,7 @@ func (l *life) perform(s *step) {
 		case machine.IsClosing:
 			l.stopping = l.m.Now()
 			l.limitStop()
+			l.logAllHeld()
 			l.logPhase(phaseStopping)
 			l.fates.wakeAll()
 		case machine.IsOver:
@@ -401,7 +402,6 @@ func (l *life) end() {
 		l.tree.dumps.end()
 	}
 	l.err = and(l.reason(), l.stopErr())
-	l.logAllHeld()
 	l.logPhase(phaseStopped)
 	close(l.over)
 }
@@ -413,7 +413,7 @@ func (l *life) reason() error {
 		return l.gaveUp(end)
 	case end.Kind == machine.EndStart:
 		return &ChildError{Path: l.pathOf(end.Child), Err: end.Err}
-	case end.Kind == machine.EndAuto && end.Err != nil:
+	case end.Err != nil: // of a significant child
 		return &ChildError{Path: l.pathOf(end.Child), Err: end.Err, auto: true}
 	}
 	return nil
@@ -456,7 +456,7 @@ func (l *life) link(r *run, nested *life) error {
 		err = &ChildError{Path: nested.path, Err: errTwoInside}
 	default:
 		f := r.get()
-		f.nested, f.super, f.stopped = nested, nested.sup, nil
+		f.nested, f.super, f.ended = nested, nested.sup, nil
 		l.m.Linked(r.child, r.number(), now)
 		l.fates.wake(r.spec.Name) // what they wait for may be below it again
 	}
@@ -475,8 +475,10 @@ var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("t
 func (l *life) unlink(r *run) {
 	now := l.enter()
 	f := r.get()
-	if r.cause != nil || l.m.Phase() >= machine.Closing { // else its end has nothing to do with a stop of r
-		f.stopped = f.nested
+	if r.cause != nil || l.m.Phase() >= machine.Closing {
+		f.stopped = append(f.stopped, f.nested)
+	} else { // its end has nothing to do with a stop of r, unless r returns its error then
+		f.ended = f.nested
 	}
 	f.nested = nil
 	l.m.Unlinked(r.child, r.number(), now)

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/coppice-go/coppice/internal/machine"
 )
 
 // A logger writes events as log lines. It is a subscription like any other, so
@@ -170,7 +168,7 @@ func (e *Event) level() slog.Level {
 			return slog.LevelDebug
 		}
 	case EventStopped:
-		if e.clean && e.Err != machine.ErrLeftStopped {
+		if e.clean {
 			return slog.LevelDebug
 		}
 	}

@@ -95,14 +95,14 @@ func walk(err error, look func(error) (found bool)) {
 
 // harmless reports whether an error that a run returned while it was being stopped need
 // not be reported: every leaf of it says no more than that somebody stopped. cause is
-// why the run was stopped, or nil. A *StopError reports its runs itself. A panic or a
-// Goexit is never harmless, whatever was panicked with.
-func harmless(err, cause error) bool {
+// why the run was stopped, or nil. passesUp says of a *StopError whether the runs in it
+// are reported anyway. A panic or a Goexit is never harmless, whatever was panicked with.
+func harmless(err, cause error, passesUp func(*StopError) bool) bool {
 	left := mostLooked
-	return harmlessTree(err, cause, &left)
+	return harmlessTree(err, cause, passesUp, &left)
 }
 
-func harmlessTree(err, cause error, left *int) bool {
+func harmlessTree(err, cause error, passesUp func(*StopError) bool, left *int) bool {
 	if *left--; *left < 0 {
 		return false
 	}
@@ -113,15 +113,15 @@ func harmlessTree(err, cause error, left *int) bool {
 	case *child.PanicError:
 		return false
 	case *StopError:
-		return e != nil
+		return e != nil && passesUp(e)
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
-			return harmlessTree(inner, cause, left)
+			return harmlessTree(inner, cause, passesUp, left)
 		}
 	case interface{ Unwrap() []error }:
 		inner := e.Unwrap()
 		for _, err := range inner {
-			if err != nil && !harmlessTree(err, cause, left) {
+			if err != nil && !harmlessTree(err, cause, passesUp, left) {
 				return false
 			}
 		}

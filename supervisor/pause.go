@@ -41,7 +41,9 @@ func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 		if v := recover(); v != nil {
 			panicked := &verdict.Because{Kind: errPolicy, Reason: child.Recovered(v)}
 			l.mu.Lock()
-			l.publish(&Event{Kind: EventError, Err: panicked}, runOfChild(c))
+			if !l.isOver() { // else it would reach those who listen to the next life
+				l.publish(&Event{Kind: EventError, Err: panicked}, runOfChild(c))
+			}
 			l.mu.Unlock()
 		}
 		l.do(func(now time.Duration) { l.m.Delay(c, delay, now) })

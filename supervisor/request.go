@@ -58,13 +58,23 @@ func (c *call) wait(ctx context.Context) error {
 				cause = &lateStart{cause, waiting}
 			}
 		}
-		return wrap(c.to.path+"/"+c.name, cause)
+		c.to.mu.Lock() // it may still hear of something
+		defer c.to.mu.Unlock()
+		return and(wrap(c.to.path+"/"+c.name, cause), c.heard())
 	}
 	err := c.err
 	if err != nil {
 		err = wrap(c.to.path+"/"+c.name, err)
 	}
-	return and(err, c.wrong.orNil())
+	return and(err, c.heard())
+}
+
+// heard returns what went wrong with stops, as far as it has not returned it before.
+// Under the lock if the answer is not there.
+func (c *call) heard() error {
+	err := c.wrong.orNil()
+	c.wrong = StopError{}
+	return err
 }
 
 // answered waits for the answer or the end of ctx, and reports whether it is there.
@@ -193,7 +203,10 @@ func (l *life) undo(ctx context.Context, added []*call) error {
 			continue // it was refused
 		}
 		made := newCall(l, start.name)
-		l.do(func(now time.Duration) { l.m.Stop(start.child, true, &made.Waiter, now) })
+		l.do(func(now time.Duration) {
+			note(start) // runs that were abandoned while nobody waited for this start
+			l.m.Stop(start.child, true, &made.Waiter, now)
+		})
 		if l.ordered && made.answered(ctx) {
 			note(made)
 		} else {

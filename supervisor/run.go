@@ -55,7 +55,8 @@ type few struct {
 	graceEnd     context.CancelCauseFunc
 	graceTimer   *time.Timer // ends a grace that was asked for before the stop
 	nested       *life       // the supervisor inside
-	stopped      *life       // the one that has ended as the run was being stopped
+	stopped      []*life     // those that ended as the run was being stopped
+	ended        *life       // the latest that ended before that
 	super        *Supervisor // that supervisor, or the one that was inside last, in an earlier run even
 	straggler    *Straggler
 	inStop       bool      // it was abandoned as its supervisor ended
@@ -411,7 +412,7 @@ func (r *run) harmless(err error) bool {
 	if r.asked.Load() != 0 {
 		cause = r.cause
 	}
-	return err == nil || harmless(err, cause)
+	return err == nil || harmless(err, cause, r.passesUp)
 }
 
 // endContext ends the context of a run that has returned. From here on nothing that

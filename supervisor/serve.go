@@ -206,7 +206,8 @@ func (l *life) runCause(ctx context.Context) error {
 //
 // It may be called at any time, from anywhere, and more than once: while the
 // tree starts, that start is given up; while it stops, this call waits too;
-// before the start and after the end there is nothing to do. Called with the
+// before the start there is nothing to do, and after the end only the log and
+// subscribers are waited for. Called with the
 // context of one of its own children, of any depth, it only asks and returns nil
 // at once, as it would wait for its caller. On a nested supervisor it is
 // ErrNested.
@@ -219,6 +220,9 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 		return nil
 	}
 	if l.isOver() {
+		if l.parent == nil {
+			l.flush()
+		}
 		return l.stopErr()
 	}
 	if l.parent != nil {

@@ -224,13 +224,13 @@ func TestLatestDumpIsLetGoOf(t *testing.T) {
 
 // An error that wraps itself, or a very wide one, must not keep a run from ending.
 func TestHarmlessLooksAtSoManyErrorsOnly(t *testing.T) {
-	require.False(t, harmless(&loop{}, nil))
+	require.False(t, harmless(&loop{}, nil, nil))
 	many := make([]error, 2*mostLooked)
 	for i := range many {
 		many[i] = context.Canceled
 	}
-	require.False(t, harmless(errors.Join(many...), nil))
-	require.True(t, harmless(errors.Join(many[:mostLooked/2]...), nil))
+	require.False(t, harmless(errors.Join(many...), nil, nil))
+	require.True(t, harmless(errors.Join(many[:mostLooked/2]...), nil, nil))
 }
 
 type loop struct{}

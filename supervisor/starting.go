@@ -51,11 +51,11 @@ func (l *life) stillStarting(cause error) error {
 // startingBelow returns the children that are starting, or only that of a name: of a
 // nested supervisor those in it that it waits for.
 func (l *life) startingBelow(name string) (all []startingChild) {
-	type nested struct {
-		at   int
-		life *life
+	type waited struct {
+		startingChild
+		nested *life
 	}
-	var below []nested
+	var children []waited
 	l.mu.Lock()
 	now := l.now()
 	for c := l.m.First(); c != nil; c = c.Next() {
@@ -63,20 +63,20 @@ func (l *life) startingBelow(name string) (all []startingChild) {
 		if name != "" {
 			wanted = c.Name() == name
 		}
-		if s := c.State(); !wanted || s != child.Starting && s != child.Waiting {
-			continue
+		if s := c.State(); wanted && (s == child.Starting || s == child.Waiting) {
+			children = append(children, waited{startingChild{l.pathOf(c), s, now - c.Since}, runOfChild(c).has().nested})
 		}
-		if r := runOfChild(c); r.has().nested != nil {
-			below = append(below, nested{len(all), r.few.nested})
-		}
-		all = append(all, startingChild{l.pathOf(c), c.State(), now - c.Since})
 	}
 	l.mu.Unlock()
-	for i := len(below) - 1; i >= 0; i-- {
-		b := below[i]
-		if inner := b.life.startingBelow(""); len(inner) > 0 {
-			all = append(all[:b.at:b.at], append(inner, all[b.at+1:]...)...)
+	for _, c := range children {
+		var below []startingChild
+		if c.nested != nil {
+			below = c.nested.startingBelow("")
 		}
+		if len(below) == 0 {
+			below = []startingChild{c.startingChild}
+		}
+		all = append(all, below...)
 	}
 	return all
 }

@@ -143,7 +143,7 @@ func (l *life) find(room []finding) (n int) {
 			if c.Unready {
 				f.unready = runOfChild(c).few.unready
 			}
-			if f.waits = f.state == child.Waiting && c.NextStart > 0; f.waits {
+			if f.waits = c.NextStart > 0; f.waits { // else it is zero: see setState
 				f.left = c.NextStart - now
 			}
 			room[n] = f

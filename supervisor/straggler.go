@@ -25,6 +25,7 @@ type tree struct {
 // waited for, so it is not held against anybody. Under the lock of its life.
 func (r *run) abandon() {
 	l, f := r.life, r.get()
+	l.report(r, nil) // the supervisor in it may have stopped
 	f.straggler = &Straggler{Path: r.Path(), After: l.m.Now() - r.stopped}
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
@@ -75,20 +76,46 @@ func (l *life) isAbove(r *run) bool {
 }
 
 // report notes what was wrong with the end of a run that had to stop: the error it
-// returned, if any, and what the supervisor in it reports. If that was because its own
+// returned, if any, and what the supervisors in it report. If that was because its own
 // supervisor ends, it is part of that end. Under the lock.
 func (l *life) report(r *run, err error) {
-	wrong := &r.get().wrong
-	if inner := r.few.stopped; inner != nil {
+	f := r.get()
+	wrong := &f.wrong
+	for _, inner := range f.stopped {
 		wrong.Unclean = append(wrong.Unclean, inner.unclean...)
 		wrong.Left = append(wrong.Left, inner.abandoned(true)...)
+	}
+	if end, ok := err.(*both); ok {
+		if stop, ok := end.second.(*StopError); ok && f.isStopOf(stop) {
+			err = end.first // the rest has been noted
+		}
 	}
 	if err != nil {
 		wrong.Unclean = append(wrong.Unclean, &ChildError{Path: r.Path(), Err: err})
 	}
+	f.stopped = nil
 	if l.m.Phase() >= machine.Closing {
 		l.unclean = append(l.unclean, wrong.Unclean...)
 	}
+}
+
+// isStopOf reports whether an error is what a supervisor reports that was stopped in the
+// run.
+func (f *few) isStopOf(e *StopError) bool {
+	return slices.ContainsFunc(f.stopped, func(l *life) bool { return l.over == e.of })
+}
+
+// passesUp reports whether an error that the run returned is what a supervisor in it
+// reports, so that report passes on what is in it. A supervisor that had ended before the
+// run was asked to stop is part of the stop if its error is returned then.
+func (r *run) passesUp(e *StopError) bool {
+	r.life.mu.Lock()
+	defer r.life.mu.Unlock()
+	f := r.has()
+	if f.ended != nil && f.ended.over == e.of {
+		f.stopped, f.ended = append(f.stopped, f.ended), nil
+	}
+	return f.isStopOf(e)
 }
 
 // stopErr returns what was wrong with the end of this life, or nil. Runs that have
@@ -98,7 +125,7 @@ func (l *life) stopErr() error {
 	if len(left) == 0 && len(l.unclean) == 0 {
 		return nil
 	}
-	return &StopError{Left: left, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto}
+	return &StopError{Left: left, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto, of: l.over}
 }
 
 // hears notes what was wrong with a stop that the caller waits for. Who asked for a

@@ -159,7 +159,7 @@ type subscription struct {
 	count, last uint64 // of events so far; the last that was delivered
 	busy        bool   // the goroutine runs
 	cancelled   bool
-	idle        []chan struct{} // to be closed when it has ended
+	idle        chan struct{} // closed when it has ended, for all who wait; nil: nobody does
 }
 
 // put queues an event. It neither blocks nor runs user code.
@@ -193,10 +193,10 @@ func (s *subscription) take() (Event, bool) {
 	}
 	if q.count == 0 || s.cancelled {
 		s.busy = false
-		for _, waiting := range s.idle {
-			close(waiting)
+		if s.idle != nil {
+			close(s.idle)
+			s.idle = nil
 		}
-		s.idle = nil
 		return Event{}, false
 	}
 	e := q.pop()
@@ -263,9 +263,12 @@ func delivering() bool {
 func (s *subscription) drained() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.busy && s.idle != nil {
+		return s.idle
+	}
 	done := make(chan struct{})
 	if s.busy {
-		s.idle = append(s.idle, done)
+		s.idle = done
 	} else {
 		close(done)
 	}

@@ -111,7 +111,7 @@ func (m *Machine) stay(c *Child, s child.State, err error) {
 	if m.leader == c {
 		m.leader = nil
 	}
-	c.taken, c.held, c.left, c.charged, c.then = false, false, false, false, thenKeep
+	c.taken, c.held, c.left, c.charged = false, false, false, false
 	m.setState(c, s)
 	m.answer(c, false, nil)
 	m.answer(c, true, err)
@@ -207,9 +207,6 @@ func (m *Machine) notStarted(c *Child, err error) {
 
 // runEnded takes the end of a run that was ready.
 func (m *Machine) runEnded(c *Child, out Outcome) {
-	if out.Kind == Ignore {
-		out.Kind = Failure
-	}
 	clean := out.Kind == Normal || out.Kind == Shutdown
 	c.healthy = !c.hung && m.now-c.Since-m.Unready >= c.resetAfter()
 	if out.Kind == Done || clean && c.Spec.Restart != child.Permanent {

@@ -72,7 +72,7 @@ func (w *world) charge(g goer, acts []Action) {
 	waits := g.c.state == child.Waiting || g.c.run != g.run || g.c.taken
 	switch {
 	case g.ready && !g.cancelled && waits && g.c.linked, g.ready && failed && waits:
-		w.grant()
+		w.grant(g.c)
 	case failed && g.c.state == child.Waiting && !slices.Contains(w.attempt, g.c):
 		w.attempt = append(w.attempt, g.c)
 	}
@@ -87,9 +87,10 @@ func (w *world) checkKept(g goer, before child.State, by origin) {
 	}
 }
 
-// grant counts a restart that was permitted.
-func (w *world) grant() {
-	if w.m.phase >= Closing {
+// grant counts a restart that was permitted. Those of a child with a backoff are not
+// counted.
+func (w *world) grant(c *Child) {
+	if w.m.phase >= Closing || w.m.policy(c) {
 		return
 	}
 	w.granted++

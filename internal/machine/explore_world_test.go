@@ -208,7 +208,7 @@ func (w *world) goesOff(i int, name string, wait time.Duration) {
 	}
 	if i := slices.Index(w.attempt, t.c); i >= 0 {
 		w.attempt = slices.Delete(w.attempt, i, i+1)
-		w.grant()
+		w.grant(t.c)
 	}
 	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.asking) {
 		w.fail("a restart that is due is not put off: %s", t.c.Name())

@@ -77,9 +77,6 @@ func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) []Action {
 	case child.Stopping:
 		c.then = thenAgain
 	case child.Waiting: // as if its restart were due, but not charged
-		if m.leader == c {
-			m.leader = nil
-		}
 		if m.alone() || m.phase == Booting {
 			m.launch(c, false)
 		} else {
@@ -119,7 +116,7 @@ func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) []
 			m.tellLeft(c)
 		}
 		if c.state == child.Waiting {
-			m.tell(Stopped, c, nil)
+			m.tell(Stopped, c, nil).Clean = true
 		}
 		if forget {
 			m.forget(c, child.ErrRemoved)

@@ -10,7 +10,6 @@ import (
 func (m *Machine) launch(c *Child, restart bool) {
 	c.taken, c.held, c.left, c.hung, c.hasty, c.halted = false, false, false, false, false, false
 	c.Nested, c.Lost, c.Ignored = false, false, false
-	c.then = thenKeep
 	if m.leader == c {
 		m.leader = nil
 	}
@@ -129,8 +128,8 @@ func (m *Machine) Delay(c *Child, d, now time.Duration) []Action {
 	m.begin(now)
 	c.asking = false
 	switch {
-	case c.state != child.Waiting || c.taken && m.leader != c || c.held || c.armed != NoTimer || m.phase >= Closing:
-		// Somebody started, stopped or took it meanwhile.
+	case c.state != child.Waiting || c.taken && m.leader != c || c.held || c.armed != NoTimer:
+		// Somebody started, stopped or took it meanwhile, or the end has come.
 	case d < 0:
 		m.giveUp(EndBackoff, c, c.reason)
 	default:
