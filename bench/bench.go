@@ -1,5 +1,5 @@
-// Package bench measures Coppice beside hand-written shapes and beside other
-// libraries. docs/performance.md says what is measured and how to read it.
+// Package bench compares Coppice with hand-written code and with other libraries.
+// docs/performance.md describes what is measured and how to read the results.
 package bench
 
 import (
@@ -9,39 +9,39 @@ import (
 	"time"
 )
 
-// A Kind says who is measured.
+// A Kind says what kind of implementation a Shape is.
 type Kind uint8
 
 const (
 	Ours  Kind = iota // Coppice
-	Floor             // written by hand, each child can be stopped alone
+	Floor             // written by hand; each child can be stopped alone
 	Peer              // another library
 )
 
 func (k Kind) String() string { return [...]string{"Coppice", "floor", "peer"}[k] }
 
-// A Shape is one way to do what a measure asks for.
+// A Shape is one implementation of what a Measure measures.
 type Shape struct {
 	Kind Kind
 	Name string
 	Run  func(*Meter)
-	Base bool // of the floors: one that the row's target speaks of, see Measure.Base
+	Base bool // for a Floor: the row's target refers to it, see Measure.Base
 }
 
-// A Measure is a row of the table, with all who take part.
+// A Measure is one block of the table: an operation and all its implementations.
 type Measure struct {
 	Name   string
 	Unit   string // what one operation is
 	Target string
-	Base   string // what the floors with Base have in common; empty: no floor is marked
-	Rounds int    // at most so many; zero is no limit
+	Base   string // what the floors with Base set have in common; empty if no floor is marked
+	Rounds int    // maximum number of rounds; zero means no limit
 	Shapes []Shape
 }
 
-// A Meter times what a shape does, and counts what it allocates.
+// A Meter measures the time that a shape takes and counts what it allocates.
 type Meter struct {
-	Least int           // go on until so many operations are done,
-	Limit time.Duration // and so much time is taken
+	Least int           // continue until at least this many operations are done
+	Limit time.Duration // and at least this much time is measured
 
 	ops            int
 	took           time.Duration
@@ -49,10 +49,10 @@ type Meter struct {
 	samples        []time.Duration
 }
 
-// more reports whether there is to be another call of time.
+// more reports whether the shape must call time again.
 func (m *Meter) more() bool { return m.ops == 0 || m.ops < m.Least || m.took < m.Limit }
 
-// time runs f, which does so many operations.
+// time runs and measures f, which does ops operations.
 func (m *Meter) time(ops int, f func()) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -65,15 +65,15 @@ func (m *Meter) time(ops int, f func()) {
 	m.bytes += after.TotalAlloc - before.TotalAlloc
 }
 
-// A Result is what one operation costs.
+// A Result is the cost of one operation.
 type Result struct {
 	Ops           int
 	NS            float64
 	Allocs, Bytes float64
-	P50, P99      float64 // of the samples, in ns; zero if there are none
+	P50, P99      float64 // percentiles of the samples in ns; zero if there are no samples
 }
 
-// Result returns what was measured.
+// Result returns the cost of one operation, averaged over all calls of time.
 func (m *Meter) Result() Result {
 	n := float64(m.ops)
 	r := Result{Ops: m.ops, NS: float64(m.took.Nanoseconds()) / n, Allocs: float64(m.mallocs) / n, Bytes: float64(m.bytes) / n}
@@ -85,10 +85,10 @@ func (m *Meter) Result() Result {
 	return r
 }
 
-// batch is how many operations are timed at once where each is cheap.
+// batch is the number of operations in one call of time if each one is cheap.
 const batch = 500
 
-// must is for what cannot fail unless the program is wrong.
+// must panics if err is not nil. It is for errors that only a bug can cause.
 func must(err error) {
 	if err != nil {
 		panic(err)
@@ -97,19 +97,19 @@ func must(err error) {
 
 var names []string
 
-// need has names for children 0 to n-1 ready, so that nobody pays for making them.
+// need makes the names of children 0 to n-1, so that no measurement includes that.
 func need(n int) {
 	for i := len(names); i < n; i++ {
 		names = append(names, fmt.Sprint("child-", i))
 	}
 }
 
-// A crew is a number of idle children under one roof. Child i goes by names[i].
+// A crew is a group of idle children. Child i is called names[i].
 type crew interface {
-	add(i int)    // returns when it is ready
-	remove(i int) // returns when it is gone
-	stop()        // returns when all are gone
+	add(i int)    // returns when the child is ready
+	remove(i int) // returns when the child has ended
+	stop()        // returns when all children have ended
 }
 
-// A maker makes a crew with children 0 to n-1, all ready.
+// A maker makes a crew with children 0 to n-1 and returns when all are ready.
 type maker func(n int) crew

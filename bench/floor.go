@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A one is a child written by hand. ready and gone wait.
+// A one is a hand-written child. ready waits until it is ready, gone until it has ended.
 type one interface {
 	ready()
-	ask() // to stop
+	ask() // asks it to stop
 	gone()
 }
 
-// ctxChans is what one writes without thinking: a context and two channels.
+// ctxChans is the obvious implementation: a context and two channels.
 type ctxChans struct {
 	cancel   context.CancelFunc
 	up, done chan struct{}
@@ -34,8 +34,8 @@ func (c *ctxChans) ready() { <-c.up }
 func (c *ctxChans) ask()   { c.cancel() }
 func (c *ctxChans) gone()  { <-c.done }
 
-// record is the leanest that gives the child a context: one channel tells both
-// that it is ready and that it is gone.
+// record is the leanest implementation with a context: one channel signals both that
+// the child is ready and that it has ended.
 type record struct {
 	context.Context
 	cancel context.CancelFunc
@@ -59,8 +59,8 @@ func (r *record) ready() { <-r.news }
 func (r *record) ask()   { r.cancel() }
 func (r *record) gone()  { <-r.news }
 
-// timed is a record with the time limits of a child of Coppice: whoever starts it
-// learns that it takes long, and whoever stops it does not wait for ever.
+// timed is a record with the time limits of a child of Coppice: a slow start is
+// noticed, and a stop does not wait for ever.
 type timed struct{ *record }
 
 func startTimed() timed { return timed{startRecord()} }
@@ -74,11 +74,11 @@ func (t timed) within(limit time.Duration, what string) {
 	select {
 	case <-t.news:
 	case <-timer.C:
-		panic(what + " takes too long")
+		panic(what + " timed out")
 	}
 }
 
-// bare is the leanest of all: no context, a channel to be stopped by.
+// bare is the leanest implementation: it has a stop channel instead of a context.
 type bare struct{ halt, news chan struct{} }
 
 func startBare() *bare {
@@ -101,7 +101,7 @@ func (b *bare) gone()  { <-b.news }
 type row[T one] struct {
 	start   func() T
 	all     []T
-	ordered bool // starts one after another, stops in reverse, as OneForOne does
+	ordered bool // starts in order and stops in reverse order, as OneForOne does
 }
 
 func newRow[T one](start func() T, ordered bool) maker {
@@ -123,7 +123,7 @@ func newRow[T one](start func() T, ordered bool) maker {
 	}
 }
 
-// add puts child i into its place, which is the next one or one that is free.
+// add puts child i into its slot, which is the next one or a free one.
 func (r *row[T]) add(i int) {
 	c := r.start()
 	if i < len(r.all) {
@@ -159,7 +159,7 @@ func (r *row[T]) stop() {
 	}
 }
 
-// A registry keeps children in a map by name, for any goroutine.
+// A registry keeps children in a map by name. Any goroutine may use it.
 type registry[T one] struct {
 	start func() T
 	mu    sync.Mutex
@@ -182,7 +182,7 @@ func newRegistry[T one](start func() T) maker {
 func (r *registry[T]) add(i int) {
 	r.mu.Lock()
 	if _, there := r.all[names[i]]; there {
-		panic("twice: " + names[i])
+		panic("duplicate name: " + names[i])
 	}
 	c := r.start()
 	r.all[names[i]] = c

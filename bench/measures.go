@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Measures returns all rows but those of memory, in the order of the table.
+// Measures returns all measures except memory, in the order of the table.
 func Measures() []Measure {
 	all := []Measure{oneChild()}
 	all = append(all, newOnes()...)
@@ -22,7 +22,7 @@ func Measures() []Measure {
 	return append(all, nestedRows()...)
 }
 
-// of makes shapes of the same measure of several crews.
+// of returns one shape per crew, all with the same measure.
 func of(measure func(maker) func(*Meter), shapes ...crewShape) (all []Shape) {
 	for _, s := range shapes {
 		all = append(all, Shape{Kind: s.kind, Name: s.name, Run: measure(s.make), Base: s.base})
@@ -103,7 +103,8 @@ func newOnes() (all []Measure) {
 	return all
 }
 
-// added has so many children added at a time, among n others, and then removed.
+// added adds a batch of children to a crew of n and removes them again. It measures the
+// adds if timeAdds is set, else the removals.
 func added(n int, timeAdds bool) func(maker) func(*Meter) {
 	return func(make maker) func(*Meter) {
 		return func(m *Meter) {
@@ -133,7 +134,7 @@ func added(n int, timeAdds bool) func(maker) func(*Meter) {
 	}
 }
 
-// A child that is to be found by its name needs a registry; that is the floor here.
+// Finding a child by name takes a registry, so the floors here are those with a registry.
 func addsAndRemoves() (all []Measure) {
 	few := []crewShape{independent, oneForOne, goRegistry, bareReg, goTimed, bySuture}
 	sizes := []struct {
@@ -240,7 +241,7 @@ func stopAll() Measure {
 	}
 }
 
-// concurrentAdds has children added by several goroutines at once.
+// concurrentAdds measures adds by several goroutines at once.
 func concurrentAdds() (all []Measure) {
 	const total = 64 * 32
 	for _, g := range []int{1, 2, 4, 8, 16, 32, 64} {
@@ -275,7 +276,7 @@ func concurrentAdds() (all []Measure) {
 	return all
 }
 
-// subscriber measures what an event subscriber costs a restart.
+// subscriber measures how much an event subscriber adds to the cost of a restart.
 func subscriber() Measure {
 	subscribe := func(only ...supervisor.EventKind) func(*supervisor.Supervisor) {
 		return func(sup *supervisor.Supervisor) { sup.Subscribe(func(supervisor.Event) {}, only...) }
@@ -290,5 +291,5 @@ func subscriber() Measure {
 	}
 }
 
-// For returns a meter that goes on for at least that time.
+// For returns a Meter that continues until it has measured at least limit.
 func For(limit time.Duration) *Meter { return &Meter{Limit: limit} }

@@ -8,15 +8,15 @@ import (
 	"runtime/debug"
 )
 
-// Memory is what an idle child takes, in bytes, and how many goroutines there are
-// for all of a crew.
+// Memory is the memory of one idle child in bytes, and the number of goroutines of the
+// whole crew.
 type Memory struct {
 	Heap, Stack, Resident float64
 	Goroutines            int
 }
 
-// A MemoryShape is a crew whose memory is measured. Each is to be measured in a
-// process of its own, as what another has left behind would be used again.
+// A MemoryShape is a crew whose memory is measured. Measure each in its own process:
+// otherwise it would reuse memory that an earlier one has freed.
 type MemoryShape struct {
 	Kind Kind
 	Name string
@@ -24,7 +24,7 @@ type MemoryShape struct {
 	make maker
 }
 
-// MemoryShapes returns all whose memory is measured.
+// MemoryShapes returns all shapes whose memory is measured.
 func MemoryShapes() (all []MemoryShape) {
 	for _, s := range []crewShape{independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, bySuture, byErrgroup, byConc, byRun} {
 		all = append(all, MemoryShape{s.kind, s.name, s.base, s.make})
@@ -32,7 +32,7 @@ func MemoryShapes() (all []MemoryShape) {
 	return all
 }
 
-// Of measures with n children.
+// Of measures a crew of n children.
 func (s MemoryShape) Of(n int) Memory {
 	need(n)
 	heap, stack, resident, goroutines := used()
@@ -51,7 +51,7 @@ func used() (heap, stack, resident uint64, goroutines int) {
 	return m.HeapAlloc, m.StackInuse, residentBytes(), runtime.NumGoroutine()
 }
 
-// residentBytes is what the system says; zero where that is not Linux.
+// residentBytes returns the resident memory of the process; zero if the system is not Linux.
 func residentBytes() uint64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {

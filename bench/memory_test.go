@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestMemoryIsOfTheChildren(t *testing.T) {
+func TestMemoryIsThatOfTheChildren(t *testing.T) {
 	for _, s := range MemoryShapes() {
 		if m := s.Of(1000); m.Heap < 50 || m.Heap > 10_000 || m.Goroutines < 1000 || m.Goroutines > 1003 {
 			t.Errorf("%s: %+v", s.Name, m)
@@ -16,13 +16,14 @@ func TestMemoryIsOfTheChildren(t *testing.T) {
 	}
 }
 
-// A goroutine begins with a stack of 2 KB. That of a child that does little stays at
-// that, also while it starts the next one, or waits for the lock to say that it is
-// ready. In a process of its own, and without the collector: whoever has to sweep for it
-// goes deeper, and it has the runtime begin with larger stacks if many are well filled.
-func TestIdleChildrenKeepTheStackTheyBeginWith(t *testing.T) {
+// A goroutine starts with a stack of 2 KB. The stack of a child that does little must not
+// grow, even if the child starts the next one or waits for the lock in Ready. The test
+// runs in its own process with the garbage collector off: an allocation that helps it
+// sweep needs more stack, and the collector makes the runtime start goroutines with
+// larger stacks if many stacks are well filled.
+func TestIdleChildrenKeepTheirInitialStack(t *testing.T) {
 	if runtime.GOARCH != "amd64" || !strings.HasPrefix(runtime.Version(), "go1.26") {
-		t.Skip("other compilers make other frames")
+		t.Skip("frame sizes depend on the compiler")
 	}
 	const variable, n = "COPPICE_BENCH_STACKS", 20_000
 	if os.Getenv(variable) == "" {
@@ -37,8 +38,8 @@ func TestIdleChildrenKeepTheStackTheyBeginWith(t *testing.T) {
 	}
 	for _, s := range MemoryShapes() {
 		if s.Name == os.Getenv(variable) {
-			if got := s.Of(n).Stack; got < 2000 || got > 2048*1.01 { // one in a hundred has grown
-				t.Errorf("%.0f B of stack for a child", got)
+			if got := s.Of(n).Stack; got < 2000 || got > 2048*1.01 { // one in a hundred may grow
+				t.Errorf("stack of a child: %.0f B", got)
 			}
 			return
 		}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Suture has no notion of ready: the service tells by itself.
+// Suture has no notion of ready, so the service signals it on a channel.
 
 type sutureIdler struct{ up chan struct{} }
 
@@ -73,16 +73,16 @@ func (c *sutureCrew) stop() {
 	}
 }
 
-// The others cannot stop a child alone, nor add one to those that run and take it
-// away again. None has a notion of ready.
+// The other libraries cannot stop a single child, and cannot add a child to a running
+// group and remove it again. None has a notion of ready.
 
 type allOrNone struct {
 	cancel func()
 	wait   func()
 }
 
-func (*allOrNone) add(int)    { panic("it cannot") }
-func (*allOrNone) remove(int) { panic("it cannot") }
+func (*allOrNone) add(int)    { panic("not supported") }
+func (*allOrNone) remove(int) { panic("not supported") }
 func (a *allOrNone) stop()    { a.cancel(); a.wait() }
 
 func newErrgroup(n int) crew {

@@ -17,15 +17,15 @@ import (
 
 var errBoom = errors.New("boom")
 
-// A crasher is the work of a child that fails as often as it is told to, one run
-// after the other, and then waits for its next orders.
+// A crasher is the work of a child that fails as often as it is ordered to, once per run,
+// and then waits for the next order.
 type crasher struct {
 	order  chan int
 	done   chan struct{}
 	left   int
 	panics bool
 
-	timed   bool // take the time from each return to the next run
+	timed   bool // measure the time from each return to the next run
 	at      time.Time
 	samples []time.Duration
 }
@@ -54,7 +54,7 @@ func (c *crasher) work(ctx context.Context) error {
 	return errBoom
 }
 
-// fail has n restarts done.
+// fail orders n failures and returns after the last restart.
 func (c *crasher) fail(n int) {
 	if n == 0 {
 		return
@@ -63,8 +63,8 @@ func (c *crasher) fail(n int) {
 	<-c.done
 }
 
-// keeper runs a crasher's work again and again. It returns when the first run
-// waits for orders; the function that it returns ends it, and waits for the end.
+// A keeper runs the work of a crasher and restarts it. It returns when the first run waits
+// for orders. The function that it returns stops it and waits for the end.
 type keeper func(c *crasher) (end func())
 
 // restarts measures how long a restart takes.
@@ -87,7 +87,7 @@ func latencies(keep keeper) func(*Meter) {
 		c.timed, c.samples = true, make([]time.Duration, 0, 1<<20)
 		end := keep(c)
 		for m.more() {
-			c.at = time.Time{} // the wait for orders is no restart
+			c.at = time.Time{} // do not count the wait for orders
 			m.time(batch, func() { c.fail(batch) })
 		}
 		end()
@@ -95,14 +95,14 @@ func latencies(keep keeper) func(*Meter) {
 	}
 }
 
-// A phoenix is a child that rises again, written by hand. Each run has a context of
-// its own, and its last error, the number of restarts and whether it is ready are
-// kept under a lock, for whoever asks. There is no limit of restarts.
+// A phoenix is a hand-written child that is restarted. Each run has its own context. The
+// last error, the number of restarts and the ready flag are kept under a lock, for
+// callers to query. Restarts are not limited.
 type phoenix struct {
 	call func(context.Context) error
-	next func(p *phoenix, err error) // what follows from the end of a run
+	next func(p *phoenix, err error) // called at the end of each run
 	gone chan struct{}
-	exit chan error // for a goroutine that supervises
+	exit chan error // received by the supervising goroutine
 
 	mu       sync.Mutex
 	cancel   context.CancelFunc
@@ -116,7 +116,7 @@ func newPhoenix(call func(context.Context) error, next func(*phoenix, error)) *p
 	return &phoenix{call: call, next: next, gone: make(chan struct{}), exit: make(chan error)}
 }
 
-// prepare makes the context of the next run, or returns nil if there is to be none.
+// prepare returns the context of the next run, or nil if the phoenix is stopped.
 func (p *phoenix) prepare() context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,7 +143,7 @@ func (p *phoenix) once(ctx context.Context) error {
 
 func (p *phoenix) run(ctx context.Context) { p.next(p, p.once(ctx)) }
 
-// again starts the next run on a goroutine of its own.
+// again starts the next run on a new goroutine.
 func (p *phoenix) again(error) {
 	if ctx := p.prepare(); ctx != nil {
 		go p.run(ctx)
@@ -152,7 +152,7 @@ func (p *phoenix) again(error) {
 	}
 }
 
-// tell leaves that to a goroutine that supervises.
+// tell sends the error to the supervising goroutine, which starts the next run.
 func (p *phoenix) tell(err error) { p.exit <- err }
 
 func (p *phoenix) supervise() {
@@ -167,7 +167,7 @@ func (p *phoenix) supervise() {
 	}
 }
 
-// loop runs all on one goroutine.
+// loop makes all runs on one goroutine.
 func (p *phoenix) loop() {
 	defer close(p.gone)
 	for ctx := p.prepare(); ctx != nil; ctx = p.prepare() {
@@ -188,7 +188,7 @@ type guard func(func(context.Context) error) func(context.Context) error
 
 func unguarded(call func(context.Context) error) func(context.Context) error { return call }
 
-// recovering makes an error of a panic. keep is what is kept of the stack.
+// recovering turns a panic into an error. keep returns what the error keeps of the stack.
 func recovering(keep func() any) guard {
 	return func(call func(context.Context) error) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
@@ -214,7 +214,7 @@ func counters() any {
 	return append([]uintptr(nil), calls[:n]...)
 }
 
-// byConcGuard has conc catch the panic, which keeps the stack as text.
+// byConcGuard recovers with conc, which keeps the stack as text.
 func byConcGuard(call func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) (err error) {
 		if caught := panics.Try(func() { err = call(ctx) }); caught != nil {
@@ -252,7 +252,7 @@ func inPlace(g guard) keeper {
 	}
 }
 
-// limits are on, and never reached.
+// limits is an intensity that is checked and never exceeded.
 var limits = strategy.AtMost(100_000, 10*time.Millisecond)
 
 func (c *crasher) run(ctx child.Context) error {
@@ -293,7 +293,7 @@ func sutureKeeper(siblings int) keeper {
 	}
 }
 
-// beside has a floor run among idle children, which it does not know of.
+// beside runs a floor next to idle children, which it does not know.
 func beside(siblings int, keep keeper) keeper {
 	return func(c *crasher) func() {
 		others := newRow(startRecord, false)(siblings)

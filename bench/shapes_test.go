@@ -9,13 +9,13 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// settled waits until no goroutine is left but those of before. A goroutine that
-// has told of its end may need a moment to be gone.
+// settled waits until there are no more goroutines than before. A goroutine that has
+// signalled its end may need a moment to exit.
 func settled(t *testing.T, before int) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+			t.Fatalf("%d goroutines, want %d as before", runtime.NumGoroutine(), before)
 		}
 	}
 }
@@ -24,19 +24,19 @@ func crews() []crewShape {
 	return []crewShape{independent, oneForOne, goCtxChans, goRecord, goTimed, goBare, goRegistry, bareReg, recordOrder, bareOrder, bySuture, byErrgroup, byConc, byRun}
 }
 
-// alone reports whether a child can be added to a crew that runs, and stopped alone.
+// alone reports whether a running crew can add and remove a single child.
 func alone(s crewShape) bool {
 	return s.name != byErrgroup.name && s.name != byConc.name && s.name != byRun.name
 }
 
-func TestACrewStartsAsManyAsItSaysAndLeavesNone(t *testing.T) {
+func TestACrewStartsAllChildrenAndLeavesNoGoroutine(t *testing.T) {
 	need(100)
 	for _, s := range crews() {
 		t.Run(s.name, func(t *testing.T) {
 			before := runtime.NumGoroutine()
 			c := s.make(100)
 			if now := runtime.NumGoroutine() - before; now < 100 || now > 103 {
-				t.Errorf("%d goroutines for 100 children", now)
+				t.Errorf("100 children have %d goroutines", now)
 			}
 			c.stop()
 			settled(t, before)
@@ -44,7 +44,7 @@ func TestACrewStartsAsManyAsItSaysAndLeavesNone(t *testing.T) {
 	}
 }
 
-func TestAChildIsAddedAndStoppedAlone(t *testing.T) {
+func TestASingleChildIsAddedAndRemoved(t *testing.T) {
 	need(12)
 	for _, s := range crews() {
 		if !alone(s) {
@@ -57,7 +57,7 @@ func TestAChildIsAddedAndStoppedAlone(t *testing.T) {
 			c.add(10)
 			c.add(11)
 			if got := runtime.NumGoroutine() - full; got != 2 {
-				t.Errorf("%d goroutines more for two children", got)
+				t.Errorf("two more children have %d goroutines", got)
 			}
 			c.remove(11)
 			settled(t, full+1)
@@ -70,16 +70,16 @@ func TestAChildIsAddedAndStoppedAlone(t *testing.T) {
 	}
 }
 
-// A stop that did not wait would return while most of them are still there. One
-// that has told of its end may have an instruction or two to go.
-func TestAStopWaitsUntilTheChildrenAreGone(t *testing.T) {
+// A stop that does not wait would return while most children still run. A child that has
+// signalled its end may have an instruction or two left.
+func TestStopWaitsUntilAllChildrenHaveEnded(t *testing.T) {
 	const n, lingering = 1000, 20
 	need(n)
 	for _, s := range crews() {
 		before := runtime.NumGoroutine()
 		s.make(n).stop()
 		if left := runtime.NumGoroutine() - before; left > lingering {
-			t.Errorf("%s: %d of %d are left when stop returns", s.name, left, n)
+			t.Errorf("%s: %d of %d children still run when stop returns", s.name, left, n)
 		}
 		settled(t, before)
 	}
@@ -94,7 +94,7 @@ func keepers() map[string]keeper {
 	}
 }
 
-func TestAKeeperRestartsAsOftenAsItsChildFails(t *testing.T) {
+func TestAKeeperRestartsItsChildAfterEachFailure(t *testing.T) {
 	for name, keep := range keepers() {
 		for _, panics := range []bool{false, true} {
 			before := runtime.NumGoroutine()
@@ -103,9 +103,9 @@ func TestAKeeperRestartsAsOftenAsItsChildFails(t *testing.T) {
 			end := keep(c)
 			c.fail(7)
 			c.fail(13)
-			// The wait for orders between the two counts as one.
+			// The wait for orders between the two calls counts as one.
 			if len(c.samples) != 20 {
-				t.Errorf("%s, panics %v: %d restarts, not 20", name, panics, len(c.samples))
+				t.Errorf("%s, panics %v: %d restarts, want 20", name, panics, len(c.samples))
 			}
 			end()
 			settled(t, before)
@@ -113,10 +113,10 @@ func TestAKeeperRestartsAsOftenAsItsChildFails(t *testing.T) {
 	}
 }
 
-// Every shape of every row runs once, and leaves nothing behind.
+// Every shape of every measure runs once and leaves no goroutine.
 func TestEveryShapeRuns(t *testing.T) {
 	if testing.Short() {
-		t.Skip("some have a hundred thousand children")
+		t.Skip("some shapes have a hundred thousand children")
 	}
 	for _, m := range Measures() {
 		if strings.HasSuffix(m.Name, " among 1000000") {

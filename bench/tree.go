@@ -10,8 +10,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// groupCycle has the first of 1,000 children fail, so that all are stopped in
-// reverse order and started in order.
+// groupCycle measures a group restart: the first of 1,000 children fails, so all are
+// stopped in reverse order and started in order.
 func groupCycle() Measure {
 	const n = 1000
 	ours := func(s strategy.Strategy) func(*Meter) {
@@ -64,7 +64,7 @@ func groupCycle() Measure {
 	}
 }
 
-// cycles stops a row in reverse order and starts it in order, again and again.
+// cycles measures the same for a row: it stops in reverse order and starts in order.
 func cycles[T one](start func() T, n int) func(*Meter) {
 	return func(m *Meter) {
 		r := newRow(start, true)(n).(*row[T])
@@ -83,7 +83,7 @@ func cycles[T one](start func() T, n int) func(*Meter) {
 
 const crowded = 100_000
 
-// snapshot asks for the status of all of 100,000 children.
+// snapshot measures reading the status of 100,000 children.
 func snapshot() Measure {
 	var buf []child.Status
 	ours := func(look func(*supervisor.Supervisor)) func(*Meter) {
@@ -91,7 +91,7 @@ func snapshot() Measure {
 			need(crowded)
 			c := newCoppice(strategy.Independent)(crowded).(coppice)
 			look(c.sup)
-			m.Least = max(m.Least, 20*crowded) // so that the collector comes by more than once, or not at all
+			m.Least = max(m.Least, 20*crowded) // so that the garbage collector runs several times or not at all
 			for m.more() {
 				m.time(crowded, func() { look(c.sup) })
 			}
@@ -110,7 +110,8 @@ func snapshot() Measure {
 	}
 }
 
-// copies walks records that hold the status ready, and copies it into a buffer.
+// copies is the floor of a snapshot: it walks records that hold a ready-made status and
+// copies it into a buffer.
 func copies(m *Meter) {
 	need(crowded)
 	type kept struct {
@@ -129,13 +130,13 @@ func copies(m *Meter) {
 			buf = append(buf, k.status)
 		}
 	}
-	look() // as ours: the first time the buffer has to be mapped
+	look() // as for Coppice: the first call maps the memory of the buffer
 	for m.more() {
 		m.time(crowded, look)
 	}
 }
 
-// A forest says how many children each supervisor has, level by level.
+// A forest is a tree of supervisors: the number of children of each, level by level.
 type forest []int
 
 func (f forest) spec() supervisor.Spec {
@@ -150,8 +151,8 @@ func (f forest) spec() supervisor.Spec {
 	return spec
 }
 
-// nestedRows has two sizes, each beside its floor: that the larger costs more for each
-// leaf, as caches are what they are, is for the floor to show.
+// nestedRows measures two sizes, each with its own floor. The floor shows how much more a
+// leaf costs in the larger one because of CPU caches alone.
 func nestedRows() (all []Measure) {
 	sizes := []struct {
 		leaves  int

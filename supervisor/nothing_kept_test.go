@@ -207,7 +207,7 @@ func TestEventsThatWaitAreNotKeptWhenTheSubscriptionIsCancelled(t *testing.T) {
 // reported is an error that an event refers to.
 type reported struct{ cargo }
 
-func (*reported) Error() string { return "reported" }
+func (r *reported) Error() string { _ = r.cargo; return "reported" }
 
 // A slowLog is a handler that holds up the first line until it is released.
 type slowLog struct {

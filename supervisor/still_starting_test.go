@@ -68,7 +68,7 @@ func TestStartThatIsCutOffNamesWhatWasStarting(t *testing.T) {
 
 func TestCallsThatAreCutOffNameWhatWasStarting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		deaf := &supervisortest.Child{StopAfter: 20 * time.Second}
+		deaf := &supervisortest.Child{StopAfter: 25 * time.Second}
 		runs := 0
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: func(ctx child.Context) error {

@@ -9,27 +9,27 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// chaos makes children panic on demand, on their own goroutine, as a bug would. A nil chaos never does, and costs nothing.
+// chaos makes children panic on demand, on their own goroutine, as a bug would. A nil chaos does nothing.
 type chaos struct {
 	mu    sync.Mutex
-	wires map[string]chan crash // by path of the child
+	wires map[string]chan crash // by the path of the child
 }
 
-// crash is an order to panic, and the value of that panic: an error, so that errors.As finds it in an event.
+// crash is an order to panic. It is also the panic value, and an error, so that errors.As finds it in an event.
 type crash struct {
 	kind string
-	torn bool    // journal only: die in the middle of the next record…
-	cut  float64 // …after this part of it
+	torn bool    // only for the journal: panic in the middle of writing the next record,
+	cut  float64 // after this fraction of it
 }
 
 func (c crash) Error() string { return "ordered crash: " + c.kind }
 
 func newChaos() *chaos { return &chaos{wires: map[string]chan crash{}} }
 
-// wire is where the child at this path hears its orders; a child that waits anyway adds it to its select.
+// wire returns the channel on which the child at this path receives orders. A child that waits adds it to its select.
 func (c *chaos) wire(path string) chan crash {
 	if c == nil {
-		return nil // a select never takes it
+		return nil // a select never receives from it
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +39,8 @@ func (c *chaos) wire(path string) chan crash {
 	return c.wires[path]
 }
 
-// order waits until the child at the path (or the first of all children of x, for x/*) takes the order, or ctx ends.
+// order waits until the child at the path takes the order, or ctx is done. The path x/* means any child of x. It
+// reports whether the order was taken.
 func (c *chaos) order(ctx context.Context, path string, o crash) (taken bool) {
 	select {
 	case c.wire(path) <- o:
@@ -49,7 +50,7 @@ func (c *chaos) order(ctx context.Context, path string, o crash) (taken bool) {
 	}
 }
 
-// point is where a child that is busy may be hit.
+// point panics if there is an order for the child. A busy child calls it wherever it may crash.
 func (c *chaos) point(ctx child.Context) {
 	if c == nil {
 		return
@@ -66,7 +67,7 @@ func (c *chaos) point(ctx child.Context) {
 	}
 }
 
-// branch lets a nested supervisor crash: its children are stopped in order, then it panics.
+// branch wraps the Run of a nested supervisor so that it can crash: it stops its children in order, then panics.
 func (c *chaos) branch(run func(child.Context) error) func(child.Context) error {
 	if c == nil {
 		return run
@@ -93,11 +94,11 @@ func (c *chaos) branch(run func(child.Context) error) func(child.Context) error 
 	}
 }
 
-// tear puts itself between the journal and its file. The function it returns carries out an order: at once, or, for a
-// torn write, in the middle of the next record.
+// tear inserts a writer between the journal and its file. The function that it returns carries out an order: it panics at
+// once or, for a torn write, makes the writer panic in the middle of the next record.
 func (c *chaos) tear(j *journal) func(crash) {
 	if c == nil {
-		return nil // and no order ever comes
+		return nil // there are no orders
 	}
 	t := &tearer{Writer: j.w}
 	j.w = t

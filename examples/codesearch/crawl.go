@@ -10,13 +10,13 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// crawler is the child that walks the tree and hands out batches of files, and ends when all are handed out. It keeps no
-// record of its own: what is done is in the journal, what is being done is in the tree of supervisors.
+// crawler is the child that walks the source tree and starts a job for each batch of files. It ends when all jobs have been
+// started. It keeps no state: the journal has the finished files, the supervision tree has the batches in progress.
 type crawler struct {
 	root   string
 	size   int // files in a batch
 	keeper *keeper
-	jobs   *supervisor.Supervisor // its MaxChildren is the number of jobs at a time
+	jobs   *supervisor.Supervisor // its MaxChildren limits the number of jobs
 	chaos  *chaos
 }
 
@@ -32,7 +32,7 @@ func (c *crawler) Run(ctx child.Context) error {
 	defer c.jobs.Subscribe(func(supervisor.Event) {
 		select {
 		case free <- struct{}{}:
-		default: // one is waiting to be seen already
+		default: // there is a signal already
 		}
 	}, supervisor.EventCompleted, supervisor.EventStopped, supervisor.EventAbandoned)()
 
@@ -52,7 +52,7 @@ func (c *crawler) Run(ctx child.Context) error {
 	return nil
 }
 
-// handOut starts the job for a batch as soon as there is room for it.
+// handOut starts the job for a batch as soon as MaxChildren allows.
 func (c *crawler) handOut(ctx child.Context, n int, files []string, free <-chan struct{}) error {
 	j := &job{root: c.root, files: files, keeper: c.keeper, chaos: c.chaos}
 	for {
@@ -62,7 +62,7 @@ func (c *crawler) handOut(ctx child.Context, n int, files []string, free <-chan 
 		case err == nil:
 			return nil
 		case errors.Is(err, supervisor.ErrDuplicate):
-			return nil // handed out before this crawler was restarted, and still at work
+			return nil // an earlier run of the crawler started it and it is still running
 		case errors.Is(err, supervisor.ErrMaxChildren):
 			select {
 			case <-free:
@@ -72,7 +72,7 @@ func (c *crawler) handOut(ctx child.Context, n int, files []string, free <-chan 
 				return nil
 			}
 		case errors.Is(err, supervisor.ErrNotRunning):
-			// If jobs is being restarted, so are we, in a moment.
+			// jobs is restarting, so RestForOne will restart this crawler in a moment.
 			if child.Sleep(ctx, 50*time.Millisecond) {
 				return nil
 			}
@@ -82,8 +82,8 @@ func (c *crawler) handOut(ctx child.Context, n int, files []string, free <-chan 
 	}
 }
 
-// batches cuts the files into numbered batches. It always gets the whole list, so that a number means the same files to
-// every run of the crawler.
+// batches splits the files into numbered batches. The caller always passes the whole list, so that a number stands for the
+// same files in every run of the crawler.
 func batches(files []string, size int) [][]string {
 	return slices.Collect(slices.Chunk(files, size))
 }

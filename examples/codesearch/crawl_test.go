@@ -22,7 +22,7 @@ func testConfig(t *testing.T, root string, c *chaos) config {
 	}
 }
 
-// A file that the journal has is not read again: the invented records are still there in the end.
+// The crawler does not start jobs for files that the journal has, so the invented records remain.
 func TestCrawlerSkipsWhatTheJournalHas(t *testing.T) {
 	root, files := forest(t, 12)
 	cfg := testConfig(t, root, nil)
@@ -56,21 +56,21 @@ func TestCrawlerSkipsWhatTheJournalHas(t *testing.T) {
 	}
 }
 
-// withSlowJournal returns a crawler of 6 files, two jobs at a time, whose jobs stay at work until their writes are answered.
+// withSlowJournal returns a crawler of 6 files, two jobs at a time, whose jobs run until their writes are answered.
 func withSlowJournal(t *testing.T, size int) (ctx context.Context, c *crawler, writes chan write) {
 	root, _ := forest(t, 6)
 	jobs := supervisortest.Start(t, supervisor.Spec{
 		Strategy: strategy.Independent, MaxChildren: 2, Backoff: child.Constant(time.Hour),
 	})
 	ctx, cancel := context.WithCancel(soon(t))
-	t.Cleanup(cancel) // before the stop: the journal is gone, and nobody waits for it any more
+	t.Cleanup(cancel) // runs before the stop, so that no job waits for the journal any more
 	k, writes := &keeper{}, make(chan write)
 	k.current.Set(child.FromContext(ctx), &store{index: newIndex(), life: ctx, writes: writes})
 	return ctx, &crawler{root: root, size: size, keeper: k, jobs: jobs}, writes
 }
 
-// A crawler that comes back finds its batches at work and leaves them alone.
-func TestCrawlerDoesNotHandOutTwice(t *testing.T) {
+// A restarted crawler does not start batches that are still running.
+func TestCrawlerDoesNotStartABatchTwice(t *testing.T) {
 	ctx, c, writes := withSlowJournal(t, 3)
 	for range 3 {
 		require.NoError(t, c.Run(child.FromContext(ctx)))
@@ -83,15 +83,15 @@ func TestCrawlerDoesNotHandOutTwice(t *testing.T) {
 	require.NoError(t, until(ctx, c.jobs, func() bool { return c.jobs.Count().Specs == 0 }))
 }
 
-// With as many jobs at work as there may be, the crawler waits until one has ended.
-func TestCrawlerWaitsForRoom(t *testing.T) {
+// If MaxChildren jobs are running, the crawler waits until one has ended.
+func TestCrawlerWaitsForAFreeJob(t *testing.T) {
 	ctx, c, writes := withSlowJournal(t, 2)
 	done := make(chan error, 1)
 	go func() { done <- c.Run(child.FromContext(ctx)) }()
 
 	first, second := <-writes, <-writes
 	require.Equal(t, 2, c.jobs.Count().Active)
-	require.Empty(t, done, "one batch is left")
+	require.Empty(t, done, "one batch has not been started")
 	first.done <- nil
 	third := <-writes
 	require.NoError(t, <-done)

@@ -12,22 +12,22 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// deck is the crashes of a demo. They are dealt out by progress of the index and not by time, so that a fast machine and
-// a slow one see the same.
+// deck holds the crashes of a demo. Progress of the index triggers them, not time, so that fast and slow machines see the
+// same crashes.
 type deck struct {
 	cards []card
 	mu    sync.Mutex
-	taken map[string]int // kind: how many have hit
+	taken map[string]int // number of crashes that happened, by kind
 }
 
 type card struct {
-	path string // below the root
+	path string // relative to the root
 	crash
 }
 
-// newDeck shuffles n crashes.
+// newDeck returns n crashes in random order.
 func newDeck(seed uint64, n int) *deck {
-	kinds := []card{ // the order sees to it that a small deck has some of each
+	kinds := []card{ // ordered so that a small deck has some of each kind
 		{path: "journal", crash: crash{kind: "torn write", torn: true}},
 		{path: "jobs/*", crash: crash{kind: "job"}},
 		{path: "http", crash: crash{kind: "http"}},
@@ -46,15 +46,15 @@ func newDeck(seed uint64, n int) *deck {
 		c.cut = rnd.Float64()
 		d.cards = append(d.cards, c)
 	}
-	if n > 1 { // the first, a torn write, stays in front: there must be something left to write when it comes
+	if n > 1 { // the torn write stays first: it needs a record that is still to be written
 		rest := d.cards[1:]
 		rnd.Shuffle(n-1, func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
 	}
 	return d
 }
 
-// deal gives the orders, spread over the first nine tenths of the files, until ctx ends. An order waits until its child
-// can take it, and holds up no other.
+// deal gives the orders, spread over the first nine tenths of the files, until ctx is done. An order waits until its child
+// takes it, without delaying other orders.
 func (d *deck) deal(ctx context.Context, svc *service, c *chaos, files int) {
 	var orders sync.WaitGroup
 	defer orders.Wait()
@@ -73,7 +73,7 @@ func (d *deck) deal(ctx context.Context, svc *service, c *chaos, files int) {
 	}
 }
 
-// counts returns how many have hit, in all and by kind.
+// counts returns how many crashes happened, in all and by kind.
 func (d *deck) counts() (n int, byKind string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,7 +85,7 @@ func (d *deck) counts() (n int, byKind string) {
 	return n, strings.Join(parts, ", ")
 }
 
-// until waits until cond holds; it asks again after every event of the tree.
+// until waits until cond holds. It checks cond after every event of the tree.
 func until(ctx context.Context, sup *supervisor.Supervisor, cond func() bool) error {
 	happened := make(chan struct{}, 1)
 	defer sup.Subscribe(func(supervisor.Event) {

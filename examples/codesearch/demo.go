@@ -18,8 +18,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// demo runs the whole service under a rain of crashes until the index is complete, and then checks it. Its error is nil
-// only if nothing was lost and nothing is there twice.
+// demo runs the whole service with crashes until the index is complete, and then checks it. It returns nil only if nothing
+// was lost or recorded twice.
 func demo(ctx context.Context, cfg config, seed uint64, crashes int, out io.Writer) (err error) {
 	if cfg.journal == "" {
 		dir, err := os.MkdirTemp("", "codesearch")
@@ -44,7 +44,7 @@ func demo(ctx context.Context, cfg config, seed uint64, crashes int, out io.Writ
 	defer func() { err = errors.Join(err, svc.root.Stop(context.Background())) }() // a second Stop does nothing
 	st.show("the tree, just started", svc.root.Tree())
 
-	// The crashes go on beside the rest, until all files are indexed.
+	// The crashes happen concurrently, until all files are indexed.
 	cards := newDeck(seed, crashes)
 	raining, rainEnds := context.WithCancel(ctx)
 	rained := make(chan struct{})
@@ -82,13 +82,13 @@ func demo(ctx context.Context, cfg config, seed uint64, crashes int, out io.Writ
 	err = prove(ctx, cfg, svc, seed, st)
 
 	ordered, byKind := cards.counts()
-	st.tell("crashes  %d of %d ordered ones hit: %s", ordered, len(cards.cards), byKind)
+	st.tell("crashes  %d of %d ordered: %s", ordered, len(cards.cards), byKind)
 	st.tell("tree     %s", st.counts())
 	return err
 }
 
-// prove compares what the service says, what it has in memory, and what is in the journal's file once all is stopped,
-// with a plain sequential pass.
+// prove compares the answers of the service, its index in memory and, after the service has stopped, the journal file with
+// a plain sequential pass.
 func prove(ctx context.Context, cfg config, svc *service, seed uint64, st *story) error {
 	began := time.Now()
 	want, err := sequential(cfg.root)
@@ -107,7 +107,7 @@ func prove(ctx context.Context, cfg config, svc *service, seed uint64, st *story
 			return err
 		}
 		if n := len(want.search(name)); answer.Files != n {
-			faults.add(fmt.Sprintf("over HTTP: %s in %d files, not %d", name, answer.Files, n))
+			faults.add(fmt.Sprintf("over HTTP: %s in %d files, want %d", name, answer.Files, n))
 		}
 	}
 	live, err := svc.keeper.current.Get(ctx)
@@ -120,7 +120,7 @@ func prove(ctx context.Context, cfg config, svc *service, seed uint64, st *story
 	if err != nil {
 		return err
 	}
-	st.tell("stopped, in this order: %s", strings.Join(order, ", "))
+	st.tell("stopped in this order: %s", strings.Join(order, ", "))
 	kept, err := reread(cfg.journal, cfg.root, faults.in("journal"))
 	if err != nil {
 		return err
@@ -128,12 +128,12 @@ func prove(ctx context.Context, cfg config, svc *service, seed uint64, st *story
 	compare(want, kept, faults.in("journal"))
 
 	n := want.stats()
-	st.tell("index    %s, %d of which do not parse; %s, found %d times", plural(n.Files, "file"), n.Broken,
+	st.tell("index    %s, of which %d do not parse; %s with %d postings", plural(n.Files, "file"), n.Broken,
 		plural(n.Identifiers, "identifier"), n.Postings)
 	if err := faults.err(); err != nil {
 		return err
 	}
-	st.tell("check    memory, journal file and %d answers over HTTP are the same as the sequential pass", asked)
+	st.tell("check    memory, journal file and %d HTTP answers match the sequential pass", asked)
 	return nil
 }
 
@@ -144,7 +144,7 @@ func stopInOrder(ctx context.Context, root *supervisor.Supervisor, st *story) (o
 		return nil, err
 	}
 	for range running {
-		select { // events come after the fact
+		select { // events arrive asynchronously
 		case name := <-ends:
 			order = append(order, name)
 		case <-ctx.Done():
@@ -154,7 +154,7 @@ func stopInOrder(ctx context.Context, root *supervisor.Supervisor, st *story) (o
 	return order, nil
 }
 
-// ask puts a query to the HTTP server, wherever it is now, and asks again as long as it is down.
+// ask sends a query to the current address of the HTTP server and retries while the server is down.
 func (s *service) ask(ctx context.Context, name string) (found, error) {
 	for {
 		addr, err := s.server.bound.Get(ctx)
@@ -175,7 +175,7 @@ func query(ctx context.Context, addr, name string) (answer found, err error) {
 	if err != nil {
 		return answer, err
 	}
-	req.Close = true // the server may be another one next time
+	req.Close = true // the next request may go to a restarted server
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return answer, err

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The demo, in small: every kind of crash, and nothing lost.
+// A small demo: every kind of crash happens, and nothing is lost.
 func TestDemo(t *testing.T) {
 	root, _ := forest(t, 60)
 	torn := false
@@ -19,16 +19,16 @@ func TestDemo(t *testing.T) {
 		var out bytes.Buffer
 		err := demo(soon(t), cfg, seed, 20, &out)
 		require.NoError(t, err, out.String())
-		require.Contains(t, out.String(), "stopped, in this order: http, jobs, journal")
-		require.Contains(t, out.String(), "are the same as the sequential pass")
-		// Another crash of the journal may come between the order and the next record.
+		require.Contains(t, out.String(), "stopped in this order: http, jobs, journal")
+		require.Contains(t, out.String(), "match the sequential pass")
+		// Another crash of the journal may happen between the order and the next record.
 		torn = torn || strings.Contains(out.String(), "ordered crash: torn write")
 	}
-	require.True(t, torn, "some write was torn")
+	require.True(t, torn, "at least one write must be torn")
 }
 
-// If the journal lies, the demo says so and fails.
-func TestDemoSeesWhatIsWrong(t *testing.T) {
+// If the journal is wrong, the demo reports it and fails.
+func TestDemoReportsAWrongJournal(t *testing.T) {
 	root, files := forest(t, 20)
 	cfg := testConfig(t, root, newChaos())
 	j, err := openJournal(cfg.journal, root)
@@ -41,19 +41,19 @@ func TestDemoSeesWhatIsWrong(t *testing.T) {
 
 	var out bytes.Buffer
 	err = demo(soon(t), cfg, 1, 0, &out)
-	require.ErrorContains(t, err, "out of nowhere: none.go")
-	require.ErrorContains(t, err, "shared: lost in "+files[0])
+	require.ErrorContains(t, err, "unexpected file: none.go")
+	require.ErrorContains(t, err, "shared: missing in "+files[0])
 	require.ErrorContains(t, err, "journal: ")
 }
 
-func TestRunRefusesNonsense(t *testing.T) {
+func TestRunRejectsInvalidArguments(t *testing.T) {
 	for _, args := range [][]string{{"-workers", "0"}, {"-batch", "-1"}, {"surplus"}, {"-nonsense"}, {"-demo", "-root", "/does/not/exist"}} {
 		var out bytes.Buffer
 		require.Error(t, run(t.Context(), args, &out), fmt.Sprint(args))
 	}
 }
 
-func TestEachTreeHasAJournalOfItsOwn(t *testing.T) {
+func TestEachTreeHasItsOwnJournal(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("HOME", os.Getenv("XDG_CACHE_HOME"))
 	a, err := defaultJournal("/a")

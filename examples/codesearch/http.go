@@ -16,12 +16,12 @@ import (
 
 // server is the child that answers queries.
 type server struct {
-	addr   string // as asked for
-	last   string // where an earlier run listened; only Run uses it
+	addr   string // requested address
+	last   string // address of the previous run; only Run uses it
 	keeper *keeper
 	chaos  *chaos
 	log    *slog.Logger
-	bound  child.Ref[string] // where it listens now
+	bound  child.Ref[string] // current address
 }
 
 func (s *server) Run(ctx child.Context) error {
@@ -33,14 +33,14 @@ func (s *server) Run(ctx child.Context) error {
 	srv := &http.Server{
 		Handler:           s.routes(sup.Root()),
 		ReadHeaderTimeout: 5 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx.Grace() }, // requests may end in peace
+		BaseContext:       func(net.Listener) context.Context { return ctx.Grace() }, // lets active requests finish
 	}
 	ended := make(chan error, 1)
 	go func() {
 		ended <- srv.Serve(ln)
 		close(ended)
 	}()
-	defer func() { // after a panic too, or the port would stay taken
+	defer func() { // also after a panic, or the port would stay in use
 		srv.Close()
 		<-ended
 	}()
@@ -60,7 +60,8 @@ func (s *server) Run(ctx child.Context) error {
 	}
 }
 
-// listen takes the port of the run before, so that clients find the server again after a crash, else the one asked for.
+// listen reuses the address of the previous run, so that clients find the server again after a crash. If that fails or this
+// is the first run, it uses the requested address.
 func (s *server) listen(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
 	if s.last != "" {
@@ -96,13 +97,13 @@ func (s *server) routes(root *supervisor.Supervisor) http.Handler {
 	if s.chaos != nil {
 		mux.HandleFunc("POST /crash/{path...}", s.crash(root))
 	}
-	return http.NewCrossOriginProtection().Handler(mux) // a page of another site must not crash anything
+	return http.NewCrossOriginProtection().Handler(mux) // pages of other sites must not crash anything
 }
 
 func (s *server) search(w http.ResponseWriter, r *http.Request) {
 	q := r.FormValue("q")
 	if q == "" {
-		http.Error(w, "give an identifier: /search?q=ReadAll", http.StatusBadRequest)
+		http.Error(w, "missing identifier; use /search?q=ReadAll", http.StatusBadRequest)
 		return
 	}
 	journal, ok := s.keeper.current.Load()
@@ -115,7 +116,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) {
 	answer(w, found{Query: q, Files: len(hits), Hits: hits[:min(len(hits), most)]})
 }
 
-// found is the answer to a query: how many files in all, and the first of them.
+// found is the answer to a query: the number of files, and the first of them.
 type found struct {
 	Query string `json:"query"`
 	Files int    `json:"files"`
@@ -131,7 +132,7 @@ func (s *server) stats(w http.ResponseWriter, _ *http.Request) {
 	answer(w, journal.stats())
 }
 
-// crash makes one child panic. The answer goes out first, as the child may be this very server.
+// crash makes one child panic. It sends the answer first, because the child may be this server.
 func (s *server) crash(root *supervisor.Supervisor) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		path := "/" + r.PathValue("path")
@@ -145,12 +146,12 @@ func (s *server) crash(root *supervisor.Supervisor) http.HandlerFunc {
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)
-		fmt.Fprintln(w, path, "is told to crash")
+		fmt.Fprintln(w, "crashing", path)
 		_ = http.NewResponseController(w).Flush()
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
 		if !s.chaos.order(ctx, path, crash{kind: "by hand"}) && !errors.Is(ctx.Err(), context.Canceled) {
-			fmt.Fprintln(w, "but it did not come by a place to crash at")
+			fmt.Fprintln(w, "timed out: the child did not reach a point where it can crash")
 		}
 	}
 }

@@ -64,8 +64,8 @@ func TestHandlers(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, w.Code, "only with -chaos")
 }
 
-// A page of another site can send a POST, and its browser says where that comes from.
-func TestOnlyTheSameOriginMayCrash(t *testing.T) {
+// A page of another site can send a POST, but the browser adds the origin of the page.
+func TestCrashRejectsOtherOrigins(t *testing.T) {
 	idle := &supervisortest.Child{}
 	root := supervisor.New(supervisor.Spec{Name: "codesearch", Children: []child.Spec{{Name: "idle", Run: idle.Run}}})
 	require.NoError(t, root.Start(t.Context()))
@@ -79,7 +79,7 @@ func TestOnlyTheSameOriginMayCrash(t *testing.T) {
 		{"Sec-Fetch-Site", "same-site", http.StatusForbidden},
 		{"Origin", "http://evil.example", http.StatusForbidden},
 		{"Sec-Fetch-Site", "same-origin", http.StatusNotFound},
-		{"Origin", "http://example.com", http.StatusNotFound}, // the Host that httptest gives
+		{"Origin", "http://example.com", http.StatusNotFound}, // the host of requests made by httptest
 		{"User-Agent", "curl", http.StatusNotFound},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/crash/codesearch/nobody", nil)
@@ -90,8 +90,8 @@ func TestOnlyTheSameOriginMayCrash(t *testing.T) {
 	}
 }
 
-// Each child crashes when told so over HTTP, and the service is whole again afterwards, at the same address.
-func TestCrashByHand(t *testing.T) {
+// Each child crashes on request over HTTP, and the service recovers at the same address.
+func TestCrashOverHTTP(t *testing.T) {
 	root, _ := forest(t, 12)
 	svc := newService(testConfig(t, root, newChaos()))
 	ctx, cancel := context.WithCancel(soon(t))
@@ -119,15 +119,15 @@ func TestCrashByHand(t *testing.T) {
 	require.NoError(t, until(ctx, svc.root, whole))
 	require.Equal(t, http.StatusNotFound, post(t, "http://"+first+"/crash/codesearch/nobody"))
 	require.Equal(t, http.StatusNotFound, post(t, "http://"+first+"/crash/codesearch"))
-	require.Equal(t, http.StatusConflict, post(t, "http://"+first+"/crash/codesearch/crawler"), "it is done")
+	require.Equal(t, http.StatusConflict, post(t, "http://"+first+"/crash/codesearch/crawler"), "the crawler is Done")
 
 	cancel()
 	require.NoError(t, <-served)
 	_, err = http.Get("http://" + first + "/stats")
-	require.Error(t, err, "nobody listens any more")
+	require.Error(t, err, "the server must have stopped listening")
 }
 
-// post returns the status; the connection may break when the server itself is told to crash, after the status has come.
+// post returns the status. If the server itself crashes, the connection may break after the status.
 func post(t *testing.T, url string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// index maps identifiers to files. Any number of readers may ask while one writer adds.
+// index maps identifiers to files. It is safe for any number of readers and one writer at the same time.
 type index struct {
 	mu       sync.RWMutex
 	files    []fileInfo
-	ids      map[string]int32     // path: place in files
-	postings map[string][]posting // identifier: where it occurs, in the order of arrival
-	total    int                  // of all postings
+	ids      map[string]int32     // index into files, by path
+	postings map[string][]posting // by identifier, in the order in which files were added
+	total    int                  // number of postings
 	broken   int
 }
 
@@ -20,7 +20,7 @@ type fileInfo struct{ path, broken string }
 
 type posting struct{ file, count int32 }
 
-// hit is one file in the answer to a query.
+// hit is a file in the answer to a query.
 type hit struct {
 	Path  string `json:"path"`
 	Count int    `json:"count"`
@@ -38,8 +38,8 @@ func newIndex() *index {
 	return &index{ids: map[string]int32{}, postings: map[string][]posting{}}
 }
 
-// add takes in one file and says whether it was new. A path that is there already is left as it is: whoever crashed
-// before it heard that its work was recorded may do it again, and nothing is counted twice.
+// add adds a file and reports whether it was new. It ignores a path that the index already has: a job that crashed before
+// it learned that its work was recorded may safely repeat it.
 func (ix *index) add(s source) bool {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -66,7 +66,7 @@ func (ix *index) has(path string) bool {
 	return there
 }
 
-// missing returns those of paths that are not in the index yet.
+// missing returns the paths that are not in the index yet.
 func (ix *index) missing(paths []string) []string {
 	var out []string
 	for _, p := range paths {
@@ -77,7 +77,7 @@ func (ix *index) missing(paths []string) []string {
 	return out
 }
 
-// search returns the files in which the identifier occurs, those with most occurrences first.
+// search returns the files that contain the identifier, those with most occurrences first.
 func (ix *index) search(name string) []hit {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()

@@ -23,7 +23,7 @@ func TestIndexSearch(t *testing.T) {
 	require.Equal(t, []string{"d.go"}, ix.missing([]string{"a.go", "d.go", "c.go"}))
 }
 
-func TestIndexTakesAFileOnce(t *testing.T) {
+func TestIndexAddsAFileOnce(t *testing.T) {
 	ix := newIndex()
 	require.True(t, ix.add(source{Path: "a.go", Idents: map[string]int{"x": 1}}))
 	before := ix.stats()
@@ -32,7 +32,7 @@ func TestIndexTakesAFileOnce(t *testing.T) {
 	require.Len(t, ix.search("x"), 1)
 }
 
-// plant writes files below a new directory.
+// plant writes files into a new directory.
 func plant(t *testing.T, files map[string]string) (root string) {
 	t.Helper()
 	root = t.TempDir()

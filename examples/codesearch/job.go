@@ -4,8 +4,8 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// job is the child that reads one batch of files and has it recorded. It may crash at any place: the next run skips what
-// an earlier one has recorded already.
+// job is the child that reads a batch of files and has it recorded. It may crash anywhere: the next run skips the files that
+// an earlier one has recorded.
 type job struct {
 	root   string
 	files  []string
@@ -29,10 +29,10 @@ func (j *job) Run(ctx child.Context) error {
 		j.chaos.point(ctx)
 		done = append(done, read(j.root, f))
 	}
-	// When asked to stop, what is done is still recorded: jobs stop before the journal does.
+	// A job that must stop still records its finished files, because jobs stop before the journal does.
 	if err := journal.record(ctx.Grace(), done); err != nil {
 		return err
 	}
-	j.chaos.point(ctx) // recorded, and nobody has heard of it yet
+	j.chaos.point(ctx) // recorded, but the supervisor does not know yet
 	return nil
 }

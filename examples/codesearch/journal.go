@@ -13,30 +13,30 @@ import (
 	"slices"
 )
 
-// The journal is a file that only grows: a line that names the tree it is about, then one record per source file,
+// journal is an append-only file. Its first line names the source tree, and one record per source file follows:
 //
 //	length of the payload (4 bytes) | its CRC-32C (4 bytes) | payload (a source in JSON)
 //
-// A record is valid or it is not there. Whoever dies while writing leaves a torn record at the end; the next one to open
-// the file cuts it off and goes on. All of it can be made again from the source tree, so that nothing is flushed to the
-// disk record by record: what a crash of the machine takes away is read again. One process at a time may write to it.
+// A record counts only if it is valid. A run that crashes while it writes leaves a torn record at the end, and the next
+// openJournal cuts it off. Everything can be rebuilt from the source tree, so records are not synced to disk one by one:
+// files that a machine crash loses are read again. Only one process may write to the file at a time.
 type journal struct {
 	file  *os.File
-	w     io.Writer // the file, or what chaos put in front of it
+	w     io.Writer // the file, or a writer of chaos in front of it
 	index *index    // of all records in the file
-	cut   int64     // bytes of a torn or damaged tail that were cut on opening
+	cut   int64     // size of the torn or damaged tail that openJournal cut off, in bytes
 }
 
 const recordHead = 8
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// errForeign says that the file is something else, or about another tree. It is left alone.
+// errForeign reports that the file is not a journal or belongs to another tree. The file is not modified.
 var errForeign = errors.New("not a journal of this tree")
 
 func title(root string) []byte { return fmt.Appendf(nil, "codesearch journal 1: %q\n", root) }
 
-// openJournal opens or creates the journal of root, reads all of it and makes it ready to be written to.
+// openJournal opens or creates the journal of root, reads all records and positions the file for appending.
 func openJournal(path, root string) (_ *journal, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -72,7 +72,8 @@ func openJournal(path, root string) (_ *journal, err error) {
 	return j, nil
 }
 
-// record writes those of sources that are new. After an error (or a panic) the end of the file is in doubt: open it anew.
+// record writes the sources that are new. After an error or a panic the end of the file may be damaged: close the journal
+// and open it again.
 func (j *journal) record(sources []source) error {
 	for _, s := range sources {
 		if j.index.has(s.Path) {
@@ -103,8 +104,9 @@ func encode(s source) ([]byte, error) {
 	return append(rec, payload...), nil
 }
 
-// replay tells each the valid records of a journal of size bytes and returns where the last one ends. What follows after
-// that place is torn or damaged and no error; an error is a file that cannot be read, or is not ours.
+// replay calls each for every valid record of a journal of size bytes and returns the offset at which the last one ends.
+// The rest is torn or damaged, which is not an error. replay returns an error if it cannot read the file, and errForeign if
+// the file is not a journal of root.
 func replay(r io.Reader, size int64, root string, each func(source)) (end int64, err error) {
 	in := bufio.NewReaderSize(r, 1<<20)
 	want := title(root)
@@ -115,7 +117,7 @@ func replay(r io.Reader, size int64, root string, each func(source)) (end int64,
 	if !bytes.HasPrefix(want, got) {
 		return 0, errForeign
 	}
-	if len(got) < len(want) { // died while writing the first line
+	if len(got) < len(want) { // a crash while the first line was written
 		return 0, nil
 	}
 	end = int64(len(want))

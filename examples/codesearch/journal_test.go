@@ -17,7 +17,7 @@ func someSources(n int) []source {
 	return out
 }
 
-// written makes a journal of the sources and returns its bytes, with the place where each record ends.
+// written writes a journal of the sources and returns its bytes and the offset at which each record ends.
 func written(t *testing.T, sources []source) (data []byte, ends []int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "journal")
@@ -36,8 +36,8 @@ func written(t *testing.T, sources []source) (data []byte, ends []int) {
 	return data, ends
 }
 
-// The file may end anywhere: what was recorded in full is there, the rest is cut, and recording it again gives the same
-// file as if nothing had happened.
+// The file may end anywhere. Complete records are kept, the rest is cut off, and recording it again gives the same file as
+// without a crash.
 func TestJournalRecoversFromEveryTornPrefix(t *testing.T) {
 	sources := someSources(4)
 	data, ends := written(t, sources)
@@ -47,7 +47,7 @@ func TestJournalRecoversFromEveryTornPrefix(t *testing.T) {
 		j, err := openJournal(path, "root")
 		require.NoError(t, err, "cut at %d", size)
 
-		whole, end := -1, 0 // records before the cut; -1: not even the first line
+		whole, end := -1, 0 // complete records before the cut; -1 if even the first line is torn
 		for i, e := range ends {
 			if e <= size {
 				whole, end = i, e
@@ -64,8 +64,8 @@ func TestJournalRecoversFromEveryTornPrefix(t *testing.T) {
 	}
 }
 
-// A flipped bit anywhere in a record is found, and ends the journal before that record.
-func TestJournalCutsDamage(t *testing.T) {
+// A flipped bit anywhere in a record is detected and ends the journal before that record.
+func TestJournalCutsOffDamage(t *testing.T) {
 	data, ends := written(t, someSources(3))
 	for at := ends[1]; at < ends[2]; at++ {
 		bad := []byte(string(data))
@@ -81,7 +81,7 @@ func TestJournalCutsDamage(t *testing.T) {
 }
 
 // Some file systems leave zeros at the end of a file after a crash; eight of them look like an empty record.
-func TestJournalCutsZeros(t *testing.T) {
+func TestJournalCutsOffZeros(t *testing.T) {
 	data, _ := written(t, someSources(1))
 	path := filepath.Join(t.TempDir(), "journal")
 	require.NoError(t, os.WriteFile(path, append(data, make([]byte, 100)...), 0o600))
@@ -92,10 +92,10 @@ func TestJournalCutsZeros(t *testing.T) {
 	require.NoError(t, j.close())
 }
 
-func TestJournalRecordsOnce(t *testing.T) {
+func TestJournalRecordsAFileOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	sources := someSources(3)
-	for range 2 { // in one run, and in the next
+	for range 2 { // in two runs
 		j, err := openJournal(path, "root")
 		require.NoError(t, err)
 		require.NoError(t, j.record(sources[:2]))
@@ -109,8 +109,8 @@ func TestJournalRecordsOnce(t *testing.T) {
 	require.Equal(t, 3, ix.stats().Files)
 }
 
-// A file that is something else, or the index of another tree, is not overwritten.
-func TestJournalLeavesForeignFilesAlone(t *testing.T) {
+// A file that is not a journal, or is that of another tree, is not modified.
+func TestJournalDoesNotModifyForeignFiles(t *testing.T) {
 	for _, content := range []string{"package main\n", string(title("elsewhere")), "c0desearch"} {
 		path := filepath.Join(t.TempDir(), "journal")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))

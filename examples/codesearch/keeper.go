@@ -8,16 +8,16 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// keeper is the child that owns the journal: no other goroutine writes to it. Each run opens the file anew, and trusts
+// keeper is the child that owns the journal: no other goroutine writes to it. Each run opens the file again and reuses
 // nothing that an earlier run had in memory.
 type keeper struct {
 	path, root string
 	log        *slog.Logger
 	chaos      *chaos
-	current    child.Ref[*store] // for jobs, crawler and http: the run of today
+	current    child.Ref[*store] // for jobs, crawler and http: the store of the current run
 }
 
-// store is what one run of the keeper offers. Reading goes straight to the index, writing through the keeper's goroutine.
+// store is what a run of the keeper publishes. Callers read the index directly and write through the keeper's goroutine.
 type store struct {
 	*index
 	life   context.Context // of the keeper's run
@@ -26,15 +26,15 @@ type store struct {
 
 type write struct {
 	sources []source
-	done    chan error // has room for one, so that the keeper never waits
+	done    chan error // buffered, so that the keeper never blocks
 }
 
-var errKeeperGone = errors.New("the keeper of the journal is gone")
+var errKeeperGone = errors.New("the keeper of the journal has ended")
 
 func (k *keeper) Run(ctx child.Context) (err error) {
 	j, err := openJournal(k.path, k.root)
 	if errors.Is(err, errForeign) {
-		return child.Escalate(err) // trying again would not make it ours
+		return child.Escalate(err) // a retry would not help
 	}
 	if err != nil {
 		return err
@@ -56,19 +56,19 @@ func (k *keeper) Run(ctx child.Context) (err error) {
 			return nil
 		case order := <-wire:
 			tear(order)
-			wire = nil // if it still lives, the next write ends it
+			wire = nil // after an order for a torn write, the next write panics
 		case w := <-s.writes:
 			err := j.record(w.sources)
 			w.done <- err
 			if err != nil {
-				return err // the next run finds out what is in the file
+				return err // the next run reads what the file really holds
 			}
 		}
 	}
 }
 
-// record hands sources to the keeper and waits until they are in the journal. After an error some of them may be;
-// offering them again is safe.
+// record passes sources to the keeper and waits until they are in the journal. After an error some of them may be there;
+// it is safe to record them again.
 func (s *store) record(ctx context.Context, sources []source) error {
 	w := write{sources, make(chan error, 1)}
 	select {
@@ -81,7 +81,7 @@ func (s *store) record(ctx context.Context, sources []source) error {
 	select {
 	case err := <-w.done:
 		return err
-	case <-s.life.Done(): // it crashed on our write
+	case <-s.life.Done(): // the keeper crashed during this write
 		return errKeeperGone
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runKeeper runs the keeper once, without a supervisor, and tells how that ended.
+// runKeeper runs the keeper once without a supervisor. The channel receives its panic value, or nil.
 func runKeeper(ctx context.Context, k *keeper) (ended chan any) {
 	ended = make(chan any, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		defer func() {
-			cancel() // as a supervisor does when Run has ended
+			cancel() // as a supervisor does after Run has returned
 			ended <- recover()
 		}()
 		if err := k.Run(child.FromContext(ctx)); err != nil {
@@ -27,7 +27,7 @@ func runKeeper(ctx context.Context, k *keeper) (ended chan any) {
 	return ended
 }
 
-func TestKeeperGoesOnAfterATornWrite(t *testing.T) {
+func TestKeeperRecoversFromTornWrites(t *testing.T) {
 	ctx, cancel := context.WithCancel(soon(t))
 	defer cancel()
 	k := &keeper{path: filepath.Join(t.TempDir(), "journal"), root: "root", log: slog.New(slog.DiscardHandler), chaos: newChaos()}
@@ -37,7 +37,7 @@ func TestKeeperGoesOnAfterATornWrite(t *testing.T) {
 		ended := runKeeper(ctx, k)
 		s, err := k.current.Get(ctx)
 		require.NoError(t, err)
-		require.Equal(t, i, s.stats().Files, "all that was recorded is there, and the torn record is not")
+		require.Equal(t, i, s.stats().Files, "the index has all complete records and not the torn one")
 		require.NoError(t, s.record(ctx, sources[:i+1]))
 
 		order := crash{kind: "torn", torn: true, cut: float64(i) / 5}

@@ -1,6 +1,6 @@
 // Codesearch is a small supervised service: it crawls a source tree, indexes the identifiers of its Go files in a journal
-// that survives crashes, and answers queries over HTTP. With -demo it is made to crash all the time and then proves that
-// nothing was lost.
+// that survives crashes, and answers queries over HTTP. With -demo it crashes again and again, and then checks that nothing
+// was lost.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 
 	err := run(ctx, os.Args[1:], os.Stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -39,14 +39,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("codesearch", flag.ContinueOnError)
 	flags.StringVar(&cfg.root, "root", "", "source `directory` to index (default: the Go toolchain's)")
 	flags.StringVar(&cfg.journal, "journal", "",
-		"`file` that keeps the index (default: in the user's cache; with -demo a temporary one)")
+		"`file` that holds the index (default: in the user's cache; with -demo a temporary one)")
 	flags.StringVar(&cfg.addr, "addr", "", "`address` to listen on (default: 127.0.0.1:7878; with -demo any free port)")
-	flags.IntVar(&cfg.workers, "workers", runtime.GOMAXPROCS(0), "jobs at a time")
-	flags.IntVar(&cfg.batch, "batch", 16, "files in a job")
-	showDemo := flags.Bool("demo", false, "crash on purpose, check the index, and end")
-	chaotic := flags.Bool("chaos", false, "offer POST /crash/{path}, which makes a child panic")
-	seed := flags.Uint64("seed", 1, "of the crashes in -demo")
-	crashes := flags.Int("crashes", 48, "how many, in -demo")
+	flags.IntVar(&cfg.workers, "workers", runtime.GOMAXPROCS(0), "maximum `number` of jobs at a time")
+	flags.IntVar(&cfg.batch, "batch", 16, "`number` of files in a job")
+	showDemo := flags.Bool("demo", false, "crash on purpose, check the index and exit")
+	chaotic := flags.Bool("chaos", false, "serve POST /crash/{path}, which makes a child panic")
+	seed := flags.Uint64("seed", 1, "random `seed` of the crashes in -demo")
+	crashes := flags.Int("crashes", 48, "`number` of crashes in -demo")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		cfg.chaos = newChaos()
 	}
 	if *showDemo {
-		cfg.log = slog.New(slog.DiscardHandler) // the demo tells its story itself
+		cfg.log = slog.New(slog.DiscardHandler) // the demo prints its own lines
 		return demo(ctx, cfg, *seed, *crashes, out)
 	}
 	cfg.log = slog.New(slog.NewTextHandler(out, nil))
@@ -71,12 +71,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return newService(cfg).root.Serve(ctx)
 }
 
-// fill sets what the flags left open.
+// fill sets the defaults of the flags that were not given.
 func fill(cfg *config, demo bool) (err error) {
 	if cfg.root == "" {
 		goroot, err := exec.Command("go", "env", "GOROOT").Output()
 		if err != nil {
-			return fmt.Errorf("no -root given, and go env GOROOT: %w", err)
+			return fmt.Errorf("go env GOROOT: %w; set -root", err)
 		}
 		cfg.root = filepath.Join(strings.TrimSpace(string(goroot)), "src")
 	}
@@ -97,7 +97,7 @@ func fill(cfg *config, demo bool) (err error) {
 	return nil
 }
 
-// defaultJournal is a file of its own for each tree.
+// defaultJournal returns the path of a journal file in the user's cache, a different one for each tree.
 func defaultJournal(root string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

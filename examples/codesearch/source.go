@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// source is what is kept of one source file.
+// source is what the index keeps of a source file.
 type source struct {
 	Path   string         `json:"path"`             // relative to the root, with slashes
 	Broken string         `json:"broken,omitempty"` // why it could not be read or parsed in full
-	Idents map[string]int `json:"idents,omitempty"` // identifier: how often it occurs
+	Idents map[string]int `json:"idents,omitempty"` // number of occurrences, by identifier
 }
 
-// list returns the Go files below root in lexical order. A directory that cannot be read is told to skipped and left out:
-// one closed directory must not keep the rest of a tree out of the index.
+// list returns the Go files below root in lexical order. It skips a directory that it cannot read and passes the error to
+// skipped: one unreadable directory must not keep the rest of the tree out of the index.
 func list(root string, skipped func(error)) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -39,8 +39,8 @@ func list(root string, skipped func(error)) ([]string, error) {
 	return files, err
 }
 
-// read parses one file and counts its identifiers. It never fails: of a file that does not parse (a Go toolchain holds
-// many, as test data) the identifiers of the part that did are kept, with the reason beside them.
+// read parses a file and counts its identifiers. It never fails. If a file does not parse (a Go toolchain has many such
+// files as test data), it keeps the identifiers of the part that did, and the reason in Broken.
 func read(root, rel string) source {
 	s := source{Path: rel}
 	src, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(rel)))

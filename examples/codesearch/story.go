@@ -12,14 +12,14 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// story is what a demo prints: its own lines, and one line for each failure in the tree.
+// story prints the output of a demo: the lines of the demo itself, and one for each failure in the tree.
 type story struct {
 	mu     sync.Mutex
 	out    io.Writer
 	began  time.Time
 	kinds  map[supervisor.EventKind]int
-	parent string        // the children of this one…
-	ends   chan<- string // …are named here as they stop
+	parent string        // path of a supervisor
+	ends   chan<- string // receives the names of its children as they stop
 }
 
 func newStory(out io.Writer) *story {
@@ -36,12 +36,12 @@ func (s *story) line(format string, args ...any) {
 	fmt.Fprintf(s.out, "%6.2fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// show prints a tree, indented.
+// show prints a tree with indentation.
 func (s *story) show(title string, tree supervisor.Tree) {
 	s.tell("%s:\n\n    %s\n", title, strings.ReplaceAll(strings.TrimSpace(tree.String()), "\n", "\n    "))
 }
 
-// follow tells the events of the tree until it is cancelled.
+// follow prints the failures of the tree until it is cancelled.
 func (s *story) follow(root *supervisor.Supervisor) (cancel func()) {
 	return root.Subscribe(s.event)
 }
@@ -52,7 +52,7 @@ func (s *story) event(e supervisor.Event) {
 	s.kinds[e.Kind]++
 	switch e.Kind {
 	case supervisor.EventRestarting:
-		s.line("%-28s %v; again in %v", e.Path, cause(e.Err), e.Delay.Round(time.Millisecond))
+		s.line("%-28s %v; restarts in %v", e.Path, cause(e.Err), e.Delay.Round(time.Millisecond))
 	case supervisor.EventStopped:
 		if s.ends != nil && path.Dir(e.Path) == s.parent {
 			s.ends <- path.Base(e.Path)
@@ -62,7 +62,7 @@ func (s *story) event(e supervisor.Event) {
 	}
 }
 
-// endsOf makes the story tell the names of the root's children as they stop from now on.
+// endsOf returns a channel that receives the names of the root's children as they stop from now on.
 func (s *story) endsOf(root *supervisor.Supervisor) <-chan string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *story) endsOf(root *supervisor.Supervisor) <-chan string {
 	return ends
 }
 
-// cause is the order behind a failure, if that is what it was.
+// cause returns the crash that err wraps, or else err.
 func cause(err error) error {
 	var ordered crash
 	if errors.As(err, &ordered) {
@@ -80,11 +80,11 @@ func cause(err error) error {
 	return err
 }
 
-// counts sums up the events.
+// counts summarizes the events.
 func (s *story) counts() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf("%s, %s, %s of children stopped, %s completed, %d abandoned",
+	return fmt.Sprintf("%s, %s, %s stopped, %s completed, %d abandoned",
 		plural(s.kinds[supervisor.EventFailed], "failure"), plural(s.kinds[supervisor.EventRestarting], "restart"),
 		plural(s.kinds[supervisor.EventStopped], "run"), plural(s.kinds[supervisor.EventCompleted], "run"),
 		s.kinds[supervisor.EventAbandoned])

@@ -13,29 +13,31 @@ type config struct {
 	root    string // of the source tree
 	journal string
 	addr    string
-	workers int // jobs at a time
-	batch   int // files in a job
+	workers int // maximum number of jobs at a time
+	batch   int // number of files in a job
 	chaos   *chaos
 	log     *slog.Logger
 }
 
-// service is the tree with those parts that the outside talks to.
+// service is the supervision tree and the parts of it that its callers use.
 type service struct {
 	root, jobs *supervisor.Supervisor
 	keeper     *keeper
 	server     *server
 }
 
-// newService draws the tree. Everybody leans on the journal, so it comes first: when its keeper crashes, RestForOne takes
-// all others along, and brings them back when the journal is there again. The jobs of that moment are gone then, and the
-// crawler, though it may have ended long ago, runs anew and hands out what the journal does not have.
+// newService builds the tree. All other children need the journal, so it comes first: if its keeper crashes, RestForOne
+// stops the others and starts them again after it. The jobs that ran at that time are removed. The crawler runs again, even
+// if it had already completed, and starts jobs for the files that the journal does not have.
 //
-// A crash of the crawler takes only the HTTP server along, and one of the server nobody.
+// If jobs crashes, the crawler and the HTTP server restart with it. If the crawler crashes, only the HTTP server restarts
+// with it. If the HTTP server crashes, no other child restarts.
 func newService(cfg config) *service {
 	k := &keeper{path: cfg.journal, root: cfg.root, log: cfg.log, chaos: cfg.chaos}
 
-	// With a backoff that never gives up a supervisor does not either: it slows down. One job that crashes again
-	// and again must not end the service, nor must dozens of ordered crashes.
+	// Restarts of a child with a backoff do not count towards the intensity, so a supervisor whose backoff never
+	// gives up does not give up either. It slows down. Neither a job that crashes again and again nor dozens of
+	// ordered crashes must end the service.
 	slowDown := child.Exponential(10*time.Millisecond, time.Second)
 	jobs := supervisor.New(supervisor.Spec{
 		Strategy:    strategy.Independent,
@@ -59,7 +61,7 @@ func newService(cfg config) *service {
 	return &service{root: root, jobs: jobs, keeper: k, server: s}
 }
 
-// indexed is the number of files in the journal; none while its keeper is down.
+// indexed returns the number of files in the journal, and zero while its keeper is down.
 func (s *service) indexed() int {
 	if journal, ok := s.keeper.current.Load(); ok {
 		return journal.stats().Files

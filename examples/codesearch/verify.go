@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// sequential indexes the tree in the plainest way: one goroutine, one file after another, no journal, no crashes. It is
-// what the service is measured against.
+// sequential indexes the tree in the simplest way: one goroutine, one file after another, no journal and no crashes. The
+// check compares the service with its result.
 func sequential(root string) (*index, error) {
 	files, err := list(root, func(error) {})
 	if err != nil {
@@ -20,7 +20,7 @@ func sequential(root string) (*index, error) {
 	return ix, nil
 }
 
-// reread builds an index from nothing but the journal's file, and tells each fault of the file itself.
+// reread builds an index from the journal file alone, and passes each fault of the file to fault.
 func reread(path, root string, fault func(string)) (*index, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -38,24 +38,24 @@ func reread(path, root string, fault func(string)) (*index, error) {
 		}
 	})
 	if end < info.Size() {
-		fault(fmt.Sprintf("%d bytes at the end are no record", info.Size()-end))
+		fault(fmt.Sprintf("%d bytes at the end are not a record", info.Size()-end))
 	}
 	return ix, err
 }
 
-// compare tells every difference between two indexes, in both directions.
+// compare passes every difference between two indexes to differs, in both directions.
 func compare(want, got *index, differs func(string)) {
 	for _, f := range want.files {
 		if !got.has(f.path) {
-			differs("lost file: " + f.path)
+			differs("missing file: " + f.path)
 		}
 	}
 	reasons := want.reasons()
 	for _, f := range got.files {
 		if reason, there := reasons[f.path]; !there {
-			differs("file out of nowhere: " + f.path)
+			differs("unexpected file: " + f.path)
 		} else if reason != f.broken {
-			differs(fmt.Sprintf("%s: broken %q, not %q", f.path, f.broken, reason))
+			differs(fmt.Sprintf("%s: broken %q, want %q", f.path, f.broken, reason))
 		}
 	}
 	for _, name := range want.names() {
@@ -63,11 +63,11 @@ func compare(want, got *index, differs func(string)) {
 	}
 	for _, name := range got.names() {
 		if len(want.search(name)) == 0 {
-			differs("identifier out of nowhere: " + name)
+			differs("unexpected identifier: " + name)
 		}
 	}
 	if w, g := want.stats(), got.stats(); w != g {
-		differs(fmt.Sprintf("sizes: %+v, not %+v", g, w))
+		differs(fmt.Sprintf("sizes: %+v, want %+v", g, w))
 	}
 }
 
@@ -81,14 +81,14 @@ func compareHits(name string, want, got []hit, differs func(string)) {
 		n, there := left[h.Path]
 		switch {
 		case !there:
-			differs(fmt.Sprintf("%s: %s is there twice, or should not be", name, h.Path))
+			differs(fmt.Sprintf("%s: duplicate or unexpected file %s", name, h.Path))
 		case n != h.Count:
-			differs(fmt.Sprintf("%s: %d times in %s, not %d", name, h.Count, h.Path, n))
+			differs(fmt.Sprintf("%s: %d times in %s, want %d", name, h.Count, h.Path, n))
 		}
 		delete(left, h.Path)
 	}
 	for path := range left {
-		differs(fmt.Sprintf("%s: lost in %s", name, path))
+		differs(fmt.Sprintf("%s: missing in %s", name, path))
 	}
 }
 
@@ -100,19 +100,19 @@ func (ix *index) reasons() map[string]string {
 	return out
 }
 
-// faults collects what a check found.
+// faults collects the faults that a check finds.
 type faults struct{ all []string }
 
 func newFaults() *faults { return &faults{} }
 
 func (f *faults) add(fault string) { f.all = append(f.all, fault) }
 
-// in returns a function that adds a fault of that place.
+// in returns a function that adds a fault with that place in front.
 func (f *faults) in(place string) func(string) {
 	return func(fault string) { f.add(place + ": " + fault) }
 }
 
-// err tells how many there are, and the first of them.
+// err returns an error with the number of faults and the first of them, or nil if there are none.
 func (f *faults) err() error {
 	if len(f.all) == 0 {
 		return nil

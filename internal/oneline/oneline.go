@@ -1,6 +1,6 @@
-// Package oneline makes text that fits into one line of a log or a terminal and
-// does no harm there: no control characters and escape codes, no line separators,
-// no format characters such as bidirectional marks, no invalid UTF-8.
+// Package oneline makes text safe for one line of a log or a terminal. The result has no
+// control characters or escape codes, no line separators, no format characters such as
+// bidirectional marks, and no invalid UTF-8.
 package oneline
 
 import (
@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Harmful reports whether a rune could break a line, drive a terminal, or change
-// how the text around it is shown.
+// Harmful reports whether a rune could break a line, control a terminal, or change how
+// the surrounding text is displayed.
 func Harmful(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7f
@@ -21,9 +21,9 @@ func Harmful(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// Text returns s itself, unallocated, if all of it is harmless. Otherwise what is
-// harmful is escaped as in a Go string literal: \r, \x1b, \u202e, \xff. A backslash
-// is harmless, so escapes are for people to read, not for programs to undo.
+// Text returns s with harmful runes and bytes escaped as in a Go string literal: \r,
+// \x1b, \u202e, \xff. If there are none, it returns s itself and does not allocate. A
+// backslash is not escaped, so the result is for people to read and cannot be decoded.
 func Text(s string) string {
 	at := harm(s)
 	if at == len(s) {
@@ -45,7 +45,7 @@ func Text(s string) string {
 	return string(append(text, s...))
 }
 
-// harm returns where in s the first harmful rune or byte is, or the length of s.
+// harm returns the index of the first harmful rune or byte in s, or len(s).
 func harm(s string) int {
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
@@ -64,8 +64,8 @@ func harm(s string) int {
 	return len(s)
 }
 
-// Of returns the text of a value, mostly an error, in one line: those of a text of
-// several, as of errors.Join, are put behind one another with "; " between them.
+// Of returns the text of a value, usually an error, as one line. If the text has several
+// lines, as that of errors.Join, they are joined with "; ".
 func Of(v any) string {
 	text := Sprint(v)
 	if strings.Contains(text, "\n") {
@@ -84,9 +84,9 @@ func First(v any) string {
 	return Text(text)
 }
 
-// Sprint is fmt.Sprint for values whose methods nobody has checked. That survives
-// an Error or String method that panics, as that of a typed nil; this also survives
-// one whose panic value does so in turn.
+// Sprint is fmt.Sprint for values with untrusted methods. fmt.Sprint survives an Error or
+// String method that panics, for example that of a typed nil. Sprint also survives if the
+// panic value panics when it is formatted; it then returns the type of v in parentheses.
 func Sprint(v any) (text string) {
 	defer func() {
 		if recover() != nil {
@@ -96,17 +96,17 @@ func Sprint(v any) (text string) {
 	return fmt.Sprint(v)
 }
 
-// JSON returns valid JSON with what is harmful in its strings written as \u escapes.
-// What it decodes to stays the same. It returns text itself if that is harmless.
+// JSON returns text, which must be valid JSON, with harmful runes in its strings written
+// as \u escapes. It decodes to the same value. If there are none, JSON returns text itself.
 func JSON(text []byte) []byte {
 	var safe []byte
-	done := 0 // so much of text is in safe
+	done := 0 // text[:done] is in safe already
 	for i := 0; i < len(text); {
 		r, size := rune(text[i]), 1
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(text[i:])
 		}
-		if r >= 0x7f && Harmful(r) { // below, JSON itself has seen to it
+		if r >= 0x7f && Harmful(r) { // JSON already escapes those below 0x7f
 			safe = append(safe, text[done:i]...)
 			for _, unit := range utf16.AppendRune(nil, r) {
 				safe = fmt.Appendf(safe, `\u%04x`, unit)

@@ -14,7 +14,7 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-func TestHarmIsEscapedAsInGo(t *testing.T) {
+func TestHarmfulTextIsEscapedAsInGo(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                          "",
 		"plain, “quoted”, 日本, \\n":  "plain, “quoted”, 日本, \\n",
@@ -25,19 +25,19 @@ func TestHarmIsEscapedAsInGo(t *testing.T) {
 		"\u202eevil\u2066\u200b":    `\u202eevil\u2066\u200b`,
 		"\ufeffx\u00ad\U000e0041":   `\ufeffx\u00ad\U000e0041`,
 		"\xffa\xed\xa0\x80":         `\xffa\xed\xa0\x80`,
-		"the real one: \ufffd":      "the real one: \ufffd",
+		"a real one: \ufffd":        "a real one: \ufffd",
 		"e\u0301, no-break\u00a0it": "e\u0301, no-break\u00a0it",
 	} {
 		require.Equal(t, want, oneline.Text(text), "%q", text)
 	}
 }
 
-func TestHarmlessTextIsReturnedAsItIs(t *testing.T) {
+func TestHarmlessTextIsReturnedUnchanged(t *testing.T) {
 	text := strings.Repeat("harmless, häßlich, 日本 ", 10)
 	require.Zero(t, testing.AllocsPerRun(100, func() { text = oneline.Text(text) }))
 }
 
-// spiteful is an error whose text panics with itself, so that fmt gives up.
+// spiteful is an error whose Error method panics with the error itself, so that fmt panics too.
 type spiteful struct{}
 
 func (s spiteful) Error() string { panic(s) }
@@ -64,10 +64,10 @@ func TestTextOfAnyErrorIsOneLine(t *testing.T) {
 		require.Equal(t, c.all, oneline.Of(c.of))
 		require.Equal(t, c.head, oneline.First(c.of))
 	}
-	require.Equal(t, "a\nb", oneline.Sprint(errors.New("a\nb")), "as it is")
+	require.Equal(t, "a\nb", oneline.Sprint(errors.New("a\nb")), "Sprint keeps line breaks")
 }
 
-func TestHarmInJSONIsEscapedAndMeansTheSame(t *testing.T) {
+func TestHarmfulTextInJSONIsEscapedAndDecodesToTheSame(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a":"b","n":[1]}`:                `{"a":"b","n":[1]}`,
 		"\"x\u202ey\u009b\x7fz\"":          `"x\u202ey\u009b\u007fz"`,
@@ -94,11 +94,11 @@ func FuzzText(f *testing.F) {
 			}
 			for _, r := range text {
 				if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
-					t.Fatalf("%q has %q", text, r)
+					t.Fatalf("%q contains %q", text, r)
 				}
 			}
 			if oneline.Text(text) != text {
-				t.Fatalf("%q is escaped twice", text)
+				t.Fatalf("%q is escaped again", text)
 			}
 		}
 		written, err := json.Marshal(s)
@@ -108,7 +108,7 @@ func FuzzText(f *testing.F) {
 		var before, after string
 		safe := oneline.JSON(written)
 		if oneline.Text(string(safe)) != string(safe) {
-			t.Fatalf("%q has harm in it", safe)
+			t.Fatalf("%q contains harmful text", safe)
 		}
 		if err := errors.Join(json.Unmarshal(written, &before), json.Unmarshal(safe, &after)); err != nil || before != after {
 			t.Fatalf("%q became %q: %v", before, after, err)

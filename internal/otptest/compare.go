@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Compare returns nothing if the traces are the same, else a text that shows
-// the first step in which they differ: lines of OTP that are missing with a
-// minus, lines that OTP does not have with a plus.
+// Compare returns an empty string if the traces are equal. Otherwise it returns a diff of
+// the first step in which they differ: a minus marks lines that only OTP has, a plus lines
+// that only Coppice has.
 func Compare(want, got *Trace) string {
 	for i := range max(len(want.Blocks), len(got.Blocks)) {
 		var w, g Block
@@ -35,9 +35,10 @@ func sameLines(a, b []string) bool {
 	return strings.Join(a, "\n") == strings.Join(b, "\n")
 }
 
-// writeDiff writes both lists as one, with their longest common part unmarked.
+// writeDiff writes a diff of two lists of lines. Lines of their longest common subsequence
+// are not marked.
 func writeDiff(text *strings.Builder, want, got []string) {
-	// common[i][j] is the length of the longest common part of want[i:], got[j:].
+	// common[i][j] is the length of the longest common subsequence of want[i:] and got[j:].
 	common := make([][]int, len(want)+1)
 	for i := range common {
 		common[i] = make([]int, len(got)+1)

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// SupFault returns OTP's name for what is wrong with the flags of a supervisor
-// or the specs of its children, or nothing.
+// SupFault returns OTP's name for the first fault in the flags of a supervisor or in the
+// specs of its children, or an empty string.
 func (n *Node) SupFault() string {
 	restarts, err := strconv.Atoi(n.Intensity)
 	seconds, _ := strconv.Atoi(n.Period)
@@ -35,8 +35,8 @@ func (n *Node) SupFault() string {
 	return ""
 }
 
-// ChildFault returns OTP's name for what is wrong with n as a child of a
-// supervisor with that auto_shutdown, or nothing.
+// ChildFault returns OTP's name for the fault of n as a child of a supervisor with that
+// auto_shutdown, or an empty string.
 func (n *Node) ChildFault(auto string) string {
 	ms, err := strconv.Atoi(n.Shutdown)
 	switch {
@@ -54,8 +54,8 @@ func (n *Node) ChildFault(auto string) string {
 	return ""
 }
 
-// InGo reports whether a fault of that name can be expressed in Go, where it is
-// then a *child.SpecError. The others cannot be written down.
+// InGo reports whether a fault of that name can be expressed in Go. Coppice reports such a
+// fault as a *child.SpecError.
 func InGo(fault string) bool {
 	switch fault {
 	case "invalid_significant", "invalid_child_type", "bad_start_spec":

@@ -7,16 +7,15 @@ import (
 	"strings"
 )
 
-// A File is a scenario file and the traces that were recorded from it, by
-// scenario.
+// A File is a scenario file and the traces recorded from it, by scenario name.
 type File struct {
 	Name      string
 	Scenarios []*Scenario
 	Traces    map[string]*Trace
 }
 
-// Dir returns the folder to replay: the environment variable OTP_DIR, or the
-// recordings in testdata.
+// Dir returns the folder to replay: the value of the environment variable OTP_DIR, or
+// testdata if that is empty.
 func Dir() string {
 	if dir := os.Getenv("OTP_DIR"); dir != "" {
 		return dir
@@ -24,8 +23,8 @@ func Dir() string {
 	return "testdata"
 }
 
-// Load reads the folders scenarios and traces in dir. Every scenario has a
-// trace.
+// Load reads the folders scenarios and traces in dir. It returns an error if a scenario has
+// no trace.
 func Load(dir string) ([]File, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "scenarios", "*.txt"))
 	if err != nil {

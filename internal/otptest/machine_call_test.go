@@ -5,23 +5,23 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A result is what a step, or a call in a batch, answers.
+// A result is the result of a step, or of a call in a batch.
 type result struct {
 	call  string
-	text  string         // empty: not answered yet
-	child *machine.Child // the call is to start it
+	text  string         // empty if there is no answer yet
+	child *machine.Child // the child that the call starts
 }
 
 func (r *result) waiter() *machine.Waiter { return &machine.Waiter{Who: r} }
 
-// ask posts a call.
+// ask puts a call into the mailbox.
 func (l *life) ask(step Step) *result {
 	r := &result{call: step.Call()}
 	l.post(mail{call: r, read: func() { l.serve(step, r) }})
 	return r
 }
 
-// serve answers a call, or hands it to the machine, which answers it later.
+// serve answers a call, or passes it to the machine, which answers it later.
 func (l *life) serve(step Step, r *result) {
 	name := step.Arg(1)
 	if r.call == "start_child" {
@@ -91,8 +91,8 @@ func (l *life) stop(c *machine.Child, forget bool, r *result) {
 	l.do(l.machine.Stop(c, forget, r.waiter(), l.tree.now))
 }
 
-// upgrade puts the flags and specs of n in place. Under a simple_one_for_one
-// each child has a spec of its own, so that each is given the new template.
+// upgrade applies the flags and specs of n. Under a simple_one_for_one each child has its
+// own spec, so each gets the new template.
 func (l *life) upgrade(n *Node) string {
 	if fault := n.SupFault(); fault != "" {
 		return "error " + fault
@@ -125,7 +125,7 @@ func (l *life) upgrade(n *Node) string {
 	return "ok"
 }
 
-// answer takes the machine's answer to a call.
+// answer stores the machine's answer to a call.
 func (l *life) answer(a machine.Action) {
 	r := a.Waiter.Who.(*result)
 	if r.text != "" {
@@ -137,7 +137,7 @@ func (l *life) answer(a machine.Action) {
 	case a.Err == nil && starts && a.Child.Ignored:
 		r.text = "ok undefined"
 	case a.Err == nil, a.Err == machine.ErrAbandoned:
-		r.text = "ok" // OTP's ok of a child that had to be killed
+		r.text = "ok" // OTP returns ok for a child that it had to kill
 	case a.Err == machine.ErrNotRunning:
 		r.text = "exited"
 	case starts:

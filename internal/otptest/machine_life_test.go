@@ -7,29 +7,29 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A life is a supervisor from its start to its end: a machine, and what OTP has
-// around it, a mailbox above all. OTP's supervisor does one thing at a time:
-// while it starts or stops a child, what else happens waits in its mail.
+// A life is a supervisor from its start to its end: a machine and what OTP has around it,
+// most of all a mailbox. OTP's supervisor does one thing at a time: while it starts or
+// stops a child, other events wait in the mailbox.
 type life struct {
 	tree    *tree
-	self    *process // in which it runs
-	node    *Node    // its flags and its template; an upgrade changes it
+	self    *process // the process that it runs in
+	node    *Node    // its flags and template; an upgrade replaces it
 	machine *machine.Machine
-	nodes   map[string]*Node // of its children, by name
+	nodes   map[string]*Node // nodes of its children, by name
 
 	mail      []mail
-	suspended bool    // by a batch: it reads nothing
-	serving   *result // of the call that it has not answered yet
+	suspended bool    // a batch has suspended it: it reads no mail
+	serving   *result // the call that it has not answered yet
 
 	up         bool
-	reason     string   // for which it was told to end
-	stopErrors []string // of a simple_one_for_one that ends: told at last
+	reason     string   // why it must end
+	stopErrors []string // of a simple_one_for_one that ends; reported after the last child
 }
 
 // mail is one message.
 type mail struct {
-	from *process // it tells the end of that process
-	call *result  // it is a call
+	from *process // set if the message reports the end of that process
+	call *result  // set if the message is a call
 	read func()
 }
 
@@ -46,7 +46,7 @@ func (l *life) config() machine.Config {
 	return machine.Config{Strategy: s, Intensity: i, AutoShutdown: a}
 }
 
-// boot starts the children. The template of a simple_one_for_one is no child.
+// boot starts the children. The template of a simple_one_for_one is not a child.
 func (l *life) boot() {
 	var specs []child.Spec
 	if !l.node.Simple() {
@@ -58,7 +58,7 @@ func (l *life) boot() {
 	l.do(l.machine.Boot(specs, l.tree.now))
 }
 
-// close tells the supervisor to end, and for which reason.
+// close makes the supervisor end for that reason.
 func (l *life) close(reason string) {
 	l.reason = reason
 	l.do(l.machine.Close(l.tree.now))
@@ -67,7 +67,7 @@ func (l *life) close(reason string) {
 // post puts a message into the mailbox.
 func (l *life) post(m mail) { l.mail = append(l.mail, m) }
 
-// reads reports whether the supervisor reads its mail now.
+// reads reports whether the supervisor reads its mailbox now.
 func (l *life) reads() bool {
 	if len(l.mail) == 0 || l.suspended {
 		return false
@@ -80,8 +80,8 @@ func (l *life) reads() bool {
 	return true
 }
 
-// do carries out what the machine says. It brings no machine an event before
-// all of it is done.
+// do carries out the machine's actions. No machine gets another event before all of them
+// are done.
 func (l *life) do(actions []machine.Action) {
 	for _, a := range actions {
 		switch a.Kind {
@@ -105,14 +105,14 @@ func (l *life) do(actions []machine.Action) {
 			l.isUp()
 		case machine.IsOver:
 			l.isOver()
-		case machine.IsClosing, machine.Report, machine.Inform: // OTP has nothing of the kind
+		case machine.IsClosing, machine.Report, machine.Inform: // OTP has no equivalent
 		default:
 			l.tree.log("fault: %s: no such action: %+v", l.self.label, a)
 		}
 	}
 }
 
-// late brings news that come too late, and must change nothing.
+// late delivers an event that is too late. It must change nothing.
 func (l *life) late(event func() []machine.Action) {
 	l.tree.later(func() {
 		if actions := event(); len(actions) > 0 {
@@ -133,8 +133,8 @@ func (l *life) launch(c *machine.Child, run uint64) {
 	p.start()
 }
 
-// cancel asks p to stop. If it is dead already, its end is in the mail: the
-// supervisor takes it from there.
+// cancel asks p to stop. If p has ended already, the message about that is in the mailbox,
+// and the supervisor takes it from there.
 func (l *life) cancel(p *process) {
 	p.asked = true
 	switch {
@@ -148,7 +148,7 @@ func (l *life) cancel(p *process) {
 	}
 }
 
-// arm sets a timer. A retry is a message of the supervisor to itself.
+// arm sets a timer. A retry is a message that the supervisor sends to itself.
 func (l *life) arm(a machine.Action) {
 	t, c := l.tree, a.Child
 	l.disarm(c)
@@ -163,8 +163,8 @@ func (l *life) arm(a machine.Action) {
 	}
 }
 
-// disarm clears a child's timer, which just then goes off: it is too late. A
-// retry stays in the mail, as in OTP.
+// disarm clears a child's timer and simulates that it fires at that moment, too late. A
+// retry stays in the mailbox, as in OTP.
 func (l *life) disarm(c *machine.Child) {
 	t := l.tree
 	i := slices.IndexFunc(t.due, func(d due) bool { return d.child == c })
@@ -185,7 +185,7 @@ func (l *life) isUp() {
 	}
 }
 
-// isOver ends the supervisor, and tells the one above.
+// isOver ends the supervisor and reports that to its parent.
 func (l *life) isOver() {
 	t, p := l.tree, l.self
 	for _, m := range l.mail {
@@ -215,7 +215,7 @@ func (l *life) isOver() {
 		if !l.up {
 			t.startError = "failed_to_start_child " + l.machine.End().Child.Spec.Name
 		}
-	case p.asked || !l.up: // the supervisor above waits for it
+	case p.asked || !l.up: // the parent waits for it
 		t.later(p.unlink)
 		t.later(p.exited)
 	default:
@@ -224,7 +224,7 @@ func (l *life) isOver() {
 	}
 }
 
-// check holds the machine's counts against its children, when all is quiet.
+// check compares the machine's counts with its children when the tree is quiescent.
 func (l *life) check() {
 	live, specs := 0, 0
 	for c := l.machine.First(); c != nil; c = c.Next() {
@@ -242,7 +242,7 @@ func (l *life) check() {
 	}
 }
 
-// listing is what the supervisor says of its children.
+// listing returns the children of the supervisor and their states.
 func (l *life) listing() Listing {
 	list := Listing{Sup: l.node}
 	for c := l.machine.First(); c != nil; c = c.Next() {
@@ -255,7 +255,7 @@ func (l *life) listing() Listing {
 	return list
 }
 
-// dump returns the state of the supervisor and of those below it.
+// dump returns the state of the supervisor and of the supervisors below it.
 func (l *life) dump() []string {
 	lines := l.listing().Dump(l.self.label)
 	for c := l.machine.First(); c != nil; c = c.Next() {

@@ -9,19 +9,18 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A process is one run of a child, or the root. It is simulated: it does what
-// its node's script says.
+// A process simulates one run of a child, or the root. It follows the script of its node.
 type process struct {
 	label  string
 	node   *Node
 	sup    *life // nil for the root
 	child  *machine.Child
 	run    uint64
-	life   *life // the supervisor that runs in it
+	life   *life // the supervisor that runs in it, or nil
 	ready  bool
-	asked  bool   // to stop
+	asked  bool   // it was asked to stop
 	dead   bool   // it has ended; its supervisor may not know yet
-	reason string // for which it ended
+	reason string // why it ended
 }
 
 // start plays the next outcome of the script.
@@ -63,7 +62,7 @@ func (p *process) start() {
 	t.later(func() { p.sup.do(m.Exited(p.child, p.run, out, t.now)) })
 }
 
-// isReady tells the supervisor that p is up.
+// isReady reports to the supervisor that p is ready.
 func (p *process) isReady() {
 	l := p.sup
 	l.tree.later(func() {
@@ -72,18 +71,18 @@ func (p *process) isReady() {
 	})
 }
 
-// endsItself ends p for no fault of its supervisor, which learns of it by mail.
+// endsItself ends p by itself. Its supervisor learns of it through the mailbox.
 func (p *process) endsItself(reason string) {
 	p.end(reason)
 	p.sup.post(mail{from: p, read: p.exited})
 }
 
-// unlink says that the supervisor in p has ended, and p is about to.
+// unlink reports that the supervisor in p has ended, and that p is about to end.
 func (p *process) unlink() {
 	p.sup.do(p.sup.machine.Unlinked(p.child, p.run, p.sup.tree.now))
 }
 
-// obey has p do what its script says when it is to stop.
+// obey makes p follow its script for a stop.
 func (p *process) obey() {
 	switch {
 	case p.dead: // killed already
@@ -99,7 +98,7 @@ func (p *process) obey() {
 	}
 }
 
-// stops ends p, which was to stop.
+// stops ends p, which was asked to stop.
 func (p *process) stops(reason string) {
 	if !p.dead {
 		p.end(reason)
@@ -107,8 +106,8 @@ func (p *process) stops(reason string) {
 	}
 }
 
-// kill ends p as OTP would, where Coppice abandons it. To Coppice the news that
-// it has returned is late, and changes nothing.
+// kill ends p as OTP would where Coppice abandons it. For Coppice the return of the run is
+// late and changes nothing.
 func (p *process) kill() {
 	if !p.dead {
 		p.end("killed")
@@ -127,8 +126,8 @@ func (p *process) end(reason string) {
 	p.sup.tree.log("stop %s %s", p.label, reason)
 }
 
-// exited brings the news of p's end to its supervisor. What may still come of
-// the run changes nothing.
+// exited reports the end of p to its supervisor. Later events of the same run change
+// nothing.
 func (p *process) exited() {
 	l := p.sup
 	late := p.run != p.child.Run() || !p.child.State().Alive()
@@ -144,7 +143,7 @@ func (p *process) exited() {
 	l.late(func() []machine.Action { return l.machine.Ready(p.child, p.run, l.tree.now) })
 }
 
-// outcome is p's end as Go has it.
+// outcome returns the end of p as an outcome of the machine.
 func (p *process) outcome() machine.Outcome {
 	out := machine.Outcome{Kind: machine.Failure, Err: reason(p.reason)}
 	switch p.reason {
@@ -159,7 +158,7 @@ func (p *process) outcome() machine.Outcome {
 	return out
 }
 
-// A reason is why a process ended, as the error of its run.
+// A reason is the reason for which a process ended, as the error of its run.
 type reason string
 
 func (r reason) Error() string { return string(r) }

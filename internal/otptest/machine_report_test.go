@@ -6,7 +6,7 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// report makes OTP's reports of what the machine tells.
+// report derives OTP's reports from the events of the machine.
 func (l *life) report(a machine.Action) {
 	p, started := a.Child.Handle.(*process)
 	if !started { // an upgrade added it

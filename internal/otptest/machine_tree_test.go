@@ -9,8 +9,8 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A tree is a supervision tree of machines, one for each life of a supervisor,
-// and of simulated processes. One thing happens at a time.
+// A tree is a supervision tree of machines, one for each life of a supervisor, and of
+// simulated processes. One thing happens at a time.
 type tree struct {
 	scenario *Scenario
 	starts   map[string]int      // start attempts so far, by label
@@ -18,22 +18,22 @@ type tree struct {
 	lives    []*life             // supervisors that have not ended, oldest first
 	events   []string
 
-	// What happens next: all of todo, in order; then mail, to a supervisor that
-	// reads it; then, as time passes, what is due.
+	// What happens next: first all of todo, in order; then one message, if a supervisor
+	// reads its mailbox; then the clock advances to the first of due.
 	todo []func()
 	due  []due
 	now  time.Duration
 
-	startError string // of the root
+	startError string // error of the root's start
 	down       bool
 	reason     string
 }
 
-// due is something that happens at a time.
+// due is something that happens at a certain time.
 type due struct {
 	at    time.Duration
 	do    func()
-	child *machine.Child // whose timer it is, or nil
+	child *machine.Child // the child that the timer belongs to, or nil
 	run   uint64
 	timer machine.Timer
 }
@@ -46,10 +46,10 @@ func (t *tree) log(format string, args ...any) {
 	t.events = append(t.events, fmt.Sprintf(format, args...))
 }
 
-// later puts off what must not happen while a machine's actions are carried out.
+// later postpones what must not happen while a machine's actions are carried out.
 func (t *tree) later(do func()) { t.todo = append(t.todo, do) }
 
-// at puts something on the clock, behind what is due at the same time.
+// at schedules d, after everything that is due at the same time.
 func (t *tree) at(d due) {
 	i := slices.IndexFunc(t.due, func(x due) bool { return x.at > d.at })
 	if i < 0 {
@@ -58,8 +58,7 @@ func (t *tree) at(d due) {
 	t.due = slices.Insert(t.due, i, d)
 }
 
-// settle lets things happen until nothing more does. A tree that restarts for
-// ever is cut short.
+// settle runs the tree until nothing more happens. It stops a tree that restarts for ever.
 func (t *tree) settle() {
 	for range 100_000 {
 		switch {
@@ -81,7 +80,8 @@ func (t *tree) settle() {
 	t.todo, t.due = nil, nil
 }
 
-// readMail has one supervisor read one piece of its mail.
+// readMail makes one supervisor read one message of its mailbox. It reports whether there
+// was one.
 func (t *tree) readMail() bool {
 	for _, l := range t.lives {
 		if l.reads() {
@@ -126,7 +126,7 @@ func (t *tree) Do(step Step) []string {
 	return texts
 }
 
-// begin begins a step; its results stand when all is quiet.
+// begin begins a step. Its results are complete when the tree is quiescent.
 func (t *tree) begin(step Step) []*result {
 	switch step.Call() {
 	case "stop":
@@ -160,7 +160,7 @@ func (t *tree) begin(step Step) []*result {
 	return results
 }
 
-// sup returns the running supervisor of that label, or nil.
+// sup returns the running supervisor with that label, or nil.
 func (t *tree) sup(label string) *life {
 	if p := t.running[label]; p != nil {
 		return p.life
@@ -168,7 +168,7 @@ func (t *tree) sup(label string) *life {
 	return nil
 }
 
-// exit has a process end by itself.
+// exit makes a process end by itself.
 func (t *tree) exit(label, reason string) *result {
 	p := t.running[label]
 	switch {

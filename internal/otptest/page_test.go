@@ -11,7 +11,7 @@ import (
 
 const page = "../../docs/otp.md"
 
-// The page on OTP names tests and says which cases are replayed. Both must be so.
+// docs/otp.md names tests and lists the suite cases that are replayed. Both must be true.
 func TestOTPPageNamesWhatThereIs(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -61,8 +61,8 @@ func testNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// suiteCases returns the cases of OTP's suite that scenarios have, and whether
-// one of these is played on the public supervisor.
+// suiteCases returns the cases of OTP's suite that the scenarios mirror, and for each
+// whether one of its scenarios is played on the public supervisor.
 func suiteCases(t *testing.T) map[string]bool {
 	files, err := filepath.Glob("testdata/scenarios/*.txt")
 	if err != nil {

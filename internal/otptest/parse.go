@@ -63,7 +63,7 @@ func ParseScenarios(text string) ([]*Scenario, error) {
 	return all, nil
 }
 
-// addNode reads a line: sup|child LABEL PARENT KEY=VALUE...
+// addNode parses a line of the form: sup|child LABEL PARENT KEY=VALUE...
 func (s *Scenario) addNode(words []string) error {
 	if len(words) < 3 {
 		return fmt.Errorf("too short")

@@ -43,7 +43,7 @@ func TestOTPScenarioIsParsed(t *testing.T) {
 
 func TestOTPFaultyScenarioIsRefused(t *testing.T) {
 	for _, text := range []string{
-		scenarioText, // endstep is no word
+		scenarioText, // endstep is not a keyword
 		"sup root -",
 		"scenario a\nend",
 		"scenario a\nsup root -",

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// A Tree is a supervision tree on which a scenario can be played. Each call
-// returns when all is quiet again: nothing starts, stops or waits for a restart.
+// A Tree is a supervision tree on which a scenario is played. Each call returns when the
+// tree is quiescent: no child starts, stops or waits for a restart.
 type Tree interface {
-	// Start starts the root and returns the result.
+	// Start starts the root and returns the result of that.
 	Start() string
-	// Do does one step and returns its results; a batch has one for each of its
-	// steps.
+	// Do performs one step and returns its results. A batch has one result for each of
+	// its steps.
 	Do(Step) []string
-	// Events returns the events since the last call.
+	// Events returns the events since the previous call.
 	Events() []string
-	// Dump returns the state of every supervisor that runs.
+	// Dump returns the state of every running supervisor.
 	Dump() []string
 	// Down reports whether the root has ended, and why.
 	Down() (reason string, down bool)
 }
 
-// Play plays a scenario.
+// Play plays a scenario on a tree and returns the trace.
 func Play(s *Scenario, tree Tree) *Trace {
 	t := &Trace{Name: s.Name}
 	block := func(step Step, results ...string) *Block {
@@ -58,8 +58,8 @@ func Play(s *Scenario, tree Tree) *Trace {
 	}
 }
 
-// sortStops sorts each unbroken run of stops of children of one
-// simple_one_for_one: they stop side by side.
+// sortStops sorts each unbroken sequence of stops of children of one simple_one_for_one,
+// because they stop concurrently.
 func (s *Scenario) sortStops(events []string) []string {
 	sup := func(event string) string {
 		words := strings.Fields(event)
@@ -81,8 +81,8 @@ func (s *Scenario) sortStops(events []string) []string {
 	return events
 }
 
-// supOfTag returns the simple_one_for_one under which the tag is started, or
-// nothing.
+// supOfTag returns the label of the simple_one_for_one under which the tag is started, or
+// an empty string.
 func (s *Scenario) supOfTag(tag string) string {
 	for _, step := range s.Steps {
 		for _, x := range append([]Step{step}, step.Batch...) {

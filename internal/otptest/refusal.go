@@ -2,9 +2,9 @@ package otptest
 
 import "github.com/coppice-go/coppice/child"
 
-// Refusal returns the error with which OTP refuses a call about a child, or
-// nothing. Coppice's calls are kinder: RestartChild restarts what runs,
-// RemoveChild stops it first. So the drivers look at the state first.
+// Refusal returns the error with which OTP refuses a call about a child, or an empty string.
+// Coppice allows more: RestartChild restarts a running child, and RemoveChild stops it first.
+// So the drivers check the state first.
 func Refusal(call string, sup *Node, found bool, state child.State) string {
 	if call == "start_child" {
 		switch {
@@ -13,7 +13,7 @@ func Refusal(call string, sup *Node, found bool, state child.State) string {
 		case state.Alive():
 			return "already_started"
 		}
-		return "already_present" // restarting ones too
+		return "already_present" // also while it is being restarted
 	}
 	if sup.Simple() && call != "get_childspec" {
 		return "simple_one_for_one"

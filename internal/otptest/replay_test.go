@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 )
 
-// replay plays every scenario that has none of the tags left out, and compares.
-// An error of play fails its scenario alone.
+// replay plays every scenario that has none of the leftOut tags and compares the traces. An
+// error of play fails only its scenario.
 func replay(t *testing.T, leftOut []string, play func(*testing.T, *Scenario) (*Trace, error)) {
 	files, err := Load(Dir())
 	if err != nil {
@@ -50,8 +50,8 @@ func caught(f func()) (err error) {
 	return nil
 }
 
-// inBubble calls f in a bubble of its own and returns its panic as an error, or
-// what the bubble panics with: f is stuck, or leaves goroutines that are.
+// inBubble calls f in its own bubble. It returns a panic of f as an error, and also a panic
+// of the bubble, which means that f is stuck or leaves goroutines that are.
 func inBubble(t *testing.T, f func()) error {
 	var inside error
 	outside := caught(func() {

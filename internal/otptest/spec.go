@@ -8,10 +8,10 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// notAValue stands for a word that is no restart type, strategy or mode.
+// notAValue stands for a word that is not a valid restart type, strategy or mode.
 const notAValue = 255
 
-// ChildSpec returns n as a child of that name, without its Run.
+// ChildSpec returns n as the spec of a child with that name. Run is not set.
 func (n *Node) ChildSpec(name string) child.Spec {
 	return child.Spec{
 		Name:        name,
@@ -33,8 +33,8 @@ func (n *Node) restart() child.Restart {
 	return notAValue
 }
 
-// stopTimeout returns what comes nearest to the shutdown of n: Go cannot kill,
-// so a child that OTP kills is abandoned.
+// stopTimeout returns the StopTimeout closest to the shutdown of n. Go cannot kill a
+// goroutine, so a child that OTP kills is abandoned.
 func (n *Node) stopTimeout() time.Duration {
 	switch n.Shutdown {
 	case "": // 5 s for a child, no limit for a supervisor: the defaults are the same
@@ -43,14 +43,14 @@ func (n *Node) stopTimeout() time.Duration {
 		return child.AtOnce
 	case "infinity":
 		return child.Forever
-	case "0": // ask, and kill right after; zero is the default here
+	case "0": // OTP asks and kills right after; zero means the default in Coppice
 		return time.Nanosecond
 	}
 	ms, _ := strconv.Atoi(n.Shutdown)
 	return time.Duration(ms) * time.Millisecond
 }
 
-// Limits returns the flags of a supervisor.
+// Limits returns the flags of a supervisor as values of Coppice.
 func (n *Node) Limits() (strategy.Strategy, strategy.Intensity, strategy.AutoShutdown) {
 	return n.strategy(), n.intensity(), n.auto()
 }
@@ -90,8 +90,7 @@ func (n *Node) auto() strategy.AutoShutdown {
 	return notAValue
 }
 
-// Described returns the answer of get_childspec, from the spec that the
-// supervisor keeps.
+// Described returns the result of get_childspec for the spec that the supervisor keeps.
 func (n *Node) Described(kept child.Spec) string {
 	shutdown := strconv.FormatInt(kept.StopTimeout.Milliseconds(), 10)
 	switch {

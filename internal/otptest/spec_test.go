@@ -8,7 +8,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// What OTP refuses Coppice refuses too, where it can be written down in Go.
+// Coppice rejects every fault that OTP rejects, if it can be expressed in Go.
 func TestOTPFaultsAreFaultsInGo(t *testing.T) {
 	files, err := Load(Dir())
 	if err != nil {

@@ -15,17 +15,17 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// What Coppice does otherwise than OTP on purpose has no recording to be held
-// against; docs/otp.md describes it and names these tests.
+// Deliberate differences from OTP have no recording to compare with. docs/otp.md describes
+// them and names these tests.
 
-// A siblings is the children of a supervisor that is slow to start: a is up at
-// once, and in one of its runs fails after 100 ms; b takes 300 ms; then comes c.
+// siblings are the children of a supervisor that starts slowly: a is up at once and fails
+// after 100 ms in one of its runs; b takes 300 ms to start; then c starts.
 type siblings struct {
-	failing int // which run of a fails
+	failing int // number of the run of a that fails
 
 	mu   sync.Mutex
 	log  []string
-	runs int // of a
+	runs int // runs of a so far
 }
 
 func (s *siblings) note(what, name string) {
@@ -39,7 +39,7 @@ func (s *siblings) specs() []child.Spec {
 		return child.Spec{Name: name, Run: func(ctx child.Context) error {
 			s.note("begin", name)
 			fails := false
-			if name == "a" { // one run at a time
+			if name == "a" { // never runs twice at once, so runs needs no lock
 				s.runs++
 				fails = s.runs == s.failing
 			}
@@ -63,7 +63,7 @@ func (s *siblings) specs() []child.Spec {
 	return []child.Spec{run("a", 0), run("b", 300*time.Millisecond), run("c", 0)}
 }
 
-// played returns what has happened since the last call.
+// played returns what has happened since the previous call.
 func (s *siblings) played() string {
 	synctest.Wait()
 	s.mu.Lock()
@@ -80,8 +80,8 @@ func (s *siblings) supervisor(by strategy.Strategy, restarts int) *supervisor.Su
 	})
 }
 
-// OTP's supervisor reads of the end of a when c is up: b and c are started, and
-// then, but for one_for_one, stopped again:
+// OTP's supervisor learns of the end of a only after c is up: it starts b and c and then,
+// except with one_for_one, stops them again:
 //
 //	one_for_one    begin a, up a, begin b, crash a, up b, begin c, up c, begin a, up a
 //	the others     begin a, up a, begin b, crash a, up b, begin c, up c, stop c, stop b,
@@ -109,9 +109,9 @@ func TestOTPFailureWhileSiblingsStartIsActedOnAtOnce(t *testing.T) {
 	}
 }
 
-// In OTP the supervisor comes up, gives up then, and ends with the reason shutdown:
-// start_link of the root has succeeded, a permanent supervisor is restarted and a
-// transient one stays stopped.
+// In OTP the supervisor comes up, then gives up and ends with the reason shutdown. So
+// start_link of the root has succeeded, a permanent supervisor is restarted and a transient
+// one stays stopped.
 func TestOTPGivingUpWhileSiblingsStartIsAFailedStart(t *testing.T) {
 	for _, by := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne} {
 		for _, restart := range []child.Restart{child.Permanent, child.Transient} {
@@ -132,7 +132,7 @@ func TestOTPGivingUpWhileSiblingsStartIsAFailedStart(t *testing.T) {
 	}
 }
 
-// A start that failed is tried again if the spec says so.
+// A failed start is retried if the spec sets RetryStart.
 func TestOTPGivingUpWhileSiblingsStartIsRetriedWithRetryStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &siblings{failing: 1}
@@ -148,8 +148,8 @@ func TestOTPGivingUpWhileSiblingsStartIsRetriedWithRetryStart(t *testing.T) {
 	})
 }
 
-// The same while the supervisor is restarted: OTP leaves a transient one stopped.
-// Here it is a failed restart, which is tried again.
+// The same happens while the supervisor is restarted. OTP leaves a transient one stopped. In
+// Coppice it is a failed restart, which is retried.
 func TestOTPGivingUpWhileRestartedIsAFailedRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &siblings{failing: 2}
@@ -158,7 +158,7 @@ func TestOTPGivingUpWhileRestartedIsAFailedRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.played()
-		if err := sup.RestartChild(t.Context(), "z"); err != nil { // z fails, and takes the group along
+		if err := sup.RestartChild(t.Context(), "z"); err != nil { // z fails and the group restarts
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -174,8 +174,8 @@ func TestOTPGivingUpWhileRestartedIsAFailedRestart(t *testing.T) {
 	})
 }
 
-// above returns a supervisor with in, and behind it z, whose second run fails
-// when it has been up for a moment.
+// above returns a supervisor with the child in, followed by z, whose second run fails after
+// it has been up for a second.
 func above(in child.Spec) *supervisor.Supervisor {
 	in.Name = "in"
 	runs := 0

@@ -8,8 +8,8 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// A Listing is what a supervisor says of its children: OTP's which_children
-// and count_children.
+// A Listing is the children of a supervisor, from which the results of OTP's which_children
+// and count_children are made.
 type Listing struct {
 	Sup      *Node
 	Children []Listed // in start order
@@ -17,13 +17,13 @@ type Listing struct {
 
 // Listed is one child in a Listing.
 type Listed struct {
-	Name  string // its id, or under simple_one_for_one its tag
+	Name  string // its id, or its tag under simple_one_for_one
 	State child.State
-	Dead  bool   // it has ended, and its supervisor does not know yet
+	Dead  bool   // it has ended, but its supervisor does not know yet
 	Type  string // of its node
 }
 
-// Which returns the children and their states.
+// Which returns the children and their states, like which_children.
 func (l Listing) Which() string {
 	var entries []string
 	for _, c := range l.Children {
@@ -34,7 +34,7 @@ func (l Listing) Which() string {
 		case child.Waiting:
 			state = "restarting"
 			if l.Sup.Simple() {
-				name = "?" // it goes by its process, and there is none
+				name = "?" // OTP names it by its process, and there is none
 			}
 		case child.Stopped, child.Done:
 			state = "undefined"
@@ -47,9 +47,10 @@ func (l Listing) Which() string {
 	return strings.Join(entries, " ")
 }
 
-// Counts returns the counts. How many there are of each type is OTP's type key,
-// which has no use in Go, so it is counted here. OTP looks whether a process
-// lives, but not under simple_one_for_one: there it knows how many have not ended.
+// Counts returns the counts, like count_children. OTP counts supervisors and workers by the
+// type key of the spec. Coppice has no such key, so Listed carries it. OTP checks whether
+// each process is alive, except under simple_one_for_one, where a process counts until OTP
+// has handled its end.
 func (l Listing) Counts() string {
 	specs, active, supervisors := len(l.Children), 0, 0
 	for _, c := range l.Children {
@@ -67,7 +68,7 @@ func (l Listing) Counts() string {
 	return fmt.Sprintf("specs=%d active=%d supervisors=%d workers=%d", specs, active, supervisors, workers)
 }
 
-// Dump returns the lines that stand after each step for the supervisor of that
+// Dump returns the lines that a trace has after each step for the supervisor with that
 // label.
 func (l Listing) Dump(label string) []string {
 	return []string{

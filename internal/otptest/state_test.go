@@ -6,8 +6,8 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// A child that has ended, and whose supervisor does not know yet, is counted under
-// simple_one_for_one only.
+// A child that has ended, but whose supervisor does not know yet, counts as active only
+// under simple_one_for_one.
 func TestOTPCountsOfAChildThatHasJustEnded(t *testing.T) {
 	for strategy, want := range map[string]string{
 		"one_for_one":        "specs=2 active=1 supervisors=0 workers=2",

@@ -8,11 +8,11 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// call makes a call to a supervisor, with OTP's refusals in front.
+// call makes a call to a supervisor, after checking for OTP's refusals.
 func (t *realTree) call(sup *supervisor.Supervisor, self *realRun, step Step) string {
 	ctx := context.Background()
 	node := t.node(self.path)
-	arg := t.scenario.Node(step.Arg(1)) // of start_child and upgrade
+	arg := t.scenario.Node(step.Arg(1)) // for start_child and upgrade
 	name := step.Arg(1)
 	switch step.Call() {
 	case "upgrade":
@@ -48,7 +48,7 @@ func (t *realTree) call(sup *supervisor.Supervisor, self *realRun, step Step) st
 		return stopped(sup.StopChild(ctx, name))
 	case "delete_child":
 		return stopped(sup.RemoveChild(ctx, name))
-	case "get_childspec": // Coppice has no such call; of the settings Status shows one
+	case "get_childspec": // Coppice has no such call; Status has only one of the settings
 		kept := t.node(st.Path)
 		spec := kept.ChildSpec(name)
 		spec.Restart = st.Restart
@@ -62,13 +62,13 @@ func (t *realTree) startChild(sup *supervisor.Supervisor, path string, n *Node, 
 	spec := t.childSpec(n, name, path)
 	t.merger.asked = path + "/" + name
 	err := sup.StartChild(context.Background(), spec)
-	if before != nil && err != nil { // its place was taken: what stands there stays
+	if before != nil && err != nil { // the name was taken: keep the existing child's node
 		t.mu.Lock()
 		t.nodes[path+"/"+name] = before
 		t.mu.Unlock()
 	}
 	var (
-		made *supervisor.ChildError // it was started; a fault is that of a supervisor in it
+		made *supervisor.ChildError // the child was started; a fault inside is that of its supervisor
 		bad  *child.SpecError
 	)
 	if !errors.As(err, &made) && errors.As(err, &bad) {
@@ -80,12 +80,12 @@ func (t *realTree) startChild(sup *supervisor.Supervisor, path string, n *Node, 
 	return t.started(sup, name, err)
 }
 
-// started is OTP's answer to a call that starts a child.
+// started returns OTP's result of a call that starts a child.
 func (t *realTree) started(sup *supervisor.Supervisor, name string, err error) string {
 	switch {
 	case err == nil:
 		if st, found := sup.Lookup(name); !found || st.State != child.Running {
-			return "ok undefined" // it declined to run
+			return "ok undefined" // the child declined to run
 		}
 		return "ok"
 	case errors.Is(err, supervisor.ErrNotRunning):
@@ -94,8 +94,8 @@ func (t *realTree) started(sup *supervisor.Supervisor, name string, err error) s
 	return "error start_failed"
 }
 
-// stopped is OTP's answer to a call that stops one. What had to be killed there,
-// and is left behind here, is stopped too.
+// stopped returns OTP's result of a call that stops a child. A child that OTP kills and
+// Coppice abandons counts as stopped too.
 func stopped(err error) string {
 	var left *supervisor.StopError
 	switch {
@@ -107,8 +107,8 @@ func stopped(err error) string {
 	return "fault: " + err.Error()
 }
 
-// upgrade puts the flags and specs of n in place. Under a simple_one_for_one
-// each child has a spec of its own, so that each is given the new template.
+// upgrade applies the flags and specs of n. Under a simple_one_for_one each child has its
+// own spec, so each gets the new template.
 func (t *realTree) upgrade(sup *supervisor.Supervisor, path string, n *Node) string {
 	fault := n.SupFault()
 	if fault != "" && !InGo(fault) {
@@ -122,7 +122,7 @@ func (t *realTree) upgrade(sup *supervisor.Supervisor, path string, n *Node) str
 	t.nodes[path] = n
 	t.mu.Unlock()
 	spec := t.supSpec(n, path)
-	spec.Name = base(path) // which an upgrade does not change
+	spec.Name = base(path) // an upgrade must not change the name
 	if n.Simple() {
 		for _, c := range sup.Children() {
 			spec.Children = append(spec.Children, t.childSpec(n.Template(), c.Name, path))

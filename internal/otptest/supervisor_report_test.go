@@ -9,26 +9,25 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// An act is something that a run says of itself: it starts, it ends.
+// An act is something that a run records about itself: that it starts or ends.
 type act struct {
 	run  *realRun
 	text string
-	ends bool // the run ends
-	seen bool // it stands in the trace
+	ends bool // the act is the end of the run
+	seen bool // it is in the trace
 }
 
-// A merger makes one trace of what the runs say of themselves and what the
-// supervisors tell of them. The acts are in the order in which they were done.
-// Each end of a run is told by its supervisor in an event, so a report goes
-// behind the act that its event is about.
+// A merger merges the acts of the runs and the events of the supervisors into one trace.
+// The acts are in the order in which they happened. The supervisor emits an event for each
+// end of a run, so a report follows the act that its event refers to.
 type merger struct {
 	tree       *realTree
-	latest     map[string]*realRun // by path, as the events have it
+	latest     map[string]*realRun // latest run by path, according to the events
 	begun      map[string]int      // runs so far, by path
-	ready      map[string]bool     // the latest run was ready
-	asked      string              // path of the child that a call is to start
-	stopping   string              // path of the child that a call is to stop
-	stopErrors map[string][]string // of a simple_one_for_one that ends: told at last
+	ready      map[string]bool     // whether the latest run was ready, by path
+	asked      string              // path of the child that a call starts
+	stopping   string              // path of the child that a call stops
+	stopErrors map[string][]string // reports of a simple_one_for_one that ends, by path
 }
 
 func newMerger(t *realTree) *merger {
@@ -41,7 +40,7 @@ func newMerger(t *realTree) *merger {
 	}
 }
 
-// merge writes down what has happened since the last time.
+// merge adds what has happened since the previous call to the trace.
 func (t *realTree) merge() {
 	t.mu.Lock()
 	acts, told := t.acts, t.told
@@ -101,8 +100,8 @@ func (m *merger) event(acts []act, e supervisor.Event) {
 	}
 }
 
-// settled notes that a start has come to something, and reports whether a call
-// had asked for it.
+// settled notes that a start has succeeded or failed, and reports whether a call had
+// requested it.
 func (m *merger) settled(path string) bool {
 	if m.asked != path {
 		return false
@@ -111,7 +110,7 @@ func (m *merger) settled(path string) bool {
 	return true
 }
 
-// end writes all acts up to the end of r, and returns its reason.
+// end writes all acts up to the end of r and returns the reason of that end.
 func (m *merger) end(acts []act, r *realRun, e supervisor.Event) string {
 	for i, a := range acts {
 		if a.run != r || !a.ends {
@@ -136,7 +135,7 @@ func (r *realRun) returned(err error) bool {
 	return err == r.err
 }
 
-// writeUpTo writes the first n acts, unless they stand there.
+// writeUpTo writes those of the first n acts that are not in the trace yet.
 func (m *merger) writeUpTo(acts []act, n int) {
 	for i := range acts[:n] {
 		a := &acts[i]
@@ -167,7 +166,7 @@ func (m *merger) report(context, path, detail string) {
 	m.tree.log("report %s %s %s %s", m.label(sup), context, id, detail)
 }
 
-// writeStopErrors writes what was put off until the end of a simple_one_for_one.
+// writeStopErrors writes the reports that were postponed until the end of a simple_one_for_one.
 func (m *merger) writeStopErrors(r *realRun) {
 	all := m.stopErrors[r.path]
 	delete(m.stopErrors, r.path)

@@ -17,18 +17,18 @@ type realRun struct {
 	node  *Node
 	label string
 	path  string
-	end   chan string // a reason to end by itself for
+	end   chan string // makes the run end by itself for that reason
 
-	// Of a supervisor.
-	cancel context.CancelFunc // tells it to end
-	told   string             // the reason for that, from outside
+	// For a supervisor:
+	cancel context.CancelFunc // makes it end
+	told   string             // the reason, if it was ended from outside
 	wasUp  bool
 
-	left bool // it was left behind: what it does is of no interest
+	left bool // it was abandoned: its acts are ignored
 	err  error
 }
 
-// An ended is why a run ended by itself, as its error.
+// An ended is the reason for which a run ended by itself, as its error.
 type ended string
 
 func (e ended) Error() string { return string(e) }
@@ -37,7 +37,7 @@ func (e ended) Is(target error) bool {
 	return target == child.ErrShutdown && (e == "shutdown" || e == "shutdown_term")
 }
 
-// asError returns the error of an end for that reason.
+// asError returns the error of a run that ends for that reason.
 func asError(reason string) error {
 	if reason == "normal" {
 		return nil
@@ -45,7 +45,7 @@ func asError(reason string) error {
 	return ended(reason)
 }
 
-// run is the Run of every child.
+// run is the Run function of every child.
 func (t *realTree) run(n *Node, label string, ctx child.Context) (err error) {
 	r := &realRun{tree: t, node: n, label: label, path: ctx.Path(), end: make(chan string, 1)}
 	t.mu.Lock()
@@ -70,7 +70,7 @@ func (t *realTree) run(n *Node, label string, ctx child.Context) (err error) {
 	return r.work(ctx, outcome == "flap")
 }
 
-// fail is a start that does not succeed.
+// fail ends a run before it is ready.
 func (r *realRun) fail(outcome string) error {
 	kind := "start"
 	if r.node.Sup {
@@ -86,7 +86,7 @@ func (r *realRun) fail(outcome string) error {
 	return ended(outcome)
 }
 
-// work is a child that is no supervisor.
+// work runs a child that is not a supervisor.
 func (r *realRun) work(ctx child.Context, flap bool) error {
 	t := r.tree
 	t.note(r, "start "+r.label, false)
@@ -98,7 +98,7 @@ func (r *realRun) work(ctx child.Context, flap bool) error {
 	if err := ctx.Ready(); err != nil {
 		return err
 	}
-	if flap { // OTP's would end before its supervisor looks; a moment later will do
+	if flap { // in OTP it ends before its supervisor looks; a moment later has the same effect
 		defer t.countFlap(-1)
 		if !child.Sleep(ctx, time.Millisecond) {
 			r.end <- "crash"
@@ -109,7 +109,7 @@ func (r *realRun) work(ctx child.Context, flap bool) error {
 		return r.leave(reason)
 	case <-ctx.Done():
 	}
-	r.isUp(false) // OTP may be about to kill it, and then this run goes on
+	r.isUp(false) // where OTP kills the child, this run continues
 	switch term := r.node.Term; {
 	case term == "hang":
 		<-t.over
@@ -119,7 +119,7 @@ func (r *realRun) work(ctx child.Context, flap bool) error {
 		ms, _ := strconv.Atoi(strings.TrimPrefix(term, "slow:"))
 		select {
 		case <-time.After(time.Duration(ms) * time.Millisecond):
-		case <-t.over: // it was left behind, as one that hangs
+		case <-t.over: // it was abandoned, like one that hangs
 		}
 	}
 	t.note(r, "stop "+r.label+" shutdown", true)
@@ -136,8 +136,8 @@ func (r *realRun) leave(reason string) error {
 	return asError(reason)
 }
 
-// supervise is a child that is a supervisor. It is wrapped so that it can be told
-// to end from outside, which Stop refuses, and shows when it is up.
+// supervise runs a child that is a supervisor. It wraps the supervisor's Run to end it from
+// outside, which Stop refuses, and to notice when it is up.
 func (r *realRun) supervise(ctx child.Context) error {
 	t := r.tree
 	t.mu.Lock()
@@ -166,7 +166,7 @@ func (r *realRun) supervise(ctx child.Context) error {
 	return err
 }
 
-// A supContext tells when the supervisor that is run with it is up.
+// A supContext notices when the supervisor that runs with it is up.
 type supContext struct {
 	child.Context
 	run *realRun
@@ -179,7 +179,7 @@ func (c supContext) Ready() error {
 	return c.Context.Ready()
 }
 
-// isUp notes whether the label is that of a process.
+// isUp records whether r is the running process of its label.
 func (r *realRun) isUp(up bool) {
 	t := r.tree
 	t.mu.Lock()
@@ -197,10 +197,10 @@ func (t *realTree) countFlap(n int) {
 	t.flaps += n
 }
 
-// base is the last part of a path.
+// base returns the last element of a path.
 func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
-// dir is what stands before it.
+// dir returns the path without its last element.
 func dir(path string) string { return path[:strings.LastIndexByte(path, '/')] }
 
 func (r *realRun) String() string { return fmt.Sprintf("%s at %s", r.label, r.path) }

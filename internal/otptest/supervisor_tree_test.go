@@ -14,29 +14,29 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A realTree is a supervision tree as a user has it, in a bubble: the public
-// supervisor, and children that do what the script of their node says.
+// A realTree is a supervision tree as users build it, in a bubble: the public supervisor,
+// and children that follow the script of their node.
 type realTree struct {
 	scenario *Scenario
 	root     *supervisor.Supervisor
 	rootPath string
-	over     chan struct{} // closed at the end, for children that hang
+	over     chan struct{} // closed at the end, to release children that hang
 
 	mu      sync.Mutex
 	starts  map[string]int                    // start attempts so far, by label
-	runs    map[string][]*realRun             // those begun, by path
-	running map[string]*realRun               // those that are up, by label
-	sups    map[string]*supervisor.Supervisor // by label; each is run again and again
-	nodes   map[string]*Node                  // what stands at a path, also after an upgrade
-	acts    []act                             // what runs did, since the last step
-	told    []supervisor.Event                // what the supervisors told, since the last step
-	events  []string                          // both, as OTP has it
-	flaps   int                               // children that are about to end by themselves
+	runs    map[string][]*realRun             // runs so far, by path
+	running map[string]*realRun               // runs that are up, by label
+	sups    map[string]*supervisor.Supervisor // by label; each may run several times
+	nodes   map[string]*Node                  // node at each path, also after an upgrade
+	acts    []act                             // acts of the runs since the last step
+	told    []supervisor.Event                // events of the supervisors since the last step
+	events  []string                          // both, merged into OTP's events
+	flaps   int                               // children about to end by themselves
 
 	merger *merger
 
 	down   bool
-	reason string // for which the root was told to end
+	reason string // why the root was stopped
 }
 
 func newRealTree(s *Scenario) *realTree {
@@ -55,7 +55,7 @@ func newRealTree(s *Scenario) *realTree {
 	return t
 }
 
-// end ends what the scenario has left, so that the bubble can.
+// end ends everything that still runs, so that the bubble can end.
 func (t *realTree) end() {
 	if t.root != nil {
 		_ = t.root.Stop(context.Background())
@@ -69,7 +69,7 @@ func (t *realTree) log(format string, args ...any) {
 	t.events = append(t.events, fmt.Sprintf(format, args...))
 }
 
-// note keeps what a run did.
+// note records an act of a run.
 func (t *realTree) note(r *realRun, text string, ends bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,8 +119,8 @@ func (t *realTree) Start() string {
 	return "fault: " + err.Error()
 }
 
-// supSpec returns what a supervisor at path is declared as. The template of a
-// simple_one_for_one is no child.
+// supSpec returns the spec of the supervisor at path. The template of a simple_one_for_one
+// is not a child.
 func (t *realTree) supSpec(n *Node, path string) supervisor.Spec {
 	spec := supervisor.Spec{Name: n.Label, Logger: slog.New(slog.DiscardHandler)}
 	spec.Strategy, spec.Intensity, spec.AutoShutdown = n.Limits()
@@ -132,8 +132,8 @@ func (t *realTree) supSpec(n *Node, path string) supervisor.Spec {
 	return spec
 }
 
-// childSpec returns the spec of a child of that name below the supervisor at
-// path. A child of a simple_one_for_one goes by its name, which is its tag.
+// childSpec returns the spec of a child with that name below the supervisor at path. The
+// label of a child of a simple_one_for_one is its name, which is its tag.
 func (t *realTree) childSpec(n *Node, name, path string) child.Spec {
 	spec, label := n.ChildSpec(name), n.Label
 	if sup := t.node(path); sup != nil && sup.Simple() {
@@ -152,7 +152,7 @@ func (t *realTree) node(path string) *Node {
 	return t.nodes[path]
 }
 
-// settle lets time pass until all is quiet.
+// settle lets time pass until the tree is quiescent.
 func (t *realTree) settle() {
 	for range 100_000 {
 		synctest.Wait()
@@ -195,7 +195,7 @@ func (t *realTree) Do(step Step) []string {
 	return []string{result}
 }
 
-// begin does a step; what follows from it may still be under way.
+// begin performs a step. Its effects may not be complete when it returns.
 func (t *realTree) begin(step Step) string {
 	switch step.Call() {
 	case "stop":
@@ -204,7 +204,7 @@ func (t *realTree) begin(step Step) string {
 		ms, _ := strconv.Atoi(step.Arg(0))
 		time.Sleep(time.Duration(ms) * time.Millisecond)
 		return "ok"
-	case "align": // nothing is counted in whole seconds here
+	case "align": // Coppice does not count in whole seconds
 		return "ok"
 	case "exit":
 		return t.exit(step.Arg(0), step.Arg(1))
@@ -216,15 +216,14 @@ func (t *realTree) begin(step Step) string {
 	return t.call(t.sups[r.label], r, step)
 }
 
-// up returns the run of that label that is up, or nil.
+// up returns the run with that label that is up, or nil.
 func (t *realTree) up(label string) *realRun {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.running[label]
 }
 
-// exit has a run end by itself, or a supervisor as if it was told to from
-// outside.
+// exit makes a run end by itself, or ends a supervisor from outside.
 func (t *realTree) exit(label, reason string) string {
 	r := t.up(label)
 	switch {
@@ -262,7 +261,7 @@ func (t *realTree) Down() (string, bool) { return t.reason, t.down }
 
 func (t *realTree) Dump() []string { return t.dump(t.root.Tree()) }
 
-// dump returns the state of a supervisor and of those below it.
+// dump returns the state of a supervisor and of the supervisors below it.
 func (t *realTree) dump(at supervisor.Tree) []string {
 	path := at.Path
 	list := Listing{Sup: t.node(path)}
@@ -283,7 +282,7 @@ func (t *realTree) dump(at supervisor.Tree) []string {
 	return lines
 }
 
-// miscounts holds Count against what the tree shows.
+// miscounts compares Count with the tree and returns a fault if they differ.
 func (t *realTree) miscounts(label string, at supervisor.Tree) []string {
 	want := supervisor.Counts{Specs: len(at.Children)}
 	for _, c := range at.Children {

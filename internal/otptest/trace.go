@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// A Trace is what a tree did in a scenario.
+// A Trace records what a tree did in a scenario.
 type Trace struct {
 	Name   string
 	Blocks []Block
 }
 
-// A Block is what it did in one step: events, results, the state after it.
+// A Block records one step: the events, the results and the state after it.
 type Block struct {
 	Header string
 	Lines  []string
 }
 
-// ParseTraces reads a trace file.
+// ParseTraces parses a trace file.
 func ParseTraces(text string) ([]*Trace, error) {
 	var (
 		all []*Trace
@@ -49,7 +49,7 @@ func ParseTraces(text string) ([]*Trace, error) {
 	return all, nil
 }
 
-// String returns the trace as it stands in a file.
+// String returns the trace in the format of a trace file.
 func (t *Trace) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "== %s\n", t.Name)

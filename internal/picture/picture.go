@@ -1,5 +1,5 @@
-// Package picture reads the drawings and tables that stand in doc comments, so
-// that tests can hold them against the code. Only tests use it.
+// Package picture parses the drawings and tables in doc comments, so that tests can
+// compare them with the code. Only tests use it.
 package picture
 
 import (
@@ -15,7 +15,7 @@ type Edge struct{ From, To string }
 
 func (e Edge) String() string { return e.From + " -> " + e.To }
 
-// Doc returns the doc comment of a type in a file.
+// Doc returns the doc comment of a type that is declared in a file.
 func Doc(file, typeName string) (string, error) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 	if err != nil {
@@ -29,8 +29,8 @@ func Doc(file, typeName string) (string, error) {
 	return "", fmt.Errorf("no type %s in %s", typeName, file)
 }
 
-// Blocks returns the indented blocks of a comment, without their indent. Lines
-// that are empty within a block end it.
+// Blocks returns the indented blocks of a comment, without their indentation. An empty
+// line ends a block.
 func Blocks(doc string) (blocks [][]string) {
 	open := false
 	for line := range strings.Lines(doc) {
@@ -47,10 +47,10 @@ func Blocks(doc string) (blocks [][]string) {
 
 // Arrows returns the arrows of a drawing between the given states.
 //
-// Lines are made of - | + and end in > < ^ v at a state; what hangs together is
-// one arrow, which leads from every state where it has no head to every state
-// where it has one. Between a state and a horizontal line there may be a space.
-// All other words are labels.
+// An arrow consists of the characters - | + and has a head > < ^ v at each state that it
+// points to. Connected lines form one arrow. It leads from every state that it touches
+// without a head to every state that it touches with one. A space is allowed between a
+// state and a horizontal line. All other words are labels.
 func Arrows(lines []string, states []string) map[Edge]bool {
 	d := drawing{lines: make([][]rune, len(lines)), at: map[[2]int]string{}}
 	for y, line := range lines {
@@ -85,7 +85,7 @@ func Arrows(lines []string, states []string) map[Edge]bool {
 
 type drawing struct {
 	lines [][]rune
-	at    map[[2]int]string // the state that is written over a cell
+	at    map[[2]int]string // the state whose name covers a cell
 }
 
 func (d *drawing) cell(x, y int) rune {
@@ -97,7 +97,7 @@ func (d *drawing) cell(x, y int) rune {
 
 func letter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
 
-// line reports whether a cell is part of an arrow. A v is one if it stands alone.
+// line reports whether a cell is part of an arrow. A v is part of one unless a letter is next to it.
 func (d *drawing) line(x, y int) bool {
 	r := d.cell(x, y)
 	if r == 'v' {
@@ -106,13 +106,13 @@ func (d *drawing) line(x, y int) bool {
 	return strings.ContainsRune("-|+<>^", r)
 }
 
-// sides are the four ways out of a cell, with the head that points there.
+// sides are the four directions from a cell, each with the head that points there.
 var sides = [...]struct {
 	dx, dy int
 	head   rune
 }{{1, 0, '>'}, {-1, 0, '<'}, {0, 1, 'v'}, {0, -1, '^'}}
 
-// follow walks over an arrow and notes the states that it touches.
+// follow walks along an arrow and collects the states at its ends.
 func (d *drawing) follow(x, y int, seen map[[2]int]bool, from, to *[]string) {
 	seen[[2]int{x, y}] = true
 	r := d.cell(x, y)
@@ -145,7 +145,7 @@ func (d *drawing) follow(x, y int, seen map[[2]int]bool, from, to *[]string) {
 	}
 }
 
-// along reports whether an arrow goes on into a cell in that direction.
+// along reports whether an arrow continues into a cell with r, horizontally or vertically.
 func along(r rune, across bool) bool {
 	if across {
 		return strings.ContainsRune("-+<>", r)
@@ -153,8 +153,8 @@ func along(r rune, across bool) bool {
 	return strings.ContainsRune("|+^v", r)
 }
 
-// Rows returns the rows of a table as cells, which two spaces or more divide,
-// without the first, which is its head.
+// Rows returns the cells of a table: first those of its first line, then those of the
+// other lines. Two or more spaces separate cells.
 func Rows(lines []string) (head []string, rows [][]string) {
 	for i, line := range lines {
 		var cells []string

@@ -13,7 +13,7 @@ func edges(text string) map[picture.Edge]bool {
 	return picture.Arrows(strings.Split(text, "\n"), []string{"Ab", "Cd", "Ef"})
 }
 
-func TestArrowsAreReadInAllDirections(t *testing.T) {
+func TestArrowsInAllDirections(t *testing.T) {
 	require.Equal(t, map[picture.Edge]bool{{From: "Ab", To: "Cd"}: true}, edges("   over\nAb -----> Cd"))
 	require.Equal(t, map[picture.Edge]bool{{From: "Cd", To: "Ab"}: true}, edges("Ab <--- Cd"))
 	require.Equal(t, map[picture.Edge]bool{{From: "Cd", To: "Ab"}: true, {From: "Ab", To: "Ef"}: true}, edges(`
@@ -25,7 +25,7 @@ Ab
 +--- Cd`))
 }
 
-func TestAnArrowWithSeveralEndsLeadsFromEachToEach(t *testing.T) {
+func TestAnArrowWithSeveralEndsLeadsFromEachTailToEachHead(t *testing.T) {
 	require.Equal(t, map[picture.Edge]bool{{From: "Ab", To: "Ef"}: true, {From: "Cd", To: "Ef"}: true}, edges(`
 Ab      Cd
  |      |
@@ -34,7 +34,7 @@ Ab      Cd
     Ef`))
 }
 
-func TestLinesThatCrossNobodyAreNoArrows(t *testing.T) {
+func TestTextWithoutArrows(t *testing.T) {
 	require.Empty(t, edges("Ab   Cd\nvia - Ef"))
 	require.Empty(t, edges("Abc --> Cdx"))
 }
@@ -47,9 +47,9 @@ func TestRowsAndBlocks(t *testing.T) {
 	require.Equal(t, [][]string{{"one", "two words"}}, rows)
 }
 
-func TestDocOfATypeThatIsNotThere(t *testing.T) {
-	_, err := picture.Doc("picture.go", "Nobody")
-	require.EqualError(t, err, "no type Nobody in picture.go")
+func TestDocOfAType(t *testing.T) {
+	_, err := picture.Doc("picture.go", "Missing")
+	require.EqualError(t, err, "no type Missing in picture.go")
 	doc, err := picture.Doc("picture.go", "Edge")
 	require.NoError(t, err)
 	require.Contains(t, doc, "arrow")

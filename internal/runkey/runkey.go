@@ -1,24 +1,24 @@
-// Package runkey holds the keys under which a run is found in its own context.
+// Package runkey defines the context keys under which code finds the run that it belongs
+// to.
 //
-// It is a package of its own because child looks a run up, supervisor answers, and
-// users must not name the keys.
+// It is a separate package because child looks up these keys and supervisor provides
+// the values, and users must not name them.
 package runkey
 
-// Key is the key of a run. Its value is the run's context, as child.Context.
+// Key is the key of a run. Its value is the context of the run, a child.Context.
 type Key struct{}
 
-// Fate is the key of what becomes of the child that a run belongs to. Its value is an
-// Oracle.
+// Fate is the key of the fate of the run's child. Its value is an Oracle.
 type Fate struct{}
 
-// An Oracle knows whether a child is gone for good. It does not keep the run.
+// An Oracle reports whether a child is gone for good. It does not keep the run alive.
 type Oracle interface {
-	// Gone reports whether the child is gone for good, as far as is known: it has
-	// ended or was removed and nothing brings it back, or its tree has ended. If it is
-	// not, wake, which has room for one, gets something when that may have changed;
-	// forget ends the watch.
+	// Gone reports whether the child is gone for good, as far as is known: it has ended
+	// or was removed and will not be started again, or its tree has ended. If it is not
+	// gone, wake receives a value when that may have changed, until forget is called.
+	// wake must have a buffer of one.
 	Gone(wake chan<- struct{}) (gone bool, forget func())
 
-	// Path is where the child stands.
+	// Path returns the path of the child.
 	Path() string
 }

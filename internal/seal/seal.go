@@ -1,14 +1,14 @@
-// Package seal keeps child.Context to the types of Coppice, so that methods can be
-// added to it.
+// Package seal restricts the implementations of child.Context to those of Coppice, so that
+// methods can be added to the interface later.
 //
-// It is a package of its own because child declares the interface, supervisor has
-// the type that matters most, and neither must let users write one.
+// It is a separate package because context declares the interface and supervisor has the
+// main implementation, and users must not be able to write another.
 package seal
 
-// Sealed is an interface that only a type with a Seal in it has.
+// Sealed is an interface that only types that embed a Seal implement.
 type Sealed interface{ sealed() }
 
-// Seal is embedded. It takes no room, unless it stands last.
+// Seal makes a type that embeds it Sealed. It takes no space unless it is the last field.
 type Seal struct{}
 
 func (Seal) sealed() {}

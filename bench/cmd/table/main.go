@@ -1,7 +1,6 @@
-// Command table runs all measures, and prints what they give. Contestants of a
-// measure have turns, round after round, and the median of the rounds counts. Each
-// turn is a process of its own, since a process that has had a million goroutines
-// is slower ever after.
+// Command table runs all measures and prints the results as a table. Each shape of a
+// measure runs once per round; the result is the median of the rounds. Each run has its
+// own process, because a process that has once had a million goroutines stays slower.
 package main
 
 import (
@@ -21,9 +20,9 @@ import (
 
 var (
 	only   = flag.String("only", "", "measure only rows whose name matches this `regexp`")
-	rounds = flag.Int("rounds", 5, "rounds of each measure; the costly ones have fewer")
-	each   = flag.Duration("each", 30*time.Millisecond, "time for one contestant in one round")
-	turn   = flag.String("turn", "", "take one turn, of the `shape` of the measure -only, print its result as JSON, and end; used by table itself")
+	rounds = flag.Int("rounds", 5, "maximum rounds of each measure; expensive ones have fewer, memory always 3")
+	each   = flag.Duration("each", 30*time.Millisecond, "minimum `time` measured for each shape in each round")
+	turn   = flag.String("turn", "", "run this `shape` of the measure -only once, print the result as JSON and exit; table itself uses this")
 )
 
 const (
@@ -63,7 +62,7 @@ func measure(m bench.Measure) {
 	results := make([][]bench.Result, len(m.Shapes))
 	for round := range n {
 		for k := range m.Shapes {
-			i := (k + round) % len(m.Shapes) // nobody is always behind the same
+			i := (k + round) % len(m.Shapes) // no shape always follows the same one
 			var r bench.Result
 			inTurn(m.Name, m.Shapes[i].Name, &r)
 			results[i] = append(results[i], r)
@@ -98,7 +97,7 @@ func median[T any](all []T, get func(T) float64) float64 {
 	return (values[len(values)/2] + values[(len(values)-1)/2]) / 2
 }
 
-// A line is one contestant: compared is what has ratios, plain what has none.
+// A line is one shape in the table: the values in compared get ratios, those in plain do not.
 type line struct {
 	kind     bench.Kind
 	name     string
@@ -136,7 +135,7 @@ func show(title, target, base string, columns, plain []string, lines []line) {
 	}
 }
 
-// ratio is that to the least of the floors, or of those that are the base.
+// ratio returns the ratio of v to the lowest value of the floors, or of the base floors, as text.
 func ratio(v float64, lines []line, column int, base bool) string {
 	least := 0.0
 	for _, l := range lines {
@@ -176,7 +175,7 @@ func allMemory() {
 		"floors that give each child a context", []string{"heap B", "resid. B"}, []string{"stack B", "gorout."}, lines)
 }
 
-// inTurn has a new process take a turn, and reads its result.
+// inTurn runs one shape in a new process and decodes its result.
 func inTurn(measure, shape string, result any) {
 	self, err := os.Executable()
 	if err != nil {
@@ -193,7 +192,7 @@ func inTurn(measure, shape string, result any) {
 	}
 }
 
-// takeTurn is what such a process does.
+// takeTurn is the main function of a process that inTurn starts.
 func takeTurn() {
 	result := any(nil)
 	for _, m := range bench.Measures() {
