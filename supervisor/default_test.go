@@ -108,21 +108,23 @@ func TestManyWhoAskFirstGetTheSameDefaultRoot(t *testing.T) {
 
 func ExampleDefault() {
 	ctx := context.Background()
+	poller := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
 	// Anywhere in the program:
-	err := supervisor.Default().StartChild(ctx, child.Spec{Name: "poller", Run: speak, Restart: child.Temporary})
+	err := supervisor.Default().StartChild(ctx, child.Spec{Name: "poller", Run: poller, Restart: child.Temporary})
 	fmt.Println(err)
+	fmt.Print(supervisor.Default().Tree())
 	// At its end:
 	fmt.Println(supervisor.Default().Stop(ctx))
 	supervisor.SetDefault(nil) // not to leave an ended one to the other examples
 	// Output:
-	// /root/poller starts
 	// <nil>
-	// /root/poller stops
+	// root       running   independent
+	// └─ poller  running   temporary
 	// <nil>
 }
 
 func ExampleSetDefault() {
-	mine := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet})
+	mine := supervisor.New(supervisor.Spec{Name: "shop"})
 	before := supervisor.SetDefault(mine)
 	defer supervisor.SetDefault(before)
 	fmt.Println(supervisor.Default().Path())
