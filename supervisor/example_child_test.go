@@ -296,14 +296,12 @@ func Example_errDone() {
 	ctx := context.Background()
 	completed := root.Watch(ctx, "", supervisor.EventCompleted)
 	_ = root.Start(ctx)
-	fmt.Println((<-completed).Path)
-	fmt.Println((<-completed).Path)
+	<-completed
+	<-completed
 	fmt.Print(root.Tree())
 	_ = root.Stop(ctx)
 	// Output:
 	// migrated
-	// /root/migrate
-	// /root/warm-up
 	// root        running   one-for-one
 	// ├─ migrate  done
 	// └─ warm-up  done
