@@ -60,7 +60,7 @@ func TestLLMsTextIsInStep(t *testing.T) {
 	}
 	have, err := os.ReadFile("llms.txt")
 	require.NoError(t, err)
-	require.Equal(t, page.String(), string(have), "llms.txt is out of step: go test -run LLMs . -update")
+	require.Equal(t, page.String(), string(have), "llms.txt is out of step: make llms")
 }
 
 // packageDoc returns the parsed text of a package.
