@@ -42,15 +42,18 @@ func Example_workerPool() {
 		},
 		Backoff: child.Exponential(100*time.Millisecond, 10*time.Second), // so that bad jobs do not end the pool
 	})
+	failures := pool.Watch(context.Background(), "", supervisor.EventFailed)
 	_ = pool.Start(context.Background())
 	for job := range 6 {
 		taken.Add(1)
 		jobs <- job
 	}
 	taken.Wait()
+	fmt.Println((<-failures).Err)
 	fmt.Println(done.Load(), "of 6 jobs done")
 	fmt.Println(pool.Stop(context.Background()))
 	// Output:
+	// panic: job 3 is broken
 	// 5 of 6 jobs done
 	// <nil>
 }
