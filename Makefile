@@ -74,3 +74,26 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 soak: ## random trouble in live trees for SOAK (2m), without and then with the race detector
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos
 	SOAK=$(SOAK) $(GO) test -race -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos
+
+.PHONY: tidy cross vuln llms api release
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+tidy: ## go.mod and go.sum of each module are what go mod tidy writes
+	@for mod in $$(git ls-files 'go.mod' '*/go.mod'); do (cd $$(dirname $$mod) && $(GO) mod tidy -diff) || exit 1; done
+
+cross: ## build and vet where int has 32 bits, and for other systems
+	GOARCH=386 $(GO) build ./... && GOARCH=386 $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+vuln: ## known vulnerabilities in what is imported
+	$(GO) run $(GOVULNCHECK) ./...
+
+llms: ## writes llms.txt from the package texts and examples/recipes
+	$(GO) test -run '^TestLLMsTextIsInStep$$' . -update
+
+api: ## what changed in the public API since the last release
+	@GO=$(GO) .ci/api
+
+release: ## checks that VERSION=v0.1.0 can be released, and prints what to tag
+	@GO=$(GO) .ci/release $(VERSION)

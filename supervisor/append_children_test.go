@@ -106,27 +106,3 @@ func TestAppendChildrenAllocatesNothingWithRoomInTheBuffer(t *testing.T) {
 	}
 	require.Len(t, sup.AppendChildren(buf[:0], 0), many)
 }
-
-func ExampleSupervisor_AppendChildren() {
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
-		{Name: "db", Run: idle}, {Name: "cache", Run: idle}, {Name: "api", Run: idle},
-	}})
-	fmt.Println(root.Start(context.Background()))
-	fmt.Println(root.StopChild(context.Background(), "cache"))
-	var buf []child.Status
-	for range 2 { // the second time nothing is allocated
-		buf = root.AppendChildren(buf[:0], 10, child.Starting, child.Running)
-		for _, st := range buf {
-			fmt.Println(st.Path, st.State)
-		}
-	}
-	fmt.Println(root.Stop(context.Background()))
-	// Output:
-	// <nil>
-	// <nil>
-	// /root/db running
-	// /root/api running
-	// /root/db running
-	// /root/api running
-	// <nil>
-}

@@ -11,63 +11,63 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// What becomes of a child that ended by itself, by child.Spec.Restart.
+// child.Spec.Restart says what becomes of a child that ended by itself, with nil or
+// with an error. Temporary children are forgotten.
 func Example_restart() {
-	for _, restart := range []child.Restart{child.Permanent, child.Transient, child.Temporary} {
-		for _, end := range []error{nil, errors.New("broken")} {
-			c := make(chan error)
-			root := supervisor.New(supervisor.Spec{Logger: quiet, Backoff: child.Constant(time.Hour),
-				Children: []child.Spec{{Name: "a", Run: failsWith(c), Restart: restart}}})
-			_ = root.Start(context.Background())
-			completed, failed, again, removed := watch(root, supervisor.EventCompleted), watch(root, supervisor.EventFailed),
-				watch(root, supervisor.EventRestarting), watch(root, supervisor.EventRemoved)
-			c <- end
-			select {
-			case <-completed:
-			case <-failed:
-			}
-			switch {
-			case restart == child.Temporary:
-				<-removed
-			case restart == child.Permanent, end != nil:
-				<-again
-			}
-			state := "forgotten"
-			if st, ok := root.Lookup("a"); ok {
-				state = st.State.String()
-			}
-			fmt.Printf("%v, %v: %v\n", restart, end, state)
-			_ = root.Stop(context.Background())
-		}
+	fails := child.Plain(func(context.Context) error { return errors.New("broken") })
+	ends := child.Plain(func(context.Context) error { return nil })
+	root := supervisor.New(supervisor.Spec{
+		Backoff: child.Constant(time.Hour), // so that the restart can be seen to be due
+		Children: []child.Spec{
+			{Name: "permanent-nil", Run: ends, Restart: child.Permanent},
+			{Name: "permanent-error", Run: fails, Restart: child.Permanent},
+			{Name: "transient-nil", Run: ends, Restart: child.Transient},
+			{Name: "transient-error", Run: fails, Restart: child.Transient},
+			{Name: "temporary-nil", Run: ends, Restart: child.Temporary},
+			{Name: "temporary-error", Run: fails, Restart: child.Temporary},
+		},
+	})
+	ctx := context.Background()
+	events := root.Watch(ctx, "", supervisor.EventRestarting, supervisor.EventCompleted, supervisor.EventFailed, supervisor.EventRemoved)
+	_ = root.Start(ctx)
+	for range 11 {
+		<-events
 	}
+	for _, st := range root.Children() {
+		fmt.Println(st.Name, st.State)
+	}
+	_ = root.Stop(ctx)
 	// Output:
-	// permanent, <nil>: waiting
-	// permanent, broken: waiting
-	// transient, <nil>: done
-	// transient, broken: waiting
-	// temporary, <nil>: forgotten
-	// temporary, broken: forgotten
+	// permanent-nil waiting
+	// permanent-error waiting
+	// transient-nil done
+	// transient-error waiting
 }
 
 // With AllSignificant the supervisor ends with the last of its significant children.
 func Example_significant() {
-	work := func(name string) child.Spec {
-		return child.Spec{Name: name, Restart: child.Transient, Significant: true, Run: child.Plain(func(context.Context) error { return nil })}
-	}
+	work := child.Plain(func(context.Context) error { return nil })
 	root := supervisor.New(supervisor.Spec{
 		AutoShutdown: strategy.AllSignificant,
-		Children:     []child.Spec{{Name: "db", Run: speak}, work("half"), work("other-half")},
+		Children: []child.Spec{
+			{Name: "db", Run: child.Plain(func(ctx context.Context) error {
+				<-ctx.Done()
+				fmt.Println("db stops:", context.Cause(ctx))
+				return nil
+			})},
+			{Name: "half", Run: work, Restart: child.Transient, Significant: true},
+			{Name: "other-half", Run: work, Restart: child.Transient, Significant: true},
+		},
 	})
 	fmt.Println(root.Serve(context.Background()))
 	// Output:
-	// /root/db starts
-	// /root/db stops
+	// db stops: stopped
 	// <nil>
 }
 
 // A start that takes too long has failed.
 func Example_startTimeout() {
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", StartTimeout: 10 * time.Millisecond, Run: func(ctx child.Context) error {
 			<-ctx.Done() // forgot to call ctx.Ready
 			fmt.Println("cause:", context.Cause(ctx))
@@ -80,8 +80,8 @@ func Example_startTimeout() {
 	// /root/db: start timeout
 }
 
-// What is to be done between the end of ctx and the stop timeout is done with
-// ctx.Grace: it ends a little earlier, so that a forced close still fits in.
+// ctx.Grace is a context to clean up with. It ends a little before the stop
+// timeout, so that there is time left for a forced close.
 func Example_stopTimeout() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "api", StopTimeout: 20 * time.Second, Run: func(ctx child.Context) error {
@@ -101,48 +101,58 @@ func Example_stopTimeout() {
 	// <nil>
 }
 
-// The database is not up yet: try again, and have the start of the tree wait.
+// The database is not up yet: with RetryStart it is tried again, and the start of
+// the tree waits.
 func Example_retryStart() {
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", RetryStart: true, Backoff: child.Constant(time.Millisecond), Run: func(ctx child.Context) error {
 			if ctx.Restarts() < 2 {
 				fmt.Println("connection refused")
 				return errors.New("connection refused")
 			}
-			return speak(ctx)
+			fmt.Println("connected")
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
 		}},
-		{Name: "api", Run: speak},
 	}})
 	fmt.Println(root.Start(context.Background()))
 	_ = root.Stop(context.Background())
 	// Output:
 	// connection refused
 	// connection refused
-	// /root/db starts
-	// /root/api starts
+	// connected
 	// <nil>
-	// /root/api stops
-	// /root/db stops
 }
 
-// Of child.Spec.Backoff the child waits with its next start in sight, and holds
-// up nobody else. A restart that somebody asks for comes at once.
+// A child with a Backoff waits before its restart, and holds up nobody else. A
+// restart that somebody asks for comes at once.
 func Example_backoff() {
-	c := make(chan error)
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
-		{Name: "feed", Run: failsWith(c), Backoff: child.Constant(time.Minute)},
+	fails := true
+	feed := child.Plain(func(ctx context.Context) error {
+		if fails {
+			fails = false // the next run is well
+			return errors.New("timeout")
+		}
+		<-ctx.Done()
+		return nil
+	})
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
+		{Name: "feed", Run: feed, Backoff: child.Constant(time.Minute)},
 	}})
-	_ = root.Start(context.Background())
-	again := watch(root, supervisor.EventRestarting)
-	c <- errors.New("timeout")
-	fmt.Println("next start in", (<-again).Delay)
+	ctx := context.Background()
+	restarting := root.Watch(ctx, "feed", supervisor.EventRestarting)
+	_ = root.Start(ctx)
+	fmt.Println("next start in", (<-restarting).Delay)
 	st, _ := root.Lookup("feed")
 	fmt.Println(st.State, time.Until(st.NextStart).Round(time.Minute))
 
-	fmt.Println(root.RestartChild(context.Background(), "feed"))
+	fmt.Println(root.RestartChild(ctx, "feed"))
 	st, _ = root.Lookup("feed")
 	fmt.Println(st.State)
-	_ = root.Stop(context.Background())
+	_ = root.Stop(ctx)
 	// Output:
 	// next start in 1m0s
 	// waiting 1m0s
@@ -150,73 +160,80 @@ func Example_backoff() {
 	// running
 }
 
-// A run that was ready for ResetAfter begins the backoff anew: here one retry
-// is enough for any number of failures, as long as they do not follow at once.
+// After a run that was ready for ResetAfter the backoff begins again: here one
+// retry is enough for any number of failures that do not follow at once.
 func Example_resetAfter() {
-	c := make(chan error)
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
-		{Name: "feed", Run: failsWith(c), Backoff: child.Constant(0).Retries(1), ResetAfter: time.Millisecond},
+	feed := child.Plain(func(ctx context.Context) error {
+		if child.FromContext(ctx).Restarts() < 3 {
+			child.Sleep(ctx, 2*time.Millisecond) // healthy for a while
+			return errors.New("timeout")
+		}
+		<-ctx.Done()
+		return nil
+	})
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
+		{Name: "feed", Run: feed, Backoff: child.Constant(0).Retries(1), ResetAfter: time.Millisecond},
 	}})
-	ready := watch(root, supervisor.EventReady)
-	_ = root.Start(context.Background())
-	for range 3 {
-		<-ready
-		child.Sleep(context.Background(), 2*time.Millisecond) // healthy for a while
-		c <- errors.New("timeout")
+	ctx := context.Background()
+	ready := root.Watch(ctx, "feed", supervisor.EventReady)
+	_ = root.Start(ctx)
+	for range 4 {
+		fmt.Println("ready, restarts:", (<-ready).Restarts)
 	}
-	<-ready
-	fmt.Println(root.Health())
-	_ = root.Stop(context.Background())
-	// Output: <nil>
+	_ = root.Stop(ctx)
+	// Output:
+	// ready, restarts: 0
+	// ready, restarts: 1
+	// ready, restarts: 2
+	// ready, restarts: 3
 }
 
 // A child that hangs is found by its heartbeat, stopped and restarted.
 func Example_heartbeat() {
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
-		{Name: "worker", Heartbeat: 20 * time.Millisecond, Run: func(ctx child.Context) error {
-			if err := ctx.Ready(); err != nil {
-				return err
+	worker := func(ctx child.Context) error {
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		for n := 0; ; n++ {
+			if ctx.Restarts() == 0 && n == 3 {
+				<-ctx.Done() // hangs
 			}
-			for n := 0; ; n++ {
-				if ctx.Restarts() == 0 && n == 3 {
-					<-ctx.Done() // hangs
-				}
-				if child.Sleep(ctx, time.Millisecond) {
-					return nil
-				}
-				ctx.Heartbeat() // some work was done
+			if child.Sleep(ctx, time.Millisecond) {
+				return nil
 			}
-		}},
+			ctx.Heartbeat() // some work was done
+		}
+	}
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
+		{Name: "worker", Heartbeat: 100 * time.Millisecond, Run: worker},
 	}})
-	failed, ready := watch(root, supervisor.EventFailed), watch(root, supervisor.EventReady)
-	_ = root.Start(context.Background())
-	<-ready
-	fmt.Println((<-failed).Err)
-	<-ready
-	_ = root.Stop(context.Background())
+	ctx := context.Background()
+	events := root.Watch(ctx, "worker", supervisor.EventFailed)
+	_ = root.Start(ctx)
+	fmt.Println((<-events).Err)
+	_ = root.Stop(ctx)
 	// Output: no heartbeat
 }
 
-// Decide says what an end shall count as.
+// Decide sees how a run ended, and says what that counts as.
 func Example_decide() {
 	errConfig, errClosed := errors.New("bad config"), errors.New("closed by peer")
 	decide := func(err error) error {
 		switch {
 		case errors.Is(err, errConfig): // a restart will not help
 			return child.Escalate(err)
-		case errors.Is(err, errClosed): // is how it ends
+		case errors.Is(err, errClosed): // the normal end of this child
 			return child.ErrDone
 		}
 		return err
 	}
 	for _, end := range []error{errClosed, errConfig} {
+		run := child.Plain(func(context.Context) error { return fmt.Errorf("feed: %w", end) })
 		root := supervisor.New(supervisor.Spec{
 			AutoShutdown: strategy.AnySignificant,
-			Children: []child.Spec{{
-				Name: "feed", Restart: child.Transient, Significant: true, Decide: decide,
-				Run: child.Plain(func(context.Context) error { return fmt.Errorf("feed: %w", end) }),
-			}},
-			Logger: quiet,
+			Children: []child.Spec{
+				{Name: "feed", Run: run, Restart: child.Transient, Significant: true, Decide: decide},
+			},
 		})
 		fmt.Println(root.Serve(context.Background()))
 	}
@@ -227,47 +244,47 @@ func Example_decide() {
 
 // A failure that concerns more than the child: the supervisor gives up at once.
 func Example_escalate() {
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
-		{Name: "db", Run: speak},
-		{Name: "journal", Run: child.Plain(func(context.Context) error {
-			return child.Escalate(errors.New("disk is gone"))
-		})},
-	}})
+	journal := child.Plain(func(context.Context) error {
+		return child.Escalate(errors.New("disk is gone"))
+	})
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "journal", Run: journal}}})
 	fmt.Println(root.Serve(context.Background()))
-	// Output:
-	// /root/db starts
-	// /root/db stops
-	// /root: gave up: escalated: /root/journal: escalated: disk is gone
+	// Output: /root: gave up: escalated: /root/journal: escalated: disk is gone
 }
 
-// A child that is not to be run returns ErrIgnore before it is ready. Its spec
-// stays, so that RestartChild can start it later.
+// A child that has nothing to do returns ErrIgnore before it is ready, and the start
+// goes on. Its spec stays, so that RestartChild can start it later.
 func Example_errIgnore() {
 	enabled := false
-	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
-		{Name: "metrics", Run: func(ctx child.Context) error {
-			if !enabled {
-				return child.ErrIgnore
-			}
-			return speak(ctx)
-		}},
-		{Name: "api", Run: speak},
-	}})
-	fmt.Println(root.Start(context.Background()), root.Health())
+	metrics := func(ctx child.Context) error {
+		if !enabled {
+			return child.ErrIgnore
+		}
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "metrics", Run: metrics}}})
+	ctx := context.Background()
+	fmt.Println(root.Start(ctx), root.Health())
+	fmt.Print(root.Tree())
 	enabled = true
-	fmt.Println(root.RestartChild(context.Background(), "metrics"))
-	_ = root.Stop(context.Background())
+	fmt.Println(root.RestartChild(ctx, "metrics"))
+	fmt.Print(root.Tree())
+	_ = root.Stop(ctx)
 	// Output:
-	// /root/api starts
 	// <nil> <nil>
-	// /root/metrics starts
+	// root        running   one-for-one
+	// └─ metrics  stopped
 	// <nil>
-	// /root/api stops
-	// /root/metrics stops
+	// root        running   one-for-one
+	// └─ metrics  running
 }
 
-// ErrDone wants no restart, whatever the child's type. A task returns it: the
-// next child starts when its work is done.
+// A child that returns ErrDone is not restarted, whatever its type. A child.Task
+// does so: the next child starts when its work is done.
 func Example_errDone() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "migrate", Run: child.Task(func(context.Context) error {
@@ -275,35 +292,38 @@ func Example_errDone() {
 			return nil
 		})},
 		{Name: "warm-up", Run: func(child.Context) error { return fmt.Errorf("nothing to do: %w", child.ErrDone) }},
-		{Name: "api", Run: speak},
 	}})
-	completed := watch(root, supervisor.EventCompleted)
-	_ = root.Start(context.Background())
+	ctx := context.Background()
+	completed := root.Watch(ctx, "", supervisor.EventCompleted)
+	_ = root.Start(ctx)
 	<-completed
 	<-completed
-	for _, st := range root.Children(child.Done) {
-		fmt.Println(st.Path, st.Restart, st.State)
-	}
-	_ = root.Stop(context.Background())
+	fmt.Print(root.Tree())
+	_ = root.Stop(ctx)
 	// Output:
 	// migrated
-	// /root/api starts
-	// /root/migrate permanent done
-	// /root/warm-up permanent done
-	// /root/api stops
+	// root        running   one-for-one
+	// ├─ migrate  done
+	// └─ warm-up  done
 }
 
-// ErrShutdown is an end for which a Transient child is not restarted, a
-// Permanent one is. A supervisor that gave up ends so, too.
+// After ErrShutdown a Transient child is not restarted, a Permanent one is. A
+// supervisor that gave up ends like this, too.
 func Example_errShutdown() {
-	c := make(chan error)
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
-		{Name: "session", Run: failsWith(c), Restart: child.Transient},
+	session := child.Plain(func(context.Context) error {
+		return fmt.Errorf("logged out: %w", child.ErrShutdown)
+	})
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
+		{Name: "session", Run: session, Restart: child.Transient},
 	}})
-	_ = root.Start(context.Background())
-	completed := watch(root, supervisor.EventCompleted)
-	c <- fmt.Errorf("logged out: %w", child.ErrShutdown)
+	ctx := context.Background()
+	completed := root.Watch(ctx, "session", supervisor.EventCompleted)
+	_ = root.Start(ctx)
 	fmt.Println((<-completed).Err)
-	_ = root.Stop(context.Background())
-	// Output: logged out: shut down
+	st, _ := root.Lookup("session")
+	fmt.Println(st.State)
+	_ = root.Stop(ctx)
+	// Output:
+	// logged out: shut down
+	// done
 }

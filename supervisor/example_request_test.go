@@ -11,42 +11,43 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
+// StartChild returns when all children of the call are ready. If one cannot start,
+// those of the same call that had started are stopped and forgotten.
 func ExampleSupervisor_StartChild() {
 	ctx := context.Background()
-	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: speak}}, Logger: quiet})
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	broken := func(child.Context) error { return errors.New("no route") }
+	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: idle}}})
 	_ = root.Start(ctx)
 
-	// All of a call are up when it returns, or none is left behind.
-	fmt.Println(root.StartChild(ctx, child.Spec{Name: "api", Run: speak}))
-	fmt.Println(root.StartChild(ctx,
-		child.Spec{Name: "a", Run: speak},
-		child.Spec{Name: "b", Run: func(child.Context) error { return errors.New("no route") }}))
-	err := root.StartChild(ctx, child.Spec{Name: "db", Run: speak})
+	fmt.Println(root.StartChild(ctx, child.Spec{Name: "api", Run: idle}))
+	fmt.Println(root.StartChild(ctx, child.Spec{Name: "a", Run: idle}, child.Spec{Name: "b", Run: broken}))
+	err := root.StartChild(ctx, child.Spec{Name: "db", Run: idle})
 	fmt.Println(err, errors.Is(err, supervisor.ErrDuplicate))
-
+	fmt.Print(root.Tree())
 	_ = root.Stop(ctx)
 	// Output:
-	// /shop/db starts
-	// /shop/api starts
 	// <nil>
-	// /shop/a starts
-	// /shop/a stops
 	// /shop/b: no route
 	// /shop/db: name is taken true
-	// /shop/api stops
-	// /shop/db stops
+	// shop    running   one-for-one
+	// ├─ db   running
+	// └─ api  running
 }
 
 // StartChild of a task waits for the work and returns its error.
 func ExampleSupervisor_StartChild_task() {
 	ctx := context.Background()
-	jobs := supervisor.New(supervisor.Spec{Name: "jobs", Strategy: strategy.Independent, Logger: quiet})
+	jobs := supervisor.New(supervisor.Spec{Name: "jobs", Strategy: strategy.Independent})
 	_ = jobs.Start(ctx)
-	err := jobs.StartChild(ctx, child.Spec{Name: "report", Restart: child.Temporary,
+	err := jobs.StartChild(ctx, child.Spec{
+		Name:    "report",
+		Restart: child.Temporary,
 		Run: child.Task(func(ctx context.Context) error {
 			fmt.Println("reporting")
 			return errors.New("no data")
-		})})
+		}),
+	})
 	fmt.Println(err)
 	fmt.Println(jobs.Count().Specs, "jobs left")
 	_ = jobs.Stop(ctx)
@@ -56,108 +57,121 @@ func ExampleSupervisor_StartChild_task() {
 	// 0 jobs left
 }
 
+// A child that was stopped keeps its spec: RestartChild starts it again.
 func ExampleSupervisor_StopChild() {
 	ctx := context.Background()
-	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "db", Run: speak}, {Name: "api", Run: speak}}})
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "db", Run: idle}, {Name: "api", Run: idle}}})
 	_ = root.Start(ctx)
 	fmt.Println(root.StopChild(ctx, "api"))
-	st, ok := root.Lookup("api")
-	fmt.Println(st.State, ok) // its spec is kept
-	fmt.Println(root.StopChild(ctx, "nobody"))
+	fmt.Print(root.Tree())
+	err := root.StopChild(ctx, "nobody")
+	fmt.Println(err, errors.Is(err, supervisor.ErrNotFound))
 	_ = root.Stop(ctx)
 	// Output:
-	// /root/db starts
-	// /root/api starts
-	// /root/api stops
 	// <nil>
-	// stopped true
-	// /root/nobody: no such child
-	// /root/db stops
+	// root    running   one-for-one
+	// ├─ db   running
+	// └─ api  stopped
+	// /root/nobody: no such child true
 }
 
+// RestartChild stops a child and returns when its next run is ready.
 func ExampleSupervisor_RestartChild() {
 	ctx := context.Background()
-	jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "mail", Run: speak}}})
+	mail := func(ctx child.Context) error {
+		fmt.Println("reads its configuration")
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
+	jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "mail", Run: mail}}})
 	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
 	_ = root.Start(ctx)
 	fmt.Println(root.RestartChild(ctx, "/shop/jobs/mail")) // or "jobs/mail"
 	st, _ := root.Lookup("jobs/mail")
-	fmt.Println(st.Restarts, "automatic restarts")
+	fmt.Println(st.State, st.Restarts) // counts automatic restarts only
 	_ = root.Stop(ctx)
 	// Output:
-	// /shop/jobs/mail starts
-	// /shop/jobs/mail stops
-	// /shop/jobs/mail starts
+	// reads its configuration
+	// reads its configuration
 	// <nil>
-	// 0 automatic restarts
-	// /shop/jobs/mail stops
+	// running 0
 }
 
+// RemoveChild stops children and forgets them. A child that is not there is no error.
 func ExampleSupervisor_RemoveChild() {
 	ctx := context.Background()
-	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: speak}, {Name: "b", Run: speak}}})
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}}})
 	_ = root.Start(ctx)
 	fmt.Println(root.RemoveChild(ctx, "a", "b", "gone-already"))
 	fmt.Println(root.Count().Specs)
 	_ = root.Stop(ctx)
 	// Output:
-	// /root/a starts
-	// /root/b starts
-	// /root/a stops
-	// /root/b stops
 	// <nil>
 	// 0
 }
 
-// While a supervisor is suspended nothing is started; what failed meanwhile
-// starts with Resume.
+// A suspended supervisor starts nothing. A child that fails meanwhile is restarted
+// by Resume.
 func ExampleSupervisor_Suspend() {
 	ctx := context.Background()
-	c := make(chan error)
-	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "feed", Run: failsWith(c)}}, Logger: quiet})
-	failed, ready := watch(root, supervisor.EventFailed), watch(root, supervisor.EventReady)
+	crash := make(chan error)
+	feed := child.Plain(func(ctx context.Context) error {
+		select {
+		case err := <-crash:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "feed", Run: feed}}})
 	_ = root.Start(ctx)
-	<-ready
+	events := root.Watch(ctx, "feed", supervisor.EventFailed, supervisor.EventReady)
 
 	root.Suspend()
-	c <- errors.New("timeout")
-	<-failed
+	crash <- errors.New("timeout")
+	fmt.Println((<-events).Kind)
 	st, _ := root.Lookup("feed")
 	fmt.Println(st.State)
-	err := root.StartChild(ctx, child.Spec{Name: "api", Run: idle})
+	err := root.StartChild(ctx, child.Spec{Name: "api", Run: feed})
 	fmt.Println(err, errors.Is(err, supervisor.ErrSuspended))
 
 	root.Resume()
-	<-ready
-	st, _ = root.Lookup("feed")
-	fmt.Println(st.State, st.Restarts)
+	fmt.Println((<-events).Kind)
 	_ = root.Stop(ctx)
 	// Output:
+	// failed
 	// waiting
 	// /root/api: suspended true
-	// running 1
+	// ready
 }
 
-// A new spec for a running supervisor: what runs goes on.
+// Upgrade gives a running supervisor a new spec. The children that run go on.
 func ExampleSupervisor_Upgrade() {
 	ctx := context.Background()
-	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "api", Run: speak}}})
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "api", Run: idle}}})
 	_ = root.Start(ctx)
 	fmt.Println(root.Upgrade(supervisor.Spec{
 		Strategy: strategy.OneForAll,
-		Children: []child.Spec{{Name: "db", Run: speak}, {Name: "api", Run: speak, Restart: child.Transient, StopTimeout: time.Second}},
+		Children: []child.Spec{
+			{Name: "db", Run: idle},
+			{Name: "api", Run: idle, Restart: child.Transient, StopTimeout: time.Second},
+		},
 	}))
 	fmt.Print(root.Tree())
 	fmt.Println(root.RestartChild(ctx, "db")) // a new child is not started by itself
+	fmt.Println(root.Health())
 	_ = root.Stop(ctx)
 	// Output:
-	// /root/api starts
 	// <nil>
 	// root    running   one-for-all
 	// ├─ db   stopped
 	// └─ api  running   transient
-	// /root/db starts
 	// <nil>
-	// /root/api stops
-	// /root/db stops
+	// <nil>
 }

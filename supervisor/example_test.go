@@ -11,38 +11,6 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// The examples use three small helpers. idle is a Run that calls ctx.Ready and
-// waits for ctx to end, quiet is a logger that writes nothing, and these:
-
-// speak is idle, and prints when it comes and goes.
-func speak(ctx child.Context) error {
-	fmt.Println(ctx.Path(), "starts")
-	defer fmt.Println(ctx.Path(), "stops")
-	return idle(ctx)
-}
-
-// failsWith is a Run that is ready and fails with what it gets from c.
-func failsWith(c <-chan error) func(child.Context) error {
-	return func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-c:
-			return err
-		}
-	}
-}
-
-// watch returns a channel of the events of one kind.
-func watch(sup *supervisor.Supervisor, kind supervisor.EventKind) <-chan supervisor.Event {
-	events := make(chan supervisor.Event, 100)
-	sup.Subscribe(func(e supervisor.Event) { events <- e }, kind)
-	return events
-}
-
 // A counter is a child: it sets up, says that it is ready, works until it is
 // asked to stop, cleans up and returns.
 type counter struct{ tick <-chan time.Time }
@@ -67,15 +35,14 @@ func (c *counter) Run(ctx child.Context) error {
 }
 
 func Example() {
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background()) // a program uses signal.NotifyContext
 	tick := make(chan time.Time)
 	c := &counter{tick}
 	root := supervisor.New(supervisor.Spec{
 		Children: []child.Spec{{Name: "counter", Run: c.Run}},
-		Logger:   quiet, // not to have the failure on stderr
 	})
 	go func() {
-		for range 3 { // the third is for the second life
+		for range 3 { // the third tick reaches the run after the restart
 			tick <- time.Now()
 		}
 		stop()
@@ -94,9 +61,10 @@ func Example() {
 
 func ExampleNew() {
 	// New cannot fail: a fault of the spec is the error of the start.
+	run := func(child.Context) error { return nil }
 	sup := supervisor.New(supervisor.Spec{
 		Name:     "shop",
-		Children: []child.Spec{{Name: "db"}, {Name: "api/v1", Run: idle}},
+		Children: []child.Spec{{Name: "db"}, {Name: "api/v1", Run: run}},
 	})
 	fmt.Println(sup.Start(context.Background()))
 	// Output:
@@ -104,19 +72,31 @@ func ExampleNew() {
 	// /shop/api/v1: Name: has a slash: "api/v1"
 }
 
+// speak is a child that prints when it comes and goes.
+func speak(ctx child.Context) error {
+	fmt.Println(ctx.Path(), "starts")
+	defer fmt.Println(ctx.Path(), "stops")
+	if err := ctx.Ready(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
 func ExampleSupervisor_Serve() {
+	ctx, stop := context.WithCancel(context.Background()) // a program uses signal.NotifyContext
 	root := supervisor.New(supervisor.Spec{
-		Name:     "shop",
-		Children: []child.Spec{{Name: "db", Run: speak}, {Name: "cache", Run: speak}, {Name: "api", Run: speak}},
+		Name: "shop",
+		Children: []child.Spec{
+			{Name: "db", Run: speak},
+			{Name: "cache", Run: speak},
+			{Name: "api", Run: speak},
+		},
 	})
-	// A program would use signal.NotifyContext. Here the end comes when all are up.
-	ctx, stop := context.WithCancelCause(context.Background())
-	up := watch(root, supervisor.EventReady)
+	events := root.Watch(context.Background(), "api", supervisor.EventReady)
 	go func() {
-		for range 3 {
-			<-up
-		}
-		stop(errors.New("enough"))
+		<-events // all are up
+		stop()
 	}()
 	fmt.Println(root.Serve(ctx))
 	// Output:
@@ -129,12 +109,13 @@ func ExampleSupervisor_Serve() {
 	// <nil>
 }
 
+// Start returns when all children are ready, or when one cannot start. Then those
+// that had started are stopped.
 func ExampleSupervisor_Start() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", Run: speak},
 		{Name: "api", Run: func(child.Context) error { return errors.New("port is taken") }},
-	}, Logger: quiet})
-	// Start returns when all are ready, or one cannot start: then nothing is left.
+	}})
 	fmt.Println(root.Start(context.Background()))
 	// Output:
 	// /root/db starts
@@ -142,45 +123,46 @@ func ExampleSupervisor_Start() {
 	// /root/api: port is taken
 }
 
+// The error of a stop names the runs that did not return in time.
 func ExampleSupervisor_Stop() {
 	stuck := make(chan struct{})
+	defer close(stuck)
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", Run: speak},
 		{Name: "worker", StopTimeout: 10 * time.Millisecond, Run: child.Plain(func(context.Context) error {
 			<-stuck // heeds no context
 			return nil
 		})},
-	}, Logger: quiet})
-	fmt.Println(root.Start(context.Background()))
-
+	}})
+	_ = root.Start(context.Background())
 	err := root.Stop(context.Background())
 	var stop *supervisor.StopError
 	if errors.As(err, &stop) {
-		fmt.Println(stop.Left[0].Path, "was left behind; has a stack:", len(stop.Left[0].Stack) > 0)
+		fmt.Println(stop.Left[0].Path, "did not return; has a stack:", len(stop.Left[0].Stack) > 0)
 	}
-	close(stuck)
 	// Output:
 	// /root/db starts
-	// <nil>
 	// /root/db stops
-	// /root/worker was left behind; has a stack: true
+	// /root/worker did not return; has a stack: true
 }
 
 // A supervisor is a child like any other.
 func ExampleSupervisor_Run() {
+	ctx := context.Background()
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
 	jobs := supervisor.New(supervisor.Spec{
 		Strategy: strategy.Independent,
 		Children: []child.Spec{{Name: "mail", Run: idle}},
 	})
-	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{
-		{Name: "db", Run: idle},
-		{Name: "jobs", Run: jobs.Run},
-	}})
-	fmt.Println(root.Start(context.Background()))
+	root := supervisor.New(supervisor.Spec{
+		Name:     "shop",
+		Children: []child.Spec{{Name: "db", Run: idle}, {Name: "jobs", Run: jobs.Run}},
+	})
+	fmt.Println(root.Start(ctx))
 	fmt.Print(root.Tree())
 	fmt.Println(jobs.Path(), jobs.Root() == root)
-	fmt.Println(jobs.Stop(context.Background())) // only its parent stops it
-	fmt.Println(root.Stop(context.Background()))
+	fmt.Println(jobs.Stop(ctx)) // only its parent stops it
+	fmt.Println(root.Stop(ctx))
 	// Output:
 	// <nil>
 	// shop        running   one-for-one
@@ -192,31 +174,26 @@ func ExampleSupervisor_Run() {
 	// <nil>
 }
 
+// A child finds the supervisor that runs it, and adds a sibling.
 func ExampleFromContext() {
+	started := make(chan error)
 	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{
-		{Name: "acceptor", Run: func(ctx child.Context) error {
-			if err := ctx.Ready(); err != nil {
-				return err
-			}
-			sup, _ := supervisor.FromContext(ctx) // the one that runs this child
-			err := sup.StartChild(ctx, child.Spec{Name: "connection", Run: speak})
+		{Name: "acceptor", Run: child.Plain(func(ctx context.Context) error {
+			sup, _ := supervisor.FromContext(ctx)
+			started <- sup.StartChild(ctx, child.Spec{Name: "connection", Run: speak})
 			<-ctx.Done()
-			return err
-		}},
+			return nil
+		})},
 	}})
-	ready := watch(root, supervisor.EventReady)
-	if err := root.Start(context.Background()); err != nil {
-		fmt.Println(err)
-	}
-	<-ready // the acceptor
-	<-ready // the connection
-	fmt.Println(root.Stop(context.Background()))
+	_ = root.Start(context.Background())
+	fmt.Println(<-started)
+	_ = root.Stop(context.Background())
 
 	_, ok := supervisor.FromContext(context.Background())
 	fmt.Println(ok)
 	// Output:
 	// /shop/connection starts
-	// /shop/connection stops
 	// <nil>
+	// /shop/connection stops
 	// false
 }

@@ -14,25 +14,31 @@ import (
 
 func ExampleSupervisor_Tree() {
 	ctx := context.Background()
-	c := make(chan error)
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	feed := child.Plain(func(ctx context.Context) error {
+		if child.FromContext(ctx).Restarts() == 0 {
+			return errors.New("connection refused")
+		}
+		<-ctx.Done()
+		return nil
+	})
 	jobs := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
 	root := supervisor.New(supervisor.Spec{
 		Name:     "shop",
 		Strategy: strategy.RestForOne,
-		Logger:   quiet,
 		Children: []child.Spec{
 			{Name: "db", Run: idle},
 			{Name: "jobs", Run: jobs.Run},
-			{Name: "feed", Run: failsWith(c)},
+			{Name: "feed", Run: feed},
 		},
 	})
+	ready := root.Watch(ctx, "feed", supervisor.EventReady)
 	_ = root.Start(ctx)
 	for i := range 25 {
 		_ = jobs.StartChild(ctx, child.Spec{Name: fmt.Sprintf("job-%02d", i), Run: idle, Restart: child.Temporary})
 	}
-	again := watch(root, supervisor.EventReady)
-	c <- errors.New("connection refused")
-	<-again
+	<-ready
+	<-ready // after its restart
 	fmt.Print(root.Tree())
 	_ = root.Stop(ctx)
 	// Output:
@@ -46,12 +52,15 @@ func ExampleSupervisor_Tree() {
 	// └─ feed          running   1 restart, last: connection refused, just now
 }
 
+// All goes over a tree from the root down, in declared order.
 func ExampleTree_All() {
 	ctx := context.Background()
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
 	jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "mail", Run: idle}}})
-	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{
-		{Name: "jobs", Run: jobs.Run}, {Name: "api", Run: idle},
-	}})
+	root := supervisor.New(supervisor.Spec{
+		Name:     "shop",
+		Children: []child.Spec{{Name: "jobs", Run: jobs.Run}, {Name: "api", Run: idle}},
+	})
 	_ = root.Start(ctx)
 	for st := range root.Tree().All() {
 		fmt.Println(st.Path, st.State, st.Restarts)
@@ -73,21 +82,22 @@ func ExampleTree_MarshalJSON() {
 // Health is for a readiness probe: nil, or a line for each child that is not ready.
 func ExampleSupervisor_Health() {
 	ctx := context.Background()
-	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{
-		{Name: "db", Run: func(ctx child.Context) error {
-			if err := ctx.Ready(); err != nil {
-				return err
-			}
-			ctx.Unready(errors.New("no route to host")) // and Ready again when it is back
-			<-ctx.Done()
-			return nil
-		}},
-		{Name: "cache", Run: idle},
-		{Name: "api", Run: idle},
-	}, Logger: quiet})
-	away := watch(root, supervisor.EventUnready)
+	db := func(ctx child.Context) error {
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		ctx.Unready(errors.New("no route to host")) // and Ready again when it is back
+		<-ctx.Done()
+		return nil
+	}
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	root := supervisor.New(supervisor.Spec{
+		Name:     "shop",
+		Children: []child.Spec{{Name: "db", Run: db}, {Name: "cache", Run: idle}, {Name: "api", Run: idle}},
+	})
+	unready := root.Watch(ctx, "db", supervisor.EventUnready)
 	_ = root.Start(ctx)
-	<-away
+	<-unready
 	_ = root.StopChild(ctx, "cache")
 	fmt.Println(root.Health())
 	_ = root.Stop(ctx)
@@ -98,25 +108,26 @@ func ExampleSupervisor_Health() {
 	// /shop: not running
 }
 
+// A subscriber gets the events of the whole subtree, in order.
 func ExampleSupervisor_Subscribe() {
-	jobs := supervisor.New(supervisor.Spec{Backoff: child.Constant(time.Millisecond).Retries(1), Children: []child.Spec{
-		{Name: "mail", Run: child.Plain(func(context.Context) error { return errors.New("no relay") })},
-	}})
-	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Intensity: strategy.AtMost(0, time.Minute),
-		Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
-
-	told := make(chan struct{})
+	mail := child.Plain(func(context.Context) error { return errors.New("no relay") })
+	jobs := supervisor.New(supervisor.Spec{
+		Backoff:  child.Constant(time.Millisecond).Retries(1),
+		Children: []child.Spec{{Name: "mail", Run: mail}},
+	})
+	root := supervisor.New(supervisor.Spec{
+		Name:      "shop",
+		Intensity: strategy.AtMost(0, time.Minute),
+		Children:  []child.Spec{{Name: "jobs", Run: jobs.Run}},
+	})
 	cancel := root.Subscribe(func(e supervisor.Event) {
 		fmt.Println(e.Kind, e.Path, e.Delay)
-		if e.Kind == supervisor.EventGaveUp && e.Path == root.Path() {
-			close(told)
-		}
 	}, supervisor.EventFailed, supervisor.EventRestarting, supervisor.EventGaveUp)
 	defer cancel()
 
-	fmt.Println(errors.Is(root.Serve(context.Background()), child.ErrShutdown))
-	<-told // the last events may come after the return of Serve
-	// Unordered output:
+	err := root.Serve(context.Background())
+	fmt.Println(errors.Is(err, child.ErrShutdown))
+	// Output:
 	// failed /shop/jobs/mail 0s
 	// restarting /shop/jobs/mail 1ms
 	// failed /shop/jobs/mail 0s
@@ -126,8 +137,35 @@ func ExampleSupervisor_Subscribe() {
 	// true
 }
 
+// Watch gives the events of one child, or of a part of the tree, as a channel.
+func ExampleSupervisor_Watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	feed := child.Plain(func(ctx context.Context) error {
+		if child.FromContext(ctx).Restarts() == 0 {
+			return errors.New("timeout")
+		}
+		<-ctx.Done()
+		return nil
+	})
+	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "feed", Run: feed}}})
+	failures := root.Watch(ctx, "feed", supervisor.EventFailed)
+	_ = root.Start(ctx)
+	e := <-failures
+	fmt.Println(e.Path, e.Kind, e.Err)
+	cancel() // ends the watch
+	_, open := <-failures
+	fmt.Println(open)
+	fmt.Println(root.Stop(context.Background()))
+	// Output:
+	// /shop/feed failed timeout
+	// false
+	// <nil>
+}
+
+// Children gives the children of one supervisor: all, or those in some states.
 func ExampleSupervisor_Children() {
 	ctx := context.Background()
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", Run: idle}, {Name: "cache", Run: idle}, {Name: "api", Run: idle},
 	}})
@@ -144,8 +182,31 @@ func ExampleSupervisor_Children() {
 	// {Specs:3 Active:2 Supervisors:0 Workers:3}
 }
 
+// AppendChildren is Children for a caller that asks often: with a buffer of its own,
+// the second call allocates nothing.
+func ExampleSupervisor_AppendChildren() {
+	ctx := context.Background()
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
+		{Name: "db", Run: idle}, {Name: "cache", Run: idle}, {Name: "api", Run: idle},
+	}})
+	_ = root.Start(ctx)
+	var buf []child.Status
+	for range 2 {
+		buf = root.AppendChildren(buf[:0], 10, child.Starting, child.Running)
+		fmt.Println(len(buf), buf[0].Path, buf[0].State)
+		_ = root.StopChild(ctx, "db")
+	}
+	_ = root.Stop(ctx)
+	// Output:
+	// 3 /root/db running
+	// 2 /root/cache running
+}
+
+// A path is a name, a path from this supervisor, or a full one.
 func ExampleSupervisor_Lookup() {
 	ctx := context.Background()
+	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
 	jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "mail", Run: idle}}})
 	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
 	_ = root.Start(ctx)

@@ -84,3 +84,18 @@ func TestNestedFindsTheSupervisorThatRanLast(t *testing.T) {
 		requireNested(t, nil, root, "jobs")
 	})
 }
+
+// failsWith is a Run that is ready and fails with what it gets from c.
+func failsWith(c <-chan error) func(child.Context) error {
+	return func(ctx child.Context) error {
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-c:
+			return err
+		}
+	}
+}

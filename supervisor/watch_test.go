@@ -2,7 +2,6 @@ package supervisor_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 
@@ -135,27 +134,4 @@ func TestAWatcherThatIsTooSlowIsToldWhatItLost(t *testing.T) {
 		require.Equal(t, 5, n)
 		require.Zero(t, lost)
 	})
-}
-
-func ExampleSupervisor_Watch() {
-	ctx, cancel := context.WithCancel(context.Background())
-	c := make(chan error)
-	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{
-		{Name: "db", Run: idle},
-		{Name: "feed", Run: failsWith(c)},
-	}})
-	failures := root.Watch(ctx, "feed", supervisor.EventFailed)
-	fmt.Println(root.Start(ctx))
-	c <- errBoom
-	e := <-failures
-	fmt.Println(e.Path, e.Kind, e.Err)
-	cancel()
-	_, open := <-failures
-	fmt.Println(open)
-	fmt.Println(root.Stop(context.Background()))
-	// Output:
-	// <nil>
-	// /shop/feed failed boom
-	// false
-	// <nil>
 }

@@ -59,8 +59,12 @@ func test(f func(t testing.TB)) {
 }
 
 // bubbleTest stands for a func Test whose t must be a *testing.T, as that of a
-// bubble must. It has go test make one.
+// bubble must. Only package testing can make one.
 func bubbleTest(f func(t *testing.T)) {
+	if !testing.Testing() { // on the Go playground
+		all := func(_, _ string) (bool, error) { return true, nil }
+		testing.Main(all, []testing.InternalTest{{Name: "Example", F: f}}, nil, nil)
+	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // as -cpu changes it
 	defer func(v string) { _ = flag.Set("test.v", v) }(flag.Lookup("test.v").Value.String())
 	_ = flag.Set("test.v", "false") // what it prints is no output of the example
@@ -156,15 +160,19 @@ func ExampleRecorder_Order() {
 	// Output: FAIL: order: event 1: want "start api", got "ready /root/db".
 }
 
+// deaf is a child that breaks the contract.
+type deaf struct{}
+
+func (*deaf) Run(ctx child.Context) error {
+	_ = ctx.Ready() // and what if it returns an error?
+	<-ctx.Done()
+	return nil
+}
+
 func ExampleCheck() {
-	type listener struct{ child.Runnable }
-	deaf := runFunc(func(ctx child.Context) error {
-		_ = ctx.Ready() // and what if it returns an error?
-		<-ctx.Done()
-		return nil
-	})
 	test(func(t testing.TB) {
-		supervisortest.Contract{StopTimeout: 20 * time.Millisecond}.Check(t, func() child.Runnable { return listener{deaf} })
+		contract := supervisortest.Contract{StopTimeout: 20 * time.Millisecond}
+		contract.Check(t, func() child.Runnable { return new(deaf) })
 	})
 	// Output: FAIL: contract: Run went on after ctx.Ready had returned an error: return it at once
 }

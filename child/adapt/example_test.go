@@ -26,7 +26,6 @@ func ExampleActor() {
 	group := supervisor.New(supervisor.Spec{
 		Name:         "group",
 		AutoShutdown: strategy.AnySignificant,
-		Logger:       quiet,
 		Children: []child.Spec{
 			{Name: "second", Run: second, Restart: child.Temporary, Significant: true},
 			{Name: "first", Run: first, Restart: child.Temporary, Significant: true},
@@ -54,7 +53,7 @@ func ExampleActors() {
 		}
 		return execute, func(error) { close(quit) }, nil
 	})
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "worker", Run: worker}}})
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "worker", Run: worker}}})
 	fmt.Println(root.Start(context.Background()))
 	fmt.Println(<-up, <-up)
 	fmt.Println(root.Stop(context.Background()))
@@ -76,7 +75,6 @@ func ExampleFunc() {
 		Name:         "group",
 		AutoShutdown: strategy.AllSignificant,
 		Intensity:    strategy.AtMost(0, time.Second), // the first failure is the last
-		Logger:       quiet,
 		Children: []child.Spec{
 			{Name: "one", Run: adapt.Func(work("one", nil)), Restart: child.Transient, Significant: true},
 		},

@@ -1,7 +1,7 @@
 // Package seal restricts the implementations of child.Context to those of Coppice, so that
 // methods can be added to the interface later.
 //
-// It is a separate package because context declares the interface and supervisor has the
+// It is a separate package because child declares the interface and supervisor has the
 // main implementation, and users must not be able to write another.
 package seal
 

@@ -45,6 +45,11 @@ func ExampleShrink() {
 
 // runExample does what go test would do: it runs f in a bubble.
 func runExample(f func(t testing.TB)) {
+	if !testing.Testing() { // on the Go playground
+		all := func(_, _ string) (bool, error) { return true, nil }
+		inBubble := func(t *testing.T) { synctest.Test(t, func(*testing.T) { f(new(failingT)) }) }
+		testing.Main(all, []testing.InternalTest{{Name: "Example", F: inBubble}}, nil, nil)
+	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // -cpu changes it
 	defer func(v string) { _ = flag.Set("test.v", v) }(flag.Lookup("test.v").Value.String())
 	_ = flag.Set("test.v", "false") // what it prints is no output of the example
