@@ -1,0 +1,134 @@
+package machine
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// Between two stretches of a sweep anything may happen. Each test sweeps over one child
+// at a time, and has something happen after the first.
+
+// held returns a machine whose children all have failed and wait for Resume.
+func held(s strategy.Strategy, names ...string) *Machine {
+	m := running(s, names...)
+	m.Suspend(0)
+	for c := m.First(); c != nil; c = c.Next() {
+		m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
+	}
+	return m
+}
+
+// onToTheEnd goes on with a sweep to its end, and returns what becomes of whom.
+func onToTheEnd(m *Machine) (all []string) {
+	for range 100 {
+		got := fates(m.More(0))
+		more := slices.Contains(got, "more")
+		for _, fate := range got {
+			if fate != "more" {
+				all = append(all, fate)
+			}
+		}
+		if !more {
+			return all
+		}
+	}
+	return append(all, "no end")
+}
+
+func TestResumeAndWhatHappensInBetween(t *testing.T) {
+	for name, test := range map[string]struct {
+		happens func(m *Machine) []Action
+		now     []string // at once
+		want    []string // by the stretches that are left
+	}{
+		"nothing":          {func(*Machine) []Action { return nil }, nil, []string{"start b", "start c"}},
+		"one is stopped":   {func(m *Machine) []Action { return m.Stop(m.Child("b"), false, nil, 0) }, nil, []string{"start c"}},
+		"one is removed":   {func(m *Machine) []Action { return m.Stop(m.Child("b"), true, nil, 0) }, nil, []string{"start c"}},
+		"the last is gone": {func(m *Machine) []Action { return m.Stop(m.Child("c"), true, nil, 0) }, nil, []string{"start b"}},
+		"one is restarted": {func(m *Machine) []Action { return m.Restart(m.Child("c"), nil, 0) }, []string{"start c"}, []string{"start b"}},
+		"one is added":     {func(m *Machine) []Action { _, acts := m.Add(&child.Spec{Name: "d"}, nil, 0); return acts }, []string{"start d"}, []string{"start b", "start c"}},
+		"the first fails": {func(m *Machine) []Action {
+			c := m.Child("a")
+			m.Ready(c, c.Run(), 0)
+			return m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
+		}, []string{"start a"}, []string{"start b", "start c"}},
+		"suspended":          {func(m *Machine) []Action { return m.Suspend(0) }, nil, nil},
+		"suspended, resumed": {func(m *Machine) []Action { m.Suspend(0); return m.Resume(0) }, []string{"more"}, []string{"start b", "start c"}},
+		"resumed once more":  {func(m *Machine) []Action { return m.Resume(0) }, nil, []string{"start b", "start c"}},
+		"upgraded": {func(m *Machine) []Action {
+			acts, _ := m.Upgrade(m.conf, crewOf([]string{"c", "b", "a"}), 0)
+			return acts
+		}, nil, []string{"start c", "start b"}},
+		"upgraded to nobody": {func(m *Machine) []Action { acts, _ := m.Upgrade(m.conf, nil, 0); return acts }, nil, []string{"start b", "start c"}},
+	} {
+		for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
+			t.Run(name+" "+s.String(), func(t *testing.T) {
+				m := held(s, "a", "b", "c")
+				equal(t, fates(m.Resume(0)), []string{"start a", "more"})
+				equal(t, fates(test.happens(m)), test.now)
+				if live := m.Live(); live != 1+count(len(test.now) == 1 && test.now[0] != "more" && test.now[0] != "start a") {
+					t.Errorf("%d alive in between", live)
+				}
+				equal(t, onToTheEnd(m), test.want)
+			})
+		}
+	}
+}
+
+func TestHastenAndHaltAndWhatHappensInBetween(t *testing.T) {
+	exits := func(name string) func(m *Machine) []Action {
+		return func(m *Machine) []Action {
+			c := m.Child(name)
+			return m.Exited(c, c.Run(), Outcome{}, 0)
+		}
+	}
+	for name, test := range map[string]struct {
+		happens func(m *Machine) []Action
+		hasten  []string
+		halt    []string
+	}{
+		"nothing":            {func(*Machine) []Action { return nil }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"the first returns":  {exits("a"), []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"the next returns":   {exits("b"), nil, []string{"abandon c"}},
+		"one is added":       {func(m *Machine) []Action { _, acts := m.Add(&child.Spec{Name: "d"}, nil, 0); return acts }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"one is restarted":   {func(m *Machine) []Action { return m.Restart(m.Child("b"), nil, 0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"one is stopped":     {func(m *Machine) []Action { return m.Stop(m.Child("b"), true, nil, 0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"suspended":          {func(m *Machine) []Action { return m.Suspend(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"resumed":            {func(m *Machine) []Action { return m.Resume(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"suspended, resumed": {func(m *Machine) []Action { m.Suspend(0); return m.Resume(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"upgraded":           {func(m *Machine) []Action { acts, _ := m.Upgrade(m.conf, nil, 0); return acts }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"asked once more":    {func(m *Machine) []Action { return m.Hasten(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for what, want := range map[string][]string{"hasten": test.hasten, "halt": test.halt} {
+				m := running(strategy.OneForOne, "a", "b", "c")
+				begin := m.Hasten
+				if what == "halt" {
+					begin = m.Halt
+				}
+				begin(0)
+				got := append(fates(test.happens(m)), onToTheEnd(m)...)
+				got = slices.DeleteFunc(got, func(fate string) bool {
+					return fate == "more" || fate == "over" || what == "halt" && fate[:4] == "stop"
+				})
+				equal(t, got, want)
+				if m.sweep != (sweep{}) {
+					t.Errorf("%s is not over", what)
+				}
+			}
+		})
+	}
+}
+
+// The alarm of one that is being stopped, between two stretches of a hasten.
+func TestStopTimerInTheMiddleOfASweep(t *testing.T) {
+	m := running(strategy.Independent, "a", "b", "c")
+	m.Hasten(0)
+	a := m.Child("a")
+	equal(t, fates(m.Timer(a, a.Run(), StopTimer, time.Minute)), []string{"abandon a"})
+	equal(t, onToTheEnd(m), []string{"stop b", "stop c"})
+}
