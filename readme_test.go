@@ -71,7 +71,7 @@ func TestTheQuickstartPrintsWhatIsWritten(t *testing.T) {
 	}
 	require.NoError(t, cmd.Wait(), "an ordered stop is no error")
 	require.Equal(t, after, rest.String())
-	require.Regexp(t, `ERROR coppice: failed path=/shop/worker err="job 2 failed" next="restart 1 at once"\n`, stderr.String())
+	require.Regexp(t, `ERROR coppice: failed path=/shop/api err="connection lost" next="restart 1 at once"\n`, stderr.String())
 	require.Equal(t, 5, strings.Count(stderr.String(), "\n"), "up, failed, ready again, stopping, stopped")
 }
 

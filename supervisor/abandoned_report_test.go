@@ -22,7 +22,7 @@ import (
 func lost(err error) (paths []string) {
 	var stop *supervisor.StopError
 	if errors.As(err, &stop) {
-		for _, s := range stop.Left {
+		for _, s := range stop.Abandoned {
 			paths = append(paths, s.Path)
 		}
 	}

@@ -47,7 +47,7 @@ func TestAlarmInFlightLeavesTheStopTimeoutAlone(t *testing.T) {
 			defer cancel()
 			var left *StopError
 			require.ErrorAs(t, stop.wait(ctx), &left)
-			require.Equal(t, time.Second, left.Left[0].After)
+			require.Equal(t, time.Second, left.Abandoned[0].After)
 		})
 	}
 }

@@ -251,8 +251,8 @@ func TestCrewInATreeIsHaltedInTime(t *testing.T) {
 		var stop *supervisor.StopError
 		require.ErrorAs(t, sup.Stop(t.Context()), &stop)
 		require.Equal(t, 10*time.Second, time.Since(began))
-		require.Len(t, stop.Left, 6)
-		require.Equal(t, "/root/crew/c0050", stop.Left[0].Path)
+		require.Len(t, stop.Abandoned, 6)
+		require.Equal(t, "/root/crew/c0050", stop.Abandoned[0].Path)
 	})
 }
 

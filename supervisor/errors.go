@@ -103,9 +103,9 @@ func (e *GaveUpError) Is(target error) bool { return e != nil && target == child
 
 // A StopError is what went wrong in a stop.
 type StopError struct {
-	// Left are the runs that were abandoned: they did not return within their stop
+	// Abandoned are the runs that were abandoned: they did not return within their stop
 	// timeout, and had not returned when the stop was over.
-	Left []Straggler
+	Abandoned []AbandonedRun
 
 	// Unclean are the children whose runs returned an error, or panicked, while they
 	// were being stopped, such as "flush: 1,708 rows not written". An error that only
@@ -120,8 +120,8 @@ type StopError struct {
 	of   <-chan struct{} // over, of the life that it is the end of
 }
 
-// A Straggler is a run that was abandoned.
-type Straggler struct {
+// A AbandonedRun is a run that was abandoned.
+type AbandonedRun struct {
 	Path  string
 	After time.Duration // how long it was waited for
 	Stack []byte        // of its goroutine when it was abandoned; nil if it was not found
@@ -135,11 +135,11 @@ func (e *StopError) Error() string {
 		return "nil *supervisor.StopError"
 	}
 	var parts []string
-	switch n := len(e.Left); {
+	switch n := len(e.Abandoned); {
 	case n == 1:
-		parts = append(parts, fmt.Sprintf("%s: did not stop within %v", oneline.Text(e.Left[0].Path), e.Left[0].After))
+		parts = append(parts, fmt.Sprintf("%s: did not stop within %v", oneline.Text(e.Abandoned[0].Path), e.Abandoned[0].After))
 	case n > 1:
-		parts = append(parts, fmt.Sprintf("%d children did not stop: %s", n, firstFew(e.Left, ", ", func(s Straggler) string {
+		parts = append(parts, fmt.Sprintf("%d children did not stop: %s", n, firstFew(e.Abandoned, ", ", func(s AbandonedRun) string {
 			return fmt.Sprintf("%s within %v", oneline.Text(s.Path), s.After)
 		})))
 	}

@@ -179,7 +179,7 @@ func ExampleSpec_stopTimeout() {
 	_ = root.Start(context.Background())
 	err := root.Stop(context.Background())
 	var stop *supervisor.StopError
-	fmt.Println(errors.As(err, &stop), stop.Left[0].Path)
+	fmt.Println(errors.As(err, &stop), stop.Abandoned[0].Path)
 	// Output: true /root/worker
 }
 

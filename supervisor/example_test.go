@@ -138,7 +138,7 @@ func ExampleSupervisor_Stop() {
 	err := root.Stop(context.Background())
 	var stop *supervisor.StopError
 	if errors.As(err, &stop) {
-		fmt.Println(stop.Left[0].Path, "did not return; has a stack:", len(stop.Left[0].Stack) > 0)
+		fmt.Println(stop.Abandoned[0].Path, "did not return; has a stack:", len(stop.Abandoned[0].Stack) > 0)
 	}
 	// Output:
 	// /root/db starts

@@ -126,8 +126,8 @@ func TestTimerBetweenTwoStretchesOfAnEndKeepsTheStacks(t *testing.T) {
 		l.settle(&after)
 		var stop *StopError
 		require.ErrorAs(t, s.Wait(), &stop)
-		require.Len(t, stop.Left, 2*machine.Stretch)
-		for _, left := range stop.Left {
+		require.Len(t, stop.Abandoned, 2*machine.Stretch)
+		for _, left := range stop.Abandoned {
 			require.NotEmpty(t, left.Stack, left.Path)
 		}
 	})

@@ -188,10 +188,10 @@ func TestGraceOfARunThatIsLeftBehindHasEnded(t *testing.T) {
 		}})
 		var left *supervisor.StopError
 		require.ErrorAs(t, sup.Stop(t.Context()), &left)
-		require.Len(t, left.Left, 3)
+		require.Len(t, left.Abandoned, 3)
 		synctest.Wait()
 		close(release)
-		for range left.Left {
+		for range left.Abandoned {
 			require.Error(t, <-saw)
 		}
 	})

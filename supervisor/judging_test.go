@@ -66,10 +66,10 @@ func TestStackOfAStragglerThatHangsWhileItsEndIsJudged(t *testing.T) {
 				p.end(nil)
 				var stop *supervisor.StopError
 				require.ErrorAs(t, sup.Stop(t.Context()), &stop)
-				require.Len(t, stop.Left, 2)
-				require.Equal(t, "/root/a", stop.Left[1].Path)
-				require.Contains(t, string(stop.Left[1].Stack), "judging_test.go")
-				require.NotContains(t, string(stop.Left[1].Stack), "supervisortest.(*Child)")
+				require.Len(t, stop.Abandoned, 2)
+				require.Equal(t, "/root/a", stop.Abandoned[1].Path)
+				require.Contains(t, string(stop.Abandoned[1].Stack), "judging_test.go")
+				require.NotContains(t, string(stop.Abandoned[1].Stack), "supervisortest.(*Child)")
 			})
 		})
 	}

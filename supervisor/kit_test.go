@@ -146,7 +146,7 @@ func unclean(t *testing.T, err error) (all []string) {
 	t.Helper()
 	var stop *supervisor.StopError
 	require.ErrorAs(t, err, &stop)
-	require.Empty(t, stop.Left)
+	require.Empty(t, stop.Abandoned)
 	for _, end := range stop.Unclean {
 		all = append(all, end.Error())
 	}

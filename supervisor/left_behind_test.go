@@ -55,11 +55,11 @@ func TestAbandonedRunIsToldWithTheStackOfItsOwnGoroutine(t *testing.T) {
 		require.ErrorAs(t, err, &stop)
 		events := told.take()
 		require.Len(t, events, 3)
-		require.Len(t, stop.Left, 3)
+		require.Len(t, stop.Abandoned, 3)
 		for i, e := range events {
-			require.Equal(t, stop.Left[i].Path, e.Path)
-			require.Equal(t, string(stop.Left[i].Stack), string(e.Stack))
-			require.Equal(t, 5*time.Second, stop.Left[i].After)
+			require.Equal(t, stop.Abandoned[i].Path, e.Path)
+			require.Equal(t, string(stop.Abandoned[i].Stack), string(e.Stack))
+			require.Equal(t, 5*time.Second, stop.Abandoned[i].After)
 			if e.Path == "/root/miner" {
 				require.Contains(t, string(e.Stack), "supervisor_test.(*miner).digOn")
 				require.Contains(t, string(e.Stack), "left_behind_test.go")

@@ -115,7 +115,7 @@ func BenchmarkTenThousandThatDoNotStop(b *testing.B) {
 				took := time.Since(began)
 				ticker, count := beside()
 				stacks := 0
-				for _, run := range stop.Left {
+				for _, run := range stop.Abandoned {
 					if run.Stack != nil {
 						stacks++
 					}

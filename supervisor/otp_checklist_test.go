@@ -46,7 +46,7 @@ func TestAutoShutdownThatLeavesARunBehindIsNoFailureToTheParent(t *testing.T) {
 		require.Equal(t, child.Done, state(t, sup, "inner"))
 		var left *supervisor.StopError
 		require.ErrorAs(t, inner.Wait(), &left)
-		require.Equal(t, "/root/inner/stuck", left.Left[0].Path)
+		require.Equal(t, "/root/inner/stuck", left.Abandoned[0].Path)
 	})
 }
 
@@ -178,8 +178,8 @@ func TestDynamicChildrenStopEachWithinItsOwnTime(t *testing.T) {
 		require.Equal(t, 20*time.Second, time.Since(began))
 		var left *supervisor.StopError
 		require.ErrorAs(t, err, &left)
-		require.Len(t, left.Left, 1, "the others have returned meanwhile")
-		require.Equal(t, "/root/expired-later", left.Left[0].Path)
+		require.Len(t, left.Abandoned, 1, "the others have returned meanwhile")
+		require.Equal(t, "/root/expired-later", left.Abandoned[0].Path)
 		require.Equal(t, []string{"abandoned at-once", "abandoned expired", "abandoned expired-later"}, events.lines())
 		time.Sleep(time.Hour)
 		synctest.Wait()

@@ -195,7 +195,7 @@ func (l *life) undo(ctx context.Context, added []*call) error {
 	var asked []*call
 	var wrong StopError
 	note := func(c *call) {
-		wrong.Left = append(wrong.Left, c.wrong.Left...)
+		wrong.Abandoned = append(wrong.Abandoned, c.wrong.Abandoned...)
 		wrong.Unclean = append(wrong.Unclean, c.wrong.Unclean...)
 	}
 	for _, start := range slices.Backward(added) {

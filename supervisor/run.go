@@ -58,7 +58,7 @@ type few struct {
 	stopped      []*life     // those that ended as the run was being stopped
 	ended        *life       // the latest that ended before that
 	super        *Supervisor // that supervisor, or the one that was inside last, in an earlier run even
-	straggler    *Straggler
+	straggler    *AbandonedRun
 	inStop       bool      // it was abandoned as its supervisor ended
 	wrong        StopError // what was wrong with its stop
 }

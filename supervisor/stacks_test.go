@@ -127,8 +127,8 @@ func TestManyThatDoNotStopShareADump(t *testing.T) {
 				var stop *StopError
 				require.ErrorAs(t, s.Stop(t.Context()), &stop)
 				require.LessOrEqual(t, time.Since(began), child.DefaultStopTimeout)
-				require.Len(t, stop.Left, n)
-				for _, s := range stop.Left {
+				require.Len(t, stop.Abandoned, n)
+				for _, s := range stop.Abandoned {
 					require.Contains(t, string(s.Stack), "hangsHere", s.Path)
 				}
 				require.LessOrEqual(t, dumpsTaken(s), 2)
@@ -177,8 +177,8 @@ func TestStackShowsWhatTheRunDidWhenItWasLate(t *testing.T) {
 		require.NoError(t, s.Start(t.Context()))
 		var stop *StopError
 		require.ErrorAs(t, s.Stop(t.Context()), &stop)
-		require.Len(t, stop.Left, 5)
-		for _, s := range stop.Left {
+		require.Len(t, stop.Abandoned, 5)
+		for _, s := range stop.Abandoned {
 			require.Contains(t, string(s.Stack), "hangsHere", s.Path)
 		}
 		close(free)

@@ -248,8 +248,8 @@ func TestStuckStartIsLeftBehindAtItsStopTimeoutAndReported(t *testing.T) {
 		require.ErrorIs(t, err, child.ErrStartTimeout)
 		var stop *supervisor.StopError
 		require.ErrorAs(t, err, &stop)
-		require.Len(t, stop.Left, 1)
-		require.Equal(t, "/root/db", stop.Left[0].Path)
+		require.Len(t, stop.Abandoned, 1)
+		require.Equal(t, "/root/db", stop.Abandoned[0].Path)
 		require.EqualError(t, err, "/root/db: start timeout; /root/db: did not stop within 2s")
 	})
 }

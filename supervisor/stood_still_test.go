@@ -222,8 +222,8 @@ func TestStopTimeoutGetsOneMorePeriodAfterAStandstillAndAHangingChildIsFound(t *
 		var stop *StopError
 		require.ErrorAs(t, <-answer, &stop)
 		require.Equal(t, 8*time.Second, time.Since(began))
-		require.Equal(t, 8*time.Second, stop.Left[0].After)
-		require.Contains(t, string(stop.Left[0].Stack), "deaf.Run")
+		require.Equal(t, 8*time.Second, stop.Abandoned[0].After)
+		require.Contains(t, string(stop.Abandoned[0].Stack), "deaf.Run")
 	})
 }
 

@@ -23,7 +23,7 @@ func left(t *testing.T, err error) []string {
 	var stop *supervisor.StopError
 	require.ErrorAs(t, err, &stop)
 	lines := []string{}
-	for _, s := range stop.Left {
+	for _, s := range stop.Abandoned {
 		lines = append(lines, s.Path+" "+s.After.String())
 	}
 	return lines
@@ -202,7 +202,7 @@ func TestTypeAroundASupervisorHasItsStopTimeoutForItselfAfterIt(t *testing.T) {
 				require.Equal(t, []string{"/root/pool " + tc.takes.String()}, left(t, err))
 				var stop *supervisor.StopError
 				require.ErrorAs(t, err, &stop)
-				require.Contains(t, string(stop.Left[0].Stack), "supervisor_test.around.Run")
+				require.Contains(t, string(stop.Abandoned[0].Stack), "supervisor_test.around.Run")
 			})
 		})
 	}

@@ -133,10 +133,10 @@ func TestEachChildHasItsStopTimeout(t *testing.T) {
 				require.Equal(t, tc.left, err != nil)
 				if tc.left {
 					require.ErrorAs(t, err, &stop)
-					require.Len(t, stop.Left, 1)
-					require.Equal(t, "/root/b", stop.Left[0].Path)
-					require.Equal(t, tc.takes, stop.Left[0].After)
-					require.Contains(t, string(stop.Left[0].Stack), "(*Child).stop")
+					require.Len(t, stop.Abandoned, 1)
+					require.Equal(t, "/root/b", stop.Abandoned[0].Path)
+					require.Equal(t, tc.takes, stop.Abandoned[0].After)
+					require.Contains(t, string(stop.Abandoned[0].Stack), "(*Child).stop")
 				}
 				require.Equal(t, err, sup.Wait(), "and Wait says the same")
 				time.Sleep(24 * time.Hour)

@@ -35,12 +35,12 @@ func TestStopErrorOfAnEndIsNotThatOfTheFailureItCameFrom(t *testing.T) {
 		var stop *supervisor.StopError
 		require.ErrorAs(t, err, &stop)
 		var left []string
-		for _, s := range stop.Left {
+		for _, s := range stop.Abandoned {
 			left = append(left, s.Path)
 		}
 		require.Equal(t, []string{"/root/inner/below", "/root/beside"}, left)
 		require.ErrorAs(t, errors.Unwrap(gaveUp), &stop, "that of the failure is still there")
-		require.Len(t, stop.Left, 1)
+		require.Len(t, stop.Abandoned, 1)
 		time.Sleep(time.Hour)
 	})
 }

@@ -17,7 +17,7 @@ func report(err error) string {
 	}
 	var all strings.Builder
 	all.WriteString(text)
-	for _, s := range stop.Left {
+	for _, s := range stop.Abandoned {
 		fmt.Fprintf(&all, "\n%s, after %v:\n%s", s.Path, s.After, s.Stack)
 	}
 	return all.String()

@@ -52,7 +52,7 @@ func (tr *recorded) stop(t testing.TB) {
 // them end: chaos may have them crash at the very moment at which they are stopped.
 func (tr *recorded) excuses(err error) bool {
 	stop, ok := err.(*supervisor.StopError)
-	if !ok || tr.Excused == nil || len(stop.Left) > 0 {
+	if !ok || tr.Excused == nil || len(stop.Abandoned) > 0 {
 		return false
 	}
 	for _, end := range stop.Unclean {

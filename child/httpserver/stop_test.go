@@ -100,7 +100,7 @@ func TestHangingClientsAreCutOffInTime(t *testing.T) {
 	stopped := events(t, root, supervisor.EventStopped, supervisor.EventAbandoned)
 	var cut *supervisor.StopError
 	require.ErrorAs(t, root.Stop(context.Background()), &cut)
-	require.Empty(t, cut.Left, "it was not abandoned")
+	require.Empty(t, cut.Abandoned, "it was not abandoned")
 	require.Len(t, cut.Unclean, 1)
 	e := next(t, stopped)
 	require.Equal(t, supervisor.EventStopped, e.Kind)
@@ -143,8 +143,8 @@ func TestAHandlerThatHeedsNothingIsReportedAsLeftBehind(t *testing.T) {
 	next(t, came)
 	var stop *supervisor.StopError
 	require.ErrorAs(t, root.Stop(context.Background()), &stop)
-	require.Len(t, stop.Left, 1)
-	require.Equal(t, "/root/api", stop.Left[0].Path)
+	require.Len(t, stop.Abandoned, 1)
+	require.Equal(t, "/root/api", stop.Abandoned[0].Path)
 	close(release)
 	next(t, left)
 	next(t, late)

@@ -1,58 +1,34 @@
-// Quickstart is the program of the README: two children, one of which fails
-// once and is restarted; Ctrl-C stops them in order.
+// Quickstart is the program of the README: two children, one of which fails once.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
+	"os"
 	"os/signal"
-	"syscall"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-func db(ctx child.Context) error {
-	fmt.Println("db: open")             // set up
-	defer fmt.Println("db: closed")     // clean up, beside it
-	if err := ctx.Ready(); err != nil { // I am up: the next child may start
+func serve(ctx child.Context) error {
+	fmt.Println(ctx.Path(), "up")         // set up
+	defer fmt.Println(ctx.Path(), "down") // clean up
+	if err := ctx.Ready(); err != nil {   // ready: the next child may start
 		return err
 	}
-	<-ctx.Done() // work, until asked to stop
-	return nil
-}
-
-func worker(ctx child.Context) error {
-	fmt.Println("worker: up")
-	defer fmt.Println("worker: down")
-	if err := ctx.Ready(); err != nil {
-		return err
+	if ctx.Path() == "/shop/api" && ctx.Restarts() == 0 {
+		return fmt.Errorf("connection lost") // a failure: the supervisor restarts the child
 	}
-	for job := 1; job <= 3; job++ {
-		fmt.Println("worker: job", job)
-		if job == 2 && ctx.Restarts() == 0 {
-			return errors.New("job 2 failed") // a failure: I am restarted
-		}
-	}
-	<-ctx.Done()
+	<-ctx.Done() // work until asked to stop
 	return nil
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
-
-	root := supervisor.New(supervisor.Spec{
-		Name:     "shop",
-		Strategy: strategy.RestForOne, // who fails takes along those after it
-		Children: []child.Spec{
-			{Name: "db", Run: db},
-			{Name: "worker", Run: worker},
-		},
-	})
+	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: serve}, {Name: "api", Run: serve}}})
 	if err := root.Serve(ctx); err != nil {
 		log.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func (w *watch) listed(err error, live map[string]int) {
 	listed := make(map[string]bool)
 	var left *supervisor.StopError
 	if errors.As(err, &left) {
-		for _, s := range left.Left {
+		for _, s := range left.Abandoned {
 			listed[s.Path] = true
 		}
 	}

@@ -96,7 +96,7 @@ func TestWatchWantsTheStopToListAllThatRun(t *testing.T) {
 	defer tr.LetGo()
 	w := newWatch(tr, true)
 	c := &campaign{}
-	left := &supervisor.StopError{Left: []supervisor.Straggler{{Path: "/root/x", After: time.Second}}}
+	left := &supervisor.StopError{Abandoned: []supervisor.AbandonedRun{{Path: "/root/x", After: time.Second}}}
 	w.stopped(c, left, time.Second, map[string]int{"/root/x": 1})
 	require.Empty(t, w.broken)
 	w.stopped(c, nil, time.Second, map[string]int{"/root/x": 1})

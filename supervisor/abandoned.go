@@ -26,7 +26,7 @@ type tree struct {
 func (r *run) abandon() {
 	l, f := r.life, r.get()
 	l.report(r, nil) // the supervisor in it may have stopped
-	f.straggler = &Straggler{Path: r.Path(), After: l.m.Now() - r.stopped}
+	f.straggler = &AbandonedRun{Path: r.Path(), After: l.m.Now() - r.stopped}
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
 	}
@@ -36,7 +36,7 @@ func (r *run) abandon() {
 	}
 	f.straggler.Stack = l.dump.stack(r, since)
 	f.inStop = l.m.Phase() >= machine.Closing
-	f.wrong.Left = append(f.wrong.Left, *f.straggler)
+	f.wrong.Abandoned = append(f.wrong.Abandoned, *f.straggler)
 	t := l.tree
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,7 +54,7 @@ func (t *tree) returned(r *run) {
 
 // abandoned returns the runs of this life, and of those inside it, that were abandoned
 // and have not returned; with inStop only those that were as their supervisor ended.
-func (l *life) abandoned(inStop bool) (left []Straggler) {
+func (l *life) abandoned(inStop bool) (left []AbandonedRun) {
 	l.tree.mu.Lock()
 	defer l.tree.mu.Unlock()
 	for _, r := range l.tree.left {
@@ -83,7 +83,7 @@ func (l *life) report(r *run, err error) {
 	wrong := &f.wrong
 	for _, inner := range f.stopped {
 		wrong.Unclean = append(wrong.Unclean, inner.unclean...)
-		wrong.Left = append(wrong.Left, inner.abandoned(true)...)
+		wrong.Abandoned = append(wrong.Abandoned, inner.abandoned(true)...)
 	}
 	if end, ok := err.(*both); ok {
 		if stop, ok := end.second.(*StopError); ok && f.isStopOf(stop) {
@@ -125,7 +125,7 @@ func (l *life) stopErr() error {
 	if len(left) == 0 && len(l.unclean) == 0 {
 		return nil
 	}
-	return &StopError{Left: left, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto, of: l.over}
+	return &StopError{Abandoned: left, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto, of: l.over}
 }
 
 // hears notes what was wrong with a stop that the caller waits for. Who asked for a
@@ -134,7 +134,7 @@ func (l *life) stopErr() error {
 //
 //go:noinline
 func (c *call) hears(wrong *StopError, start bool) {
-	c.wrong.Left = append(c.wrong.Left, wrong.Left...)
+	c.wrong.Abandoned = append(c.wrong.Abandoned, wrong.Abandoned...)
 	if !start {
 		c.wrong.Unclean = append(c.wrong.Unclean, wrong.Unclean...)
 	}
@@ -142,7 +142,7 @@ func (c *call) hears(wrong *StopError, start bool) {
 
 // orNil returns a copy of the error, or nil if nothing was wrong.
 func (e *StopError) orNil() error {
-	if len(e.Left) == 0 && len(e.Unclean) == 0 {
+	if len(e.Abandoned) == 0 && len(e.Unclean) == 0 {
 		return nil
 	}
 	kept := *e

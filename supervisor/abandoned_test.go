@@ -31,8 +31,8 @@ func TestTheStacksOfAllAreNotKept(t *testing.T) {
 				require.NoError(t, s.Start(t.Context()))
 				var left *StopError
 				require.ErrorAs(t, leaveBehind(t, s), &left)
-				require.Len(t, left.Left, 1)
-				require.NotEmpty(t, left.Left[0].Stack)
+				require.Len(t, left.Abandoned, 1)
+				require.NotEmpty(t, left.Abandoned[0].Stack)
 				l := s.latest()
 				l.mu.Lock()
 				kept := l.dump
