@@ -3,7 +3,7 @@ package child
 import (
 	"errors"
 
-	"github.com/coppice-go/coppice/internal/verdict"
+	"github.com/coppice-go/coppice/internal/errs"
 )
 
 // Errors that Run or Decide may return, bare or wrapped, to say more than
@@ -33,7 +33,7 @@ var (
 // other children. At the root, Serve returns an error that wraps err when all have
 // stopped in order. A nested supervisor is restarted by its parent, unless its child is
 // Transient or Temporary.
-func Escalate(err error) error { return &verdict.Escalation{Err: err} }
+func Escalate(err error) error { return &errs.Escalation{Err: err} }
 
 // Failures that are not an error of the child's own.
 var (

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/verdict"
+	"github.com/coppice-go/coppice/internal/errs"
 )
 
 func TestEscalateWrapsItsError(t *testing.T) {
@@ -17,7 +17,7 @@ func TestEscalateWrapsItsError(t *testing.T) {
 	require.EqualError(t, err, "run: escalated: disk: short write")
 	require.ErrorIs(t, err, io.ErrShortWrite)
 
-	var escalation *verdict.Escalation
+	var escalation *errs.Escalation
 	require.ErrorAs(t, err, &escalation)
 	require.EqualError(t, escalation.Err, "disk: short write")
 }
@@ -26,6 +26,6 @@ func TestEscalateOfNilIsAnErrorToo(t *testing.T) {
 	err := child.Escalate(nil)
 	require.EqualError(t, err, "escalated")
 	require.NoError(t, errors.Unwrap(err))
-	var escalation *verdict.Escalation
+	var escalation *errs.Escalation
 	require.ErrorAs(t, err, &escalation)
 }

@@ -37,7 +37,7 @@ func (l *life) bringEnds() {
 			l.fetched = inOrder(l.ends.Swap(nil)) // before it is looked who wants to know of them
 		}
 		now := l.entered()
-		for n := 0; l.fetched != nil && n < machine.Stretch; n++ {
+		for n := 0; l.fetched != nil && n < machine.BatchSize; n++ {
 			r := l.fetched
 			l.fetched, r.chain = r.chain, nil
 			if l.ended(r, machine.Outcome{Kind: machine.Normal}, now) {

@@ -15,7 +15,7 @@ func TestEndsOfMoreThanAStretchAreNotBroughtInOneGo(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("its clock is too coarse to tell them apart")
 	}
-	const many = 3 * machine.Stretch
+	const many = 3 * machine.BatchSize
 	times := map[int64]int{}
 	var all sync.WaitGroup
 	all.Add(many)
@@ -28,6 +28,6 @@ func TestEndsOfMoreThanAStretchAreNotBroughtInOneGo(t *testing.T) {
 	all.Wait()
 	require.GreaterOrEqual(t, len(times), 3)
 	for _, n := range times {
-		require.LessOrEqual(t, n, machine.Stretch)
+		require.LessOrEqual(t, n, machine.BatchSize)
 	}
 }

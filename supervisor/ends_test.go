@@ -85,7 +85,7 @@ func (e endTest) run(t *testing.T) {
 }
 
 func TestPostedEndsAreToldInOrderAndInStretches(t *testing.T) {
-	const many = 2*machine.Stretch + 100
+	const many = 2*machine.BatchSize + 100
 	var order []string
 	var told []Event
 	var all sync.WaitGroup
@@ -103,7 +103,7 @@ func TestPostedEndsAreToldInOrderAndInStretches(t *testing.T) {
 		require.Equal(t, order[i], e.Path)
 		require.NoError(t, e.Err)
 		if i > 0 && !e.Time.Equal(told[i-1].Time) {
-			require.Zero(t, i%machine.Stretch, "what is brought in one go has one time")
+			require.Zero(t, i%machine.BatchSize, "what is brought in one go has one time")
 		}
 	}
 }
@@ -127,7 +127,7 @@ func TestGraceOfAPostedEndEnds(t *testing.T) {
 		defer noted.Unlock()
 		runs = append(runs, ctx.(*run))
 	}
-	endTest{many: 2 * machine.Stretch, last: keep, meanwhile: func(*Supervisor, []string) {
+	endTest{many: 2 * machine.BatchSize, last: keep, meanwhile: func(*Supervisor, []string) {
 		for _, r := range runs { // what Grace does, which would have to wait for the lock
 			r.graced.Store(true)
 			r.get().grace, r.few.graceEnd = context.WithCancelCause(context.WithoutCancel(r))
@@ -150,7 +150,7 @@ func TestWhoHasPostedItsEndIsNotLeftBehind(t *testing.T) {
 			})
 		})
 	}
-	const many = 2*machine.Stretch + 100
+	const many = 2*machine.BatchSize + 100
 	t.Run("at rest", func(t *testing.T) { endTest{many: many, before: halting}.run(t) })
 	t.Run("while others are brought", func(t *testing.T) {
 		late := make(chan struct{})

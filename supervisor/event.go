@@ -173,7 +173,7 @@ const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGa
 // tell publishes what the machine tells; it tells but what somebody wants. Under
 // the lock.
 func (l *life) tell(a *machine.Action) {
-	kind := EventKind(a.Note) // their numbers are the same
+	kind := EventKind(a.Event) // their numbers are the same
 	c := a.Child
 	if l.told.at.IsZero() { // what is done in one go has happened at one time
 		l.told.at = time.Now()

@@ -11,7 +11,7 @@ import (
 // The machine's notes become the events of the same number, without a look into
 // a table.
 func TestNotesAreTheEventsOfTheSameNumber(t *testing.T) {
-	for note, event := range map[machine.Note]EventKind{
+	for note, event := range map[machine.EventKind]EventKind{
 		machine.Starting: EventStarting, machine.Ready: EventReady, machine.Failed: EventFailed,
 		machine.Restarting: EventRestarting, machine.Completed: EventCompleted,
 		machine.Stopping: EventStopping, machine.Stopped: EventStopped,
@@ -20,6 +20,6 @@ func TestNotesAreTheEventsOfTheSameNumber(t *testing.T) {
 		machine.SlowStart: EventSlowStart, machine.GaveUp: EventGaveUp,
 	} {
 		require.Equal(t, event, EventKind(note))
-		require.Equal(t, machine.Notes(event.set()), note.Set(), "%v", event)
+		require.Equal(t, machine.EventKinds(event.set()), note.Set(), "%v", event)
 	}
 }

@@ -75,12 +75,12 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 	case EventRestarting:
 		l.logFailure(c, machine.Restarts, a.Wait)
 		for _, with := range f.inOrder() {
-			if with.Taken() || with.State() == child.Stopped { // its backoff is not asked: it comes up with c
+			if with.Marked() || with.State() == child.Stopped { // its backoff is not asked: it comes up with c
 				l.logFailure(with, machine.Restarts, a.Wait)
 			}
 		}
 	case EventGaveUp:
-		l.logFailure(c, machine.EndsItsOwner, 0)
+		l.logFailure(c, machine.SupervisorGivesUp, 0)
 	}
 }
 
@@ -89,7 +89,7 @@ func (e *Event) follows() string {
 	switch {
 	case e.Kind != EventFailed && e.Kind != EventCompleted:
 		return ""
-	case e.next == machine.EndsItsOwner:
+	case e.next == machine.SupervisorGivesUp:
 		return "the supervisor gives up"
 	case e.next == machine.StaysDown && e.Kind == EventFailed:
 		return "not restarted"

@@ -109,16 +109,16 @@ func TestTimerBetweenTwoStretchesOfAnEndKeepsTheStacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeaf(t)
 		var specs []child.Spec
-		for i := range 2 * machine.Stretch {
+		for i := range 2 * machine.BatchSize {
 			specs = append(specs, child.Spec{Name: fmt.Sprint(i), Run: d.Run})
 		}
 		s := quietRoot(t, Spec{Strategy: strategy.Independent, Children: specs})
 		require.NoError(t, s.Start(t.Context()))
-		l, last := s.latest(), runAt(s, fmt.Sprint(2*machine.Stretch-1))
+		l, last := s.latest(), runAt(s, fmt.Sprint(2*machine.BatchSize-1))
 		stacks := l.beforeAbandoning(time.Now())
 		now := l.enter()
 		l.dump, l.halted = stacks, true
-		l.m.Halt(now)
+		l.m.AbandonAll(now)
 		var after step
 		l.perform(&after)
 		l.unlock()
@@ -126,7 +126,7 @@ func TestTimerBetweenTwoStretchesOfAnEndKeepsTheStacks(t *testing.T) {
 		l.settle(&after)
 		var stop *StopError
 		require.ErrorAs(t, s.Wait(), &stop)
-		require.Len(t, stop.Abandoned, 2*machine.Stretch)
+		require.Len(t, stop.Abandoned, 2*machine.BatchSize)
 		for _, left := range stop.Abandoned {
 			require.NotEmpty(t, left.Stack, left.Path)
 		}

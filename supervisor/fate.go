@@ -59,7 +59,7 @@ func (l *life) isGone(name string, wake chan<- struct{}) bool {
 	case phase >= machine.Closing && l.parent != nil: // another life may follow
 	case phase >= machine.Closing && (c == nil || !c.State().Alive()):
 		return true
-	case c == nil, c.State() == child.Done && !c.Taken():
+	case c == nil, c.State() == child.Done && !c.Marked():
 		return true
 	}
 	if c != nil {

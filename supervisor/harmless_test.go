@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/verdict"
+	"github.com/coppice-go/coppice/internal/errs"
 )
 
 type emptyJoin struct{}
@@ -38,7 +38,7 @@ func (slices1) Error() string { return "cannot be compared" }
 func TestHarmlessIsWhatOnlySaysThatSomebodyStopped(t *testing.T) {
 	nobody := func(*StopError) bool { return false }
 	flush := errors.New("flush: 1,708 rows not written")
-	cause := &verdict.Because{Kind: child.ErrStopped, Reason: errors.New("signal")}
+	cause := &errs.Wrap{Sentinel: child.ErrStopped, Cause: errors.New("signal")}
 	for _, known := range []error{
 		context.Canceled, cause, child.ErrDone, child.ErrShutdown, child.ErrIgnore,
 		net.ErrClosed, os.ErrClosed, http.ErrServerClosed,

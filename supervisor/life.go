@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/rules"
-	"github.com/coppice-go/coppice/internal/verdict"
 )
 
 // A life is one run of a supervisor, from its start to its end. It carries out
@@ -125,7 +125,7 @@ func (l *life) enter() (now time.Duration) {
 // entered is enter for who has the lock already.
 func (l *life) entered() (now time.Duration) {
 	l.asked = l.subscribed()
-	l.m.Wanted = machine.Notes(l.asked | l.log.kinds() | l.failing.wanted())
+	l.m.WantedKinds = machine.EventKinds(l.asked | l.log.kinds() | l.failing.wanted())
 	l.told.at = time.Time{}
 	return l.now()
 }
@@ -248,18 +248,18 @@ func (l *life) perform(s *step) {
 			}
 		case machine.Disarm:
 			l.timers.disarm(runOfChild(a.Child))
-		case machine.Ask:
+		case machine.NextBackoff:
 			l.askFor(a.Child, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
 			if r.abandon(); r.few.grace != nil {
 				s.note(endGrace, r)
 			}
-		case machine.Hasten:
+		case machine.CancelAll:
 			s.note(hastenNested, runOfChild(a.Child))
-		case machine.Halt:
+		case machine.AbandonAll:
 			s.note(haltNested, runOfChild(a.Child))
-		case machine.GoOn:
+		case machine.Continue:
 			s.note(goOn, nil)
 		case machine.Report:
 			l.report(runOfChild(a.Child), a.Err)
@@ -267,7 +267,7 @@ func (l *life) perform(s *step) {
 			a.Waiter.Who.(*call).hears(&runOfChild(a.Child).has().wrong, a.Start)
 		case machine.Answer:
 			l.answer(a)
-		case machine.Tell:
+		case machine.Publish:
 			l.tell(a)
 		case machine.IsUp:
 			close(l.up)
@@ -319,7 +319,7 @@ func (l *life) settle(s *step) {
 				s.reset()
 				i = -1
 			}
-			l.m.More(l.enter())
+			l.m.Continue(l.enter())
 			l.perform(s)
 			l.unlock()
 		}
@@ -348,7 +348,7 @@ func (l *life) cause(why machine.Why) error {
 	case end.Err == nil:
 		return child.ErrGaveUp
 	default:
-		return &verdict.Because{Kind: child.ErrGaveUp, Reason: end.Err}
+		return &errs.Wrap{Sentinel: child.ErrGaveUp, Cause: end.Err}
 	}
 }
 
@@ -364,14 +364,14 @@ func (l *life) boot() {
 func (l *life) close(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Close(now) }) }
 
 // hasten asks all that are left to stop, at once.
-func (l *life) hasten(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Hasten(now) }) }
+func (l *life) hasten(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.CancelAll(now) }) }
 
 // halt abandons all that are left.
 func (l *life) halt(cause error) {
 	stacks := l.beforeAbandoning(lateFor(time.Now(), l.stopsSince()))
 	l.stopBy(cause, func(now time.Duration) {
 		l.dump, l.halted = stacks, true
-		l.m.Halt(now)
+		l.m.AbandonAll(now)
 	})
 }
 
@@ -469,7 +469,7 @@ func (l *life) link(r *run, nested *life) error {
 }
 
 // errTwoInside: paths below the child would not be clear.
-var errTwoInside error = &verdict.Because{Kind: ErrNested, Reason: errors.New("this child runs another supervisor already: give each a child of its own")}
+var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child runs another supervisor already: give each a child of its own")}
 
 // unlink ends what link began.
 func (l *life) unlink(r *run) {

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
-	"github.com/coppice-go/coppice/internal/verdict"
 )
 
 // classify says what a run's error counts as. It runs user code, the methods of
@@ -41,7 +41,7 @@ func mark(err error, out *machine.Outcome) (found bool) {
 			out.Kind = machine.Shutdown
 		}
 		return true
-	case *verdict.Escalation:
+	case *errs.Escalation:
 		out.Kind = machine.Escalated
 		return true
 	}

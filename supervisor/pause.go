@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/jitter"
 	"github.com/coppice-go/coppice/internal/machine"
-	"github.com/coppice-go/coppice/internal/verdict"
 )
 
 // A pause is the backoff of one child, across its runs. The machine asks for
@@ -39,14 +39,14 @@ func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 	delay := time.Duration(-1) // what stands if the policy panics or calls Goexit
 	defer func() {
 		if v := recover(); v != nil {
-			panicked := &verdict.Because{Kind: errPolicy, Reason: child.Recovered(v)}
+			panicked := &errs.Wrap{Sentinel: errPolicy, Cause: child.Recovered(v)}
 			l.mu.Lock()
 			if !l.isOver() { // else it would reach those who listen to the next life
 				l.publish(&Event{Kind: EventError, Err: panicked}, runOfChild(c))
 			}
 			l.mu.Unlock()
 		}
-		l.do(func(now time.Duration) { l.m.Delay(c, delay, now) })
+		l.do(func(now time.Duration) { l.m.BackoffDelay(c, delay, now) })
 		l.logHeld(c)
 	}()
 	delay = p.next(reset, l.base)

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/oneline"
-	"github.com/coppice-go/coppice/internal/verdict"
 )
 
 // Serve runs the supervisor as the root of a tree: it starts the children in
@@ -178,7 +178,7 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 // stopCause is the cause that children see when the end of ctx stops the root.
 func stopCause(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause != nil {
-		return &verdict.Because{Kind: child.ErrStopped, Reason: cause}
+		return &errs.Wrap{Sentinel: child.ErrStopped, Cause: cause}
 	}
 	return child.ErrStopped
 }

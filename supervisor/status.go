@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
-	"github.com/coppice-go/coppice/internal/verdict"
 )
 
 // Counts is OTP's count_children.
@@ -167,7 +167,7 @@ func isIll(c *machine.Child) bool {
 func (f *finding) err() error {
 	switch {
 	case f.state == child.Running:
-		return &verdict.Because{Kind: child.ErrNotReady, Reason: f.unready}
+		return &errs.Wrap{Sentinel: child.ErrNotReady, Cause: f.unready}
 	case f.waits:
 		return because(fmt.Errorf("%w: %s", child.ErrNotReady, nextStart(f.left)), f.lastErr)
 	}
@@ -178,7 +178,7 @@ func because(kind, reason error) error {
 	if reason == nil {
 		return kind
 	}
-	return &verdict.Because{Kind: kind, Reason: reason}
+	return &errs.Wrap{Sentinel: kind, Cause: reason}
 }
 
 // nextStart says when a child that waits is started.

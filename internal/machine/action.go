@@ -11,11 +11,11 @@ import (
 // An Action is one thing for the shell to do.
 type Action struct {
 	Kind   Kind
-	Timer  Timer // of Arm
-	Note   Note  // of Tell
-	Why    Why   // of Cancel
-	Next   Next  // of Tell(Failed) and Tell(Completed): what follows
-	Reset  bool  // of Ask: the policy begins anew first
+	Timer  Timer     // of Arm
+	Event  EventKind // of Tell
+	Why    Why       // of Cancel
+	Next   Next      // of Tell(Failed) and Tell(Completed): what follows
+	Reset  bool      // of Ask: the policy begins anew first
 	Child  *Child
 	Run    uint64        // the run it is about
 	Count  int           // of Tell: the child's restarts so far
@@ -30,23 +30,23 @@ type Action struct {
 type Kind uint8
 
 const (
-	Launch    Kind = iota + 1 // call the child's Run
-	Cancel                    // end the context of the run, for the reason Why
-	Arm                       // set the child's one timer, in place of any other
-	Disarm                    // clear it
-	Ask                       // ask the child's backoff for the next delay; answer with Delay
-	Abandon                   // the run is left to itself
-	GoOn                      // there is more of the same to do: come back with More
-	Hasten                    // a nested supervisor: ask all that is left to stop, now
-	Halt                      // a nested supervisor: end now, leave behind what does not
-	Report                    // a run that had to stop has returned: note what was wrong, Err among it
-	Inform                    // tell a caller who waits for the child what Abandon or Report has noted
-	Answer                    // give a caller its answer
-	Tell                      // publish an event
-	IsUp                      // the declared children are up
-	IsClosing                 // the end has begun
-	IsOver                    // nothing runs any more
-	Rested                    // a child that was Watched has come to rest, or is removed
+	Launch      Kind = iota + 1 // call the child's Run
+	Cancel                      // end the context of the run, for the reason Why
+	Arm                         // set the child's one timer, in place of any other
+	Disarm                      // clear it
+	NextBackoff                 // ask the child's backoff for the next delay; answer with Delay
+	Abandon                     // the run is left to itself
+	Continue                    // there is more of the same to do: come back with More
+	CancelAll                   // a nested supervisor: ask all that is left to stop, now
+	AbandonAll                  // a nested supervisor: end now, leave behind what does not
+	Report                      // a run that had to stop has returned: note what was wrong, Err among it
+	Inform                      // tell a caller who waits for the child what Abandon or Report has noted
+	Answer                      // give a caller its answer
+	Publish                     // publish an event
+	IsUp                        // the declared children are up
+	IsClosing                   // the end has begun
+	IsOver                      // nothing runs any more
+	Rested                      // a child that was Watched has come to rest, or is removed
 )
 
 // Timer is what a child's timer is for.
@@ -61,36 +61,36 @@ const (
 	BeatTimer        // a heartbeat is due
 )
 
-// Note is what an event tells. The numbers are those of the events that the shell
+// EventKind is what an event tells. The numbers are those of the events that the shell
 // makes of them.
-type Note uint8
+type EventKind uint8
 
 const (
-	Starting   Note = iota + 1 // Run is called
-	Ready                      // the child is ready
-	Failed                     // a start or a run failed
-	Restarting                 // it will be restarted after Wait
-	Completed                  // it ended by itself, and well
-	Stopping                   // it was asked to stop
-	Stopped                    // it stopped as asked
-	Abandoned                  // it did not, and is left behind
-	LateExit                   // a run that was left behind has returned
-	Removed                    // its spec is forgotten
-	_                          // the shell has events of its own
+	Starting   EventKind = iota + 1 // Run is called
+	Ready                           // the child is ready
+	Failed                          // a start or a run failed
+	Restarting                      // it will be restarted after Wait
+	Completed                       // it ended by itself, and well
+	Stopping                        // it was asked to stop
+	Stopped                         // it stopped as asked
+	Abandoned                       // it did not, and is left behind
+	LateExit                        // a run that was left behind has returned
+	Removed                         // its spec is forgotten
+	_                               // the shell has events of its own
 	_
 	Hung      // it let its heartbeat pass
 	SlowStart // its start takes long
 	GaveUp    // the supervisor gives up
 )
 
-// Notes is a set of notes.
-type Notes uint32
+// EventKinds is a set of notes.
+type EventKinds uint32
 
 // Set returns the set of n alone.
-func (n Note) Set() Notes { return 1 << n }
+func (n EventKind) Set() EventKinds { return 1 << n }
 
-// AllNotes are the notes that a machine tells if nobody says otherwise.
-const AllNotes = ^Notes(0)
+// AllKinds are the notes that a machine tells if nobody says otherwise.
+const AllKinds = ^EventKinds(0)
 
 // Why is the reason for a Cancel.
 type Why uint8
@@ -108,10 +108,10 @@ const (
 type Next uint8
 
 const (
-	AsksBackoff  Next = iota // its backoff says when it is restarted, or that the supervisor gives up
-	StaysDown                // it is not restarted
-	Restarts                 // it is restarted without a pause
-	EndsItsOwner             // the supervisor gives up
+	AsksBackoff       Next = iota // its backoff says when it is restarted, or that the supervisor gives up
+	StaysDown                     // it is not restarted
+	Restarts                      // it is restarted without a pause
+	SupervisorGivesUp             // the supervisor gives up
 )
 
 // Outcome is how a run ended, by its own words.
@@ -210,12 +210,12 @@ func (m *Machine) emit(k Kind, c *Child) *Action {
 }
 
 // tell publishes an event, unless nobody wants to know.
-func (m *Machine) tell(n Note, c *Child, err error) *Action {
-	if m.Wanted&n.Set() == 0 {
+func (m *Machine) tell(n EventKind, c *Child, err error) *Action {
+	if m.WantedKinds&n.Set() == 0 {
 		return &m.untold
 	}
-	a := m.emit(Tell, c)
-	a.Note, a.Count, a.Err = n, c.Restarts, err
+	a := m.emit(Publish, c)
+	a.Event, a.Count, a.Err = n, c.Restarts, err
 	return a
 }
 

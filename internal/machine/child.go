@@ -91,8 +91,8 @@ func (c *Child) Next() *Child { return c.next }
 // Booting reports whether the supervisor's own start waits for c, or will.
 func (c *Child) Booting() bool { return c.boot }
 
-// Taken reports whether c is part of the group operation in progress.
-func (c *Child) Taken() bool { return c.taken }
+// Marked reports whether c is part of the group operation in progress.
+func (c *Child) Marked() bool { return c.taken }
 
 func (c *Child) alive() bool { return c.state.Alive() }
 

@@ -50,9 +50,9 @@ func (m *Machine) close(end End) {
 	}
 }
 
-// Hasten says that there is no time for order any more: all that are left are
+// CancelAll says that there is no time for order any more: all that are left are
 // asked to stop, without waiting for one another. Their own timeouts still hold.
-func (m *Machine) Hasten(now time.Duration) []Action {
+func (m *Machine) CancelAll(now time.Duration) []Action {
 	m.begin(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
@@ -61,9 +61,9 @@ func (m *Machine) Hasten(now time.Duration) []Action {
 	return m.finish()
 }
 
-// Halt says that there is no time left: what has not returned is abandoned, and
+// AbandonAll says that there is no time left: what has not returned is abandoned, and
 // nested supervisors are halted.
-func (m *Machine) Halt(now time.Duration) []Action {
+func (m *Machine) AbandonAll(now time.Duration) []Action {
 	m.begin(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
@@ -78,7 +78,7 @@ func (m *Machine) hastened(c *Child) {
 		m.cancel(c, WhyClosing)
 	}
 	if c.alive() && c.Nested {
-		m.emit(Hasten, c)
+		m.emit(CancelAll, c)
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 // front, and between two of them other events may come. One that comes meanwhile
 // waits for a stretch or two.
 
-// Stretch is how many children are started or stopped in one go.
-const Stretch = 256
+// BatchSize is how many children are started or stopped in one go.
+const BatchSize = 256
 
-// More goes on with the start or the stop of a crew, and with a sweep. It is what the
+// Continue goes on with the start or the stop of a crew, and with a sweep. It is what the
 // action GoOn asks for; if there is nothing to go on with it changes nothing.
-func (m *Machine) More(now time.Duration) []Action {
+func (m *Machine) Continue(now time.Duration) []Action {
 	m.begin(now)
 	m.walk()
 	m.sweepOn()
@@ -28,7 +28,7 @@ func (m *Machine) More(now time.Duration) []Action {
 func (m *Machine) goOn() {
 	if !m.goesOn {
 		m.goesOn = true
-		m.emit(GoOn, nil)
+		m.emit(Continue, nil)
 	}
 }
 

@@ -37,8 +37,8 @@ func (w walker) expect(acts []Action, want ...string) {
 			got = append(got, "start "+a.Child.Name())
 		case Cancel:
 			got = append(got, "stop "+a.Child.Name())
-		case GoOn, IsUp, IsOver:
-			got = append(got, map[Kind]string{GoOn: "more", IsUp: "up", IsOver: "over"}[a.Kind])
+		case Continue, IsUp, IsOver:
+			got = append(got, map[Kind]string{Continue: "more", IsUp: "up", IsOver: "over"}[a.Kind])
 		}
 	}
 	if !slices.Equal(got, want) {
@@ -51,7 +51,7 @@ func (w walker) exit(name string) []Action {
 	return w.m.Exited(c, c.Run(), Outcome{}, 0)
 }
 
-func (w walker) more() []Action { return w.m.More(0) }
+func (w walker) more() []Action { return w.m.Continue(0) }
 
 func TestCrewIsStoppedToTheLastWhoeverEndsMeanwhile(t *testing.T) {
 	w, acts := newWalker(t, "a", "b", "c", "d")

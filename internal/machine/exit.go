@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/rules"
-	"github.com/coppice-go/coppice/internal/verdict"
 )
 
 // Ready says that a run is ready. It is dropped unless the run is starting.
@@ -93,7 +93,7 @@ func failure(kind, said error) Outcome {
 	if said == nil || said == kind || said == context.Canceled {
 		return Outcome{Kind: Failure, Err: kind}
 	}
-	return Outcome{Kind: Failure, Err: &verdict.Because{Kind: kind, Reason: said}}
+	return Outcome{Kind: Failure, Err: &errs.Wrap{Sentinel: kind, Cause: said}}
 }
 
 // rest is the only way for a child to come to rest. Everybody who waits for it
@@ -164,7 +164,7 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	next := StaysDown
 	switch {
 	case out.Kind == Escalated:
-		next = EndsItsOwner
+		next = SupervisorGivesUp
 	case retry:
 		next = m.nextTry(c)
 	}
@@ -226,7 +226,7 @@ func (m *Machine) runEnded(c *Child, out Outcome) {
 	case next == StaysDown:
 		m.rest(c, child.Done, out.Err)
 		m.autoShutdown(c, out.Err)
-	case next == EndsItsOwner:
+	case next == SupervisorGivesUp:
 		m.setState(c, child.Waiting)
 		m.giveUp(EndIntensity, c, out.Err)
 	default:

@@ -70,19 +70,19 @@ func (w *world) moves() []move {
 			add(name, func(w *world) {
 				c := w.asked[i]
 				w.asked = slices.Delete(slices.Clone(w.asked), i, i+1)
-				w.do(name, func() []Action { return w.m.Delay(c, d, 0) })
+				w.do(name, func() []Action { return w.m.BackoffDelay(c, d, 0) })
 			})
 		}
 	}
 	if w.more > 0 {
 		add("more", func(w *world) {
 			w.more--
-			w.do("more", func() []Action { return w.m.More(0) })
+			w.do("more", func() []Action { return w.m.Continue(0) })
 		})
 	}
 	if w.m.phase == Closing && w.scene.halts {
-		add("hasten", func(w *world) { w.do("hasten", func() []Action { return w.m.Hasten(0) }) })
-		add("halt", func(w *world) { w.do("halt", func() []Action { return w.m.Halt(0) }) })
+		add("hasten", func(w *world) { w.do("hasten", func() []Action { return w.m.CancelAll(0) }) })
+		add("halt", func(w *world) { w.do("halt", func() []Action { return w.m.AbandonAll(0) }) })
 	}
 	if w.calls > 0 && w.m.phase < Over {
 		w.requests(add)

@@ -39,13 +39,13 @@ func (w *world) checkActions(before memory, acts []Action) {
 	asked := strings.HasPrefix(last, "stop") || strings.HasPrefix(last, "remove")
 	for _, a := range acts {
 		switch {
-		case a.Kind == Tell && a.Note == Removed && a.Run == 0 && !asked:
+		case a.Kind == Publish && a.Event == Removed && a.Run == 0 && !asked:
 			w.fail("a child is not dropped before its first start: %s", a.Child.Name())
 		case a.Kind == Launch && before.phase >= Closing:
 			w.fail("nothing starts once the end has begun: %s", a.Child.Name())
 		case a.Kind == Launch && w.m.suspended:
 			w.fail("nothing starts while it is suspended: %s", a.Child.Name())
-		case a.Kind == Tell && a.Note == GaveUp:
+		case a.Kind == Publish && a.Event == GaveUp:
 			gaveUp = true
 		}
 	}
@@ -68,7 +68,7 @@ func (w *world) checkActions(before memory, acts []Action) {
 // charge counts what the end of a run costs: a crash that is followed by a
 // restart costs at once, a failed start when its retry is due.
 func (w *world) charge(g goer, acts []Action) {
-	failed := slices.ContainsFunc(acts, func(a Action) bool { return a.Kind == Tell && a.Note == Failed })
+	failed := slices.ContainsFunc(acts, func(a Action) bool { return a.Kind == Publish && a.Event == Failed })
 	waits := g.c.state == child.Waiting || g.c.run != g.run || g.c.taken
 	switch {
 	case g.ready && !g.cancelled && waits && g.c.linked, g.ready && failed && waits:
@@ -297,5 +297,5 @@ func describe(a Action) string {
 	if a.Child != nil {
 		name = a.Child.Name()
 	}
-	return fmt.Sprintf("action %d note %d of %s#%d", a.Kind, a.Note, name, a.Run)
+	return fmt.Sprintf("action %d note %d of %s#%d", a.Kind, a.Event, name, a.Run)
 }

@@ -223,7 +223,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 		w.do(name, func() []Action {
 			acts := w.m.Exited(g.c, g.run, out, 0)
 			for _, a := range acts {
-				if taken && a.Kind == Tell && a.Note == Failed {
+				if taken && a.Kind == Publish && a.Event == Failed {
 					w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name())
 				}
 			}
@@ -266,7 +266,7 @@ func (w *world) dropped(name string, event func() []Action) {
 		w.fail("late news is dropped: %s changed something", name)
 	}
 	for _, a := range acts {
-		if a.Kind != Tell || a.Note != LateExit {
+		if a.Kind != Publish || a.Event != LateExit {
 			w.fail("late news is dropped: %s led to %s", name, describe(a))
 		}
 	}
@@ -306,7 +306,7 @@ func (w *world) carryOut(a Action) {
 		}
 		w.goers = slices.Clone(w.goers)
 		w.goers[i].abandoned = true
-	case Halt, Hasten:
+	case AbandonAll, CancelAll:
 		i := at()
 		if i < 0 || w.goers[i].inner == nil {
 			return
@@ -314,17 +314,17 @@ func (w *world) carryOut(a Action) {
 		w.goers = slices.Clone(w.goers)
 		inner := w.goers[i].inner.clone()
 		w.goers[i].inner = inner
-		if a.Kind == Halt {
-			inner.do("halt from above", func() []Action { return inner.m.Halt(0) })
+		if a.Kind == AbandonAll {
+			inner.do("halt from above", func() []Action { return inner.m.AbandonAll(0) })
 		} else {
-			inner.do("hasten from above", func() []Action { return inner.m.Hasten(0) })
+			inner.do("hasten from above", func() []Action { return inner.m.CancelAll(0) })
 		}
 	case Arm:
 		w.drop(a.Child)
 		w.timers = append(slices.Clone(w.timers), timerAt{a.Child, a.Run, a.Timer})
 	case Disarm:
 		w.drop(a.Child)
-	case Ask:
+	case NextBackoff:
 		if slices.Contains(w.asked, a.Child) {
 			w.fail("a backoff is asked once at a time: %s", a.Child.Name())
 		}
@@ -335,7 +335,7 @@ func (w *world) carryOut(a Action) {
 			w.fail("a caller gets one answer: caller %d got another", who)
 		}
 		delete(w.waiting, who)
-	case GoOn:
+	case Continue:
 		w.more++
 	case IsUp:
 		w.upSeen = true

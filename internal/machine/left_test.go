@@ -20,14 +20,14 @@ func TestStoppedByHandIsNotLeftStopped(t *testing.T) {
 	m.Exited(a, 1, Outcome{Kind: Failure, Err: errors.New("x")}, 1)
 	m.Exited(c, 1, Outcome{}, 1)
 	m.Exited(b, 1, Outcome{}, 1)
-	m.Delay(a, 1000, 1)
+	m.BackoffDelay(a, 1000, 1)
 	if a.State() != child.Waiting || b.State() != child.Stopped || c.State() != child.Stopped {
 		t.Fatalf("a %v, b %v, c %v", a.State(), b.State(), c.State())
 	}
 	m.Stop(b, false, nil, 2)
 	var left []string
 	for _, x := range m.Stop(a, false, nil, 3) {
-		if x.Kind == Tell && x.Err == ErrLeftStopped {
+		if x.Kind == Publish && x.Err == ErrLeftStopped {
 			left = append(left, x.Child.Spec.Name)
 		}
 	}

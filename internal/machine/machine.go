@@ -67,8 +67,8 @@ const (
 
 // A Machine is one life of a supervisor, from its start to its end.
 type Machine struct {
-	Wanted  Notes         // what is to be told at the next event
-	Unready time.Duration // for how long the run that ends next, once ready, has said that it was not
+	WantedKinds EventKinds    // what is to be told at the next event
+	Unready     time.Duration // for how long the run that ends next, once ready, has said that it was not
 
 	conf   Config
 	phase  Phase
@@ -113,11 +113,11 @@ type Machine struct {
 // New returns a machine that has not booted yet.
 func New(conf Config) *Machine {
 	m := &Machine{
-		Wanted:  AllNotes,
-		conf:    conf,
-		window:  rules.NewWindow(conf.Intensity),
-		names:   make(map[string]*Child),
-		stretch: Stretch,
+		WantedKinds: AllKinds,
+		conf:        conf,
+		window:      rules.NewWindow(conf.Intensity),
+		names:       make(map[string]*Child),
+		stretch:     BatchSize,
 	}
 	m.out = m.room[:0]
 	return m

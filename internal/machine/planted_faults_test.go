@@ -29,7 +29,7 @@ var plantedFaults = []plantedFault{
 	{"a child at rest has no mark", "exit.go", "c.taken, c.held, c.left, c.charged = false, false, false, false", "c.held, c.left, c.charged = false, false, false"},
 	{"a retry by itself clears the leader", "restart.go", "\tm.leader = nil\n\tm.take(c)\n}\n\n// Timer", "\tm.take(c)\n}\n\n// Timer"},
 	{"a failed attempt is charged when its retry is due", "restart.go", "if !c.charged && !m.charge(c) {", "if false {"},
-	{"a crash is charged", "restart.go", "\tcase !m.charge(c):\n\t\treturn EndsItsOwner\n", ""},
+	{"a crash is charged", "restart.go", "\tcase !m.charge(c):\n\t\treturn SupervisorGivesUp\n", ""},
 	{"who gives up ends", "close.go", "\tm.close(End{Kind: kind, Child: c, Err: err})", "\t_ = End{Kind: kind, Child: c, Err: err}"},
 	{"a backoff is asked once at a time", "restart.go", "if !c.asking {", "if true {"},
 	{"a stop that is abandoned leaves the run", "restart.go", "\tm.emit(Abandon, c)\n\tm.inform(c)\n", ""},

@@ -52,11 +52,11 @@ func (m *Machine) hold(c *Child) {
 func (m *Machine) afterRun(c *Child, out Outcome) Next {
 	switch {
 	case out.Kind == Escalated:
-		return EndsItsOwner
+		return SupervisorGivesUp
 	case c.Spec.Restart == child.Temporary:
 		return StaysDown
 	case !m.charge(c):
-		return EndsItsOwner
+		return SupervisorGivesUp
 	default:
 		return m.nextTry(c)
 	}
@@ -118,13 +118,13 @@ func (m *Machine) wait(c *Child) {
 	}
 	if !c.asking { // else the answer that is under way will do
 		c.asking = true
-		m.emit(Ask, c).Reset = c.healthy
+		m.emit(NextBackoff, c).Reset = c.healthy
 	}
 }
 
-// Delay is the answer to Ask: the pause before the next restart of c; negative
+// BackoffDelay is the answer to Ask: the pause before the next restart of c; negative
 // to give up.
-func (m *Machine) Delay(c *Child, d, now time.Duration) []Action {
+func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) []Action {
 	m.begin(now)
 	c.asking = false
 	switch {
@@ -194,7 +194,7 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 			m.abandon(c)
 		case !c.hasty && limited:
 			c.hasty = true
-			m.emit(Hasten, c)
+			m.emit(CancelAll, c)
 			m.arm(c, StopTimer, limit-MostOf(limit))
 		default:
 			m.halt(c)
@@ -229,7 +229,7 @@ func (m *Machine) cancel(c *Child, why Why) {
 // reported is who held it up.
 func (m *Machine) halt(c *Child) {
 	c.halted = true
-	m.emit(Halt, c)
+	m.emit(AbandonAll, c)
 }
 
 // abandon leaves a run to itself. To the supervisor it is gone.

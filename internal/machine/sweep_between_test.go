@@ -25,7 +25,7 @@ func held(s strategy.Strategy, names ...string) *Machine {
 // onToTheEnd goes on with a sweep to its end, and returns what becomes of whom.
 func onToTheEnd(m *Machine) (all []string) {
 	for range 100 {
-		got := fates(m.More(0))
+		got := fates(m.Continue(0))
 		more := slices.Contains(got, "more")
 		for _, fate := range got {
 			if fate != "more" {
@@ -101,14 +101,14 @@ func TestHastenAndHaltAndWhatHappensInBetween(t *testing.T) {
 		"resumed":            {func(m *Machine) []Action { return m.Resume(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
 		"suspended, resumed": {func(m *Machine) []Action { m.Suspend(0); return m.Resume(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
 		"upgraded":           {func(m *Machine) []Action { acts, _ := m.Upgrade(m.conf, nil, 0); return acts }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
-		"asked once more":    {func(m *Machine) []Action { return m.Hasten(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
+		"asked once more":    {func(m *Machine) []Action { return m.CancelAll(0) }, []string{"stop b"}, []string{"abandon b", "abandon c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for what, want := range map[string][]string{"hasten": test.hasten, "halt": test.halt} {
 				m := running(strategy.OneForOne, "a", "b", "c")
-				begin := m.Hasten
+				begin := m.CancelAll
 				if what == "halt" {
-					begin = m.Halt
+					begin = m.AbandonAll
 				}
 				begin(0)
 				got := append(fates(test.happens(m)), onToTheEnd(m)...)
@@ -127,7 +127,7 @@ func TestHastenAndHaltAndWhatHappensInBetween(t *testing.T) {
 // The alarm of one that is being stopped, between two stretches of a hasten.
 func TestStopTimerInTheMiddleOfASweep(t *testing.T) {
 	m := running(strategy.Independent, "a", "b", "c")
-	m.Hasten(0)
+	m.CancelAll(0)
 	a := m.Child("a")
 	equal(t, fates(m.Timer(a, a.Run(), StopTimer, time.Minute)), []string{"abandon a"})
 	equal(t, onToTheEnd(m), []string{"stop b", "stop c"})

@@ -19,7 +19,7 @@ func fates(acts []Action) (all []string) {
 			all = append(all, "stop "+a.Child.Name())
 		case Abandon:
 			all = append(all, "abandon "+a.Child.Name())
-		case GoOn:
+		case Continue:
 			all = append(all, "more")
 		case IsOver:
 			all = append(all, "over")
@@ -44,16 +44,16 @@ func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
 					{"abandon c", "over"},
 				}
 			}
-			equal(t, fates(m.Halt(0)), want[0])
+			equal(t, fates(m.AbandonAll(0)), want[0])
 			if !m.Halting() {
 				t.Error("it is halting until the last was abandoned")
 			}
-			equal(t, fates(m.More(0)), want[1])
-			equal(t, fates(m.More(0)), want[2])
+			equal(t, fates(m.Continue(0)), want[1])
+			equal(t, fates(m.Continue(0)), want[2])
 			if m.Halting() {
 				t.Error("nothing is left to abandon")
 			}
-			equal(t, fates(m.More(0)), nil)
+			equal(t, fates(m.Continue(0)), nil)
 		})
 	}
 }
@@ -61,18 +61,18 @@ func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
 // A child that is removed while it is the next to be swept over.
 func TestSweepStepsOffWhoeverIsGone(t *testing.T) {
 	m := running(strategy.Independent, "a", "b", "c")
-	equal(t, fates(m.Halt(0)), []string{"stop a", "more", "abandon a"})
+	equal(t, fates(m.AbandonAll(0)), []string{"stop a", "more", "abandon a"})
 	b := m.Child("b")
 	m.Exited(b, b.Run(), Outcome{}, 0)
-	equal(t, fates(m.More(0)), []string{"stop c", "abandon c", "over"})
+	equal(t, fates(m.Continue(0)), []string{"stop c", "abandon c", "over"})
 }
 
 func TestHaltTakesOverFromHasten(t *testing.T) {
 	m := running(strategy.Independent, "a", "b")
-	equal(t, fates(m.Hasten(0)), []string{"stop a", "more"})
-	equal(t, fates(m.Halt(0)), []string{"abandon a", "more"})
-	equal(t, fates(m.Hasten(0)), nil) // it asks for less
-	equal(t, fates(m.More(0)), []string{"stop b", "abandon b", "over"})
+	equal(t, fates(m.CancelAll(0)), []string{"stop a", "more"})
+	equal(t, fates(m.AbandonAll(0)), []string{"abandon a", "more"})
+	equal(t, fates(m.CancelAll(0)), nil) // it asks for less
+	equal(t, fates(m.Continue(0)), []string{"stop b", "abandon b", "over"})
 }
 
 // What waits for Resume is started in stretches; Suspend in the middle keeps the rest.
@@ -84,11 +84,11 @@ func TestResumeStartsInStretches(t *testing.T) {
 	}
 	equal(t, fates(m.Resume(0)), []string{"start a", "more"})
 	equal(t, fates(m.Suspend(0)), nil)
-	equal(t, fates(m.More(0)), nil)
+	equal(t, fates(m.Continue(0)), nil)
 	equal(t, fates(m.Resume(0)), []string{"more"}) // a has nothing to wait for any more
-	equal(t, fates(m.More(0)), []string{"start b", "more"})
+	equal(t, fates(m.Continue(0)), []string{"start b", "more"})
 	m.Close(0)
-	equal(t, fates(m.More(0)), nil) // nothing starts at the end
+	equal(t, fates(m.Continue(0)), nil) // nothing starts at the end
 }
 
 // running returns a machine whose children are ready, and which sweeps over one at a time.
@@ -124,7 +124,7 @@ func TestNestedIsHurriedBeforeItIsHalted(t *testing.T) {
 	m.Linked(c, c.Run(), 0)
 	m.Ready(c, c.Run(), 0)
 	m.Close(0)
-	for _, want := range []Kind{Hasten, Halt} {
+	for _, want := range []Kind{CancelAll, AbandonAll} {
 		found := false
 		for _, a := range m.Timer(c, c.Run(), StopTimer, time.Minute) {
 			found = found || a.Kind == want
@@ -148,7 +148,7 @@ func TestTimesSaturate(t *testing.T) {
 	m.conf.Backoff = true
 	c := m.Child("a")
 	m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, time.Minute)
-	m.Delay(c, child.Forever, time.Minute)
+	m.BackoffDelay(c, child.Forever, time.Minute)
 	if c.NextStart != child.Forever {
 		t.Errorf("next start at %v", c.NextStart)
 	}

@@ -53,16 +53,16 @@ func lineOf(a Action) string {
 		return fmt.Sprintf("arm %s: %s in %v", run, timerNames[a.Timer], a.Wait)
 	case Disarm:
 		return "disarm " + run
-	case Ask:
+	case NextBackoff:
 		if a.Reset {
 			return "ask the backoff of " + a.Child.Name() + ", begun anew"
 		}
 		return "ask the backoff of " + a.Child.Name()
 	case Abandon:
 		return "abandon " + run
-	case Hasten:
+	case CancelAll:
 		return "hasten " + run
-	case Halt:
+	case AbandonAll:
 		return "halt " + run
 	case Report:
 		return "report " + run + ": " + result(a.Err)
@@ -70,7 +70,7 @@ func lineOf(a Action) string {
 		return fmt.Sprintf("inform %q", a.Waiter.Who)
 	case Answer:
 		return fmt.Sprintf("answer %q: %s", a.Waiter.Who, result(a.Err))
-	case Tell:
+	case Publish:
 		return tale(a)
 	case IsUp:
 		return "is up"
@@ -91,11 +91,11 @@ func result(err error) string {
 
 // tale returns an event in words.
 func tale(a Action) string {
-	text := "tell " + noteNames[a.Note] + " " + a.Child.Name()
-	if a.Note == LateExit {
+	text := "tell " + noteNames[a.Event] + " " + a.Child.Name()
+	if a.Event == LateExit {
 		text += fmt.Sprintf("#%d", a.Run)
 	}
-	if a.Note == Restarting {
+	if a.Event == Restarting {
 		text += " in " + a.Wait.String()
 	}
 	if a.Err != nil {

@@ -90,9 +90,9 @@ func (s *stage) do(words []string) ([]string, error) {
 	case "close":
 		actions = m.Close(now)
 	case "hasten":
-		actions = m.Hasten(now)
+		actions = m.CancelAll(now)
 	case "halt":
-		actions = m.Halt(now)
+		actions = m.AbandonAll(now)
 	case "suspend":
 		actions = m.Suspend(now)
 	case "resume":
@@ -159,7 +159,7 @@ func (s *stage) toChild(words []string, caller string) ([]Action, error) {
 		return m.Timer(c, run, Timer(kind), now), err
 	case "delay":
 		d, err := time.ParseDuration(arg)
-		return m.Delay(c, d, now), err
+		return m.BackoffDelay(c, d, now), err
 	case "stop":
 		return m.Stop(c, false, &Waiter{Who: caller}, now), nil
 	case "remove":

@@ -95,12 +95,12 @@ func (l *life) do(actions []machine.Action) {
 			l.arm(a)
 		case machine.Disarm:
 			l.disarm(a.Child)
-		case machine.Tell:
+		case machine.Publish:
 			l.report(a)
 		case machine.Answer:
 			l.answer(a)
-		case machine.GoOn:
-			l.tree.later(func() { l.do(l.machine.More(l.tree.now)) })
+		case machine.Continue:
+			l.tree.later(func() { l.do(l.machine.Continue(l.tree.now)) })
 		case machine.IsUp:
 			l.isUp()
 		case machine.IsOver:
@@ -232,7 +232,7 @@ func (l *life) check() {
 		if c.State().Alive() {
 			live++
 		}
-		if c.Taken() {
+		if c.Marked() {
 			l.tree.log("fault: %s: %s is still marked", l.self.label, c.Spec.Name)
 		}
 	}

@@ -134,7 +134,7 @@ func (p *process) exited() {
 	out := p.outcome()
 	actions := l.machine.Exited(p.child, p.run, out, l.tree.now)
 	if late {
-		if len(actions) != 1 || actions[0].Note != machine.LateExit {
+		if len(actions) != 1 || actions[0].Event != machine.LateExit {
 			l.tree.log("fault: late end of %s gave %+v", p.label, actions)
 		}
 		return

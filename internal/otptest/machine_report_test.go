@@ -14,13 +14,13 @@ func (l *life) report(a machine.Action) {
 	}
 	spec := *a.Child.Spec
 	why, _ := a.Err.(reason)
-	switch a.Note {
+	switch a.Event {
 	case machine.Failed, machine.Completed:
 		asked := l.serving != nil && l.serving.child == a.Child
 		switch {
 		case p.ready && EndIsReported(spec.Restart, string(why)):
 			l.writeReport("child_terminated", a.Child, string(why))
-		case !p.ready && a.Note == machine.Failed && !asked:
+		case !p.ready && a.Event == machine.Failed && !asked:
 			l.writeReport("start_error", a.Child, "-")
 		}
 	case machine.Stopped:

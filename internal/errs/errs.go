@@ -1,6 +1,6 @@
-// Package verdict holds the errors that several packages must recognise and
+// Package errs holds the errors that several packages must recognise and
 // users need not name.
-package verdict
+package errs
 
 import "github.com/coppice-go/coppice/internal/oneline"
 
@@ -16,12 +16,15 @@ func (e *Escalation) Error() string {
 
 func (e *Escalation) Unwrap() error { return e.Err }
 
-// Because is an error of a known kind with what led to it. Its text is made
+// Wrap is an error of a known kind with what led to it. Its text is made
 // when somebody asks for it: the reason may be a user's error, whose code must
 // not run under a lock.
-type Because struct{ Kind, Reason error }
+type Wrap struct {
+	Sentinel error
+	Cause    error
+}
 
-func (b *Because) Error() string { return oneline.Of(b.Kind) + ": " + oneline.Of(b.Reason) }
+func (b *Wrap) Error() string { return oneline.Of(b.Sentinel) + ": " + oneline.Of(b.Cause) }
 
 // Unwrap returns the kind first, so that the kind decides how it is judged.
-func (b *Because) Unwrap() []error { return []error{b.Kind, b.Reason} }
+func (b *Wrap) Unwrap() []error { return []error{b.Sentinel, b.Cause} }

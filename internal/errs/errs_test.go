@@ -1,4 +1,4 @@
-package verdict_test
+package errs_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/coppice-go/coppice/internal/verdict"
+	"github.com/coppice-go/coppice/internal/errs"
 )
 
 type typedNil struct{ text string }
@@ -23,8 +23,8 @@ func TestTextIsOneLineWhateverTheReason(t *testing.T) {
 		{errors.New("\x1b[2J\r\u2028\u202e\xff"), `\x1b[2J\r\u2028\u202e\xff`},
 		{(*typedNil)(nil), "<nil>"},
 	} {
-		require.EqualError(t, &verdict.Because{Kind: errors.New("not ready"), Reason: c.reason}, "not ready: "+c.want)
-		require.EqualError(t, &verdict.Escalation{Err: c.reason}, "escalated: "+c.want)
+		require.EqualError(t, &errs.Wrap{Sentinel: errors.New("not ready"), Cause: c.reason}, "not ready: "+c.want)
+		require.EqualError(t, &errs.Escalation{Err: c.reason}, "escalated: "+c.want)
 	}
-	require.EqualError(t, &verdict.Escalation{}, "escalated")
+	require.EqualError(t, &errs.Escalation{}, "escalated")
 }
