@@ -58,7 +58,7 @@ bench: ## what things cost beside hand-written shapes and other libraries, as a 
 	@cd bench && $(GO) run ./cmd/table
 
 outage: ## what very many late children cost: missed heartbeats, hung stops, Resume
-	$(GO) test ./supervisor -run '^$$' -bench 'AThousandMissed|TenThousandThat|ResumeOf' -benchtime 1x
+	$(GO) test ./supervisor -run '^$$' -bench 'AThousandMissed|TenThousandThat|ResumeOf|TwentyThousand' -benchtime 1x
 
 compare: ## what a change costs, by benchstat: BASE=commit ROWS=regexp
 	bench/compare $(or $(BASE),HEAD) '$(or $(ROWS),^(start|restart_after_an_error$$))'

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/strategy"
 )
 
 // The log says in one line that a child has failed and what follows, and in another that
@@ -74,6 +75,9 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 		delete(f.since, c)
 	case EventRestarting:
 		l.logFailure(c, machine.Restarts, a.Wait)
+		if !l.restartsGroups() {
+			return // thousands may be held, and none of them comes up with c
+		}
 		for _, with := range f.inOrder() {
 			if with.Marked() || with.State() == child.Stopped { // its backoff is not asked: it comes up with c
 				l.logFailure(with, machine.Restarts, a.Wait)
@@ -82,6 +86,11 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 	case EventGaveUp:
 		l.logFailure(c, machine.SupervisorGivesUp, 0)
 	}
+}
+
+// restartsGroups reports whether a child may be restarted with another.
+func (l *life) restartsGroups() bool {
+	return l.spec.Strategy == strategy.OneForAll || l.spec.Strategy == strategy.RestForOne
 }
 
 // follows says what follows an end, as far as it is known.

@@ -2,7 +2,11 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,6 +163,48 @@ func BenchmarkResumeOf40000(b *testing.B) {
 		beside := aside(s)
 		began := time.Now()
 		s.Resume()
+		took := time.Since(began)
+		ticker, count := beside()
+		report(b, took, ticker, count, 0, 0)
+		_ = s.Stop(context.Background())
+	}
+}
+
+// All children of one supervisor fail at once, and wait for their backoff: an outage.
+func BenchmarkTwentyThousandFailuresAtOnce(b *testing.B) {
+	const n = 20_000
+	for b.Loop() {
+		away := make(chan struct{})
+		var specs []child.Spec
+		for i := range n {
+			specs = append(specs, child.Spec{Name: fmt.Sprint(i), Run: func(ctx child.Context) error {
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				<-away
+				return errors.New("the database is away")
+			}})
+		}
+		s := New(Spec{
+			Strategy: strategy.Independent, Backoff: child.Constant(time.Hour), Children: specs,
+			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		})
+		if err := s.Start(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		beside := aside(s)
+		began := time.Now()
+		close(away)
+		for s.Count().Active > 0 || len(s.AppendChildren(nil, 1, child.Starting, child.Running)) > 0 {
+			time.Sleep(time.Millisecond) // real time: it is a benchmark
+		}
+		for { // until the backoffs have answered
+			last := s.Children(child.Waiting)
+			if len(last) == n && !slices.ContainsFunc(last, func(st child.Status) bool { return st.NextStart.IsZero() }) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 		took := time.Since(began)
 		ticker, count := beside()
 		report(b, took, ticker, count, 0, 0)
