@@ -67,7 +67,7 @@ func TestExponentialDoublesUpToItsMaximum(t *testing.T) {
 }
 
 // The table in the comment of Exponential.
-func TestExponentialKeepsToItsTable(t *testing.T) {
+func TestExponentialMatchesItsTable(t *testing.T) {
 	lo, hi := extremes(child.Exponential(100*time.Millisecond, 30*time.Second), 10)
 	for failure, want := range map[int][2]time.Duration{
 		1:  {50 * time.Millisecond, 150 * time.Millisecond},
@@ -124,14 +124,14 @@ func TestExponentialClampsItsArguments(t *testing.T) {
 	}
 }
 
-func TestExponentialBeginsAnewAfterReset(t *testing.T) {
+func TestExponentialStartsOverAfterReset(t *testing.T) {
 	p := child.Exponential(time.Second, time.Hour)()
 	require.Greater(t, pauses(p, 6)[5], 15*time.Second)
 	p.Reset()
 	require.LessOrEqual(t, p.NextBackOff(), 1500*time.Millisecond)
 }
 
-func TestEachCallMakesAPolicyOfItsOwn(t *testing.T) {
+func TestEachCallMakesANewPolicy(t *testing.T) {
 	b := child.Exponential(time.Second, time.Hour)
 	pauses(b(), 10)
 	require.LessOrEqual(t, b().NextBackOff(), 1500*time.Millisecond)
@@ -150,7 +150,7 @@ func TestConstantIsAlwaysTheSame(t *testing.T) {
 	require.Equal(t, time.Second, p.NextBackOff())
 }
 
-func TestConstantOfNothingRestartsAtOnce(t *testing.T) {
+func TestConstantOfZeroRestartsWithoutADelay(t *testing.T) {
 	require.Zero(t, child.Constant(0)().NextBackOff())
 	require.Zero(t, child.Constant(-time.Second)().NextBackOff(), "it does not give up")
 }
@@ -176,7 +176,7 @@ func TestRetriesGivesUp(t *testing.T) {
 	}
 }
 
-func TestRetriesBeginsAnewAfterReset(t *testing.T) {
+func TestRetriesStartsOverAfterReset(t *testing.T) {
 	p := child.Constant(time.Second).Retries(1)()
 	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, pauses(p, 2))
 	p.Reset()

@@ -10,7 +10,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-func TestSentinelsAreDistinctAndFitALine(t *testing.T) {
+func TestSentinelsAreDistinctSingleLines(t *testing.T) {
 	sentinels := []error{
 		child.ErrStopped, child.ErrRemoved, child.ErrSibling, child.ErrGaveUp, child.ErrStartTimeout, child.ErrHung,
 		child.ErrIgnore, child.ErrShutdown, child.ErrDone, child.ErrGoexit, child.ErrNotReady,

@@ -67,7 +67,7 @@ func TestPanicErrorUnwrapsToAnError(t *testing.T) {
 	require.Same(t, p, again)
 }
 
-func TestPanicErrorOfAnyOtherValueWrapsNothing(t *testing.T) {
+func TestPanicErrorOfAnotherValueWrapsNothing(t *testing.T) {
 	require.NoError(t, errors.Unwrap(caught(func() { explode("boom") })))
 }
 
@@ -116,13 +116,13 @@ func TestStackOfAPanicWhilePanickingStartsWithTheLastOne(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(p.Stack()), here+"explode\n"), "%s", p.Stack())
 }
 
-func TestPanicErrorMadeByHandHasNoStack(t *testing.T) {
+func TestPanicErrorNotMadeByRecoveredHasNoStack(t *testing.T) {
 	p := &child.PanicError{Value: "boom"}
 	require.EqualError(t, p, "panic: boom")
 	require.Empty(t, p.Stack())
 }
 
-func TestPanicTextHasNoPartInMemoryOfOthers(t *testing.T) {
+func TestPanicTextDoesNotReadSharedMemory(t *testing.T) {
 	type state struct{ N int }
 	for want, value := range map[string]any{
 		"panic: (*child_test.state)":          &state{},
@@ -155,7 +155,7 @@ func writer(n *int, f func()) {
 }
 
 // For the race detector.
-func TestPanicWithAPointerThatIsInUseIsNoRace(t *testing.T) {
+func TestPanicWithASharedPointerIsNotARace(t *testing.T) {
 	type state struct{ n int }
 	shared := new(state)
 	writer(&shared.n, func() {
@@ -189,7 +189,7 @@ type byMethod func() string
 
 func (f byMethod) Error() string { return f() }
 
-func TestPanicTextSurvivesItsMethod(t *testing.T) {
+func TestPanicTextSurvivesAPanicInItsMethod(t *testing.T) {
 	var spiteful byMethod
 	spiteful = func() string { panic(spiteful) }
 	for _, c := range []struct {

@@ -54,12 +54,12 @@ func requireNoOffer[T any](t *testing.T, r *Ref[T]) {
 	require.Zero(t, v)
 }
 
-func TestZeroRefHasNoOffer(t *testing.T) {
+func TestZeroRefHasNoValue(t *testing.T) {
 	var r Ref[string]
 	requireNoOffer(t, &r)
 }
 
-func TestOfferIsThereUntilItsRunEnds(t *testing.T) {
+func TestValueIsThereUntilItsRunEnds(t *testing.T) {
 	var r Ref[string]
 	ctx, end := newRun()
 	r.Set(ctx, "addr")
@@ -69,7 +69,7 @@ func TestOfferIsThereUntilItsRunEnds(t *testing.T) {
 	requireNoOffer(t, &r)
 }
 
-func TestOfferIsReplacedByALaterSet(t *testing.T) {
+func TestValueIsReplacedByALaterSet(t *testing.T) {
 	var r Ref[string]
 	first, endFirst := newRun()
 	second, endSecond := newRun()
@@ -84,7 +84,7 @@ func TestOfferIsReplacedByALaterSet(t *testing.T) {
 	requireNoOffer(t, &r)
 }
 
-func TestZeroValueIsAnOfferToo(t *testing.T) {
+func TestZeroValueIsAValueToo(t *testing.T) {
 	var r Ref[error]
 	ctx, end := newRun()
 	defer end()
@@ -92,7 +92,7 @@ func TestZeroValueIsAnOfferToo(t *testing.T) {
 	requireOffer(t, nil, &r)
 }
 
-func TestSetWithoutARunDoesNothing(t *testing.T) {
+func TestSetWithoutALiveRunDoesNothing(t *testing.T) {
 	var r Ref[string]
 	ctx, end := newRun()
 	defer end()
@@ -123,7 +123,7 @@ func (a asked) Err() error {
 
 // A run that was left behind may call Set at any moment, also when it ends and
 // its successor makes an offer between two steps of that call.
-func TestRunThatEndsWhileItSetsDoesNotPushOutItsSuccessor(t *testing.T) {
+func TestRunThatEndsDuringSetDoesNotReplaceTheValueOfItsSuccessor(t *testing.T) {
 	var r Ref[string]
 	old, end := newRun()
 	next, endNext := newRun()
@@ -142,7 +142,7 @@ func TestRunThatEndsWhileItSetsDoesNotPushOutItsSuccessor(t *testing.T) {
 	requireOffer(t, "new", &r)
 }
 
-func TestGetWaitsForAnOffer(t *testing.T) {
+func TestGetWaitsForAValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
 		got := getting(t, &r)
@@ -178,7 +178,7 @@ func TestGetWaitsForTheNextRun(t *testing.T) {
 	})
 }
 
-func TestGetWaitsOnIfTheOfferIsGoneWhenItWakes(t *testing.T) {
+func TestGetKeepsWaitingIfTheValueIsGoneWhenItWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
 		got := getting(t, &r)
@@ -197,7 +197,7 @@ func TestGetWaitsOnIfTheOfferIsGoneWhenItWakes(t *testing.T) {
 	})
 }
 
-func TestGetGivesTheCauseOfTheEndOfItsContext(t *testing.T) {
+func TestGetReturnsTheCauseOfItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
 		began := time.Now()
@@ -220,7 +220,7 @@ func TestGetGivesTheCauseOfTheEndOfItsContext(t *testing.T) {
 	})
 }
 
-func TestGetReturnsAnOfferThatIsThereToAnEndedContextToo(t *testing.T) {
+func TestGetReturnsAValueEvenIfItsContextHasEnded(t *testing.T) {
 	var r Ref[string]
 	ctx, end := newRun()
 	defer end()
@@ -239,7 +239,7 @@ func TestGetRefusesANilContext(t *testing.T) {
 	require.EqualError(t, err, "child: nil context")
 }
 
-func TestAllWhoWaitGetTheOffer(t *testing.T) {
+func TestAllWaitingGetsReceiveTheValue(t *testing.T) {
 	var r Ref[int]
 	var getters, setters sync.WaitGroup
 	for range 50 {
@@ -334,7 +334,7 @@ func TestGetOfAChildThatIsGoneFails(t *testing.T) {
 	})
 }
 
-func TestGetLeavesNoWatch(t *testing.T) {
+func TestGetRemovesItsWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
 		fate := new(teller)
@@ -360,7 +360,7 @@ func TestGetLeavesNoWatch(t *testing.T) {
 }
 
 // Between two steps of Get another child may make an offer.
-func TestGetTakesTheOfferThatComesWhileItAsks(t *testing.T) {
+func TestGetReturnsAValueThatIsSetWhileItChecksForGone(t *testing.T) {
 	var r Ref[string]
 	next, endNext := newRun()
 	defer endNext()
@@ -373,7 +373,7 @@ func TestGetTakesTheOfferThatComesWhileItAsks(t *testing.T) {
 	require.Equal(t, "of another", got)
 }
 
-func TestWithdrawnValueIsLetGo(t *testing.T) {
+func TestWithdrawnValueIsCollected(t *testing.T) {
 	type connection [1024]byte
 	var r Ref[*connection]
 	ctx, end := newRun()

@@ -48,7 +48,7 @@ func TestSleepOnAContextThatHasEndedReturnsAtOnce(t *testing.T) {
 	})
 }
 
-func TestSleepOfNothingReturnsAtOnce(t *testing.T) {
+func TestSleepOfZeroOrLessReturnsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, d := range []time.Duration{-time.Second, 0} {
 			halted, took := slept(context.Background(), d)

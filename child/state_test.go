@@ -36,7 +36,7 @@ func TestUnknownStateHasNoText(t *testing.T) {
 	require.EqualError(t, err, "child: no such state: 6")
 }
 
-func TestUnknownStateNameIsRefused(t *testing.T) {
+func TestUnknownStateNameIsRejected(t *testing.T) {
 	for _, name := range []string{"", "Running", "ready", "state(6)"} {
 		s := child.Waiting
 		require.ErrorContains(t, s.UnmarshalText([]byte(name)), "no such state")

@@ -98,7 +98,7 @@ func TestValidateNamesTheFaultOfAField(t *testing.T) {
 	}
 }
 
-func TestValidateNamesAllFaultsAtOnce(t *testing.T) {
+func TestValidateReportsAllProblemsTogether(t *testing.T) {
 	err := child.Spec{
 		Name:         "a/b",
 		Significant:  true,

@@ -54,7 +54,7 @@ func TestPlainIsReadyAtOnce(t *testing.T) {
 	}
 }
 
-func TestPlainThatIsStoppedDoesNotBegin(t *testing.T) {
+func TestPlainThatIsStoppedDoesNotCallItsFunction(t *testing.T) {
 	s := newSteps(ended())
 	require.Equal(t, errStop, child.Plain(s.work(nil))(s))
 	require.Equal(t, []string{"ready"}, s.done)

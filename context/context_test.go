@@ -11,7 +11,7 @@ import (
 )
 
 // One Run fits both packages, and what one returns the other takes for its own.
-func TestContextIsTheOneOfPackageChild(t *testing.T) {
+func TestContextIsThatOfPackageChild(t *testing.T) {
 	run := func(ctx coppice.Context) error { return ctx.Ready() }
 	spec := child.Spec{Name: "old", Run: run}
 	require.NoError(t, spec.Validate())
@@ -21,7 +21,7 @@ func TestContextIsTheOneOfPackageChild(t *testing.T) {
 	require.NoError(t, spec.Run(coppice.FromContext(context.Background())))
 }
 
-func TestSleepIsTheOneOfPackageChild(t *testing.T) {
+func TestSleepIsThatOfPackageChild(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	require.False(t, coppice.Sleep(ctx, 0))
 	cancel()

@@ -54,7 +54,7 @@ func start(t *testing.T, c child.Spec) *supervisor.Supervisor {
 	return sup
 }
 
-func TestAnActorIsInterruptedWithTheCauseWhenItIsStopped(t *testing.T) {
+func TestStoppedActorIsInterruptedWithTheCause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPair()
 		sup := start(t, child.Spec{Run: adapt.Actor(p.execute, p.interrupt)})
@@ -66,7 +66,7 @@ func TestAnActorIsInterruptedWithTheCauseWhenItIsStopped(t *testing.T) {
 	})
 }
 
-func TestAnActorThatEndsIsInterruptedOnceAndRunsAgain(t *testing.T) {
+func TestActorThatEndsIsInterruptedOnceAndRestarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		end := make(chan error)
 		var why []error
@@ -111,7 +111,7 @@ func TestActorsMakesAPairForEachRun(t *testing.T) {
 	})
 }
 
-func TestAPanicInInterruptIsAnErrorOfTheRun(t *testing.T) {
+func TestPanicInInterruptIsAnErrorOfTheRun(t *testing.T) {
 	for _, stopped := range []bool{true, false} {
 		bubble(t, func(t *testing.T) {
 			end := make(chan error, 1)
@@ -138,7 +138,7 @@ func TestAPanicInInterruptIsAnErrorOfTheRun(t *testing.T) {
 	}
 }
 
-func TestAnActorThatDoesNotReturnIsInterruptedToo(t *testing.T) {
+func TestActorThatPanicsOrExitsIsInterruptedToo(t *testing.T) {
 	for name, end := range map[string]func() error{
 		"panic":  func() error { panic("execute is broken") },
 		"Goexit": func() error { runtime.Goexit(); return nil },
@@ -158,12 +158,12 @@ func TestAnActorThatDoesNotReturnIsInterruptedToo(t *testing.T) {
 	}
 }
 
-func TestAnActorReturnsWhatExecuteReturnsAsItIs(t *testing.T) {
+func TestActorReturnsTheErrorOfExecuteUnchanged(t *testing.T) {
 	run := adapt.Actor(func() error { return errBoom }, func(error) {})
 	require.True(t, run(child.FromContext(t.Context())) == errBoom, "the error itself")
 }
 
-func TestAnActorThatIsStoppedBeforeReadyIsNotExecuted(t *testing.T) {
+func TestActorStoppedBeforeReadyIsNotExecuted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errBoom)
 	var why []error
@@ -172,7 +172,7 @@ func TestAnActorThatIsStoppedBeforeReadyIsNotExecuted(t *testing.T) {
 	require.Equal(t, []error{errBoom}, why)
 }
 
-func TestFuncEndsAsItsFunction(t *testing.T) {
+func TestFuncEndsLikeItsFunction(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		end := make(chan error)
 		sup := start(t, child.Spec{Restart: child.Transient, Run: adapt.Func(func() error { return <-end })})
@@ -187,7 +187,7 @@ func TestFuncEndsAsItsFunction(t *testing.T) {
 	})
 }
 
-func TestNilIsNilForValidateToReport(t *testing.T) {
+func TestAdaptersOfNilAreNil(t *testing.T) {
 	require.Nil(t, adapt.Func(nil))
 	require.Nil(t, adapt.Actors(nil))
 	require.Nil(t, adapt.Actor(nil, func(error) {}))

@@ -9,7 +9,7 @@ import (
 )
 
 // A request may have been read when the connections are closed.
-func TestNoHandlerBeginsOnceTheLastWasWaitedFor(t *testing.T) {
+func TestNoHandlerStartsAfterWait(t *testing.T) {
 	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("it has begun") })}
 	watch(srv, nil).wait()
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
@@ -17,7 +17,7 @@ func TestNoHandlerBeginsOnceTheLastWasWaitedFor(t *testing.T) {
 	})
 }
 
-func TestWithoutAHandlerItIsTheDefaultOne(t *testing.T) {
+func TestNilHandlerIsTheDefaultServeMux(t *testing.T) {
 	srv := new(http.Server)
 	watch(srv, nil)
 	w := httptest.NewRecorder()

@@ -43,7 +43,7 @@ func unix(path string, h http.Handler) *httpserver.Server {
 	return httpserver.New(httpserver.Spec{Network: "unix", Server: each(path, h)})
 }
 
-func TestASocketThatAKilledProcessLeftIsReplaced(t *testing.T) {
+func TestSocketOfAKilledProcessIsReplaced(t *testing.T) {
 	path := leftover(t, time.Hour)
 	root := start(t, unix(path, says("hi")), child.Spec{})
 	require.Equal(t, "hi", mustGet(t, unixClient(t, path), "http://any"))
@@ -51,7 +51,7 @@ func TestASocketThatAKilledProcessLeftIsReplaced(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-func TestALeftoverIsReplacedForAListenOfTheUsersOwn(t *testing.T) {
+func TestLeftoverSocketIsReplacedWithACustomListen(t *testing.T) {
 	path := leftover(t, time.Hour)
 	tries := 0
 	s := httpserver.New(httpserver.Spec{
@@ -68,7 +68,7 @@ func TestALeftoverIsReplacedForAListenOfTheUsersOwn(t *testing.T) {
 }
 
 // It may be that of a server that has bound it and does not listen yet.
-func TestAYoungLeftoverIsReplacedWhenItIsCertain(t *testing.T) {
+func TestYoungLeftoverIsReplacedOnceItIsOldEnough(t *testing.T) {
 	t.Parallel()
 	for name, age := range map[string]time.Duration{"just left": 0, "the clock was set back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestAYoungLeftoverIsReplacedWhenItIsCertain(t *testing.T) {
 	}
 }
 
-func TestASocketThatIsServedIsKept(t *testing.T) {
+func TestSocketThatIsServedIsKept(t *testing.T) {
 	path := socketFile(t)
 	start(t, unix(path, says("theirs")), child.Spec{})
 	aged(t, path, time.Hour)
@@ -89,7 +89,7 @@ func TestASocketThatIsServedIsKept(t *testing.T) {
 	require.Equal(t, "theirs", mustGet(t, unixClient(t, path), "http://any"))
 }
 
-func TestWhatIsNoSocketIsKept(t *testing.T) {
+func TestFileThatIsNotASocketIsKept(t *testing.T) {
 	dir := filepath.Dir(socketFile(t))
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, []byte("precious"), 0o600))
@@ -105,7 +105,7 @@ func TestWhatIsNoSocketIsKept(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatIsLockedKeepsItsSockets(t *testing.T) {
+func TestSocketInALockedDirectoryIsKept(t *testing.T) {
 	t.Parallel()
 	path := leftover(t, time.Hour)
 	dir, err := os.Open(filepath.Dir(path))
@@ -119,7 +119,7 @@ func TestADirectoryThatIsLockedKeepsItsSockets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAWaitForTheAgeOfALeftoverEndsWithItsRun(t *testing.T) {
+func TestWaitForAYoungSocketEndsWithItsRun(t *testing.T) {
 	path := leftover(t, -time.Hour)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := httpserver.New(httpserver.Spec{
@@ -136,7 +136,7 @@ func TestAWaitForTheAgeOfALeftoverEndsWithItsRun(t *testing.T) {
 }
 
 // An abstract socket has no file, and a file of that name is not it.
-func TestAnAbstractSocketThatIsTakenIsTaken(t *testing.T) {
+func TestAbstractSocketInUseIsAFailedStart(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has them")
 	}
@@ -153,7 +153,7 @@ func TestAnAbstractSocketThatIsTakenIsTaken(t *testing.T) {
 }
 
 // Those that come later must not remove what the first has put there.
-func TestOfManyThatStartAtOnceOneGetsThePath(t *testing.T) {
+func TestOneOfManyConcurrentStartsGetsThePath(t *testing.T) {
 	path := leftover(t, time.Hour)
 	var group sync.WaitGroup
 	var won atomic.Int64

@@ -14,7 +14,7 @@ import (
 )
 
 // A server that starts has bound its socket, and will listen in a moment.
-func TestASocketThatIsBoundAndDoesNotListenYetIsKept(t *testing.T) {
+func TestSocketThatIsBoundButNotListeningYetIsKept(t *testing.T) {
 	dir, err := os.MkdirTemp("", "sock") // a path short enough for a socket
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
@@ -32,7 +32,7 @@ func TestASocketThatIsBoundAndDoesNotListenYetIsKept(t *testing.T) {
 }
 
 // Another server may have put its own there meanwhile.
-func TestASocketIsAsOldAsTheFileThatIsThereNow(t *testing.T) {
+func TestAgeOfALeftoverIsThatOfTheCurrentFile(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, age time.Duration) os.FileInfo {
 		path := filepath.Join(dir, name)

@@ -32,7 +32,7 @@ func socketFile(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-func TestAUnixSocket(t *testing.T) {
+func TestUnixSocket(t *testing.T) {
 	path := socketFile(t)
 	s := httpserver.New(httpserver.Spec{Network: "unix", Server: each(path, says("hi"))})
 	root := start(t, s, child.Spec{})
@@ -47,7 +47,7 @@ func TestAUnixSocket(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-func TestAGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
+func TestGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer ln.Close()
@@ -79,7 +79,7 @@ func TestAGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
 	_ = conn.Close()
 }
 
-func TestAGivenListenerOutlivesARunThatWasLeftBehind(t *testing.T) {
+func TestGivenListenerOutlivesAnAbandonedRun(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer ln.Close()
@@ -105,7 +105,7 @@ func TestAGivenListenerOutlivesARunThatWasLeftBehind(t *testing.T) {
 // plain is a listener without SetDeadline.
 type plain struct{ net.Listener }
 
-func TestAGivenListenerWithoutDeadlineIsGoodForOneRun(t *testing.T) {
+func TestGivenListenerWithoutSetDeadlineServesOneRun(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer ln.Close()
@@ -115,7 +115,7 @@ func TestAGivenListenerWithoutDeadlineIsGoodForOneRun(t *testing.T) {
 	require.ErrorContains(t, root.RestartChild(soon(t), "api"), "has no SetDeadline")
 }
 
-func TestAGivenListenerThatIsClosedIsAFailedStart(t *testing.T) {
+func TestClosedGivenListenerIsAFailedStart(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	require.NoError(t, ln.Close())
@@ -123,7 +123,7 @@ func TestAGivenListenerThatIsClosedIsAFailedStart(t *testing.T) {
 	require.ErrorIs(t, launch(t, s, child.Spec{}).Start(soon(t)), net.ErrClosed)
 }
 
-func TestWithoutAnAddressThePortIsThatOfHTTP(t *testing.T) {
+func TestEmptyAddressIsThePortOfHTTP(t *testing.T) {
 	var asked []string
 	refuse := func(_ context.Context, network, address string) (net.Listener, error) {
 		asked = append(asked, network+" "+address)

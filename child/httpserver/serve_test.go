@@ -43,7 +43,7 @@ func TestARestartServesAgainWithAFreshServer(t *testing.T) {
 	require.EqualValues(t, 4, servers.Load())
 }
 
-func TestTheSameAddressServesAgainAtOnceAfterARestart(t *testing.T) {
+func TestRestartListensOnTheSameAddressAtOnce(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(freePort(t), says("hi"))})
 	root := start(t, s, child.Spec{})
 	c := client(t)
@@ -63,7 +63,7 @@ func freePort(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func TestAPortThatIsTakenIsTriedAgainUntilItIsFree(t *testing.T) {
+func TestPortInUseIsRetriedUntilItIsFree(t *testing.T) {
 	taken, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer taken.Close()
@@ -83,7 +83,7 @@ func TestAPortThatIsTakenIsTriedAgainUntilItIsFree(t *testing.T) {
 	require.Equal(t, "mine", mustGet(t, client(t), url(t, s)))
 }
 
-func TestAPortThatIsTakenFailsAStartWithoutRetry(t *testing.T) {
+func TestPortInUseFailsAStartWithoutRetry(t *testing.T) {
 	taken, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer taken.Close()
@@ -94,7 +94,7 @@ func TestAPortThatIsTakenFailsAStartWithoutRetry(t *testing.T) {
 	require.Equal(t, "/root/api", failed.Path)
 }
 
-func TestServersThatCannotServe(t *testing.T) {
+func TestInvalidServersFailToStart(t *testing.T) {
 	same := &http.Server{Addr: loopback}
 	for _, c := range []struct {
 		name string
@@ -148,7 +148,7 @@ func (b broken) Accept() (net.Conn, error) {
 	}
 }
 
-func TestAListenerThatBreaksIsAFailureAndNothingIsLeftOfTheRun(t *testing.T) {
+func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
 	fail, taken, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	accepted := make(chan net.Conn)
 	mux := http.NewServeMux()
@@ -200,7 +200,7 @@ func TestAListenerThatBreaksIsAFailureAndNothingIsLeftOfTheRun(t *testing.T) {
 	require.Equal(t, "hi", mustGet(t, client(t), url(t, s)))
 }
 
-func TestAServerShutDownBySomebodyElseIsNoFailure(t *testing.T) {
+func TestShutdownByOtherCodeIsNotAFailure(t *testing.T) {
 	servers := make(chan *http.Server, 10)
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
@@ -230,7 +230,7 @@ func TestAServerShutDownBySomebodyElseIsNoFailure(t *testing.T) {
 	require.NoError(t, e.Err)
 }
 
-func TestARequestHasTheValuesOfTheChildsContext(t *testing.T) {
+func TestRequestHasTheValuesOfTheChildsContext(t *testing.T) {
 	type key struct{}
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		child.FromContext(r.Context()).OnError(errBoom)
@@ -244,7 +244,7 @@ func TestARequestHasTheValuesOfTheChildsContext(t *testing.T) {
 	require.Equal(t, errBoom, next(t, told).Err)
 }
 
-func TestAServersOwnBaseContextIsKept(t *testing.T) {
+func TestBaseContextOfTheServerIsKept(t *testing.T) {
 	type key struct{}
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
 		srv, err := each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -259,7 +259,7 @@ func TestAServersOwnBaseContextIsKept(t *testing.T) {
 	require.Equal(t, "own", mustGet(t, client(t), url(t, s)))
 }
 
-func TestAPanicInAHandlerEndsItsRequestOnly(t *testing.T) {
+func TestPanicInAHandlerEndsOnlyItsRequest(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/panic" {
 			panic("handler is broken")
@@ -275,7 +275,7 @@ func TestAPanicInAHandlerEndsItsRequestOnly(t *testing.T) {
 }
 
 // Without a supervisor, as a test of one's own handlers may want it.
-func TestARunByItself(t *testing.T) {
+func TestRunWithoutASupervisor(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi")), Drain: time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -31,7 +31,7 @@ func watched(make factory, states chan<- http.ConnState) factory {
 	}
 }
 
-func TestASilentConnectionDoesNotHoldUpTheStop(t *testing.T) {
+func TestSilentConnectionDoesNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		server factory
@@ -66,7 +66,7 @@ func TestASilentConnectionDoesNotHoldUpTheStop(t *testing.T) {
 }
 
 // After the handshake, before the first request.
-func TestASilentTLSConnectionDoesNotHoldUpTheStop(t *testing.T) {
+func TestSilentTLSConnectionDoesNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	for _, proto := range []string{"http/1.1", "h2"} {
 		s := httpserver.New(httpserver.Spec{Server: eachTLS(t, loopback, says("hi"))})
@@ -82,7 +82,7 @@ func TestASilentTLSConnectionDoesNotHoldUpTheStop(t *testing.T) {
 	}
 }
 
-func TestManySilentConnectionsDoNotHoldUpTheStop(t *testing.T) {
+func TestManySilentConnectionsDoNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	const many = 500
 	states := make(chan http.ConnState, 2*many)
@@ -101,7 +101,7 @@ func TestManySilentConnectionsDoNotHoldUpTheStop(t *testing.T) {
 }
 
 // Connections that come while the server stops are served or closed.
-func TestConnectionsThatComeAsTheStopBeginsDoNotHoldItUp(t *testing.T) {
+func TestConnectionsOpenedAsTheStopBeginsDoNotDelayIt(t *testing.T) {
 	t.Parallel()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
 	root := start(t, s, child.Spec{StopTimeout: 4 * time.Second})
@@ -129,7 +129,7 @@ func TestConnectionsThatComeAsTheStopBeginsDoNotHoldItUp(t *testing.T) {
 }
 
 // A request that is being handled is no silent connection, whatever it came by.
-func TestARequestByUnencryptedHTTP2EndsInPeace(t *testing.T) {
+func TestUnencryptedHTTP2RequestIsServedDuringAStop(t *testing.T) {
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: unencryptedHTTP2(each(loopback, l))})
 	root := start(t, s, child.Spec{StopTimeout: child.Forever})
@@ -167,7 +167,7 @@ func unencryptedHTTP2(make factory) factory {
 }
 
 // While draining, a connection without a request is one that is to be served.
-func TestASilentConnectionIsServedWhileDraining(t *testing.T) {
+func TestSilentConnectionIsServedWhileDraining(t *testing.T) {
 	t.Parallel()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi")), Drain: time.Hour})
 	root := start(t, s, child.Spec{StopTimeout: 2 * time.Second})
@@ -196,7 +196,7 @@ func (c closing) Close() error {
 }
 
 // Serve returns before Shutdown begins then.
-func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing.T) {
+func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T) {
 	t.Parallel()
 	accepted, fail := make(chan net.Conn, 2), make(chan struct{})
 	told, served := make(chan struct{}), make(chan struct{})
@@ -244,7 +244,7 @@ func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing
 }
 
 // Whatever the moment, a handler that has begun has a client to answer.
-func TestARequestThatHasBegunIsAnsweredThoughItsConnectionWasSilentJustNow(t *testing.T) {
+func TestFirstRequestOfAConnectionIsAnsweredDuringAStop(t *testing.T) {
 	t.Parallel()
 	const clients = 4
 	var begun, answered atomic.Int64

@@ -47,7 +47,7 @@ func TestOnlySilentConnectionsAreClosed(t *testing.T) {
 	require.False(t, *idle.closed)
 }
 
-func TestAConnectionThatComesAfterTheOthersWereClosedIsClosed(t *testing.T) {
+func TestConnectionAddedAfterCloseIsClosed(t *testing.T) {
 	srv := new(http.Server)
 	trackSilent(srv).close()
 	late := newConn()
@@ -56,7 +56,7 @@ func TestAConnectionThatComesAfterTheOthersWereClosedIsClosed(t *testing.T) {
 	srv.ConnState(late, http.StateClosed)
 }
 
-func TestAConnectionThatIsNoKeyOfAMapDoesNoHarm(t *testing.T) {
+func TestConnectionThatIsNotComparableIsIgnored(t *testing.T) {
 	srv := new(http.Server)
 	s := trackSilent(srv)
 	c := conn{closed: new(bool), buffer: []byte("x")}
@@ -68,7 +68,7 @@ func TestAConnectionThatIsNoKeyOfAMapDoesNoHarm(t *testing.T) {
 	require.True(t, *c.closed)
 }
 
-func TestTheServersOwnConnStateIsCalledToo(t *testing.T) {
+func TestConnStateOfTheServerIsCalledToo(t *testing.T) {
 	var told []http.ConnState
 	c := newConn()
 	srv := &http.Server{ConnState: func(nc net.Conn, state http.ConnState) {

@@ -52,7 +52,7 @@ func TestRequestsInFlightEndInPeace(t *testing.T) {
 	require.Error(t, err, "nobody listens any more")
 }
 
-func TestAnIdleKeepAliveConnectionDoesNotHoldUpTheStop(t *testing.T) {
+func TestIdleKeepAliveConnectionDoesNotDelayTheStop(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
 	root := start(t, s, child.Spec{StopTimeout: child.Forever})
 	conn, r := dial(t, s)
@@ -110,7 +110,7 @@ func TestHangingClientsAreCutOffInTime(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAHandlerThatHeedsItsContextIsToldWhenTimeIsUp(t *testing.T) {
+func TestRequestContextIsCancelledWhenTheGraceEnds(t *testing.T) {
 	t.Parallel()
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, l)})
@@ -127,7 +127,7 @@ func TestAHandlerThatHeedsItsContextIsToldWhenTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestAHandlerThatHeedsNothingIsReportedAsLeftBehind(t *testing.T) {
+func TestRunWhoseHandlerDoesNotReturnIsAbandoned(t *testing.T) {
 	t.Parallel()
 	came, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -153,7 +153,7 @@ func TestAHandlerThatHeedsNothingIsReportedAsLeftBehind(t *testing.T) {
 // A connection that a handler took over is not the server's any more; the run
 // waits for the handler all the same, and its context ends. That is work that was
 // cut off, though Shutdown does not know it.
-func TestAHijackedConnectionIsWaitedFor(t *testing.T) {
+func TestRunWaitsForHandlersOfHijackedConnections(t *testing.T) {
 	t.Parallel()
 	came, left := make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -185,7 +185,7 @@ func TestAHijackedConnectionIsWaitedFor(t *testing.T) {
 }
 
 // A context.Canceled would say that all is well.
-func TestWorkThatIsCutOffIsReportedHoweverTheGraceEnds(t *testing.T) {
+func TestCutOffRequestsAreReportedHoweverTheGraceEnds(t *testing.T) {
 	t.Parallel()
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
@@ -205,7 +205,7 @@ func TestWorkThatIsCutOffIsReportedHoweverTheGraceEnds(t *testing.T) {
 	require.NotErrorIs(t, e.Err, context.Canceled)
 }
 
-func TestStoppedBeforeItServes(t *testing.T) {
+func TestStopBeforeServing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := httpserver.New(httpserver.Spec{Server: func(child.Context) (*http.Server, error) {
 		cancel()
@@ -217,7 +217,7 @@ func TestStoppedBeforeItServes(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestStoppedWhenItHasListenedItListensNoMore(t *testing.T) {
+func TestStopBetweenListenAndReadyClosesTheListener(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	var ln net.Listener
 	s := httpserver.New(httpserver.Spec{

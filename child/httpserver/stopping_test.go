@@ -33,7 +33,7 @@ func stream(came chan<- struct{}) http.HandlerFunc {
 	}
 }
 
-func TestAStreamEndsWhenTheChildIsAskedToStop(t *testing.T) {
+func TestStreamEndsWhenTheChildIsAskedToStop(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	for name, drain := range map[string]time.Duration{"at once": 0, "drained first": time.Millisecond} {
@@ -77,7 +77,7 @@ func getOrError(c *http.Client, url string) string {
 	return body
 }
 
-func TestAStreamEndsBeforeTheDrainIsOver(t *testing.T) {
+func TestStreamEndsBeforeTheDrainIsOver(t *testing.T) {
 	t.Parallel()
 	came := make(chan struct{}, 2)
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, stream(came)), Drain: time.Hour})
@@ -117,7 +117,7 @@ func TestEachRunHasItsOwnStopping(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWhenOtherCodeShutsTheServerDown(t *testing.T) {
+func TestStreamEndsWhenOtherCodeShutsTheServerDown(t *testing.T) {
 	came := make(chan struct{}, 1)
 	servers := make(chan *http.Server, 10)
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
@@ -137,7 +137,7 @@ func TestAStreamEndsWhenOtherCodeShutsTheServerDown(t *testing.T) {
 }
 
 // The requests end with the grace too when it was other code that shut down.
-func TestARequestEndsWithTheGraceAlsoAfterAShutdownByOtherCode(t *testing.T) {
+func TestGraceEndsRequestsAfterAShutdownByOtherCode(t *testing.T) {
 	t.Parallel()
 	came, left := make(chan struct{}), make(chan struct{})
 	servers := make(chan *http.Server, 10)
@@ -207,7 +207,7 @@ func TestStoppingIsClosedWhenTheServerFails(t *testing.T) {
 	next(t, told)
 }
 
-func TestOutsideOfAServerNothingStops(t *testing.T) {
+func TestStoppingWithoutAServerIsNil(t *testing.T) {
 	require.Nil(t, httpserver.Stopping(httptest.NewRequest(http.MethodGet, "/", nil).Context()))
 	var none context.Context
 	require.Nil(t, httpserver.Stopping(none))
@@ -227,7 +227,7 @@ func ask(t *testing.T, conn net.Conn, r *bufio.Reader, header string) (body stri
 }
 
 // Idle connections are not closed before they could be told.
-func TestWhileDrainingAKeptConnectionIsClosedByItsNextAnswer(t *testing.T) {
+func TestWhileDrainingAConnectionIsClosedAfterItsNextResponse(t *testing.T) {
 	t.Parallel()
 	var upgrades atomic.Int64
 	came, told := make(chan struct{}), make(chan struct{})
@@ -277,7 +277,7 @@ func TestWhileDrainingAKeptConnectionIsClosedByItsNextAnswer(t *testing.T) {
 }
 
 // A handler that hijacks, as websockets do, ends its connection itself.
-func TestAHijackedConnectionThatHeedsStoppingEndsInPeace(t *testing.T) {
+func TestHijackedConnectionEndsCleanlyOnStopping(t *testing.T) {
 	came := make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()

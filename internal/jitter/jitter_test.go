@@ -19,7 +19,7 @@ func TestNoneHoldsForDerivedContexts(t *testing.T) {
 	require.True(t, jitter.IsNone(context.WithoutCancel(ctx)))
 }
 
-func TestRemoveMakesEachPauseTheMiddleOfItsRange(t *testing.T) {
+func TestRemoveMakesEachDelayTheMiddleOfItsRange(t *testing.T) {
 	for name, p := range map[string]child.BackoffPolicy{
 		"Exponential":        child.Exponential(time.Second, time.Hour)(),
 		"Retries":            child.Exponential(time.Second, time.Hour).Retries(9)(),
@@ -41,7 +41,7 @@ type (
 	number struct{ RandomizationFactor string }
 )
 
-func TestRemoveLeavesOthersAsTheyAre(t *testing.T) {
+func TestRemoveLeavesOtherPoliciesUnchanged(t *testing.T) {
 	var typedNil *backoff.ExponentialBackOff
 	for _, p := range []any{nil, typedNil, value{1}, &number{"half"}, new(int), 7, backoff.NewConstantBackOff(time.Second)} {
 		require.NotPanics(t, func() { jitter.Remove(p) }, "%T", p)

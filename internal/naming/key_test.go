@@ -66,7 +66,7 @@ func TestEqualKeysHaveTheSameName(t *testing.T) {
 	require.NotEqual(t, naming.Of(a), naming.Of(b))
 }
 
-func TestKeysThatPrintAlikeHaveNamesOfTheirOwn(t *testing.T) {
+func TestKeysThatPrintAlikeHaveDifferentNames(t *testing.T) {
 	for _, two := range [][2]any{
 		{pair{"a b", "c"}, pair{"a", "b c"}},
 		{pair{`a" "b`, "c"}, pair{"a", `b" "c`}},

@@ -67,7 +67,7 @@ func TestTheDefaultRootIsMadeOnFirstUseAndRuns(t *testing.T) {
 	})
 }
 
-func TestAChildThatKeepsFailingDoesNotEndTheDefaultRoot(t *testing.T) {
+func TestChildThatKeepsFailingDoesNotEndTheDefaultRoot(t *testing.T) {
 	defaultLog(t, slog.DiscardHandler)
 	synctest.Test(t, func(t *testing.T) {
 		freshDefault(t)
@@ -105,7 +105,7 @@ func (h askingHandler) Enabled(context.Context, slog.Level) bool {
 	return false
 }
 
-func TestMakingTheDefaultRootMayAskForIt(t *testing.T) {
+func TestDefaultMayBeCalledWhileTheDefaultRootStarts(t *testing.T) {
 	defaultLog(t, slog.DiscardHandler)
 	synctest.Test(t, func(t *testing.T) {
 		freshDefault(t)
@@ -114,7 +114,7 @@ func TestMakingTheDefaultRootMayAskForIt(t *testing.T) {
 	})
 }
 
-func TestManyWhoAskFirstGetTheSameDefaultRoot(t *testing.T) {
+func TestConcurrentFirstCallsReturnTheSameDefaultRoot(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	t.Run("", func(t *testing.T) {
 		freshDefault(t)
