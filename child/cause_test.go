@@ -19,7 +19,7 @@ func TestSentinelsAreDistinctSingleLines(t *testing.T) {
 	for i, err := range sentinels {
 		require.NotEmpty(t, err.Error())
 		require.NotContains(t, err.Error(), "\n")
-		require.False(t, texts[strings.ToLower(err.Error())], "%v is there twice", err)
+		require.False(t, texts[strings.ToLower(err.Error())], "%v occurs twice", err)
 		texts[strings.ToLower(err.Error())] = true
 		for j, other := range sentinels {
 			require.Equal(t, i == j, errors.Is(err, other), "%v and %v", err, other)

@@ -36,6 +36,6 @@ func TestUnknownRestartNameIsRejected(t *testing.T) {
 	for _, name := range []string{"", "Permanent", "always", "restart(3)"} {
 		r := child.Transient
 		require.ErrorContains(t, r.UnmarshalText([]byte(name)), "no such restart")
-		require.Equal(t, child.Transient, r, "left as it was")
+		require.Equal(t, child.Transient, r, "unchanged")
 	}
 }

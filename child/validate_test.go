@@ -19,7 +19,7 @@ func idle(ctx child.Context) error {
 	return nil
 }
 
-// faults returns what errors.Join has joined in err.
+// faults returns the errors that errors.Join has joined in err.
 func faults(t *testing.T, err error) []child.SpecError {
 	t.Helper()
 	if err == nil {
@@ -118,7 +118,7 @@ func TestValidateReportsAllProblemsTogether(t *testing.T) {
 		fields = append(fields, fault.Field)
 	}
 	require.ElementsMatch(t, []string{"Name", "Run", "Significant", "StopTimeout", "StartTimeout", "ResetAfter", "Heartbeat"}, fields)
-	require.Len(t, strings.Split(err.Error(), "\n"), len(fields), "one line each")
+	require.Len(t, strings.Split(err.Error(), "\n"), len(fields), "one line per problem")
 }
 
 func TestValidateOfAZeroSpec(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	coppice "github.com/coppice-go/coppice/context"
 )
 
-// One Run fits both packages, and what one returns the other takes for its own.
+// A Run and a Context of one package can be used with the other.
 func TestContextIsThatOfPackageChild(t *testing.T) {
 	run := func(ctx coppice.Context) error { return ctx.Ready() }
 	spec := child.Spec{Name: "old", Run: run}

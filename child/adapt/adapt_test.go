@@ -28,7 +28,8 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// A pair is an actor that ends by end, or when it is interrupted, and notes why.
+// A pair is an actor that returns what end receives or when it is interrupted. It records
+// the reasons of its interrupts.
 type pair struct {
 	end chan error
 	why []error
@@ -85,7 +86,7 @@ func TestActorThatEndsIsInterruptedOnceAndRestarted(t *testing.T) {
 		require.Equal(t, child.Running, st.State)
 		require.Equal(t, 1, st.Restarts)
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Len(t, why, 2, "once more, for the second run")
+		require.Len(t, why, 2, "again for the second run")
 	})
 }
 
@@ -104,7 +105,7 @@ func TestActorsMakesAPairForEachRun(t *testing.T) {
 		pairs[0].end <- errBoom
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Len(t, pairs, 3, "the second could not be made")
+		require.Len(t, pairs, 3, "the second one failed to start")
 		require.Equal(t, []error{errBoom}, pairs[0].why)
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Len(t, pairs[2].why, 1)
@@ -160,7 +161,7 @@ func TestActorThatPanicsOrExitsIsInterruptedToo(t *testing.T) {
 
 func TestActorReturnsTheErrorOfExecuteUnchanged(t *testing.T) {
 	run := adapt.Actor(func() error { return errBoom }, func(error) {})
-	require.True(t, run(child.FromContext(t.Context())) == errBoom, "the error itself")
+	require.True(t, run(child.FromContext(t.Context())) == errBoom, "the same error, not wrapped")
 }
 
 func TestActorStoppedBeforeReadyIsNotExecuted(t *testing.T) {

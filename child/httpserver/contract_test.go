@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// The kit puts the server through what any child has to stand.
+// supervisortest.Check tests what every child must do.
 func TestServerKeepsTheContractOfAChild(t *testing.T) {
 	supervisortest.Check(t, func() child.Runnable {
 		return httpserver.New(httpserver.Spec{

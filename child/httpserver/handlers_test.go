@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A request may have been read when the connections are closed.
+// The server may have read a request just before the connections are closed.
 func TestNoHandlerStartsAfterWait(t *testing.T) {
-	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("it has begun") })}
+	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the handler was called") })}
 	watch(srv, nil).wait()
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		srv.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))

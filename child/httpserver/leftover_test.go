@@ -22,7 +22,7 @@ import (
 	"github.com/coppice-go/coppice/child/httpserver"
 )
 
-// leftover makes a socket as a process leaves it that was killed some time ago.
+// leftover makes a socket like that of a process that was killed some time ago.
 func leftover(t *testing.T, age time.Duration) (path string) {
 	t.Helper()
 	path = socketFile(t)
@@ -67,7 +67,7 @@ func TestLeftoverSocketIsReplacedWithACustomListen(t *testing.T) {
 	require.Equal(t, "hi", mustGet(t, unixClient(t, path), "http://any"))
 }
 
-// It may be that of a server that has bound it and does not listen yet.
+// A young socket may belong to a server that has bound it and does not listen yet.
 func TestYoungLeftoverIsReplacedOnceItIsOldEnough(t *testing.T) {
 	t.Parallel()
 	for name, age := range map[string]time.Duration{"just left": 0, "the clock was set back": -time.Hour} {
@@ -135,10 +135,10 @@ func TestWaitForAYoungSocketEndsWithItsRun(t *testing.T) {
 	require.Less(t, time.Since(began), time.Second)
 }
 
-// An abstract socket has no file, and a file of that name is not it.
+// An abstract socket has no file. A file with its name is unrelated.
 func TestAbstractSocketInUseIsAFailedStart(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has them")
+		t.Skip("only Linux has abstract sockets")
 	}
 	t.Chdir(filepath.Dir(leftover(t, time.Hour)))
 	name := "@" + filepath.Base(filepath.Dir(socketFile(t)))
@@ -146,13 +146,13 @@ func TestAbstractSocketInUseIsAFailedStart(t *testing.T) {
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
 	defer syscall.Close(fd)
-	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name})) // and so it refuses
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name})) // not listening, so it refuses connections
 	require.ErrorIs(t, launch(t, unix(name, says("mine")), child.Spec{}).Start(soon(t)), syscall.EADDRINUSE)
 	_, err = os.Lstat(name)
 	require.NoError(t, err)
 }
 
-// Those that come later must not remove what the first has put there.
+// Later ones must not remove the socket of the first.
 func TestOneOfManyConcurrentStartsGetsThePath(t *testing.T) {
 	path := leftover(t, time.Hour)
 	var group sync.WaitGroup

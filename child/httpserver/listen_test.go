@@ -24,7 +24,7 @@ func unixClient(t *testing.T, path string) *http.Client {
 	return c
 }
 
-// socketFile is a path short enough for a socket.
+// socketFile returns a path that is short enough for a socket.
 func socketFile(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "sock")
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
 	require.NoError(t, root.StopChild(soon(t), "api"))
 	body := make(chan string, 1)
 	waiting, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err, "it waits in the queue")
+	require.NoError(t, err, "the connection waits in the queue")
 	defer waiting.Close()
 	go func() {
 		_, _ = waiting.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
@@ -72,10 +72,10 @@ func TestGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
 		body <- string(text[:n])
 	}()
 	require.NoError(t, root.RestartChild(soon(t), "api"))
-	require.Contains(t, next(t, body), "hi", "and is served by the next run")
+	require.Contains(t, next(t, body), "hi", "the next run serves it")
 	require.NoError(t, root.Stop(context.Background()))
 	conn, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err, "the listener belongs to who gave it")
+	require.NoError(t, err, "the given listener stays open")
 	_ = conn.Close()
 }
 
@@ -99,7 +99,7 @@ func TestGivenListenerOutlivesAnAbandonedRun(t *testing.T) {
 	require.NoError(t, root.RestartChild(soon(t), "api"))
 	close(release)
 	next(t, late)
-	require.Empty(t, mustGet(t, client(t), "http://"+ln.Addr().String()), "its end has not closed what its successor has")
+	require.Empty(t, mustGet(t, client(t), "http://"+ln.Addr().String()), "the end of the abandoned run did not close the listener of its successor")
 }
 
 // plain is a listener without SetDeadline.

@@ -21,7 +21,7 @@ func TestReadyMeansThatConnectionsAreAccepted(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
 	root := start(t, s, child.Spec{})
 	addr, ok := s.Addr.Load()
-	require.True(t, ok, "no need to wait for it")
+	require.True(t, ok, "it is set by then")
 	require.Equal(t, "hi", mustGet(t, client(t), "http://"+addr.String()))
 	require.NoError(t, root.Stop(context.Background()))
 	_, ok = s.Addr.Load()
@@ -55,7 +55,7 @@ func TestRestartListensOnTheSameAddressAtOnce(t *testing.T) {
 	}
 }
 
-// freePort is an address that was free a moment ago.
+// freePort returns an address that was free a moment ago.
 func freePort(t *testing.T) string {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestPortInUseFailsAStartWithoutRetry(t *testing.T) {
 	require.Equal(t, "/root/api", failed.Path)
 }
 
-func TestInvalidServersFailToStart(t *testing.T) {
+func TestInvalidServersFail(t *testing.T) {
 	same := &http.Server{Addr: loopback}
 	for _, c := range []struct {
 		name string
@@ -132,7 +132,7 @@ func TestInvalidServersFailToStart(t *testing.T) {
 	}
 }
 
-// broken is a listener whose Accept fails when it is told to.
+// broken is a listener whose Accept fails when fail is closed.
 type broken struct {
 	net.Listener
 	accepted <-chan net.Conn
@@ -193,7 +193,7 @@ func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
 	next(t, taken)
 	close(fail)
 	require.ErrorIs(t, next(t, failed).Err, errBoom)
-	next(t, ended) // of a connection that is not the server's any more
+	next(t, ended) // although its connection no longer belongs to the server
 	_, err = idle.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
 	next(t, ready)
@@ -274,7 +274,7 @@ func TestPanicInAHandlerEndsOnlyItsRequest(t *testing.T) {
 	require.NoError(t, root.Stop(context.Background()))
 }
 
-// Without a supervisor, as a test of one's own handlers may want it.
+// Tests of handlers may run a Server without a supervisor.
 func TestRunWithoutASupervisor(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi")), Drain: time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -19,10 +19,10 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A factory makes the server of a run.
+// A factory makes the http.Server of a run.
 type factory = func(child.Context) (*http.Server, error)
 
-// watched has the server of a factory report the states of its connections.
+// watched makes the servers of a factory report the states of their connections.
 func watched(make factory, states chan<- http.ConnState) factory {
 	return func(ctx child.Context) (*http.Server, error) {
 		srv, err := make(ctx)
@@ -56,7 +56,7 @@ func TestSilentConnectionDoesNotDelayTheStop(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StateNew, next(t, states))
 			require.NoError(t, root.Stop(context.Background()))
-			require.NoError(t, next(t, stopped).Err, "nothing was cut off")
+			require.NoError(t, next(t, stopped).Err, "no request was cut off")
 			for next(t, states) != http.StateClosed { // half a header counts as active then
 			}
 			_, err = r.ReadByte()
@@ -65,7 +65,7 @@ func TestSilentConnectionDoesNotDelayTheStop(t *testing.T) {
 	}
 }
 
-// After the handshake, before the first request.
+// The connection has finished its handshake and not sent a request.
 func TestSilentTLSConnectionDoesNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	for _, proto := range []string{"http/1.1", "h2"} {
@@ -100,7 +100,7 @@ func TestManySilentConnectionsDoNotDelayTheStop(t *testing.T) {
 	}
 }
 
-// Connections that come while the server stops are served or closed.
+// Connections that are opened while the server stops are served or closed.
 func TestConnectionsOpenedAsTheStopBeginsDoNotDelayIt(t *testing.T) {
 	t.Parallel()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
@@ -128,7 +128,7 @@ func TestConnectionsOpenedAsTheStopBeginsDoNotDelayIt(t *testing.T) {
 	next(t, done)
 }
 
-// A request that is being handled is no silent connection, whatever it came by.
+// A connection whose request is being handled is not silent, whatever the protocol.
 func TestUnencryptedHTTP2RequestIsServedDuringAStop(t *testing.T) {
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: unencryptedHTTP2(each(loopback, l))})
@@ -166,7 +166,7 @@ func unencryptedHTTP2(make factory) factory {
 	}
 }
 
-// While draining, a connection without a request is one that is to be served.
+// While draining, the server still serves connections that have not sent a request.
 func TestSilentConnectionIsServedWhileDraining(t *testing.T) {
 	t.Parallel()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi")), Drain: time.Hour})
@@ -195,7 +195,7 @@ func (c closing) Close() error {
 	return c.Listener.Close()
 }
 
-// Serve returns before Shutdown begins then.
+// In this case Serve returns before Shutdown begins.
 func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T) {
 	t.Parallel()
 	accepted, fail := make(chan net.Conn, 2), make(chan struct{})
@@ -233,7 +233,7 @@ func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T
 	next(t, told)
 	close(fail)
 	next(t, served)
-	for _, c := range []byte("GET / HTTP/1.0\r\n\r\n") { // one by one, to be slow
+	for _, c := range []byte("GET / HTTP/1.0\r\n\r\n") { // byte by byte, to be slow
 		_, err = ours.Write([]byte{c})
 		require.NoError(t, err)
 	}
@@ -243,7 +243,7 @@ func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T
 	require.NoError(t, next(t, stopped))
 }
 
-// Whatever the moment, a handler that has begun has a client to answer.
+// If a handler was called, its client receives the response, whenever the stop begins.
 func TestFirstRequestOfAConnectionIsAnsweredDuringAStop(t *testing.T) {
 	t.Parallel()
 	const clients = 4

@@ -49,7 +49,7 @@ func TestRequestsInFlightEndInPeace(t *testing.T) {
 	}
 	require.NoError(t, next(t, stopped))
 	_, err := get(client(t), at)
-	require.Error(t, err, "nobody listens any more")
+	require.Error(t, err, "the listener is closed")
 }
 
 func TestIdleKeepAliveConnectionDoesNotDelayTheStop(t *testing.T) {
@@ -123,7 +123,7 @@ func TestRequestContextIsCancelledWhenTheGraceEnds(t *testing.T) {
 	select {
 	case <-l.left:
 	default:
-		require.Fail(t, "the child has returned before its handler")
+		require.Fail(t, "Run returned before its handler")
 	}
 }
 
@@ -150,9 +150,9 @@ func TestRunWhoseHandlerDoesNotReturnIsAbandoned(t *testing.T) {
 	next(t, late)
 }
 
-// A connection that a handler took over is not the server's any more; the run
-// waits for the handler all the same, and its context ends. That is work that was
-// cut off, though Shutdown does not know it.
+// A hijacked connection no longer belongs to the server, but the run waits for its handler,
+// and the context of the request is cancelled. The request counts as cut off, although
+// Shutdown ignores it.
 func TestRunWaitsForHandlersOfHijackedConnections(t *testing.T) {
 	t.Parallel()
 	came, left := make(chan struct{}), make(chan struct{})
@@ -176,7 +176,7 @@ func TestRunWaitsForHandlersOfHijackedConnections(t *testing.T) {
 	select {
 	case <-left:
 	default:
-		require.Fail(t, "the child has returned before its handler")
+		require.Fail(t, "Run returned before its handler")
 	}
 	e := next(t, stopped)
 	require.Equal(t, supervisor.EventStopped, e.Kind)
@@ -184,12 +184,12 @@ func TestRunWaitsForHandlersOfHijackedConnections(t *testing.T) {
 	require.ErrorContains(t, e.Err, "cut off")
 }
 
-// A context.Canceled would say that all is well.
+// A context.Canceled would mean a clean stop.
 func TestCutOffRequestsAreReportedHoweverTheGraceEnds(t *testing.T) {
 	t.Parallel()
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
-		ctx.Grace() // whose deadline is not known yet: it is cancelled
+		ctx.Grace() // it has no deadline yet, and will be cancelled
 		return each(loopback, l)(ctx)
 	}})
 	root := start(t, s, child.Spec{StopTimeout: time.Second})

@@ -38,6 +38,6 @@ func TestUnknownNameIsRejected(t *testing.T) {
 	for _, text := range []string{"", "Apple", "plum", "fruit(1)"} {
 		f := fruit(2)
 		require.ErrorContains(t, fruits.UnmarshalText(&f, []byte(text)), "garden: no such fruit: ")
-		require.Equal(t, fruit(2), f, "it stays as it was")
+		require.Equal(t, fruit(2), f, "unchanged")
 	}
 }

@@ -35,7 +35,7 @@ func TestRemoveMakesEachDelayTheMiddleOfItsRange(t *testing.T) {
 	}
 }
 
-// value is a policy that is not a pointer, and number a field of the name that is none.
+// value is not a pointer. number has a RandomizationFactor that is not a number.
 type (
 	value  struct{ RandomizationFactor float64 }
 	number struct{ RandomizationFactor string }
