@@ -61,8 +61,8 @@ type Context interface {
 	// calls in a run return the same context.
 	Grace() context.Context
 
-	// Heartbeat reports that the child is alive, to the watchdog that
-	// Spec.Heartbeat sets. Without a watchdog it has no effect.
+	// Heartbeat tells the watchdog of Spec.Heartbeat that the child is alive.
+	// Without a watchdog it has no effect.
 	Heartbeat()
 
 	// Path returns the child's full path, such as /shop/jobs/job-17. It is

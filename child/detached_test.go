@@ -17,8 +17,8 @@ import (
 
 func TestDetachedContextDoesNothing(t *testing.T) {
 	ctx := child.FromContext(context.Background())
-	ctx.Unready(errors.New("reported to nobody"))
-	ctx.OnError(errors.New("reported to nobody"))
+	ctx.Unready(errors.New("not reported"))
+	ctx.OnError(errors.New("not reported"))
 	ctx.Heartbeat()
 	require.NoError(t, ctx.Ready())
 	require.NoError(t, ctx.Ready(), "again")

@@ -1,7 +1,9 @@
-// Package child defines what a supervisor runs: the [Spec] that declares a child, the
-// [Context] that its Run receives, the restart policies, the backoffs, and the errors
-// with which a run reports how it ended. A Run needs no supervisor: it can be written
-// and tested with this package alone.
+// Package child defines the children of a supervisor. A child is a function, its Run,
+// that a supervisor runs on a goroutine and restarts when it fails. A [Spec] declares the
+// child, and a [Context] is what its Run receives. The package also has the restart
+// policies, the backoffs, and the errors with which a run reports how it ended.
+//
+// A Run needs no supervisor: it can be written and tested with this package alone.
 //
 //	func (l *Listener) Run(ctx child.Context) error {
 //		ln, err := net.Listen("tcp", l.Addr)  // set up
@@ -33,9 +35,9 @@
 //   - Clean up with ctx.Grace: it stays valid after ctx is done, until shortly
 //     before the stop timeout.
 //   - To lock an OS thread and never unlock it (runtime.LockOSThread), start a
-//     goroutine of your own. A restart may reuse the goroutine of Run, and the next
-//     run would get the locked thread. Coppice does not check for this, because the
-//     check would cost more than a restart.
+//     separate goroutine. A restart may reuse the goroutine of Run, and the next run
+//     would get the locked thread. Coppice does not check for this, because the check
+//     would cost more than a restart.
 //   - Do not call log.Fatal or os.Exit: they end the process without stopping the
 //     other children. Return [Escalate] instead.
 //

@@ -12,8 +12,8 @@ import (
 //
 //   - If ctx is a Context, FromContext returns ctx.
 //   - If ctx is derived from a Context, it returns a Context with the Done,
-//     deadline and values of ctx. The other methods are those of the run: Ready,
-//     Grace, Path and so on.
+//     deadline and values of ctx. ShouldHalt goes by ctx too. The other methods
+//     are those of the run: Ready, Grace, Path and so on.
 //   - Otherwise it returns a detached Context, with which a Run can be tested and
 //     used without a supervisor. Ready succeeds until ctx ends, and then returns
 //     its cause. Grace outlives ctx by 4.5 s, nine tenths of the default stop

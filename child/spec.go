@@ -28,23 +28,23 @@ type Spec struct {
 	// Return nil, ctx.Err() or context.Cause(ctx) from a clean stop.
 	//
 	// A restart may reuse the goroutine of the previous run. A Run that calls
-	// runtime.LockOSThread and never unlocks must do so on a goroutine of its own.
-	// Otherwise the next run gets the same thread, with all changes made to it;
-	// checking for that before each run would cost more than a restart. Pprof labels
-	// are not carried over: each run starts with those of the root's context, plus
-	// those that the Around of a supervisor further up has added.
+	// runtime.LockOSThread and never unlocks must do so on a separate goroutine.
+	// Otherwise the next run gets the same thread, with all changes made to it. Checking
+	// for that before each run would cost more than a restart. Pprof labels are not
+	// carried over: each run starts with those of the root's context, plus those that
+	// the Around of a supervisor further up has added.
 	//
 	// Run must not call log.Fatal or os.Exit: they end the process without stopping
 	// the siblings. Return Escalate(err) instead.
 	Run func(Context) error
 
-	// Restart says when the child is restarted after it has ended by itself. The
+	// Restart determines when the child is restarted after it has ended by itself. The
 	// default, Permanent, restarts it always, also after nil and under an Independent
 	// supervisor. Declare jobs and connections as Temporary or Transient.
 	Restart Restart
 
-	// Significant makes the end of this child count for the AutoShutdown of its
-	// supervisor. A significant child cannot be Permanent.
+	// Significant lets the end of this child end its supervisor, if the supervisor has
+	// an AutoShutdown. A significant child cannot be Permanent.
 	Significant bool
 
 	// StartTimeout limits the time from the call of Run to ctx.Ready. If it passes,
@@ -52,9 +52,8 @@ type Spec struct {
 	// Zero means no limit; a start that takes longer than 10 s emits an event of kind
 	// EventSlowStart.
 	//
-	// A timer fires late if the process was suspended or the machine stalled. Then
-	// the child gets one more period, once. The same holds for StopTimeout and
-	// Heartbeat.
+	// If the process was suspended or the machine stalled, a timer fires late. Then the
+	// child gets one more period, once. The same holds for StopTimeout and Heartbeat.
 	StartTimeout time.Duration
 
 	// StopTimeout limits the time from the cancellation of the context to the return
@@ -89,11 +88,10 @@ type Spec struct {
 	// Zero means 1 minute.
 	ResetAfter time.Duration
 
-	// Heartbeat, if positive, is the longest time that a ready child may let pass
-	// between calls of ctx.Heartbeat. A child that exceeds it counts as hung: it is
-	// stopped with the cause ErrHung and restarted as after a failure. After a
-	// suspension of the process it gets one more period; see StartTimeout. Zero means
-	// no watchdog.
+	// Heartbeat, if positive, is the longest time that a ready child may take without
+	// calling ctx.Heartbeat. A child that exceeds it counts as hung: it is stopped with
+	// the cause ErrHung and restarted as after a failure. After a suspension of the
+	// process it gets one more period; see StartTimeout. Zero means no watchdog.
 	Heartbeat time.Duration
 
 	// Decide overrides what the end of a run counts as. It receives what the run ended

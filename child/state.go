@@ -41,7 +41,7 @@ import "github.com/coppice-go/coppice/internal/enum"
 type State uint8
 
 const (
-	// Stopped: not running, and with no restart of its own pending. The child was
+	// Stopped: not running, and no restart of the child itself is pending. It was
 	// stopped by a call, declined to run (ErrIgnore), has not had its turn yet, or was
 	// stopped with its group while the child that failed waits for its backoff. In the
 	// last case it starts when that child does.

@@ -17,7 +17,7 @@ type Status struct {
 
 	Restarts  int   // automatic restarts since its supervisor started
 	LastError error // of the last failure or OnError; nil if there was none
-	Unready   error // the argument of its last Unready; nil since Ready
+	Unready   error // what the child passed to Unready; nil unless it is unready
 
 	LastErrorAt time.Time // when LastError occurred; zero if there was none
 

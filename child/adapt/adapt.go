@@ -51,7 +51,7 @@ func act(ctx child.Context, execute func() error, interrupt func(error)) (err er
 	var panicked error // in interrupt
 	end := func(why error) {
 		once.Do(func() {
-			// AfterFunc calls it on a goroutine whose panics nobody recovers.
+			// AfterFunc calls it on another goroutine, where a panic would crash the process.
 			defer func() { panicked = child.Recovered(recover()) }()
 			interrupt(why)
 		})

@@ -209,7 +209,7 @@ func TestShutdownByOtherCodeIsNotAFailure(t *testing.T) {
 		return srv, err
 	}})
 	root := start(t, s, child.Spec{Restart: child.Transient})
-	told := events(t, root, supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventUnready)
+	notified := events(t, root, supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventUnready)
 	body := make(chan error, 1)
 	at := url(t, s)
 	go func() {
@@ -219,13 +219,13 @@ func TestShutdownByOtherCodeIsNotAFailure(t *testing.T) {
 	next(t, l.came)
 	shut := make(chan error, 1)
 	go func() { shut <- next(t, servers).Shutdown(context.Background()) }()
-	e := next(t, told)
+	e := next(t, notified)
 	require.Equal(t, supervisor.EventUnready, e.Kind, "while its requests end")
 	require.ErrorIs(t, e.Err, http.ErrServerClosed)
 	close(l.let)
 	require.NoError(t, next(t, body))
 	require.NoError(t, next(t, shut))
-	e = next(t, told)
+	e = next(t, notified)
 	require.Equal(t, supervisor.EventCompleted, e.Kind)
 	require.NoError(t, e.Err)
 }
@@ -238,10 +238,10 @@ func TestRequestHasTheValuesOfTheChildsContext(t *testing.T) {
 		_, _ = w.Write([]byte(child.FromContext(r.Context()).Path() + " of " + sup.Path() + ", " + r.Context().Value(key{}).(string)))
 	}))})
 	root := launch(t, s, child.Spec{})
-	told := events(t, root, supervisor.EventError)
+	notified := events(t, root, supervisor.EventError)
 	require.NoError(t, root.Start(context.WithValue(soon(t), key{}, "value")))
 	require.Equal(t, "/root/api of /root, value", mustGet(t, client(t), url(t, s)))
-	require.Equal(t, errBoom, next(t, told).Err)
+	require.Equal(t, errBoom, next(t, notified).Err)
 }
 
 func TestBaseContextOfTheServerIsKept(t *testing.T) {

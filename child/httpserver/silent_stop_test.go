@@ -113,7 +113,7 @@ func TestConnectionsOpenedAsTheStopBeginsDoNotDelayIt(t *testing.T) {
 		for {
 			conn, err := net.Dial(addr.Network(), addr.String())
 			if err != nil {
-				return // nobody listens any more
+				return // the listener is closed
 			}
 			defer conn.Close()
 			select {
@@ -199,14 +199,14 @@ func (c closing) Close() error {
 func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T) {
 	t.Parallel()
 	accepted, fail := make(chan net.Conn, 2), make(chan struct{})
-	told, served := make(chan struct{}), make(chan struct{})
+	notified, served := make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{
 		Drain: time.Hour,
 		Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/wait" {
 				_ = http.NewResponseController(w).Flush()
 				<-httpserver.Stopping(r.Context())
-				close(told)
+				close(notified)
 			}
 			_, _ = io.WriteString(w, "hi")
 		})),
@@ -230,7 +230,7 @@ func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- root.Stop(context.Background()) }()
-	next(t, told)
+	next(t, notified)
 	close(fail)
 	next(t, served)
 	for _, c := range []byte("GET / HTTP/1.0\r\n\r\n") { // byte by byte, to be slow

@@ -68,17 +68,17 @@ func TestConnectionThatIsNotComparableIsNotTracked(t *testing.T) {
 }
 
 func TestConnStateOfTheServerIsCalledToo(t *testing.T) {
-	var told []http.ConnState
+	var notified []http.ConnState
 	c := newConn()
 	srv := &http.Server{ConnState: func(nc net.Conn, state http.ConnState) {
 		require.Equal(t, net.Conn(c), nc)
-		told = append(told, state)
+		notified = append(notified, state)
 	}}
 	s := trackSilent(srv)
 	srv.ConnState(c, http.StateNew)
 	s.close()
 	srv.ConnState(c, http.StateClosed)
-	require.Equal(t, []http.ConnState{http.StateNew, http.StateClosed}, told)
+	require.Equal(t, []http.ConnState{http.StateNew, http.StateClosed}, notified)
 }
 
 // BenchmarkConnStates measures what the tracking adds to a request: one lock.

@@ -171,7 +171,7 @@ func TestGraceEndsRequestsAfterAShutdownByOtherCode(t *testing.T) {
 
 // The handler of a hijacked connection waits for Stopping when the listener breaks.
 func TestStoppingIsClosedWhenTheServerFails(t *testing.T) {
-	came, told, fail := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	came, notified, fail := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	accepted := make(chan net.Conn, 1)
 	runs := 0
 	s := httpserver.New(httpserver.Spec{
@@ -184,7 +184,7 @@ func TestStoppingIsClosedWhenTheServerFails(t *testing.T) {
 			defer conn.Close()
 			close(came)
 			<-stopping
-			close(told)
+			close(notified)
 		})),
 		Listen: func(ctx context.Context, network, addr string) (net.Listener, error) {
 			ln, err := new(net.ListenConfig).Listen(ctx, network, addr)
@@ -204,7 +204,7 @@ func TestStoppingIsClosedWhenTheServerFails(t *testing.T) {
 	next(t, came)
 	close(fail)
 	require.ErrorIs(t, next(t, failed).Err, errBoom)
-	next(t, told)
+	next(t, notified)
 }
 
 func TestStoppingWithoutAServerIsNil(t *testing.T) {
@@ -230,12 +230,12 @@ func ask(t *testing.T, conn net.Conn, r *bufio.Reader, header string) (body stri
 func TestWhileDrainingAConnectionIsClosedAfterItsNextResponse(t *testing.T) {
 	t.Parallel()
 	var upgrades atomic.Int64
-	came, told := make(chan struct{}), make(chan struct{})
+	came, notified := make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Drain: time.Hour, Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			close(came)
 			<-httpserver.Stopping(r.Context())
-			close(told)
+			close(notified)
 		}
 		if r.Header.Get("Upgrade") != "" && w.Header().Get("Connection") == "" {
 			upgrades.Add(1)
@@ -259,7 +259,7 @@ func TestWhileDrainingAConnectionIsClosedAfterItsNextResponse(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- root.Stop(context.Background()) }()
 	next(t, stopping)
-	next(t, told) // the event is emitted before the context is cancelled
+	next(t, notified) // the event is emitted before the context is cancelled
 	fresh, err := net.Dial("tcp", idle.RemoteAddr().String())
 	require.NoError(t, err)
 	defer fresh.Close()
