@@ -29,7 +29,7 @@ import "github.com/coppice-go/coppice/internal/enum"
 //	Running   Starting  it ended and is restarted without a delay
 //	Running   Done      it ended for good
 //	Running   Stopped   it ended, and its supervisor gave up
-//	Stopping  Stopped   Run has returned, or was abandoned
+//	Stopping  Stopped   the run has returned, or was abandoned
 //	Stopping  Waiting   the same, and it will be restarted: with its group, or after its backoff
 //	Stopping  Starting  the same, and it is restarted at once: by RestartChild, or as the first of its group
 //	Waiting   Starting  its restart is due, or a call starts it
