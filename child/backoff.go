@@ -8,46 +8,48 @@ import (
 	"github.com/coppice-go/coppice/internal/jitter"
 )
 
-// A BackoffPolicy says how long to wait before the next restart. The policies
-// of github.com/cenkalti/backoff, v4 and v5, are such. A policy is asked by one
-// goroutine at a time. It must not block. If it panics, that counts as giving up.
+// A BackoffPolicy determines the delay before the next restart. The policies of
+// github.com/cenkalti/backoff (v4 and v5) implement it. A policy is used by one
+// goroutine at a time. It must not block. A panic counts as giving up.
 type BackoffPolicy interface {
-	// NextBackOff returns the pause before the next restart. Zero restarts at
-	// once. A negative duration, as backoff.Stop, makes the supervisor give up.
+	// NextBackOff returns the delay before the next restart. Zero restarts
+	// immediately. A negative delay, such as backoff.Stop, makes the supervisor give
+	// up.
 	NextBackOff() time.Duration
-	// Reset begins anew. It is called when a run was ready for ResetAfter.
+	// Reset starts over. It is called before NextBackOff if the run before was ready
+	// for Spec.ResetAfter.
 	Reset()
 }
 
-// A Backoff makes the policy of a child. It is called once for each child, as a
-// policy holds state, when the child first needs it. A Backoff that returns nil
-// counts as one that always returns a policy of zero pauses.
+// A Backoff makes the policy of a child. It is called once per child, when the child
+// first needs a delay, because a policy holds state. If it returns nil, all delays are
+// zero.
 //
-// The supervisor's Intensity does not count the restarts of a child with a backoff,
-// so the policy alone decides when they are too many: see Retries. One that never
-// gives up never hands a fault to the next level; the child's trouble then shows in
-// Health, Tree and the log.
+// The supervisor's Intensity does not count the restarts of a child with a backoff. Only
+// the policy decides when there have been too many: see Retries. A policy that never
+// gives up never escalates; the trouble of the child then shows in Health, Tree and the
+// log.
 type Backoff func() BackoffPolicy
 
-// The schedule of Exponential, besides its two arguments.
+// Parameters of Exponential, besides its two arguments.
 const (
 	exponentialFactor = 2
 	exponentialJitter = 0.5
 )
 
-// Exponential returns a backoff whose pause begins at initial and doubles with
-// each failure up to max, where it stays; it never gives up. Each pause is
-// spread at random over half below to half above it, so that children which
-// failed together do not return together, and is never longer than max:
+// Exponential returns a backoff whose delay starts at initial and doubles with each
+// failure, up to max. It never gives up. Each delay is random, from half below to half
+// above its nominal value, so that children which failed together do not come back
+// together. No delay is longer than max:
 //
 //	failure  Exponential(100*time.Millisecond, 30*time.Second)
 //	1        50 ms to 150 ms
 //	2        100 ms to 300 ms
 //	3        200 ms to 600 ms
-//	9        10 s to 30 s, and so for ever
+//	9        10 s to 30 s, and so on forever
 //
-// An initial of less than a millisecond counts as a millisecond, since a pause
-// of nothing does not grow; a max below initial counts as initial.
+// An initial of less than a millisecond counts as a millisecond, since a delay of zero
+// would not grow. A max below initial counts as initial.
 func Exponential(initial, max time.Duration) Backoff {
 	if initial < time.Millisecond {
 		initial = time.Millisecond
@@ -55,8 +57,8 @@ func Exponential(initial, max time.Duration) Backoff {
 	if max < initial {
 		max = initial
 	}
-	// The middle of the last range, so that the spread around it ends at max: to
-	// cut it off there would make every other pause the same.
+	// The middle of the last range, so that the jitter around it ends at max. If the
+	// delays were cut off at max instead, half of them would be equal.
 	middle := time.Duration(float64(max) / (1 + exponentialJitter))
 	return func() BackoffPolicy {
 		return capped{max: max, BackOff: backoff.NewExponentialBackOff(
@@ -69,8 +71,8 @@ func Exponential(initial, max time.Duration) Backoff {
 	}
 }
 
-// capped keeps rounding from going beyond the longest pause, and past the
-// largest duration into the negative.
+// capped keeps rounding from exceeding the longest delay, and from overflowing to a
+// negative one.
 type capped struct {
 	backoff.BackOff
 	max time.Duration
@@ -84,12 +86,12 @@ func (c capped) NextBackOff() time.Duration {
 	return d
 }
 
-// RemoveJitter makes each pause the middle of its range.
+// RemoveJitter makes each delay the middle of its range.
 func (c capped) RemoveJitter() { jitter.Remove(c.BackOff) }
 
-// Constant returns a backoff that always waits for d and never gives up. A d of
-// zero or less restarts at once, any number of times: no intensity counts the
-// restarts of a child with a backoff.
+// Constant returns a backoff that always waits for d and never gives up. If d is zero or
+// negative, the child is restarted immediately, any number of times: Intensity does not
+// count the restarts of a child with a backoff.
 func Constant(d time.Duration) Backoff {
 	if d < 0 {
 		d = 0
@@ -97,9 +99,9 @@ func Constant(d time.Duration) Backoff {
 	return func() BackoffPolicy { return backoff.NewConstantBackOff(d) }
 }
 
-// Retries returns a backoff that gives up after n restarts that were not
-// followed by a healthy time (Spec.ResetAfter). With n zero or less the first
-// failure is the last. Retries of a nil Backoff restarts n times at once.
+// Retries returns a backoff with the delays of b that gives up after n restarts. The
+// count starts over after a healthy run of Spec.ResetAfter. If n <= 0, the first failure
+// gives up. Retries of a nil Backoff restarts n times without a delay.
 func (b Backoff) Retries(n int) Backoff {
 	return func() BackoffPolicy {
 		p := &bounded{limit: n}
@@ -110,18 +112,18 @@ func (b Backoff) Retries(n int) Backoff {
 	}
 }
 
-// bounded is a policy that gives up after a number of pauses. It is not
-// backoff.WithMaxRetries, which takes zero for no limit.
+// bounded is a policy that gives up after a number of delays. It replaces
+// backoff.WithMaxRetries, for which zero means no limit.
 type bounded struct {
-	policy       BackoffPolicy
-	limit, asked int
+	policy      BackoffPolicy
+	limit, used int
 }
 
 func (p *bounded) NextBackOff() time.Duration {
-	if p.asked >= p.limit {
+	if p.used >= p.limit {
 		return backoff.Stop
 	}
-	p.asked++
+	p.used++
 	if p.policy == nil {
 		return 0
 	}
@@ -129,11 +131,11 @@ func (p *bounded) NextBackOff() time.Duration {
 }
 
 func (p *bounded) Reset() {
-	p.asked = 0
+	p.used = 0
 	if p.policy != nil {
 		p.policy.Reset()
 	}
 }
 
-// RemoveJitter removes that of the policy under it.
+// RemoveJitter removes the jitter of the wrapped policy.
 func (p *bounded) RemoveJitter() { jitter.Remove(p.policy) }

@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// The policies of backoff v4 are policies as they are.
+// The policies of backoff v4 implement BackoffPolicy.
 var (
 	_ child.BackoffPolicy = backoff.NewExponentialBackOff()
 	_ child.BackoffPolicy = backoff.NewConstantBackOff(0)
@@ -25,8 +25,8 @@ func TestBackoffStopGivesUp(t *testing.T) {
 	require.Negative(t, (&backoff.StopBackOff{}).NextBackOff())
 }
 
-// pauses returns the next n pauses of p.
-func pauses(p child.BackoffPolicy, n int) []time.Duration {
+// delays returns the next n delays of p.
+func delays(p child.BackoffPolicy, n int) []time.Duration {
 	var all []time.Duration
 	for range n {
 		all = append(all, p.NextBackOff())
@@ -34,12 +34,11 @@ func pauses(p child.BackoffPolicy, n int) []time.Duration {
 	return all
 }
 
-// extremes returns the shortest and the longest pause of each step, over many
-// policies that b makes.
+// extremes returns the shortest and the longest delay of each step, over many policies of b.
 func extremes(b child.Backoff, steps int) (shortest, longest []time.Duration) {
-	shortest, longest = pauses(b(), steps), make([]time.Duration, steps)
+	shortest, longest = delays(b(), steps), make([]time.Duration, steps)
 	for range 2000 {
-		for i, d := range pauses(b(), steps) {
+		for i, d := range delays(b(), steps) {
 			shortest[i] = min(shortest[i], d)
 			longest[i] = max(longest[i], d)
 		}
@@ -58,7 +57,7 @@ func TestExponentialDoublesUpToItsMaximum(t *testing.T) {
 		atLeast, atMost := nominal/2, min(nominal*3/2, longest)
 		require.GreaterOrEqual(t, lo[i], atLeast, "failure %d", i+1)
 		require.LessOrEqual(t, hi[i], atMost, "failure %d", i+1)
-		// The whole range is used: a tenth of it at either end is never missed.
+		// The delays use the whole range: some are in the lowest tenth, some in the highest.
 		tenth := (atMost - atLeast) / 10
 		require.Less(t, lo[i], atLeast+tenth, "failure %d", i+1)
 		require.Greater(t, hi[i], atMost-tenth, "failure %d", i+1)
@@ -66,8 +65,8 @@ func TestExponentialDoublesUpToItsMaximum(t *testing.T) {
 	}
 }
 
-// The table in the comment of Exponential.
-func TestExponentialKeepsToItsTable(t *testing.T) {
+// The table in the doc comment of Exponential.
+func TestExponentialMatchesItsTable(t *testing.T) {
 	lo, hi := extremes(child.Exponential(100*time.Millisecond, 30*time.Second), 10)
 	for failure, want := range map[int][2]time.Duration{
 		1:  {50 * time.Millisecond, 150 * time.Millisecond},
@@ -84,15 +83,15 @@ func TestExponentialKeepsToItsTable(t *testing.T) {
 func TestExponentialNeverOverflows(t *testing.T) {
 	for _, longest := range []time.Duration{30 * time.Second, child.Forever - 1, child.Forever} {
 		p := child.Exponential(time.Second, longest)()
-		for i, d := range pauses(p, 10_000) {
+		for i, d := range delays(p, 10_000) {
 			if d < 500*time.Millisecond || d > longest {
-				t.Fatalf("pause %d of at most %v is %v", i+1, longest, d)
+				t.Fatalf("delay %d of at most %v is %v", i+1, longest, d)
 			}
 		}
 	}
 }
 
-// The age of a policy does not count, as it would by default in backoff v4.
+// The age of a policy has no effect. By default, it would have one in backoff v4.
 func TestExponentialDoesNotGrowOrGiveUpWithAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := child.Exponential(time.Second, time.Hour)()
@@ -116,7 +115,7 @@ func TestExponentialClampsItsArguments(t *testing.T) {
 		{"max equal to initial", time.Second, time.Second, 333 * time.Millisecond, time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, d := range pauses(child.Exponential(c.initial, c.max)(), 200) {
+			for _, d := range delays(child.Exponential(c.initial, c.max)(), 200) {
 				require.GreaterOrEqual(t, d, c.atLeast)
 				require.LessOrEqual(t, d, c.atMost)
 			}
@@ -124,33 +123,33 @@ func TestExponentialClampsItsArguments(t *testing.T) {
 	}
 }
 
-func TestExponentialBeginsAnewAfterReset(t *testing.T) {
+func TestExponentialStartsOverAfterReset(t *testing.T) {
 	p := child.Exponential(time.Second, time.Hour)()
-	require.Greater(t, pauses(p, 6)[5], 15*time.Second)
+	require.Greater(t, delays(p, 6)[5], 15*time.Second)
 	p.Reset()
 	require.LessOrEqual(t, p.NextBackOff(), 1500*time.Millisecond)
 }
 
-func TestEachCallMakesAPolicyOfItsOwn(t *testing.T) {
+func TestEachCallMakesANewPolicy(t *testing.T) {
 	b := child.Exponential(time.Second, time.Hour)
-	pauses(b(), 10)
+	delays(b(), 10)
 	require.LessOrEqual(t, b().NextBackOff(), 1500*time.Millisecond)
 
 	b = child.Constant(time.Second).Retries(1)
-	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, pauses(b(), 2))
-	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, pauses(b(), 2))
+	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, delays(b(), 2))
+	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, delays(b(), 2))
 }
 
 func TestConstantIsAlwaysTheSame(t *testing.T) {
 	p := child.Constant(time.Second)()
-	for _, d := range pauses(p, 1000) {
+	for _, d := range delays(p, 1000) {
 		require.Equal(t, time.Second, d)
 	}
 	p.Reset()
 	require.Equal(t, time.Second, p.NextBackOff())
 }
 
-func TestConstantOfNothingRestartsAtOnce(t *testing.T) {
+func TestConstantOfZeroRestartsWithoutADelay(t *testing.T) {
 	require.Zero(t, child.Constant(0)().NextBackOff())
 	require.Zero(t, child.Constant(-time.Second)().NextBackOff(), "it does not give up")
 }
@@ -171,24 +170,24 @@ func TestRetriesGivesUp(t *testing.T) {
 		{"at the smaller of two", second.Retries(1).Retries(3), []time.Duration{time.Second, backoff.Stop, backoff.Stop}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			require.Equal(t, c.want, pauses(c.backoff(), len(c.want)))
+			require.Equal(t, c.want, delays(c.backoff(), len(c.want)))
 		})
 	}
 }
 
-func TestRetriesBeginsAnewAfterReset(t *testing.T) {
+func TestRetriesStartsOverAfterReset(t *testing.T) {
 	p := child.Constant(time.Second).Retries(1)()
-	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, pauses(p, 2))
+	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, delays(p, 2))
 	p.Reset()
-	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, pauses(p, 2))
+	require.Equal(t, []time.Duration{time.Second, backoff.Stop}, delays(p, 2))
 
 	p = child.Exponential(time.Second, time.Hour).Retries(10)()
-	pauses(p, 10)
+	delays(p, 10)
 	p.Reset()
 	require.LessOrEqual(t, p.NextBackOff(), 1500*time.Millisecond, "its policy is reset too")
 
 	p = child.Backoff(nil).Retries(1)()
-	pauses(p, 2)
+	delays(p, 2)
 	p.Reset()
 	require.Zero(t, p.NextBackOff())
 }

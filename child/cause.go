@@ -2,22 +2,22 @@ package child
 
 import "errors"
 
-// Why a run was stopped: errors.Is(context.Cause(ctx), child.ErrSibling) and
-// so on. The cause of a child in a supervisor that is itself stopped is that of
-// the supervisor, down to the last leaf. When the root is stopped by the end of
-// its context, the cause wraps that context's cause too.
+// Reasons for which a run is stopped, for errors.Is(context.Cause(ctx), child.ErrSibling)
+// and so on. If the supervisor of a child is itself stopped, its cause is also the
+// cause of the child, at every level below. If the tree is stopped by the end of the
+// root's context, the cause also wraps the cause of that context.
 var (
-	// ErrStopped: the tree is being stopped, or somebody asked for this child
-	// to be stopped or restarted.
+	// ErrStopped: the tree is being stopped, its supervisor ends by AutoShutdown, or
+	// this child was stopped or restarted by a call.
 	ErrStopped = errors.New("stopped")
-	// ErrRemoved: somebody asked for it to be removed, or its start was undone.
+	// ErrRemoved: the child was removed by a call, or its start is rolled back.
 	ErrRemoved = errors.New("removed")
-	// ErrSibling: it is restarted together with a sibling that failed.
+	// ErrSibling: the child is restarted together with a sibling that failed.
 	ErrSibling = errors.New("restarted with a sibling")
-	// ErrGaveUp: its supervisor has given up, or could not start.
+	// ErrGaveUp: the supervisor of the child has given up, or could not start.
 	ErrGaveUp = errors.New("the supervisor gave up")
-	// ErrStartTimeout: it was not ready within its StartTimeout.
+	// ErrStartTimeout: the run was not ready within its StartTimeout.
 	ErrStartTimeout = errors.New("start timeout")
-	// ErrHung: it let its Heartbeat pass.
+	// ErrHung: the run did not call Heartbeat in time.
 	ErrHung = errors.New("no heartbeat")
 )

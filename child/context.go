@@ -6,69 +6,79 @@ import (
 	"github.com/coppice-go/coppice/internal/seal"
 )
 
-// A Context is what a child's Run is given: a real context.Context, made by
-// context.WithCancelCause, and the methods by which the child talks to its
-// supervisor. All of them may be called from any goroutine, at any time, also
-// after Run has returned.
+// A Context is the argument of a child's Run: a context.Context with methods to
+// talk to the supervisor. All methods may be called from any goroutine at any
+// time, also after Run has returned.
 //
-// Only the supervisor cancels it, when it is this child's turn to stop; the
-// end of the context that the root was started with does not reach it
-// directly, its values do. When Run returns the Context is cancelled too, so
-// that what the run started with it ends. context.Cause reports why the run
-// was stopped: ErrStopped, ErrRemoved, ErrSibling, ErrGaveUp, ErrStartTimeout
-// or ErrHung, which wraps the cause of the root's context, such as the signal.
+// The supervisor cancels the Context when it is the child's turn to stop, and
+// when Run returns, so that work started with it ends too. The Context has the
+// values of the context that the root was started with, but the end of that
+// context does not cancel it directly. It is a real context, made by
+// context.WithCancelCause.
 //
-// The interface is sealed, so that methods can be added to it. A type that
-// embeds a Context may override any of them.
+// context.Cause tells why the run was stopped: ErrStopped, ErrRemoved,
+// ErrSibling, ErrGaveUp, ErrStartTimeout or ErrHung. If the tree is stopped by
+// the end of the root's context, the cause also wraps the cause of that context,
+// such as the signal.
+//
+// The interface is sealed: only Coppice implements it, so that methods can be
+// added later. A type that embeds a Context is a Context too, and may override
+// any of its methods. Outside of a supervisor FromContext makes one.
 type Context interface {
 	context.Context
 
-	// Ready reports that set-up is done: the next child starts, and the call
-	// that asked for this start returns. It may be called again; after Unready
-	// it reports that all is well again.
+	// Ready reports that set-up is done. The next child can start, and the call
+	// that requested this start can return. Calling it again has no effect,
+	// except after Unready: then it reports that the child has recovered.
 	//
-	// It returns an error, the cause, when the run is being stopped, its start
-	// was given up, or it has ended. Return that error at once.
+	// If the run is being stopped, its start was given up, or it has ended,
+	// Ready returns the cause of that. Run must return this error at once.
 	Ready() error
 
-	// Unready reports that the child is not ready for the moment: its database
-	// is away, say. Status and Health show err, and an event carries it; the
-	// supervisor takes no action. Until Ready is called again, the time does
-	// not count for Spec.ResetAfter. Before the first Ready, and once the run
-	// is being stopped, Unready has no effect.
+	// Unready reports that the child cannot do its work for now, for example
+	// because its database is unreachable. Status and Health show err, and an
+	// event of kind EventUnready carries it; the supervisor takes no action. Call
+	// Ready when the child has recovered. The time in between does not count
+	// towards Spec.ResetAfter. A nil err counts as ErrNotReady.
+	//
+	// Unready has no effect before the first Ready and once the run is being
+	// stopped.
 	Unready(err error)
 
-	// OnError is a report, not a hook: it reports an error that does not end
-	// the run. The error is emitted as an event of kind EventError and becomes
-	// Status.LastError; nothing else happens. Nil has no effect.
+	// OnError reports an error that does not end the run. It is a report, not a
+	// hook: the error is emitted as an event of kind EventError and becomes
+	// Status.LastError; nothing else happens. A nil err has no effect.
 	OnError(err error)
 
-	// ShouldHalt reports whether the run should end: the poll form of Done.
+	// ShouldHalt reports whether the run must end. It is the polling form of
+	// Done.
 	ShouldHalt() bool
 
-	// Grace returns a context to clean up with. It has the same values and
-	// outlives Done. It ends after nine tenths of the child's stop timeout, so
-	// that there is time left for a forced close, or when Run returns.
+	// Grace returns the context to clean up with. It has the same values, and
+	// stays valid after this Context is done: for nine tenths of the child's stop
+	// timeout, so that there is time left for a forced close. Without a stop
+	// timeout (Forever) it has no such limit. It also ends when Run returns. All
+	// calls in a run return the same context.
 	Grace() context.Context
 
-	// Heartbeat feeds the watchdog that Spec.Heartbeat sets. Without one it
-	// has no effect.
+	// Heartbeat tells the watchdog of Spec.Heartbeat that the child is alive.
+	// Without a watchdog it has no effect.
 	Heartbeat()
 
 	// Path returns the child's full path, such as /shop/jobs/job-17. It is
-	// empty without a supervisor.
+	// empty outside of a supervisor.
 	Path() string
 
-	// Restarts returns how often the supervisor had restarted this child
+	// Restarts returns how many times the supervisor had restarted this child
 	// automatically before this run.
 	Restarts() int
 
-	seal.Sealed // only Coppice's own types have it, or one that embeds a Context
+	seal.Sealed // implemented by Coppice's types and by types that embed a Context
 }
 
-// A Runnable is anything with a Run method that follows the contract: set up,
-// call ctx.Ready, work until ctx is done, clean up, return. Its method value
-// goes into Spec.Run.
+// A Runnable has a Run method that follows the contract of this package: set up,
+// call ctx.Ready, work until ctx is done, clean up, return. Put the method value
+// into Spec.Run.
 type Runnable interface {
 	Run(Context) error
 }

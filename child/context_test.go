@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// named is a Context with something of its own, as users write them.
+// named is a Context that overrides a method, as user code does.
 type named struct {
 	child.Context
 	name string
@@ -19,7 +19,7 @@ type named struct {
 
 func (n named) Path() string { return n.name }
 
-func TestDecoratorIsAContext(t *testing.T) {
+func TestTypeThatOverridesAMethodIsAContext(t *testing.T) {
 	ctx := named{child.FromContext(context.Background()), "/mine"}
 	run := func(ctx child.Context) error {
 		require.Equal(t, "/mine", ctx.Path())
@@ -29,7 +29,7 @@ func TestDecoratorIsAContext(t *testing.T) {
 	require.Equal(t, ctx, child.FromContext(ctx))
 }
 
-func TestStandInGraceIsNineTenthsOfTheDefaultStopTimeout(t *testing.T) {
+func TestDetachedGraceIsNineTenthsOfTheDefaultStopTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		grace := child.FromContext(ctx).Grace()

@@ -1,51 +1,61 @@
-// Package child says what a child of a supervisor is: its [Spec], the [Context]
-// that its Run is given, when it is restarted, how long the pauses are, what its
-// errors mean. It needs no supervisor: a Run can be written and tested with this
-// package alone.
+// Package child defines the children of a supervisor. A child is a function, its Run,
+// that a supervisor runs on a goroutine and restarts when it fails. A [Spec] declares the
+// child, and a [Context] is what its Run receives. The package also has the restart
+// policies, the backoffs, and the errors with which a run reports how it ended.
+//
+// A Run needs no supervisor: it can be written and tested with this package alone.
 //
 //	func (l *Listener) Run(ctx child.Context) error {
 //		ln, err := net.Listen("tcp", l.Addr)  // set up
 //		if err != nil {
-//			return err                        // the start has failed
+//			return err                        // the start failed
 //		}
-//		defer ln.Close()                      // tear down, beside it
+//		defer ln.Close()                      // clean up
 //		if err := ctx.Ready(); err != nil {   // tell the supervisor: I am up
 //			return err
 //		}
-//		return l.accept(ctx, ln)              // work, until ctx is done
+//		return l.accept(ctx, ln)              // work until ctx is done
 //	}
 //
 // # The contract
 //
 //   - Set up, call ctx.Ready, work until ctx is done, clean up, return. Every
-//     start calls Run anew.
-//   - If ctx.Ready returns an error, return it at once.
-//   - Heed ctx: Go cannot kill a goroutine. A run that does not return within its
-//     stop timeout is abandoned and reported.
-//   - Return nil for a normal end and an error for a failure. What is returned
-//     after ctx has ended is no failure, but an error is reported: return nil or
+//     start and every restart calls Run again.
+//   - If ctx.Ready returns an error, return that error at once.
+//   - Return when ctx is done: Go cannot kill a goroutine. A run that does not
+//     return within its stop timeout is abandoned and reported.
+//   - Return nil for a normal end and an error for a failure. An error returned
+//     after ctx is done is not a failure, but it is reported. Return nil or
 //     ctx.Err() from a clean stop.
-//   - Panics and runtime.Goexit are failures, on the goroutine of Run alone. Give
-//     the goroutines that you start the context of the run, and wait for them;
-//     [Recovered] makes their panics failures of yours.
-//   - Clean up within ctx.Grace, which outlives ctx.
-//   - Lock an OS thread that will never be unlocked on a goroutine of its own, not on
-//     that of Run. A restart may run on the same goroutine and would get that thread. To
-//     find that out costs more than a restart.
-//   - Do not call log.Fatal or os.Exit: they end the process without stopping the other
-//     children. Return [Escalate].
+//   - A panic or runtime.Goexit on the goroutine of Run is a failure of the run.
+//     On other goroutines the supervisor does not see it, and a panic there crashes
+//     the process. Pass ctx to the goroutines that you start, and wait for them
+//     before you return. [Recovered] turns their panics into errors that Run can
+//     return.
+//   - Clean up with ctx.Grace: it stays valid after ctx is done, until shortly
+//     before the stop timeout.
+//   - To lock an OS thread and never unlock it (runtime.LockOSThread), start a
+//     separate goroutine. A restart may reuse the goroutine of Run, and the next run
+//     would get the locked thread. Coppice does not check for this, because the check
+//     would cost more than a restart.
+//   - Do not call log.Fatal or os.Exit: they end the process without stopping the
+//     other children. Return [Escalate] instead.
 //
 // # What to use when
 //
 //   - A function that has nothing to set up: [Plain].
-//   - Work that comes to an end, and the next child is to wait for: [Task].
-//   - Something to hand to siblings, new after each restart: a [Ref].
-//   - A wait in a loop: [Sleep]. A name for a dynamic child: [UniqueName].
-//   - Pauses between restarts: [Exponential], [Constant], [Backoff.Retries], or
-//     any policy of github.com/cenkalti/backoff.
-//   - To say more than "failed": [ErrIgnore], [ErrDone], [ErrShutdown], [Escalate];
-//     to say it of errors that are not yours: Spec.Decide.
-//   - Why was I stopped? context.Cause(ctx): [ErrStopped] and its neighbours.
+//   - A one-shot job that the next child must wait for: [Task].
+//   - A value for siblings that is new after each restart, such as a connection:
+//     [Ref].
+//   - A wait in a loop: [Sleep].
+//   - A name for a dynamic child: [UniqueName], or [NameOf] with a key.
+//   - Delays between restarts: [Exponential], [Constant], [Backoff.Retries], or any
+//     policy of github.com/cenkalti/backoff.
+//   - An end that is more specific than "failed": return [ErrIgnore], [ErrDone],
+//     [ErrShutdown] or [Escalate]. For errors that are not yours use Spec.Decide.
+//   - The reason for a stop: context.Cause(ctx) wraps [ErrStopped], [ErrRemoved],
+//     [ErrSibling], [ErrGaveUp], [ErrStartTimeout] or [ErrHung].
 //
-// Package supervisor has the manual, and runnable examples for each field of Spec.
+// The manual is the documentation of package supervisor. It has a runnable example for
+// each field of Spec.
 package child

@@ -22,7 +22,7 @@ func TestEscalateWrapsItsError(t *testing.T) {
 	require.EqualError(t, escalation.Err, "disk: short write")
 }
 
-func TestEscalateOfNilIsAnErrorToo(t *testing.T) {
+func TestEscalateOfNilIsAnError(t *testing.T) {
 	err := child.Escalate(nil)
 	require.EqualError(t, err, "escalated")
 	require.NoError(t, errors.Unwrap(err))

@@ -55,7 +55,7 @@ func ExampleBackoff_Retries() {
 }
 
 func ExamplePlain() {
-	// greet knows nothing of Coppice.
+	// greet does not use Coppice.
 	greet := func(ctx context.Context) error {
 		fmt.Println("hello")
 		return nil
@@ -98,14 +98,14 @@ func ExampleUniqueName() {
 func ExampleRef() {
 	var address child.Ref[string]
 
-	// The run of a listener makes an offer.
+	// The run of a listener publishes its address.
 	ctx, stop := context.WithCancel(context.Background())
 	address.Set(child.FromContext(ctx), "127.0.0.1:8080")
 
-	// A sibling gets it, and would wait for it.
+	// A sibling gets it. Without one, Get would wait.
 	fmt.Println(address.Get(context.Background()))
 
-	// When the run is stopped, its offer is withdrawn.
+	// When the run is stopped, its value is withdrawn.
 	stop()
 	_, ok := address.Load()
 	fmt.Println(ok)
@@ -133,8 +133,8 @@ func ExampleSleep() {
 }
 
 func ExampleFromContext() {
-	// Outside of any supervisor it gives a stand-in, so that a Run can be
-	// tested and used alone.
+	// Outside of a supervisor it returns a detached Context, so that a Run can
+	// be tested and used alone.
 	run := func(ctx child.Context) error {
 		if err := ctx.Ready(); err != nil {
 			return err
@@ -153,8 +153,8 @@ func ExampleFromContext() {
 }
 
 func ExampleRecovered() {
-	// A supervisor recovers on the child's own goroutine. This child starts
-	// another, and makes a panic there a failure of its own.
+	// A supervisor recovers panics only on the goroutine of Run. This child starts
+	// another goroutine and returns a panic there as its own error.
 	run := func(ctx child.Context) error {
 		failed := make(chan error, 1)
 		go func() {

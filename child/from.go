@@ -7,17 +7,22 @@ import (
 	"github.com/coppice-go/coppice/internal/seal"
 )
 
-// FromContext returns the Context that ctx belongs to. It is never nil.
+// FromContext returns the Context of the run that ctx belongs to. It never
+// returns nil.
 //
-// Given a Context, it returns that. Given one derived from a Context, it
-// returns a Context with the Done, deadline and values of ctx, and the rest of
-// the run it was derived from. Given any other, it returns a stand-in, so that
-// a Run can be tested and used without a supervisor: Ready succeeds until ctx
-// has ended, Grace outlives ctx by at most 4.5 s (nine tenths of the default
-// stop timeout), Path is empty, and the rest does nothing. The 4.5 s count from
-// the end of ctx, or from this call if ctx had ended before, unless by its
-// deadline. All calls of Grace return the same context. A nil ctx counts as
-// context.Background().
+//   - If ctx is a Context, FromContext returns ctx.
+//   - If ctx is derived from a Context, it returns a Context with the Done,
+//     deadline and values of ctx. ShouldHalt goes by ctx too. The other methods
+//     are those of the run: Ready, Grace, Path and so on.
+//   - Otherwise it returns a detached Context, with which a Run can be tested and
+//     used without a supervisor. Ready succeeds until ctx ends, and then returns
+//     its cause. Grace outlives ctx by 4.5 s, nine tenths of the default stop
+//     timeout. Path is empty, and the other methods do nothing. A nil ctx counts
+//     as context.Background().
+//
+// The 4.5 s of a detached Context count from the end of ctx, however late Grace
+// is called. If ctx had ended before FromContext was called, they count from its
+// deadline if that is what ended it, and else from the call of FromContext.
 func FromContext(ctx context.Context) Context {
 	if ctx == nil {
 		ctx = context.Background()
@@ -28,10 +33,10 @@ func FromContext(ctx context.Context) Context {
 	if run, ok := ctx.Value(runkey.Key{}).(Context); ok {
 		return derived{Context: ctx, run: run}
 	}
-	return newStandIn(ctx)
+	return newDetached(ctx)
 }
 
-// derived is a context made from a run's context, with the run's own calls.
+// derived is a context derived from that of a run, with the methods of the run.
 type derived struct {
 	context.Context
 	seal.Seal

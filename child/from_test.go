@@ -12,7 +12,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-func TestFromContextOfNilIsAStandInThatNeverEnds(t *testing.T) {
+func TestFromContextOfNilIsADetachedContextThatNeverEnds(t *testing.T) {
 	var none context.Context
 	ctx := child.FromContext(none)
 	require.NotNil(t, ctx)
@@ -25,8 +25,8 @@ func TestFromContextOfAContextIsThatContext(t *testing.T) {
 	r := newRun(context.Background())
 	require.Same(t, r, child.FromContext(r))
 
-	standIn := child.FromContext(t.Context())
-	require.Equal(t, standIn, child.FromContext(standIn))
+	detached := child.FromContext(t.Context())
+	require.Equal(t, detached, child.FromContext(detached))
 
 	ctx, cancel := context.WithCancel(r)
 	defer cancel()
@@ -34,7 +34,7 @@ func TestFromContextOfAContextIsThatContext(t *testing.T) {
 	require.Equal(t, derived, child.FromContext(derived))
 }
 
-func TestDerivedContextHasTheCallsOfItsRun(t *testing.T) {
+func TestDerivedContextHasTheMethodsOfItsRun(t *testing.T) {
 	r := newRun(context.Background())
 	r.grace = context.WithValue(context.Background(), valueKey{}, "grace")
 	ctx := child.FromContext(context.WithValue(r, valueKey{}, "inner"))
@@ -47,10 +47,10 @@ func TestDerivedContextHasTheCallsOfItsRun(t *testing.T) {
 	require.Equal(t, "/shop/api", ctx.Path())
 	require.Equal(t, 7, ctx.Restarts())
 	require.Equal(t, r.grace, ctx.Grace())
-	require.Equal(t, "inner", ctx.Value(valueKey{}), "the values are its own")
+	require.Equal(t, "inner", ctx.Value(valueKey{}), "it has its own values")
 }
 
-func TestDerivedContextEndsByItself(t *testing.T) {
+func TestDerivedContextEndsOnItsOwn(t *testing.T) {
 	r := newRun(context.Background())
 	inner, cancel := context.WithCancelCause(r)
 	ctx := child.FromContext(inner)
@@ -63,7 +63,7 @@ func TestDerivedContextEndsByItself(t *testing.T) {
 	require.Equal(t, errStop, context.Cause(ctx))
 
 	require.False(t, r.ShouldHalt(), "its run goes on")
-	require.NoError(t, ctx.Ready(), "Ready is about the run")
+	require.NoError(t, ctx.Ready(), "Ready concerns the run")
 }
 
 func TestDerivedContextEndsWithItsRun(t *testing.T) {
@@ -94,7 +94,7 @@ func TestDerivedContextHasItsOwnDeadline(t *testing.T) {
 	})
 }
 
-func TestContextDerivedFromADerivedOneIsOfTheSameRun(t *testing.T) {
+func TestContextDerivedFromADerivedContextBelongsToTheSameRun(t *testing.T) {
 	first, cancelFirst := context.WithCancelCause(newRun(context.Background()))
 	second, cancelSecond := context.WithTimeout(child.FromContext(first), time.Hour)
 	defer cancelSecond()

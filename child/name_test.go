@@ -23,7 +23,7 @@ func TestNoTwoUniqueNamesAreEqual(t *testing.T) {
 			for range each {
 				name := child.UniqueName("job")
 				if _, taken := all.LoadOrStore(name, true); taken {
-					t.Errorf("%s twice", name)
+					t.Errorf("%s was returned twice", name)
 				}
 			}
 		})

@@ -12,19 +12,19 @@ import (
 
 // A PanicError is the failure of a run that panicked.
 type PanicError struct {
-	Value any // what was given to panic
+	Value any // the argument of panic
 	text  string
 	calls []uintptr
 }
 
-// Recovered makes a *PanicError of what recover returned, with the stack of the
-// panic, when it is called by the deferred function that recovered. It returns
-// nil for nil. A supervisor recovers only on a child's own goroutine; a child
-// that starts others may use this to make their panics failures of its own.
+// Recovered converts the result of recover to a *PanicError with the stack of the panic.
+// It must be called by the deferred function that recovers. Recovered(nil) is nil. A
+// supervisor recovers panics only on the goroutine of Run. A child that starts other
+// goroutines can use Recovered to report their panics as its own failure.
 //
-// The text of the value is made here, by its Error or String method if it has one,
-// and not when somebody asks for it: the value may be in use elsewhere by then. That
-// method may panic, but if it calls runtime.Goexit, Recovered does not return.
+// Recovered makes the text of the value at once, by its Error or String method if it has
+// one, because the value may be in use elsewhere by the time the text is needed. That
+// method may panic. But if it calls runtime.Goexit, Recovered does not return.
 func Recovered(value any) error {
 	if value == nil {
 		return nil
@@ -34,22 +34,22 @@ func Recovered(value any) error {
 	return &PanicError{Value: value, text: panicText(value), calls: append([]uintptr{}, calls[:n]...)}
 }
 
-// Error returns "panic: " and the text of the value: its first line, no more than a
-// kilobyte of it, with what could do harm in a log escaped. Of a value without an
-// Error or String method that refers to memory, such as a pointer to a struct, a
-// slice or a map, it is the type alone: others may be writing there.
+// Error returns "panic: " and the first line of the text of the value, at most a kilobyte
+// of it, with characters that are unsafe in a log escaped. For a value that refers to
+// memory, such as a pointer to a struct, a slice or a map, and has no Error or String
+// method, the text is only its type: other goroutines may be writing to that memory.
 func (e *PanicError) Error() string {
 	if e == nil {
 		return "nil *child.PanicError"
 	}
 	text := e.text
-	if e.calls == nil { // made by hand
+	if e.calls == nil { // not made by Recovered
 		text = panicText(e.Value)
 	}
 	return "panic: " + oneline.First(text)
 }
 
-// panicText returns what is kept of the text of a value that was given to panic.
+// panicText returns the text of the argument of panic, cut to a kilobyte.
 func panicText(value any) string {
 	const most = 1 << 10
 	text := textOf(value)
@@ -63,7 +63,7 @@ func panicText(value any) string {
 	return text[:end] + "…"
 }
 
-// textOf may call a method of the value.
+// textOf returns the text of a value. It may call a method of the value.
 func textOf(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -77,8 +77,8 @@ func textOf(value any) string {
 	return oneline.Sprint(value)
 }
 
-// isPlain reports whether a value of the type refers to no memory that others may
-// write to.
+// isPlain reports whether values of the type refer to no memory that other goroutines
+// may write to.
 func isPlain(t reflect.Type) bool {
 	switch kind := t.Kind(); kind {
 	case reflect.Struct:
@@ -104,9 +104,9 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// Stack returns the stack of the panic as text, from the function that panicked
-// outwards, at most some sixty calls: for each its name, and file and line below
-// it. The text is made on each call of Stack.
+// Stack returns the stack of the panic as text, starting with the function that
+// panicked. It has up to some sixty calls, each with the name of the function and, on the
+// next line, file and line. Stack formats the text each time it is called.
 func (e *PanicError) Stack() []byte {
 	if e == nil || len(e.calls) == 0 {
 		return nil
@@ -120,7 +120,7 @@ func (e *PanicError) Stack() []byte {
 		case len(text) > 0, panicked && !inRuntime:
 			text = fmt.Appendf(text, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
 		case frame.Function == "runtime.gopanic":
-			panicked = true // what comes before is our recovering
+			panicked = true // the frames before it are those of the recovery
 		}
 		if !more {
 			return text

@@ -17,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// caught calls f and returns what its panic makes.
+// caught calls f and returns the error that Recovered makes of its panic.
 func caught(f func()) (p *child.PanicError) {
 	defer func() { p, _ = child.Recovered(recover()).(*child.PanicError) }()
 	f()
@@ -67,7 +67,7 @@ func TestPanicErrorUnwrapsToAnError(t *testing.T) {
 	require.Same(t, p, again)
 }
 
-func TestPanicErrorOfAnyOtherValueWrapsNothing(t *testing.T) {
+func TestPanicErrorOfAnotherValueWrapsNothing(t *testing.T) {
 	require.NoError(t, errors.Unwrap(caught(func() { explode("boom") })))
 }
 
@@ -89,7 +89,7 @@ func TestPanicOfTheRuntimeIsARuntimeError(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(p.Stack()), here+"TestPanicOfTheRuntimeIsARuntimeError"), "%s", p.Stack())
 }
 
-// here is the name under which a function of this package stands in a stack.
+// here is the prefix of the functions of this package in a stack.
 const here = "github.com/coppice-go/coppice/child_test."
 
 func TestStackStartsWithTheFunctionThatPanicked(t *testing.T) {
@@ -100,10 +100,10 @@ func TestStackStartsWithTheFunctionThatPanicked(t *testing.T) {
 	require.Contains(t, stack, here+"caught\n")
 	require.Contains(t, stack, here+"TestStackStartsWithTheFunctionThatPanicked\n")
 	require.Contains(t, stack, "testing.tRunner\n")
-	require.NotContains(t, stack, "child.Recovered", "nothing of the recovering is in it")
+	require.NotContains(t, stack, "child.Recovered", "without the frames of the recovery")
 	require.NotContains(t, stack, "gopanic")
 
-	// Each call is its function, then file and line.
+	// Each call has a line with its function, and a line with file and line number.
 	require.Regexp(t, `^(\S+\n\t\S+:\d+\n)+$`, stack)
 }
 
@@ -116,13 +116,13 @@ func TestStackOfAPanicWhilePanickingStartsWithTheLastOne(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(p.Stack()), here+"explode\n"), "%s", p.Stack())
 }
 
-func TestPanicErrorMadeByHandHasNoStack(t *testing.T) {
+func TestPanicErrorNotMadeByRecoveredHasNoStack(t *testing.T) {
 	p := &child.PanicError{Value: "boom"}
 	require.EqualError(t, p, "panic: boom")
 	require.Empty(t, p.Stack())
 }
 
-func TestPanicTextHasNoPartInMemoryOfOthers(t *testing.T) {
+func TestPanicTextDoesNotReadSharedMemory(t *testing.T) {
 	type state struct{ N int }
 	for want, value := range map[string]any{
 		"panic: (*child_test.state)":          &state{},
@@ -135,7 +135,7 @@ func TestPanicTextHasNoPartInMemoryOfOthers(t *testing.T) {
 	}
 }
 
-// writer writes to what it points to for as long as f runs.
+// writer writes to *n concurrently with f, until f returns.
 func writer(n *int, f func()) {
 	stop := make(chan struct{})
 	var done sync.WaitGroup
@@ -154,8 +154,8 @@ func writer(n *int, f func()) {
 	done.Wait()
 }
 
-// For the race detector.
-func TestPanicWithAPointerThatIsInUseIsNoRace(t *testing.T) {
+// A test for the race detector.
+func TestPanicWithASharedPointerIsNotARace(t *testing.T) {
 	type state struct{ n int }
 	shared := new(state)
 	writer(&shared.n, func() {
@@ -169,7 +169,7 @@ type counted struct{ n int }
 
 func (c *counted) Error() string { return fmt.Sprint("count ", c.n) }
 
-// The value may go on to be used when its panic was recovered.
+// The value may still be in use after its panic was recovered.
 func TestPanicTextIsMadeWhenRecovering(t *testing.T) {
 	value := &counted{1}
 	p := caught(func() { explode(value) })
@@ -184,12 +184,12 @@ func TestPanicTextIsBounded(t *testing.T) {
 	require.True(t, strings.HasSuffix(p.Error(), "日…"))
 }
 
-// byMethod is an error whose text does what a test wants.
+// byMethod is an error whose Error method is given by the test.
 type byMethod func() string
 
 func (f byMethod) Error() string { return f() }
 
-func TestPanicTextSurvivesItsMethod(t *testing.T) {
+func TestPanicTextSurvivesAPanicInItsMethod(t *testing.T) {
 	var spiteful byMethod
 	spiteful = func() string { panic(spiteful) }
 	for _, c := range []struct {

@@ -15,19 +15,19 @@ import (
 	"github.com/coppice-go/coppice/internal/runkey"
 )
 
-// errOver is why a run of these tests ends.
+// errOver is the cause with which the runs of these tests end.
 var errOver = errors.New("over")
 
-// newRun returns the context of a run, and what ends it.
+// newRun returns the context of a run, and a function that ends the run.
 func newRun() (ctx Context, end func()) {
 	inner, cancel := context.WithCancelCause(context.Background())
 	return FromContext(inner), func() { cancel(errOver) }
 }
 
-func requireOffer[T any](t *testing.T, want T, r *Ref[T]) {
+func requireValue[T any](t *testing.T, want T, r *Ref[T]) {
 	t.Helper()
 	v, ok := r.Load()
-	require.True(t, ok, "there is no offer")
+	require.True(t, ok, "there is no value")
 	require.Equal(t, want, v)
 	v, err := r.Get(context.Background())
 	require.NoError(t, err)
@@ -47,52 +47,52 @@ func getting[T any](t *testing.T, r *Ref[T]) <-chan T {
 	return got
 }
 
-func requireNoOffer[T any](t *testing.T, r *Ref[T]) {
+func requireNoValue[T any](t *testing.T, r *Ref[T]) {
 	t.Helper()
 	v, ok := r.Load()
 	require.False(t, ok)
 	require.Zero(t, v)
 }
 
-func TestZeroRefHasNoOffer(t *testing.T) {
+func TestZeroRefHasNoValue(t *testing.T) {
 	var r Ref[string]
-	requireNoOffer(t, &r)
+	requireNoValue(t, &r)
 }
 
-func TestOfferIsThereUntilItsRunEnds(t *testing.T) {
+func TestValueIsThereUntilItsRunEnds(t *testing.T) {
 	var r Ref[string]
 	ctx, end := newRun()
 	r.Set(ctx, "addr")
-	requireOffer(t, "addr", &r)
+	requireValue(t, "addr", &r)
 	end()
-	requireNoOffer(t, &r)
-	requireNoOffer(t, &r)
+	requireNoValue(t, &r)
+	requireNoValue(t, &r)
 }
 
-func TestOfferIsReplacedByALaterSet(t *testing.T) {
+func TestValueIsReplacedByALaterSet(t *testing.T) {
 	var r Ref[string]
 	first, endFirst := newRun()
 	second, endSecond := newRun()
 	r.Set(first, "a")
 	r.Set(first, "b")
-	requireOffer(t, "b", &r)
+	requireValue(t, "b", &r)
 	r.Set(second, "c")
-	requireOffer(t, "c", &r)
+	requireValue(t, "c", &r)
 	endFirst()
-	requireOffer(t, "c", &r)
+	requireValue(t, "c", &r)
 	endSecond()
-	requireNoOffer(t, &r)
+	requireNoValue(t, &r)
 }
 
-func TestZeroValueIsAnOfferToo(t *testing.T) {
+func TestZeroValueIsAValueToo(t *testing.T) {
 	var r Ref[error]
 	ctx, end := newRun()
 	defer end()
 	r.Set(ctx, nil)
-	requireOffer(t, nil, &r)
+	requireValue(t, nil, &r)
 }
 
-func TestSetWithoutARunDoesNothing(t *testing.T) {
+func TestSetWithoutALiveRunDoesNothing(t *testing.T) {
 	var r Ref[string]
 	ctx, end := newRun()
 	defer end()
@@ -101,15 +101,15 @@ func TestSetWithoutARunDoesNothing(t *testing.T) {
 
 	r.Set(nil, "x")
 	r.Set(past, "x")
-	requireNoOffer(t, &r)
+	requireNoValue(t, &r)
 
 	r.Set(ctx, "addr")
 	r.Set(nil, "x")
 	r.Set(past, "x")
-	requireOffer(t, "addr", &r)
+	requireValue(t, "addr", &r)
 }
 
-// asked is a Context that tells when it is asked whether it has ended.
+// asked is a Context that calls hook on each call of Err.
 type asked struct {
 	Context
 	hook func()
@@ -121,9 +121,9 @@ func (a asked) Err() error {
 	return err
 }
 
-// A run that was left behind may call Set at any moment, also when it ends and
-// its successor makes an offer between two steps of that call.
-func TestRunThatEndsWhileItSetsDoesNotPushOutItsSuccessor(t *testing.T) {
+// An abandoned run may call Set at any time. It may end, and its successor may set a value,
+// between two steps of that call.
+func TestRunThatEndsDuringSetDoesNotReplaceTheValueOfItsSuccessor(t *testing.T) {
 	var r Ref[string]
 	old, end := newRun()
 	next, endNext := newRun()
@@ -139,10 +139,10 @@ func TestRunThatEndsWhileItSetsDoesNotPushOutItsSuccessor(t *testing.T) {
 		}
 	}}, "old")
 	succeed()
-	requireOffer(t, "new", &r)
+	requireValue(t, "new", &r)
 }
 
-func TestGetWaitsForAnOffer(t *testing.T) {
+func TestGetWaitsForAValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
 		got := getting(t, &r)
@@ -178,13 +178,13 @@ func TestGetWaitsForTheNextRun(t *testing.T) {
 	})
 }
 
-func TestGetWaitsOnIfTheOfferIsGoneWhenItWakes(t *testing.T) {
+func TestGetKeepsWaitingIfTheValueIsGoneWhenItWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
 		got := getting(t, &r)
 		synctest.Wait()
 
-		// This run ends as soon as Set has seen that it goes on.
+		// This run ends just after Set has checked that it has not ended.
 		brief, end := newRun()
 		r.Set(asked{brief, end}, "gone")
 		synctest.Wait()
@@ -197,7 +197,7 @@ func TestGetWaitsOnIfTheOfferIsGoneWhenItWakes(t *testing.T) {
 	})
 }
 
-func TestGetGivesTheCauseOfTheEndOfItsContext(t *testing.T) {
+func TestGetReturnsTheCauseOfItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
 		began := time.Now()
@@ -210,7 +210,7 @@ func TestGetGivesTheCauseOfTheEndOfItsContext(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(began))
 
 		_, err = r.Get(ctx)
-		require.Equal(t, errOver, err, "a context that has ended already")
+		require.Equal(t, errOver, err, "a context that had ended before")
 		require.Equal(t, time.Second, time.Since(began))
 
 		plain, cancelPlain := context.WithCancel(context.Background())
@@ -220,7 +220,7 @@ func TestGetGivesTheCauseOfTheEndOfItsContext(t *testing.T) {
 	})
 }
 
-func TestGetReturnsAnOfferThatIsThereToAnEndedContextToo(t *testing.T) {
+func TestGetReturnsAValueEvenIfItsContextHasEnded(t *testing.T) {
 	var r Ref[string]
 	ctx, end := newRun()
 	defer end()
@@ -239,7 +239,7 @@ func TestGetRefusesANilContext(t *testing.T) {
 	require.EqualError(t, err, "child: nil context")
 }
 
-func TestAllWhoWaitGetTheOffer(t *testing.T) {
+func TestAllWaitingGetsReceiveTheValue(t *testing.T) {
 	var r Ref[int]
 	var getters, setters sync.WaitGroup
 	for range 50 {
@@ -263,20 +263,20 @@ func TestAllWhoWaitGetTheOffer(t *testing.T) {
 	defer end()
 	r.Set(last, 9)
 	getters.Wait()
-	requireOffer(t, 9, &r)
+	requireValue(t, 9, &r)
 }
 
-// teller is an oracle for whose child wakes are sent by the test.
-type teller struct {
+// fakeOracle is an oracle whose wakes are sent by the test.
+type fakeOracle struct {
 	gone    bool
 	wake    chan<- struct{}
 	watches int
 	asked   func()
 }
 
-func (f *teller) Path() string { return "/shop/db" }
+func (f *fakeOracle) Path() string { return "/shop/db" }
 
-func (f *teller) Gone(wake chan<- struct{}) (gone bool, forget func()) {
+func (f *fakeOracle) Gone(wake chan<- struct{}) (gone bool, forget func()) {
 	if f.asked != nil {
 		f.asked()
 	}
@@ -288,8 +288,8 @@ func (f *teller) Gone(wake chan<- struct{}) (gone bool, forget func()) {
 	return false, func() { f.watches-- }
 }
 
-// foretold is a run whose child has a teller.
-func foretold(f *teller) (ctx Context, end func()) {
+// newRunWithFate is newRun for a child with a fake oracle.
+func newRunWithFate(f *fakeOracle) (ctx Context, end func()) {
 	inner, cancel := context.WithCancelCause(context.WithValue(context.Background(), runkey.Fate{}, runkey.Oracle(f)))
 	return FromContext(inner), func() { cancel(errOver) }
 }
@@ -297,10 +297,10 @@ func foretold(f *teller) (ctx Context, end func()) {
 func TestGetOfAChildThatIsGoneFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
-		fate := new(teller)
-		ctx, end := foretold(fate)
+		fate := new(fakeOracle)
+		ctx, end := newRunWithFate(fate)
 		r.Set(ctx, "addr")
-		requireOffer(t, "addr", &r)
+		requireValue(t, "addr", &r)
 		end()
 
 		result := make(chan error)
@@ -312,7 +312,7 @@ func TestGetOfAChildThatIsGoneFails(t *testing.T) {
 		require.Equal(t, 1, fate.watches)
 		fate.wake <- struct{}{}
 		synctest.Wait()
-		require.Equal(t, 1, fate.watches, "it may still come, and one watch is enough")
+		require.Equal(t, 1, fate.watches, "the child may come back; there is only one watch")
 		fate.gone = true
 		fate.wake <- struct{}{}
 		err := <-result
@@ -322,11 +322,11 @@ func TestGetOfAChildThatIsGoneFails(t *testing.T) {
 
 		again, endAgain := newRun()
 		r.Set(again, "of another")
-		requireOffer(t, "of another", &r)
+		requireValue(t, "of another", &r)
 		endAgain()
 		got := getting(t, &r)
 		synctest.Wait()
-		require.Empty(t, got, "of this one nothing is known")
+		require.Empty(t, got, "the fate of this child is unknown")
 		last, endLast := newRun()
 		defer endLast()
 		r.Set(last, "x")
@@ -334,11 +334,11 @@ func TestGetOfAChildThatIsGoneFails(t *testing.T) {
 	})
 }
 
-func TestGetLeavesNoWatch(t *testing.T) {
+func TestGetRemovesItsWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Ref[string]
-		fate := new(teller)
-		ctx, end := foretold(fate)
+		fate := new(fakeOracle)
+		ctx, end := newRunWithFate(fate)
 		r.Set(ctx, "addr")
 		end()
 
@@ -359,13 +359,13 @@ func TestGetLeavesNoWatch(t *testing.T) {
 	})
 }
 
-// Between two steps of Get another child may make an offer.
-func TestGetTakesTheOfferThatComesWhileItAsks(t *testing.T) {
+// Another child may set a value between two steps of Get.
+func TestGetReturnsAValueThatIsSetWhileItChecksForGone(t *testing.T) {
 	var r Ref[string]
 	next, endNext := newRun()
 	defer endNext()
-	fate := &teller{gone: true, asked: func() { r.Set(next, "of another") }}
-	ctx, end := foretold(fate)
+	fate := &fakeOracle{gone: true, asked: func() { r.Set(next, "of another") }}
+	ctx, end := newRunWithFate(fate)
 	r.Set(ctx, "addr")
 	end()
 	got, err := r.Get(context.Background())
@@ -373,7 +373,7 @@ func TestGetTakesTheOfferThatComesWhileItAsks(t *testing.T) {
 	require.Equal(t, "of another", got)
 }
 
-func TestWithdrawnValueIsLetGo(t *testing.T) {
+func TestWithdrawnValueIsCollected(t *testing.T) {
 	type connection [1024]byte
 	var r Ref[*connection]
 	ctx, end := newRun()
@@ -383,10 +383,10 @@ func TestWithdrawnValueIsLetGo(t *testing.T) {
 		return c
 	}())
 	runtime.GC()
-	require.NotNil(t, conn.Value(), "it is on offer")
+	require.NotNil(t, conn.Value(), "the Ref still has it")
 
 	end()
-	requireNoOffer(t, &r)
+	requireNoValue(t, &r)
 	runtime.GC()
 	require.Nil(t, conn.Value())
 	runtime.KeepAlive(&r)

@@ -2,15 +2,16 @@ package child
 
 import "github.com/coppice-go/coppice/internal/enum"
 
-// Restart says whether a child that ended by itself is restarted. The zero
-// value is Permanent. From OTP.
+// Restart says whether a child that ended by itself is restarted. The zero value is
+// Permanent. The names are those of OTP.
 //
 //	           nil, ErrShutdown    any other error, panic, Goexit
 //	Permanent  restarted           restarted
 //	Transient  Done, spec kept     restarted
-//	Temporary  forgotten           forgotten
+//	Temporary  removed             removed
 //
-// ErrDone ends a child of any kind for good, and Escalate ends the supervisor.
+// Whatever its Restart, ErrDone ends a child for good, and Escalate makes the
+// supervisor give up.
 type Restart uint8
 
 const (
@@ -18,14 +19,14 @@ const (
 	Permanent Restart = iota
 	// Transient children are restarted when they fail.
 	Transient
-	// Temporary children are never restarted; their spec goes with them.
+	// Temporary children are never restarted. They are removed when they end.
 	Temporary
 )
 
 var restarts = enum.Of[Restart]("restart", "child: no such restart",
 	"permanent", "transient", "temporary")
 
-// String returns the name, as "permanent".
+// String returns the name, such as "permanent".
 func (r Restart) String() string { return restarts.String(r) }
 
 // MarshalText returns the name.

@@ -32,10 +32,10 @@ func TestUnknownRestartHasNoText(t *testing.T) {
 	require.EqualError(t, err, "child: no such restart: 3")
 }
 
-func TestUnknownRestartNameIsRefused(t *testing.T) {
+func TestUnknownRestartNameIsRejected(t *testing.T) {
 	for _, name := range []string{"", "Permanent", "always", "restart(3)"} {
 		r := child.Transient
 		require.ErrorContains(t, r.UnmarshalText([]byte(name)), "no such restart")
-		require.Equal(t, child.Transient, r, "left as it was")
+		require.Equal(t, child.Transient, r, "unchanged")
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 type valueKey struct{}
 
-// A run is what a supervisor gives a child, as far as this package can tell:
-// it finds itself under runkey.Key, and keeps a list of the calls it got.
+// A run imitates the Context of a supervisor: its value under runkey.Key is itself.
+// It records the calls of its methods.
 type run struct {
 	child.Context
 	calls []string
@@ -42,8 +42,8 @@ func (r *run) Grace() context.Context { return r.grace }
 func (r *run) Path() string           { return "/shop/api" }
 func (r *run) Restarts() int          { return 7 }
 
-// The interface is sealed, and a type that embeds a Context is one all the same.
-func TestTypeThatEmbedsAContextIsOne(t *testing.T) {
+// The interface is sealed, but a type that embeds a Context implements it.
+func TestTypeThatEmbedsAContextIsAContext(t *testing.T) {
 	var ctx child.Context = newRun(context.Background())
 	require.Same(t, ctx, child.FromContext(ctx))
 	require.Equal(t, "/shop/api", ctx.Path(), "what it overrides")

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Sleep waits for d or until ctx ends, whichever comes first, and reports
-// whether it was ctx. A ctx that has ended already, and then a d of zero or
-// less, returns at once. A nil ctx never ends.
+// Sleep waits for d or until ctx ends, whichever comes first. It reports whether ctx
+// has ended. It returns at once if ctx has already ended, or if d is zero or
+// negative. A nil ctx never ends.
 //
 //	for !child.Sleep(ctx, time.Second) {
 //		poll()

@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// slept returns what Sleep says, and how long it took.
+// slept returns the result of Sleep and how long it took.
 func slept(ctx context.Context, d time.Duration) (halted bool, took time.Duration) {
 	began := time.Now()
 	halted = child.Sleep(ctx, d)
@@ -48,7 +48,7 @@ func TestSleepOnAContextThatHasEndedReturnsAtOnce(t *testing.T) {
 	})
 }
 
-func TestSleepOfNothingReturnsAtOnce(t *testing.T) {
+func TestSleepOfZeroOrLessReturnsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, d := range []time.Duration{-time.Second, 0} {
 			halted, took := slept(context.Background(), d)

@@ -5,100 +5,103 @@ import (
 	"time"
 )
 
-// A Spec declares a child: how to run it, when to restart it, how long its
-// start and stop may take. Only Name and Run are required. A Spec is a value;
-// a supervisor keeps a copy, and the same Spec may be given to several.
+// A Spec declares a child: how to run it, when to restart it, and how long its
+// start and stop may take. Only Name and Run are required; the zero value of every
+// other field is its default. A Spec is a value: a supervisor keeps a copy, and the
+// same Spec may be given to several supervisors.
 type Spec struct {
-	// Name of the child, unique among its siblings. It is UTF-8 without slashes,
-	// control characters, invisible format characters and line separators.
-	// UniqueName makes one.
+	// Name is the name of the child, unique among its siblings. It must be UTF-8
+	// without slashes, control characters, invisible format characters and line
+	// separators. UniqueName and NameOf make names for dynamic children.
 	Name string
 
-	// Run is the child. It sets up, calls ctx.Ready, works until ctx is done,
-	// cleans up and returns. Every start calls it anew.
+	// Run is the code of the child. It sets up, calls ctx.Ready, works until ctx is
+	// done, cleans up and returns. Every start and every restart calls it again.
 	//
-	// Nil is a normal end, an error a failure. A panic is a failure with a
-	// PanicError, runtime.Goexit one with ErrGoexit. ErrIgnore, ErrShutdown, ErrDone
-	// and Escalate say more.
+	// Returning nil is a normal end, an error is a failure. A panic is a failure with
+	// a *PanicError, runtime.Goexit is a failure with ErrGoexit. To be more specific,
+	// return ErrIgnore, ErrShutdown, ErrDone or Escalate(err).
 	//
-	// Whatever it returns while it is being stopped is no failure and leads to no
+	// What Run returns while it is being stopped is not a failure and causes no
 	// restart. But an error is reported: in the log, in Status.LastError, and in
-	// supervisor.StopError, which says what is harmless. Return nil, ctx.Err() or
-	// context.Cause(ctx) from a clean stop.
+	// supervisor.StopError, whose documentation lists the errors that are harmless.
+	// Return nil, ctx.Err() or context.Cause(ctx) from a clean stop.
 	//
-	// A restart may run on the goroutine of the run before. A Run that calls
-	// runtime.LockOSThread and never unlocks must do so on a goroutine of its own:
-	// else the next run gets the same thread, with all that was changed in it. To find
-	// that out before each run would cost more than a restart. Pprof labels are not
-	// carried over: each run starts with those of the root's context, and what an
-	// Around of a supervisor further up has added.
+	// A restart may reuse the goroutine of the previous run. A Run that calls
+	// runtime.LockOSThread and never unlocks must do so on a separate goroutine.
+	// Otherwise the next run gets the same thread, with all changes made to it. Checking
+	// for that before each run would cost more than a restart. Pprof labels are not
+	// carried over: each run starts with those of the root's context, plus those that
+	// the Around of a supervisor further up has added.
 	//
-	// log.Fatal and os.Exit in it end the process without stopping its siblings.
-	// Return Escalate(err) instead.
+	// Run must not call log.Fatal or os.Exit: they end the process without stopping
+	// the siblings. Return Escalate(err) instead.
 	Run func(Context) error
 
-	// Restart says when an end leads to a restart. Zero is Permanent: always, also
-	// after nil and under an Independent supervisor. Jobs and connections are
-	// Temporary or Transient.
+	// Restart determines when the child is restarted after it has ended by itself. The
+	// default, Permanent, restarts it always, also after nil and under an Independent
+	// supervisor. Declare jobs and connections as Temporary or Transient.
 	Restart Restart
 
-	// Significant children end the supervisor by ending, where its
-	// AutoShutdown says so. They cannot be Permanent.
+	// Significant lets the end of this child end its supervisor, if the supervisor has
+	// an AutoShutdown. A significant child cannot be Permanent.
 	Significant bool
 
-	// StartTimeout is how long a start may take, from the call of Run to Ready.
-	// Then the run is stopped, with the cause ErrStartTimeout, and the start has
-	// failed. Zero is no limit; an event reports a start that takes longer than 10 s.
+	// StartTimeout limits the time from the call of Run to ctx.Ready. If it passes,
+	// the run is stopped with the cause ErrStartTimeout, and the start has failed.
+	// Zero means no limit; a start that takes longer than 10 s emits an event of kind
+	// EventSlowStart.
 	//
-	// When the process was suspended, or the machine stood still, a timer comes late.
-	// Then the child gets one more period, once. StopTimeout and Heartbeat do the same.
+	// If the process was suspended or the machine stalled, a timer fires late. Then the
+	// child gets one more period, once. The same holds for StopTimeout and Heartbeat.
 	StartTimeout time.Duration
 
-	// StopTimeout is how long a stop may take, from the end of the context to
-	// the return of Run. Then the run is abandoned: Go cannot kill a goroutine, so
-	// it is reported with its stack and left to itself, and nothing it does later
-	// counts. Zero is 5 s, and no limit while a supervisor runs in the child.
-	// Forever waits for ever; use it where an abandoned run would still hold
-	// something that its successor needs. AtOnce does not wait at all.
+	// StopTimeout limits the time from the cancellation of the context to the return
+	// of Run. If it passes, the run is abandoned, because Go cannot kill a goroutine:
+	// it is reported with its stack and keeps running, but nothing it does later has
+	// an effect. Zero means 5 s, or no limit if a supervisor runs in the child.
+	// Forever waits until Run returns; use it where an abandoned run would still
+	// hold something that its successor needs. AtOnce does not wait at all.
 	//
 	// 5 s is less than the 30 s that a Kubernetes pod has by default. A child that
-	// drains connections needs more, and supervisor.Spec.StopTimeout keeps the sum of
-	// all within what the pod has.
+	// drains connections needs more; supervisor.Spec.StopTimeout keeps the sum of all
+	// children within the time of the pod.
 	//
-	// A supervisor in the child is not abandoned itself: when nine tenths are over
-	// all that are left in it are asked at once, and at the end those that have not
-	// returned are abandoned.
+	// A supervisor that runs in the child is not abandoned itself. After nine tenths
+	// of the timeout it cancels all of its remaining children at once, and at the end
+	// of the timeout it abandons those that have not returned.
 	StopTimeout time.Duration
 
-	// RetryStart makes a first start that fails be retried like a failed restart,
-	// while whoever asked for the start waits on: "the database is not up yet".
-	// Without it, and in OTP, a first start that fails is an error.
+	// RetryStart retries a first start that fails, as if it were a failed restart: for
+	// "the database is not up yet". The call that requested the start keeps waiting.
+	// By default, as in OTP, a first start that fails is an error of that call.
 	RetryStart bool
 
-	// Backoff is the pause before a restart, and decides when there have been too
-	// many: the supervisor's Intensity does not count them. Nil takes the
-	// supervisor's Backoff; if that is nil too, the child is restarted at once, and
-	// Intensity counts.
+	// Backoff determines the delay before each restart, and when there have been too
+	// many restarts: the supervisor's Intensity does not count those of a child with
+	// a backoff. Nil means the Backoff of the supervisor. If that is nil too, the
+	// child is restarted immediately, and its restarts count towards Intensity.
 	Backoff Backoff
 
-	// ResetAfter is how long a run must have been ready, all in all, for the backoff
-	// to begin again from the start. Time that it spent Unready does not count, nor
-	// does that of other runs. Zero is 1 minute.
+	// ResetAfter is how long a run must have been ready, in total, for the backoff to
+	// start over. Time spent Unready does not count, nor does the time of other runs.
+	// Zero means 1 minute.
 	ResetAfter time.Duration
 
-	// Heartbeat, if positive, is the longest time that a ready child may let pass
-	// without ctx.Heartbeat. Then it is taken for hung: stopped with the cause
-	// ErrHung, and restarted as after a failure. After a suspension of the process it
-	// has one more period, as StartTimeout says. Zero is no watchdog.
+	// Heartbeat, if positive, is the longest time that a ready child may take without
+	// calling ctx.Heartbeat. A child that exceeds it counts as hung: it is stopped with
+	// the cause ErrHung and restarted as after a failure. After a suspension of the
+	// process it gets one more period; see StartTimeout. Zero means no watchdog.
 	Heartbeat time.Duration
 
-	// Decide receives what a run ended with (nil, an error, a *PanicError, ErrGoexit)
-	// and returns what it counts as. Nil means that it counts as what it is.
+	// Decide overrides what the end of a run counts as. It receives what the run ended
+	// with (nil, an error, a *PanicError or ErrGoexit) and returns the error that
+	// counts instead. If Decide is nil, the run's own error counts.
 	//
-	// Of a run that was being stopped it receives only what is not nil. Its answer is
-	// what is reported then, and cannot cause a restart: to return nil for an error
-	// says that it is harmless. A panic or Goexit in Decide is a failure. It must not
-	// block.
+	// For a run that was being stopped, Decide is called only with a non-nil error.
+	// Its result is what is reported, and cannot cause a restart: returning nil says
+	// that the error is harmless. A panic or Goexit in Decide is a failure of the
+	// run. Decide must not block.
 	Decide func(error) error
 }
 
@@ -108,9 +111,10 @@ const (
 	// DefaultResetAfter is the ResetAfter of a child that sets none.
 	DefaultResetAfter = time.Minute
 
-	// Forever as a StopTimeout: wait until Run returns, however long.
+	// Forever as a StopTimeout waits until Run returns, however long that takes.
 	Forever time.Duration = math.MaxInt64
-	// AtOnce as a StopTimeout: cancel the context and abandon the run without
-	// waiting. StopError does not list such a run. OTP's brutal_kill.
+	// AtOnce as a StopTimeout cancels the context and abandons the run without
+	// waiting. A supervisor.StopError does not list such a run. It corresponds to
+	// OTP's brutal_kill.
 	AtOnce time.Duration = -1
 )

@@ -36,11 +36,11 @@ func TestUnknownStateHasNoText(t *testing.T) {
 	require.EqualError(t, err, "child: no such state: 6")
 }
 
-func TestUnknownStateNameIsRefused(t *testing.T) {
+func TestUnknownStateNameIsRejected(t *testing.T) {
 	for _, name := range []string{"", "Running", "ready", "state(6)"} {
 		s := child.Waiting
 		require.ErrorContains(t, s.UnmarshalText([]byte(name)), "no such state")
-		require.Equal(t, child.Waiting, s, "left as it was")
+		require.Equal(t, child.Waiting, s, "unchanged")
 	}
 }
 

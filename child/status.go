@@ -7,39 +7,40 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// A Status is what is known of a child at one moment.
+// A Status is a snapshot of a child.
 type Status struct {
 	Name string
-	Path string // as /shop/jobs/job-17
+	Path string // such as /shop/jobs/job-17
 
 	State State
-	Since time.Time // when it got into this state
+	Since time.Time // when the child entered this state
 
 	Restarts  int   // automatic restarts since its supervisor started
-	LastError error // of the last failure or OnError, nil if there was none
-	Unready   error // what it gave to Unready, nil if it is fine
+	LastError error // of the last failure or OnError; nil if there was none
+	Unready   error // what the child passed to Unready; nil unless it is unready
 
-	LastErrorAt time.Time // when LastError was; zero if there was none
+	LastErrorAt time.Time // when LastError occurred; zero if there was none
 
-	// NextStart is when a Waiting child starts, once its backoff has said; else it is
-	// zero. A pause of centuries reaches 292 years from now.
+	// NextStart is when a Waiting child starts. It is zero if the child is not
+	// Waiting, and until its backoff has returned a delay. A delay of centuries is
+	// cut to 292 years from now.
 	NextStart time.Time
-	Abandoned int // runs that were left behind and have not returned yet
+	Abandoned int // runs that were abandoned and have not returned yet
 
 	Restart    Restart
-	Supervisor bool // a supervisor runs, or last ran, in it
+	Supervisor bool // a supervisor runs, or last ran, in the child
 }
 
-// MarshalJSON writes the fields in snake case, errors as their text, and
-// leaves out what is zero, except for name, path, state, since, restarts and
-// restart. Texts are whole, also of several lines; control and format characters in
-// them are written as \u escapes, so the JSON itself may be shown in a terminal.
+// MarshalJSON writes the fields in snake case, and errors as their text. Fields with the
+// zero value are omitted, except for name, path, state, since, restarts and restart.
+// Texts are complete, even those of several lines. Control and format characters are
+// written as \u escapes, so the JSON is safe to show in a terminal.
 func (s Status) MarshalJSON() ([]byte, error) {
 	text, err := json.Marshal(s.fields())
 	return oneline.JSON(text), err
 }
 
-// statusFields is Status in the form that it has in JSON.
+// statusFields is the JSON form of Status.
 type statusFields struct {
 	Name        string    `json:"name"`
 	Path        string    `json:"path"`

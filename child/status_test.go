@@ -48,7 +48,7 @@ func TestStatusJSON(t *testing.T) {
 	}
 }
 
-func TestStatusAsJSONIsHarmlessToShow(t *testing.T) {
+func TestStatusAsJSONIsSafeToShow(t *testing.T) {
 	text, err := json.Marshal(child.Status{LastError: errors.New("a\nb\x1b[2J\u009b\u202e\x7f")})
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"last_error":"a\nb\u001b[2J\u009b\u202e\u007f"`)

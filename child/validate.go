@@ -9,28 +9,29 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// A SpecError is one fault of a spec.
+// A SpecError describes an invalid field of a spec.
 type SpecError struct {
-	Path    string // of the child or supervisor at fault
-	Field   string // of its Spec
-	Problem string // what is wrong with it
+	Path    string // of the child or supervisor that the spec declares
+	Field   string // the name of the invalid field
+	Problem string // what is wrong with its value
 }
 
-// Error returns all three in one line. What could do harm in a log is escaped.
+// Error returns path, field and problem in one line. Characters that are unsafe in a log
+// are escaped.
 func (e *SpecError) Error() string {
 	switch {
 	case e == nil:
 		return "nil *child.SpecError"
-	case e.Path == "": // a child without a name, on its own
+	case e.Path == "": // Validate of a child without a name
 		return oneline.Text(e.Field + ": " + e.Problem)
 	}
 	return oneline.Text(e.Path + ": " + e.Field + ": " + e.Problem)
 }
 
-// Validate returns all faults of the spec, as *SpecError joined by
-// errors.Join, or nil. The Path in them is the child's name. A supervisor
-// checks more when it gets the spec: that the name is not taken, and that it
-// has an AutoShutdown if the child is Significant.
+// Validate returns nil if the spec is valid. Otherwise it returns a *SpecError for each
+// problem, all joined by errors.Join. Their Path is the name of the child. A supervisor
+// checks two more things when it receives the spec: that no other child has the name, and
+// that the supervisor has an AutoShutdown if the child is Significant.
 func (s Spec) Validate() error {
 	var faults []error
 	fault := func(field, format string, args ...any) {

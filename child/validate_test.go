@@ -19,7 +19,7 @@ func idle(ctx child.Context) error {
 	return nil
 }
 
-// faults returns what errors.Join has joined in err.
+// faults returns the errors that errors.Join has joined in err.
 func faults(t *testing.T, err error) []child.SpecError {
 	t.Helper()
 	if err == nil {
@@ -68,19 +68,19 @@ func TestValidateNamesTheFaultOfAField(t *testing.T) {
 			"Significant", "a permanent child cannot be significant: it is always restarted"},
 
 		{"start timeout", func(s *child.Spec) { s.StartTimeout = time.Second }, "", ""},
-		{"start timeout for ever", func(s *child.Spec) { s.StartTimeout = child.Forever }, "", ""},
+		{"start timeout forever", func(s *child.Spec) { s.StartTimeout = child.Forever }, "", ""},
 		{"start timeout of AtOnce", func(s *child.Spec) { s.StartTimeout = child.AtOnce }, "StartTimeout", "negative: -1ns"},
 		{"start timeout negative", func(s *child.Spec) { s.StartTimeout = -time.Second }, "StartTimeout", "negative: -1s"},
 
 		{"stop timeout", func(s *child.Spec) { s.StopTimeout = time.Second }, "", ""},
-		{"stop timeout for ever", func(s *child.Spec) { s.StopTimeout = child.Forever }, "", ""},
+		{"stop timeout forever", func(s *child.Spec) { s.StopTimeout = child.Forever }, "", ""},
 		{"stop timeout at once", func(s *child.Spec) { s.StopTimeout = child.AtOnce }, "", ""},
 		{"stop timeout negative", func(s *child.Spec) { s.StopTimeout = -2 }, "StopTimeout", "negative: -2ns"},
 		{"stop timeout most negative", func(s *child.Spec) { s.StopTimeout = math.MinInt64 },
 			"StopTimeout", "negative: -2562047h47m16.854775808s"},
 
 		{"reset after", func(s *child.Spec) { s.ResetAfter = time.Second }, "", ""},
-		{"reset after for ever", func(s *child.Spec) { s.ResetAfter = child.Forever }, "", ""},
+		{"reset after forever", func(s *child.Spec) { s.ResetAfter = child.Forever }, "", ""},
 		{"reset after negative", func(s *child.Spec) { s.ResetAfter = -1 }, "ResetAfter", "negative: -1ns"},
 
 		{"heartbeat", func(s *child.Spec) { s.Heartbeat = time.Second }, "", ""},
@@ -98,7 +98,7 @@ func TestValidateNamesTheFaultOfAField(t *testing.T) {
 	}
 }
 
-func TestValidateNamesAllFaultsAtOnce(t *testing.T) {
+func TestValidateReportsAllProblemsTogether(t *testing.T) {
 	err := child.Spec{
 		Name:         "a/b",
 		Significant:  true,
@@ -118,7 +118,7 @@ func TestValidateNamesAllFaultsAtOnce(t *testing.T) {
 		fields = append(fields, fault.Field)
 	}
 	require.ElementsMatch(t, []string{"Name", "Run", "Significant", "StopTimeout", "StartTimeout", "ResetAfter", "Heartbeat"}, fields)
-	require.Len(t, strings.Split(err.Error(), "\n"), len(fields), "one line each")
+	require.Len(t, strings.Split(err.Error(), "\n"), len(fields), "one line per problem")
 }
 
 func TestValidateOfAZeroSpec(t *testing.T) {

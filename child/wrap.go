@@ -2,9 +2,9 @@ package child
 
 import "context"
 
-// Plain makes a Run of a function that knows nothing of Ready: it is ready at
-// once. The function may use its context as a Context by FromContext. Plain of
-// nil is nil, which Validate reports.
+// Plain makes a Run from a function that does not call Ready. The child is ready at
+// once. In the function, FromContext returns its context as a Context. Plain(nil) is nil,
+// which Validate reports.
 func Plain(f func(context.Context) error) func(Context) error {
 	if f == nil {
 		return nil
@@ -17,11 +17,10 @@ func Plain(f func(context.Context) error) func(Context) error {
 	}
 }
 
-// Task makes a Run of a piece of work: it is ready when the work is done, so
-// that the next child waits for it, and StartChild of it returns when it is
-// done, with its error. It is not restarted by itself after success, whatever its
-// Restart; an error is a failed start. Task of nil is nil, which Validate
-// reports.
+// Task makes a Run from a one-shot job. The child is ready when the job is done, so the
+// next child waits for it, and StartChild returns when it is done, with its error. After
+// success the child is not restarted by itself, whatever its Restart. An error is a
+// failed start. Task(nil) is nil, which Validate reports.
 func Task(f func(context.Context) error) func(Context) error {
 	if f == nil {
 		return nil

@@ -12,8 +12,8 @@ import (
 
 var errStop = errors.New("stop")
 
-// steps is a stand-in that writes down when Ready is called, among what else
-// a test writes down.
+// steps is a detached Context that records the steps of a run: the calls of Ready, and
+// what the test adds.
 type steps struct {
 	child.Context
 	done []string
@@ -26,7 +26,7 @@ func (s *steps) Ready() error {
 	return s.Context.Ready()
 }
 
-// work returns a function that writes itself down and returns err.
+// work returns a function that records its call and returns err.
 func (s *steps) work(err error) func(context.Context) error {
 	return func(context.Context) error {
 		s.done = append(s.done, "work")
@@ -54,7 +54,7 @@ func TestPlainIsReadyAtOnce(t *testing.T) {
 	}
 }
 
-func TestPlainThatIsStoppedDoesNotBegin(t *testing.T) {
+func TestPlainThatIsStoppedDoesNotCallItsFunction(t *testing.T) {
 	s := newSteps(ended())
 	require.Equal(t, errStop, child.Plain(s.work(nil))(s))
 	require.Equal(t, []string{"ready"}, s.done)

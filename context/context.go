@@ -1,7 +1,7 @@
-// Package context keeps the former names of what package child defines: the
-// type that a running child is given, and what belongs to it.
+// Package context keeps the former names of types and functions that package child now
+// defines.
 //
-// New code imports child only. A file that imports both this package and the
+// New code should import only child. A file that imports both this package and the
 // standard library's context is hard to read.
 package context
 

@@ -10,8 +10,8 @@ import (
 	coppice "github.com/coppice-go/coppice/context"
 )
 
-// One Run fits both packages, and what one returns the other takes for its own.
-func TestContextIsTheOneOfPackageChild(t *testing.T) {
+// A Run and a Context of one package can be used with the other.
+func TestContextIsThatOfPackageChild(t *testing.T) {
 	run := func(ctx coppice.Context) error { return ctx.Ready() }
 	spec := child.Spec{Name: "old", Run: run}
 	require.NoError(t, spec.Validate())
@@ -21,7 +21,7 @@ func TestContextIsTheOneOfPackageChild(t *testing.T) {
 	require.NoError(t, spec.Run(coppice.FromContext(context.Background())))
 }
 
-func TestSleepIsTheOneOfPackageChild(t *testing.T) {
+func TestSleepIsThatOfPackageChild(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	require.False(t, coppice.Sleep(ctx, 0))
 	cancel()

@@ -14,7 +14,7 @@ import (
 
 func Example() {
 	fail := make(chan error)
-	// Each child says when it starts; the cache also fails on request.
+	// Each child prints when it starts. The cache also fails on request.
 	run := func(ctx child.Context) error {
 		fmt.Println(ctx.Path(), "starts")
 		if err := ctx.Ready(); err != nil {

@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// DefaultRestarts and DefaultPeriod are the limit of the zero Intensity. They
-// are Elixir's: enough for a passing fault, and a fault that stays is handed
-// to the next level within milliseconds.
+// DefaultRestarts and DefaultPeriod are the limit of the zero Intensity. They are
+// Elixir's defaults: enough for a transient fault, while a permanent fault escalates to
+// the next level within milliseconds.
 const (
 	DefaultRestarts = 3
 	DefaultPeriod   = 5 * time.Second
 )
 
-// Intensity is how many automatic restarts a supervisor permits within a
-// period before it gives up. All its children share it, and a group restart
-// counts once, for the child that failed.
+// Intensity is the number of automatic restarts that a supervisor permits within a period
+// before it gives up. All its children share it. A group restart counts once, for the
+// child that failed. The zero value permits DefaultRestarts in DefaultPeriod.
 //
-// It counts only restarts of children without a backoff. A child with a backoff,
-// its own or that of its supervisor, gives up by its policy: child.Backoff.Retries,
-// or a NextBackOff that is negative. The zero value permits DefaultRestarts in
-// DefaultPeriod.
+// Only restarts of children without a backoff count. A child with a backoff, its own or
+// that of its supervisor, gives up by its policy instead: with child.Backoff.Retries, or
+// when NextBackOff returns a negative delay.
 //
-// A restart that lies exactly one period back still counts, as in OTP; OTP's
-// rounding to whole seconds is not imitated.
+// A restart exactly one period ago still counts, as in OTP. The period is measured
+// exactly; OTP rounds to whole seconds.
 type Intensity struct {
 	kind   uint8
 	n      int
@@ -37,18 +36,19 @@ const (
 	unlimited
 )
 
-// AtMost permits n restarts within any period. With n zero the first failure is
-// the last. Validate refuses a negative n and a period that is not positive.
+// AtMost permits n restarts within any period. If n is zero, the first failure makes the
+// supervisor give up. Validate rejects a negative n, and a period that is zero or
+// negative.
 func AtMost(n int, period time.Duration) Intensity {
 	return Intensity{kind: limited, n: n, period: period}
 }
 
-// Unlimited permits any number of restarts. A child that fails at once, and
-// has no backoff, then restarts without a pause.
+// Unlimited permits any number of restarts. A child without a backoff that fails
+// immediately is then restarted in a tight loop.
 func Unlimited() Intensity { return Intensity{kind: unlimited} }
 
-// Limit returns the number of restarts permitted in a period; ok is false if
-// there is no limit.
+// Limit returns the number of restarts permitted within the period. ok is false if there is
+// no limit.
 func (i Intensity) Limit() (n int, period time.Duration, ok bool) {
 	switch i.kind {
 	case limited:
@@ -60,7 +60,8 @@ func (i Intensity) Limit() (n int, period time.Duration, ok bool) {
 	}
 }
 
-// Validate returns an error if the limit makes no sense.
+// Validate returns an error if the number of restarts is negative, or the period is not
+// positive.
 func (i Intensity) Validate() error {
 	switch n, period, ok := i.Limit(); {
 	case !ok:
@@ -73,7 +74,7 @@ func (i Intensity) Validate() error {
 	return nil
 }
 
-// String returns the limit as "3 in 5s", or "unlimited".
+// String returns the limit, such as "3 in 5s", or "unlimited".
 func (i Intensity) String() string {
 	n, period, ok := i.Limit()
 	if !ok {

@@ -35,10 +35,10 @@ func TestUnknownAutoShutdownHasNoText(t *testing.T) {
 	require.EqualError(t, err, "strategy: no such auto shutdown: 3")
 }
 
-func TestUnknownAutoShutdownNameIsRefused(t *testing.T) {
+func TestUnknownAutoShutdownNameIsRejected(t *testing.T) {
 	for _, name := range []string{"", "Never", "any_significant", "auto-shutdown(3)"} {
 		a := AnySignificant
 		require.ErrorContains(t, a.UnmarshalText([]byte(name)), "no such auto shutdown")
-		require.Equal(t, AnySignificant, a, "left as it was")
+		require.Equal(t, AnySignificant, a, "unchanged")
 	}
 }

@@ -1,39 +1,40 @@
-// Package strategy has the settings by which a supervisor decides: which children
-// a failure takes along, when to give up, and when to end because the work is done.
+// Package strategy defines how a supervisor reacts to its children: which siblings it
+// restarts with a child that failed (Strategy), after how many restarts it gives up
+// (Intensity), and whether it ends when its children have finished their work
+// (AutoShutdown).
 package strategy
 
 import "github.com/coppice-go/coppice/internal/enum"
 
-// A Strategy says which siblings are restarted with a child that failed, and
+// A Strategy determines which siblings are restarted with a child that failed, and
 // whether children start and stop in order. The zero value is OneForOne.
 type Strategy uint8
 
 const (
-	// OneForOne restarts the failed child alone. Children start one after
-	// another in declared order, each when the one before it is ready, and stop
-	// in reverse order, each when the one behind it is gone. For children that
-	// do not depend on each other's state.
+	// OneForOne restarts only the failed child. Children start in declared order, each
+	// after the one before it is ready, and stop in reverse order, each after the one
+	// behind it has exited. Use it for children that do not depend on each other's
+	// state.
 	//
-	// For many children that come and go at run time use Independent: there a
-	// slow start or stop holds up nobody else.
+	// For many children that come and go at run time use Independent: there a slow
+	// start or stop does not delay other children.
 	OneForOne Strategy = iota
 
-	// OneForAll restarts all children when one fails: they are stopped in
-	// reverse order, then started in order. For children that cannot do without
-	// each other.
+	// OneForAll restarts all children when one fails: it stops them in reverse order,
+	// then starts them in order. Use it for children that only work together.
 	OneForAll
 
-	// RestForOne restarts the failed child and those declared after it. For
-	// children that cannot go on without the ones before them. It takes down the API
-	// with the database: where the API can wait, use OneForOne, hand it the connection
-	// in a child.Ref, and have it call ctx.Unready meanwhile.
+	// RestForOne restarts the failed child and those declared after it. Use it for
+	// children that need the ones before them. It restarts the API whenever the
+	// database fails. If the API can wait for the database, use OneForOne, pass the
+	// connection in a child.Ref, and let the API call ctx.Unready while there is none.
 	RestForOne
 
-	// Independent restarts the failed child alone, and starts and stops
-	// children side by side. For many dynamic children: one that was stopped, or
-	// has ended and is not restarted, is forgotten. Declare children that end by
-	// themselves as Temporary or Transient: a Permanent one, the default, is
-	// restarted when it returns nil too. OTP's simple_one_for_one, Elixir's
+	// Independent restarts only the failed child, and starts and stops children
+	// concurrently. Use it for many dynamic children. A child that was stopped, or that
+	// ended and is not restarted, is removed. Declare children that end by themselves
+	// as Temporary or Transient: a Permanent child, the default, is also restarted when
+	// it returns nil. It corresponds to OTP's simple_one_for_one and Elixir's
 	// DynamicSupervisor.
 	Independent
 )
@@ -41,7 +42,7 @@ const (
 var strategies = enum.Of[Strategy]("strategy", "strategy: no such strategy",
 	"one-for-one", "one-for-all", "rest-for-one", "independent")
 
-// String returns the name, as "one-for-one".
+// String returns the name, such as "one-for-one".
 func (s Strategy) String() string { return strategies.String(s) }
 
 // MarshalText returns the name.

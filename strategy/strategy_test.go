@@ -36,10 +36,10 @@ func TestUnknownStrategyHasNoText(t *testing.T) {
 	require.EqualError(t, err, "strategy: no such strategy: 4")
 }
 
-func TestUnknownStrategyNameIsRefused(t *testing.T) {
+func TestUnknownStrategyNameIsRejected(t *testing.T) {
 	for _, name := range []string{"", "One-For-One", "one_for_one", "strategy(4)"} {
 		s := RestForOne
 		require.ErrorContains(t, s.UnmarshalText([]byte(name)), "no such strategy")
-		require.Equal(t, RestForOne, s, "left as it was")
+		require.Equal(t, RestForOne, s, "unchanged")
 	}
 }

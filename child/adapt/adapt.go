@@ -1,8 +1,8 @@
-// Package adapt makes a child's Run of functions in the shapes that other
-// libraries use, without importing those.
+// Package adapt turns functions written for other libraries into the Run of a child. It
+// does not import those libraries.
 //
-// A suture-style Serve(ctx) error needs none of it: that is child.Plain(s.Serve).
-// What else a move takes is in docs/coming-from.md.
+// A suture-style Serve(ctx) error needs no adapter: use child.Plain(s.Serve). For the
+// rest of a migration see docs/coming-from.md.
 package adapt
 
 import (
@@ -13,17 +13,17 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Actor makes a Run of an actor in the shape of github.com/oklog/run: execute
-// works until it is done, or interrupt makes it return. It is ready at once.
+// Actor makes a Run from an actor of github.com/oklog/run: execute works until it is
+// done, or until interrupt makes it return. The child is ready at once.
 //
-// As there, interrupt is called once in each run: with the cause when the child is
-// stopped, or with what execute returned when it ends by itself. Run returns what
-// execute returns, as it is. A panic in interrupt is an error of the run: Run returns
-// both, joined by errors.Join.
+// As in that package, interrupt is called once per run: with the cause of the stop if the
+// child is stopped, or with the error of execute if that returns by itself. Run returns
+// the error of execute unchanged. If interrupt panics, Run returns both errors, joined by
+// errors.Join.
 //
-// Many a pair is good for one run, such as one that closes a listener which was
-// made before it. Make its child Temporary, or use Actors. Actor of nil is nil,
-// which Validate reports.
+// Many pairs work only once, for example one whose interrupt closes a listener that was
+// created beforehand. Declare such a child Temporary, or use Actors. If execute or
+// interrupt is nil, Actor returns nil, which Validate reports.
 func Actor(execute func() error, interrupt func(error)) func(child.Context) error {
 	if execute == nil || interrupt == nil {
 		return nil
@@ -31,8 +31,8 @@ func Actor(execute func() error, interrupt func(error)) func(child.Context) erro
 	return func(ctx child.Context) error { return act(ctx, execute, interrupt) }
 }
 
-// Actors is Actor with a new pair for each run, so that the child can be
-// restarted. An error of new is a failed start.
+// Actors is Actor with a new pair for each run, so that the child can be restarted. An
+// error of new is a failed start. Actors(nil) is nil, which Validate reports.
 func Actors(new func() (execute func() error, interrupt func(error), err error)) func(child.Context) error {
 	if new == nil {
 		return nil
@@ -48,21 +48,21 @@ func Actors(new func() (execute func() error, interrupt func(error), err error))
 
 func act(ctx child.Context, execute func() error, interrupt func(error)) (err error) {
 	var once sync.Once
-	var broken error // the panic of interrupt
+	var panicked error // in interrupt
 	end := func(why error) {
 		once.Do(func() {
-			// It may be on a goroutine that no supervisor watches.
-			defer func() { broken = child.Recovered(recover()) }()
+			// AfterFunc calls it on another goroutine, where a panic would crash the process.
+			defer func() { panicked = child.Recovered(recover()) }()
 			interrupt(why)
 		})
 	}
 	unwatch := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
-	err = child.ErrGoexit // what interrupt is told if execute does not return
+	err = child.ErrGoexit // for interrupt, if execute panics or calls Goexit
 	defer func() {
 		unwatch()
 		end(err)
-		if broken != nil {
-			err = errors.Join(err, broken)
+		if panicked != nil {
+			err = errors.Join(err, panicked)
 		}
 	}()
 	if err := ctx.Ready(); err != nil {
@@ -71,14 +71,14 @@ func act(ctx child.Context, execute func() error, interrupt func(error)) (err er
 	return execute()
 }
 
-// Func makes a Run of a function in the shape that errgroup's Go takes. It is
-// ready at once, and ends when f returns.
+// Func makes a Run from a function for errgroup's Go. The child is ready at once and
+// ends when f returns.
 //
-// As f is given no context, nothing tells it to stop: it has to end by itself, or
-// by something of its own, within the child's stop timeout. Where it gets a
-// context from an errgroup, give it the child's instead: child.Plain, or
-// child.Task if the next child is to wait until it is done. Func of nil is nil,
-// which Validate reports.
+// f receives no context, so a supervisor cannot ask it to stop: it must return on its
+// own, or be stopped by other means, within the child's stop timeout. If f uses the
+// context of an errgroup, pass it the child's context instead, with child.Plain, or with
+// child.Task if the next child must wait until f is done. Func(nil) is nil, which
+// Validate reports.
 func Func(f func() error) func(child.Context) error {
 	if f == nil {
 		return nil

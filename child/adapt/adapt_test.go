@@ -28,7 +28,8 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// A pair is an actor that ends by end, or when it is interrupted, and notes why.
+// A pair is an actor that returns what end receives or when it is interrupted. It records
+// the reasons of its interrupts.
 type pair struct {
 	end chan error
 	why []error
@@ -54,7 +55,7 @@ func start(t *testing.T, c child.Spec) *supervisor.Supervisor {
 	return sup
 }
 
-func TestAnActorIsInterruptedWithTheCauseWhenItIsStopped(t *testing.T) {
+func TestStoppedActorIsInterruptedWithTheCause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPair()
 		sup := start(t, child.Spec{Run: adapt.Actor(p.execute, p.interrupt)})
@@ -66,7 +67,7 @@ func TestAnActorIsInterruptedWithTheCauseWhenItIsStopped(t *testing.T) {
 	})
 }
 
-func TestAnActorThatEndsIsInterruptedOnceAndRunsAgain(t *testing.T) {
+func TestActorThatEndsIsInterruptedOnceAndRestarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		end := make(chan error)
 		var why []error
@@ -85,7 +86,7 @@ func TestAnActorThatEndsIsInterruptedOnceAndRunsAgain(t *testing.T) {
 		require.Equal(t, child.Running, st.State)
 		require.Equal(t, 1, st.Restarts)
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Len(t, why, 2, "once more, for the second run")
+		require.Len(t, why, 2, "again for the second run")
 	})
 }
 
@@ -104,14 +105,14 @@ func TestActorsMakesAPairForEachRun(t *testing.T) {
 		pairs[0].end <- errBoom
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Len(t, pairs, 3, "the second could not be made")
+		require.Len(t, pairs, 3, "the second one failed to start")
 		require.Equal(t, []error{errBoom}, pairs[0].why)
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Len(t, pairs[2].why, 1)
 	})
 }
 
-func TestAPanicInInterruptIsAnErrorOfTheRun(t *testing.T) {
+func TestPanicInInterruptIsAnErrorOfTheRun(t *testing.T) {
 	for _, stopped := range []bool{true, false} {
 		bubble(t, func(t *testing.T) {
 			end := make(chan error, 1)
@@ -138,7 +139,7 @@ func TestAPanicInInterruptIsAnErrorOfTheRun(t *testing.T) {
 	}
 }
 
-func TestAnActorThatDoesNotReturnIsInterruptedToo(t *testing.T) {
+func TestActorThatPanicsOrExitsIsInterruptedToo(t *testing.T) {
 	for name, end := range map[string]func() error{
 		"panic":  func() error { panic("execute is broken") },
 		"Goexit": func() error { runtime.Goexit(); return nil },
@@ -158,12 +159,12 @@ func TestAnActorThatDoesNotReturnIsInterruptedToo(t *testing.T) {
 	}
 }
 
-func TestAnActorReturnsWhatExecuteReturnsAsItIs(t *testing.T) {
+func TestActorReturnsTheErrorOfExecuteUnchanged(t *testing.T) {
 	run := adapt.Actor(func() error { return errBoom }, func(error) {})
-	require.True(t, run(child.FromContext(t.Context())) == errBoom, "the error itself")
+	require.True(t, run(child.FromContext(t.Context())) == errBoom, "the same error, not wrapped")
 }
 
-func TestAnActorThatIsStoppedBeforeReadyIsNotExecuted(t *testing.T) {
+func TestActorStoppedBeforeReadyIsNotExecuted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errBoom)
 	var why []error
@@ -172,7 +173,7 @@ func TestAnActorThatIsStoppedBeforeReadyIsNotExecuted(t *testing.T) {
 	require.Equal(t, []error{errBoom}, why)
 }
 
-func TestFuncEndsAsItsFunction(t *testing.T) {
+func TestFuncEndsLikeItsFunction(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		end := make(chan error)
 		sup := start(t, child.Spec{Restart: child.Transient, Run: adapt.Func(func() error { return <-end })})
@@ -187,7 +188,7 @@ func TestFuncEndsAsItsFunction(t *testing.T) {
 	})
 }
 
-func TestNilIsNilForValidateToReport(t *testing.T) {
+func TestAdaptersOfNilAreNil(t *testing.T) {
 	require.Nil(t, adapt.Func(nil))
 	require.Nil(t, adapt.Actors(nil))
 	require.Nil(t, adapt.Actor(nil, func(error) {}))

@@ -11,8 +11,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A group as of oklog/run: the first actor to return ends all, and its error is
-// that of the group.
+// This group behaves like one of oklog/run: the first actor to return ends all others, and
+// its error is the error of the group.
 func ExampleActor() {
 	quit := make(chan struct{})
 	first := adapt.Actor(
@@ -37,7 +37,7 @@ func ExampleActor() {
 	// /group/first: the first returns
 }
 
-// With a new pair for each run the actor can be restarted.
+// With a new pair for each run, the actor can be restarted.
 func ExampleActors() {
 	runs, up := 0, make(chan int)
 	worker := adapt.Actors(func() (func() error, func(error), error) {
@@ -63,7 +63,8 @@ func ExampleActors() {
 	// <nil>
 }
 
-// A group as of errgroup: it ends when all are done, or with the first error.
+// This group behaves like an errgroup: it ends when all functions have returned, or with
+// the first error.
 func ExampleFunc() {
 	work := func(name string, err error) func() error {
 		return func() error {
@@ -74,7 +75,7 @@ func ExampleFunc() {
 	group := supervisor.New(supervisor.Spec{
 		Name:         "group",
 		AutoShutdown: strategy.AllSignificant,
-		Intensity:    strategy.AtMost(0, time.Second), // the first failure is the last
+		Intensity:    strategy.AtMost(0, time.Second), // give up on the first failure
 		Children: []child.Spec{
 			{Name: "one", Run: adapt.Func(work("one", nil)), Restart: child.Transient, Significant: true},
 		},

@@ -9,8 +9,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// The kit puts the server through what any child has to stand.
-func TestAServerKeepsTheContractOfAChild(t *testing.T) {
+// supervisortest.Check tests what every child must do.
+func TestServerKeepsTheContractOfAChild(t *testing.T) {
 	supervisortest.Check(t, func() child.Runnable {
 		return httpserver.New(httpserver.Spec{
 			Server: func(child.Context) (*http.Server, error) { return &http.Server{Addr: "127.0.0.1:0"}, nil },

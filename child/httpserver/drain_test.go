@@ -27,7 +27,7 @@ func TestWhileDrainingItServesOnAndIsNotReady(t *testing.T) {
 	next(t, stopping)
 	require.ErrorIs(t, root.Health(), child.ErrNotReady)
 	body, err := get(client(t), at)
-	if time.Since(began) < drain { // else the machine was too slow for this
+	if time.Since(began) < drain { // otherwise the machine was too slow for this check
 		require.NoError(t, err)
 		require.Equal(t, "hi", body, "a new connection is served")
 	}
@@ -37,13 +37,13 @@ func TestWhileDrainingItServesOnAndIsNotReady(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A drain that is longer than the stop may take leaves time for the requests.
+// A drain that is longer than the stop timeout still leaves time for the requests.
 func TestDrainingTakesAtMostHalfOfTheGrace(t *testing.T) {
 	t.Parallel()
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Drain: time.Hour, Server: func(ctx child.Context) (*http.Server, error) {
 		srv, err := each(loopback, l)(ctx)
-		srv.RegisterOnShutdown(func() { close(l.let) }) // the request ends only then
+		srv.RegisterOnShutdown(func() { close(l.let) }) // the request ends only at Shutdown
 		return srv, err
 	}})
 	root := start(t, s, child.Spec{StopTimeout: 2 * time.Second})

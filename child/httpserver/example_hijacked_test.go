@@ -17,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// echo takes its connection over and sends back each line.
+// echo hijacks its connection and sends back each line.
 func echo(w http.ResponseWriter, r *http.Request) {
 	conn, lines, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -26,7 +26,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close() // the server does not know the connection any more
 
-	// A read cannot wait for a channel too: when the server stops, a deadline ends it.
+	// A read cannot wait for a channel, so a deadline unblocks it when the server stops.
 	done := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
@@ -55,7 +55,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A hijacked connection, such as a websocket: its handler ends it.
+// The handler of a hijacked connection, such as a websocket, must end it on Stopping.
 func ExampleStopping_hijacked() {
 	api := httpserver.New(httpserver.Spec{Server: func(child.Context) (*http.Server, error) {
 		return &http.Server{Addr: "127.0.0.1:0", Handler: http.HandlerFunc(echo)}, nil

@@ -29,14 +29,14 @@ func prices(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-httpserver.Stopping(r.Context()):
-			fmt.Fprint(w, "retry: 1000\nevent: bye\ndata:\n\n") // the client connects again, to another instance
+			fmt.Fprint(w, "retry: 1000\nevent: bye\ndata:\n\n") // the client reconnects, to another instance
 			return
 		}
 	}
 }
 
-// Server-sent events: the stream ends when the server is asked to stop, and so
-// the stop takes no time.
+// A stream of server-sent events ends when the server is asked to stop, so the stop does
+// not have to wait for it.
 func ExampleStopping() {
 	api := httpserver.New(httpserver.Spec{Server: func(child.Context) (*http.Server, error) {
 		return &http.Server{Addr: "127.0.0.1:0", Handler: http.HandlerFunc(prices)}, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// fetch prints what a server answers.
+// fetch prints the response of a server.
 func fetch(s *httpserver.Server) {
 	addr, err := s.Addr.Get(context.Background())
 	if err != nil {
@@ -55,8 +55,7 @@ func Example() {
 	// <nil>
 }
 
-// A listener that came from elsewhere, such as systemd or a test, serves every
-// run and stays open.
+// A given listener, for example from systemd or a test, serves every run and stays open.
 func ExampleSpec() {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -87,7 +86,7 @@ func ExampleSpec() {
 	// <nil>
 }
 
-// A server alone, without a supervisor: the context stops it.
+// Without a supervisor, the end of its context stops a server.
 func ExampleServer_Run() {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 	api := httpserver.New(httpserver.Spec{Server: func(child.Context) (*http.Server, error) {

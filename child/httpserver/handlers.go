@@ -5,10 +5,9 @@ import (
 	"sync"
 )
 
-// handlers counts the requests that are being handled. Close and Shutdown look
-// at connections only: a handler may go on when its connection is closed, or was
-// taken over. A child that returned then would say that it is gone while it still
-// uses siblings that are stopped next.
+// handlers counts the handlers that are running. Close and Shutdown only look at
+// connections, but a handler may continue after its connection was closed or hijacked. If
+// Run returned then, the handler might use siblings that are stopped next.
 type handlers struct {
 	next     http.Handler
 	stopping <-chan struct{}
@@ -16,10 +15,10 @@ type handlers struct {
 	mu      sync.Mutex
 	running int
 	closed  bool
-	none    chan struct{} // closed when closed and none runs
+	none    chan struct{} // closed when closed is set and no handler is running
 }
 
-// watch puts the counting in front of the server's handler.
+// watch wraps the server's handler to count its calls.
 func watch(srv *http.Server, stopping <-chan struct{}) *handlers {
 	h := &handlers{next: srv.Handler, stopping: stopping, none: make(chan struct{})}
 	if h.next == nil {
@@ -42,10 +41,10 @@ func (h *handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
-// sendElsewhere has the client open a new connection for its next request, while
-// this server drains. http.Server.SetKeepAlivesEnabled would do that too, but it
-// closes idle connections at once, and with them the requests that are on their
-// way. HTTP/2 makes a GOAWAY of the header. An upgrade needs the header itself.
+// sendElsewhere makes the client open a new connection for its next request, while this
+// server drains. http.Server.SetKeepAlivesEnabled would do that too, but it closes idle
+// connections at once, and loses requests that are on their way. In HTTP/2 the header
+// causes a GOAWAY. A response to an upgrade needs the header for itself.
 func sendElsewhere(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") == "" {
 		w.Header().Set("Connection", "close")
@@ -71,9 +70,9 @@ func (h *handlers) end() {
 	}
 }
 
-// wait waits until no handler runs; no other begins. It reports whether one ran.
-// How long it waits is not limited here: the supervisor does that, and names the
-// child.
+// wait prevents further handlers from starting and waits until none is running. It reports
+// whether one was running. It has no timeout of its own: the supervisor limits the stop,
+// and names the child.
 func (h *handlers) wait() (ran bool) {
 	h.mu.Lock()
 	h.closed = true

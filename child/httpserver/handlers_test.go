@@ -8,16 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A request may have been read when the connections are closed.
-func TestNoHandlerBeginsOnceTheLastWasWaitedFor(t *testing.T) {
-	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("it has begun") })}
+// The server may have read a request just before the connections are closed.
+func TestNoHandlerStartsAfterWait(t *testing.T) {
+	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the handler was called") })}
 	watch(srv, nil).wait()
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		srv.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	})
 }
 
-func TestWithoutAHandlerItIsTheDefaultOne(t *testing.T) {
+func TestNilHandlerIsTheDefaultServeMux(t *testing.T) {
 	srv := new(http.Server)
 	watch(srv, nil)
 	w := httptest.NewRecorder()

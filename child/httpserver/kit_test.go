@@ -25,7 +25,7 @@ const loopback = "127.0.0.1:0"
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// soon bounds a wait for what is to happen at once.
+// soon returns a context for things that must happen quickly.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	t.Cleanup(cancel)
@@ -43,8 +43,8 @@ func says(text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 }
 
-// start runs a server as the child "api" of a root. The given spec is that of the
-// child, without Name and Run.
+// start runs a server as the child "api" of a root, with the given spec. It sets Name and
+// Run.
 func start(t *testing.T, s *httpserver.Server, c child.Spec) *supervisor.Supervisor {
 	t.Helper()
 	root := launch(t, s, c)
@@ -63,7 +63,7 @@ func launch(t *testing.T, s *httpserver.Server, c child.Spec) *supervisor.Superv
 	return root
 }
 
-// url is where the server listens.
+// url returns the URL of the server.
 func url(t *testing.T, s *httpserver.Server) string {
 	t.Helper()
 	addr, err := s.Addr.Get(soon(t))
@@ -71,7 +71,7 @@ func url(t *testing.T, s *httpserver.Server) string {
 	return "http://" + addr.String()
 }
 
-// client makes a client whose connections are gone with the test.
+// client makes a client whose connections are closed at the end of the test.
 func client(t *testing.T) *http.Client {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -108,12 +108,12 @@ func next[T any](t *testing.T, c <-chan T) T {
 	case v := <-c:
 		return v
 	case <-soon(t).Done():
-		require.Fail(t, "nothing came")
+		require.Fail(t, "nothing received in time")
 		panic("unreachable")
 	}
 }
 
-// A latch is a handler that waits until it is let go, or its request ends.
+// A latch is a handler that waits until let is closed or its request ends.
 type latch struct {
 	came, left chan struct{}
 	let        chan struct{}
@@ -135,7 +135,7 @@ func (l *latch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dial opens a bare connection.
+// dial opens a TCP connection to the server.
 func dial(t *testing.T, s *httpserver.Server) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	addr, err := s.Addr.Get(soon(t))

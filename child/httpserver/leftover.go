@@ -16,13 +16,13 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// settle is how long a socket may refuse connections before it counts as a
-// leftover. A server that starts has bound it and does not listen yet.
+// settle is how long a socket must refuse connections to count as a leftover. A server
+// that is starting has bound its socket, but does not listen yet.
 const settle = time.Second
 
-// removeLeftover removes the unix socket that a killed process has left at path.
-// It is called after an attempt to listen there has failed with failed, and
-// returns nil if another attempt makes sense, or else why not.
+// removeLeftover removes the unix socket that a killed process has left at path. It is
+// called when listening there has failed with the error failed. It returns nil if listening
+// should be retried, and otherwise the reason not to.
 func removeLeftover(ctx context.Context, network, path string, failed error) error {
 	if !errors.Is(failed, syscall.EADDRINUSE) || !strings.HasPrefix(network, "unix") {
 		return failed
@@ -48,30 +48,30 @@ func removeLeftover(ctx context.Context, network, path string, failed error) err
 }
 
 var (
-	errInUse  = errors.New("httpserver: no leftover")
-	errYoung  = errors.New("httpserver: the socket may be that of a server that starts")
-	errLocked = errors.New("httpserver: the directory of the socket is locked")
+	errInUse  = errors.New("httpserver: the socket is in use")
+	errYoung  = errors.New("httpserver: the socket may belong to a server that is starting")
+	errLocked = errors.New("httpserver: the directory of the socket is locked by another process")
 )
 
-// A leftover is a file that may be one.
+// A leftover is a socket file that a killed process may have left.
 type leftover struct {
 	network, path string
 	seen          fs.FileInfo // the file that is being watched
 	since         time.Time
 }
 
-// remove removes the socket if nobody serves it. It returns nil if the path is
-// free then.
+// remove removes the socket if no process serves it. It returns nil if the path is free
+// afterwards.
 //
-// Two processes that start at once both find the leftover. The second must not
-// remove what the first has put in its place. So they look and remove under a
-// lock on the directory, and what the first has put there is too young.
+// Two processes that start at the same time both find the leftover. The second one must
+// not remove the new socket of the first. So both check and remove under a lock on the
+// directory, and the new socket is too young to be removed.
 func (l *leftover) remove(ctx context.Context) error {
 	dir, err := os.Open(filepath.Dir(l.path))
 	if err != nil {
 		return err
 	}
-	defer dir.Close() // and with it the lock
+	defer dir.Close() // releases the lock
 	switch err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
 	case errors.Is(err, syscall.EWOULDBLOCK), errors.Is(err, syscall.EINTR):
 		return errLocked
@@ -81,7 +81,7 @@ func (l *leftover) remove(ctx context.Context) error {
 	info, err := os.Lstat(l.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil // its owner, or another process, was quicker
+		return nil // its owner, or another process, has just removed it
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
@@ -97,15 +97,16 @@ func (l *leftover) remove(ctx context.Context) error {
 	case !l.settled(info):
 		return errYoung
 	}
-	// Not os.Remove, which removes an empty directory too.
+	// os.Remove would also remove an empty directory.
 	if err := syscall.Unlink(l.path); err != nil {
 		return &fs.PathError{Op: "unlink", Path: l.path, Err: err}
 	}
 	return nil
 }
 
-// settled reports whether the socket has refused connections for long enough. Its
-// time says so; or it has been watched that long, as clocks may be set back.
+// settled reports whether the socket has refused connections for long enough: its
+// modification time is old enough, or, since clocks may be set back, it has been watched
+// for that long.
 func (l *leftover) settled(info fs.FileInfo) bool {
 	if time.Since(info.ModTime()) >= settle {
 		return true

@@ -4,5 +4,5 @@ package httpserver
 
 import "context"
 
-// removeLeftover does nothing where a directory cannot be locked.
+// removeLeftover does nothing on systems where a directory cannot be locked.
 func removeLeftover(_ context.Context, _, _ string, failed error) error { return failed }

@@ -22,7 +22,7 @@ import (
 	"github.com/coppice-go/coppice/child/httpserver"
 )
 
-// leftover makes a socket as a process leaves it that was killed some time ago.
+// leftover makes a socket like that of a process that was killed some time ago.
 func leftover(t *testing.T, age time.Duration) (path string) {
 	t.Helper()
 	path = socketFile(t)
@@ -43,7 +43,7 @@ func unix(path string, h http.Handler) *httpserver.Server {
 	return httpserver.New(httpserver.Spec{Network: "unix", Server: each(path, h)})
 }
 
-func TestASocketThatAKilledProcessLeftIsReplaced(t *testing.T) {
+func TestSocketOfAKilledProcessIsReplaced(t *testing.T) {
 	path := leftover(t, time.Hour)
 	root := start(t, unix(path, says("hi")), child.Spec{})
 	require.Equal(t, "hi", mustGet(t, unixClient(t, path), "http://any"))
@@ -51,7 +51,7 @@ func TestASocketThatAKilledProcessLeftIsReplaced(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-func TestALeftoverIsReplacedForAListenOfTheUsersOwn(t *testing.T) {
+func TestLeftoverSocketIsReplacedWithACustomListen(t *testing.T) {
 	path := leftover(t, time.Hour)
 	tries := 0
 	s := httpserver.New(httpserver.Spec{
@@ -67,8 +67,8 @@ func TestALeftoverIsReplacedForAListenOfTheUsersOwn(t *testing.T) {
 	require.Equal(t, "hi", mustGet(t, unixClient(t, path), "http://any"))
 }
 
-// It may be that of a server that has bound it and does not listen yet.
-func TestAYoungLeftoverIsReplacedWhenItIsCertain(t *testing.T) {
+// A young socket may belong to a server that has bound it and does not listen yet.
+func TestYoungLeftoverIsReplacedOnceItIsOldEnough(t *testing.T) {
 	t.Parallel()
 	for name, age := range map[string]time.Duration{"just left": 0, "the clock was set back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestAYoungLeftoverIsReplacedWhenItIsCertain(t *testing.T) {
 	}
 }
 
-func TestASocketThatIsServedIsKept(t *testing.T) {
+func TestSocketThatIsServedIsKept(t *testing.T) {
 	path := socketFile(t)
 	start(t, unix(path, says("theirs")), child.Spec{})
 	aged(t, path, time.Hour)
@@ -89,7 +89,7 @@ func TestASocketThatIsServedIsKept(t *testing.T) {
 	require.Equal(t, "theirs", mustGet(t, unixClient(t, path), "http://any"))
 }
 
-func TestWhatIsNoSocketIsKept(t *testing.T) {
+func TestFileThatIsNotASocketIsKept(t *testing.T) {
 	dir := filepath.Dir(socketFile(t))
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, []byte("precious"), 0o600))
@@ -105,7 +105,7 @@ func TestWhatIsNoSocketIsKept(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatIsLockedKeepsItsSockets(t *testing.T) {
+func TestSocketInALockedDirectoryIsKept(t *testing.T) {
 	t.Parallel()
 	path := leftover(t, time.Hour)
 	dir, err := os.Open(filepath.Dir(path))
@@ -119,7 +119,7 @@ func TestADirectoryThatIsLockedKeepsItsSockets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAWaitForTheAgeOfALeftoverEndsWithItsRun(t *testing.T) {
+func TestWaitForAYoungSocketEndsWithItsRun(t *testing.T) {
 	path := leftover(t, -time.Hour)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := httpserver.New(httpserver.Spec{
@@ -135,10 +135,10 @@ func TestAWaitForTheAgeOfALeftoverEndsWithItsRun(t *testing.T) {
 	require.Less(t, time.Since(began), time.Second)
 }
 
-// An abstract socket has no file, and a file of that name is not it.
-func TestAnAbstractSocketThatIsTakenIsTaken(t *testing.T) {
+// An abstract socket has no file. A file with its name is unrelated.
+func TestAbstractSocketInUseIsAFailedStart(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has them")
+		t.Skip("only Linux has abstract sockets")
 	}
 	t.Chdir(filepath.Dir(leftover(t, time.Hour)))
 	name := "@" + filepath.Base(filepath.Dir(socketFile(t)))
@@ -146,14 +146,14 @@ func TestAnAbstractSocketThatIsTakenIsTaken(t *testing.T) {
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
 	defer syscall.Close(fd)
-	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name})) // and so it refuses
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name})) // not listening, so it refuses connections
 	require.ErrorIs(t, launch(t, unix(name, says("mine")), child.Spec{}).Start(soon(t)), syscall.EADDRINUSE)
 	_, err = os.Lstat(name)
 	require.NoError(t, err)
 }
 
-// Those that come later must not remove what the first has put there.
-func TestOfManyThatStartAtOnceOneGetsThePath(t *testing.T) {
+// Later ones must not remove the socket of the first.
+func TestOneOfManyConcurrentStartsGetsThePath(t *testing.T) {
 	path := leftover(t, time.Hour)
 	var group sync.WaitGroup
 	var won atomic.Int64

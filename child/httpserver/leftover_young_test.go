@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A server that starts has bound its socket, and will listen in a moment.
-func TestASocketThatIsBoundAndDoesNotListenYetIsKept(t *testing.T) {
+// A server that is starting has bound its socket and will listen soon.
+func TestSocketThatIsBoundButNotListeningYetIsKept(t *testing.T) {
 	dir, err := os.MkdirTemp("", "sock") // a path short enough for a socket
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
@@ -31,8 +31,8 @@ func TestASocketThatIsBoundAndDoesNotListenYetIsKept(t *testing.T) {
 	require.FileExists(t, path)
 }
 
-// Another server may have put its own there meanwhile.
-func TestASocketIsAsOldAsTheFileThatIsThereNow(t *testing.T) {
+// Another server may have replaced the socket meanwhile.
+func TestAgeOfALeftoverIsThatOfTheCurrentFile(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, age time.Duration) os.FileInfo {
 		path := filepath.Join(dir, name)
@@ -50,7 +50,7 @@ func TestASocketIsAsOldAsTheFileThatIsThereNow(t *testing.T) {
 	l.since = l.since.Add(-settle)
 	require.False(t, l.settled(file("second", -time.Hour)), "another file")
 	l.since = l.since.Add(-settle)
-	require.True(t, l.settled(l.seen), "it was watched for long enough")
+	require.True(t, l.settled(l.seen), "it has been watched for long enough")
 	l.since = time.Now().Add(-settle)
-	require.False(t, l.settled(file("second", -2*time.Hour)), "the same file made again")
+	require.False(t, l.settled(file("second", -2*time.Hour)), "the same path, created again")
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// listen makes the listener of one run.
+// listen makes the listener of a run.
 func (s *Server) listen(ctx context.Context, srv *http.Server) (net.Listener, error) {
 	if s.spec.Listener != nil {
 		return s.lent.lend(s.spec.Listener)
@@ -43,7 +43,7 @@ func (s *Server) listen(ctx context.Context, srv *http.Server) (net.Listener, er
 	return ln, err
 }
 
-// A lending hands one listener to one run after another.
+// A lending passes a listener from run to run.
 type lending struct {
 	mu    sync.Mutex
 	last  *lent
@@ -53,8 +53,8 @@ type lending struct {
 // A deadliner is a listener whose Accept can be made to return without closing it.
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// lend takes the listener from the run that had it last, which may be one that
-// was abandoned and still accepts.
+// lend takes the listener from the previous run, which may be abandoned and still
+// accepting.
 func (l *lending) lend(ln net.Listener) (net.Listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +64,7 @@ func (l *lending) lend(ln net.Listener) (net.Listener, error) {
 		defer l.last.accepting.Unlock()
 	}
 	if l.spent {
-		return nil, errors.New("httpserver: Spec.Listener was closed by the run before, as it has no SetDeadline")
+		return nil, errors.New("httpserver: Spec.Listener was closed by the previous run, because it has no SetDeadline")
 	}
 	if d, ok := ln.(deadliner); ok {
 		if err := d.SetDeadline(time.Time{}); err != nil {
@@ -75,7 +75,7 @@ func (l *lending) lend(ln net.Listener) (net.Listener, error) {
 	return l.last, nil
 }
 
-// lent is a listener as a run has it: to close it ends the run's Accept only.
+// lent is the listener of one run. Closing it only ends the Accept of that run.
 type lent struct {
 	net.Listener
 	from      *lending
@@ -102,14 +102,14 @@ func (l *lent) Close() error {
 	return l.close()
 }
 
-// close has an effect once, as a later one would hit the next run. Under the
-// lock of the lending, so that the next run cannot come in between.
+// close has an effect only once, because a second call would end the Accept of the next
+// run. The lock of the lending must be held, so that no run takes over meanwhile.
 func (l *lent) close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
 	if d, ok := l.Listener.(deadliner); ok {
-		return d.SetDeadline(time.Unix(1, 0)) // long past
+		return d.SetDeadline(time.Unix(1, 0)) // in the past
 	}
 	l.from.spent = true
 	return l.Listener.Close()

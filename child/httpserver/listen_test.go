@@ -24,7 +24,7 @@ func unixClient(t *testing.T, path string) *http.Client {
 	return c
 }
 
-// socketFile is a path short enough for a socket.
+// socketFile returns a path that is short enough for a socket.
 func socketFile(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "sock")
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func socketFile(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-func TestAUnixSocket(t *testing.T) {
+func TestUnixSocket(t *testing.T) {
 	path := socketFile(t)
 	s := httpserver.New(httpserver.Spec{Network: "unix", Server: each(path, says("hi"))})
 	root := start(t, s, child.Spec{})
@@ -47,7 +47,7 @@ func TestAUnixSocket(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-func TestAGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
+func TestGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer ln.Close()
@@ -63,7 +63,7 @@ func TestAGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
 	require.NoError(t, root.StopChild(soon(t), "api"))
 	body := make(chan string, 1)
 	waiting, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err, "it waits in the queue")
+	require.NoError(t, err, "the connection waits in the queue")
 	defer waiting.Close()
 	go func() {
 		_, _ = waiting.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
@@ -72,14 +72,14 @@ func TestAGivenListenerServesEveryRunAndStaysOpen(t *testing.T) {
 		body <- string(text[:n])
 	}()
 	require.NoError(t, root.RestartChild(soon(t), "api"))
-	require.Contains(t, next(t, body), "hi", "and is served by the next run")
+	require.Contains(t, next(t, body), "hi", "the next run serves it")
 	require.NoError(t, root.Stop(context.Background()))
 	conn, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err, "the listener belongs to who gave it")
+	require.NoError(t, err, "the given listener stays open")
 	_ = conn.Close()
 }
 
-func TestAGivenListenerOutlivesARunThatWasLeftBehind(t *testing.T) {
+func TestGivenListenerOutlivesAnAbandonedRun(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer ln.Close()
@@ -99,13 +99,13 @@ func TestAGivenListenerOutlivesARunThatWasLeftBehind(t *testing.T) {
 	require.NoError(t, root.RestartChild(soon(t), "api"))
 	close(release)
 	next(t, late)
-	require.Empty(t, mustGet(t, client(t), "http://"+ln.Addr().String()), "its end has not closed what its successor has")
+	require.Empty(t, mustGet(t, client(t), "http://"+ln.Addr().String()), "the end of the abandoned run did not close the listener of its successor")
 }
 
 // plain is a listener without SetDeadline.
 type plain struct{ net.Listener }
 
-func TestAGivenListenerWithoutDeadlineIsGoodForOneRun(t *testing.T) {
+func TestGivenListenerWithoutSetDeadlineServesOneRun(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer ln.Close()
@@ -115,7 +115,7 @@ func TestAGivenListenerWithoutDeadlineIsGoodForOneRun(t *testing.T) {
 	require.ErrorContains(t, root.RestartChild(soon(t), "api"), "has no SetDeadline")
 }
 
-func TestAGivenListenerThatIsClosedIsAFailedStart(t *testing.T) {
+func TestClosedGivenListenerIsAFailedStart(t *testing.T) {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	require.NoError(t, ln.Close())
@@ -123,7 +123,7 @@ func TestAGivenListenerThatIsClosedIsAFailedStart(t *testing.T) {
 	require.ErrorIs(t, launch(t, s, child.Spec{}).Start(soon(t)), net.ErrClosed)
 }
 
-func TestWithoutAnAddressThePortIsThatOfHTTP(t *testing.T) {
+func TestEmptyAddressIsThePortOfHTTP(t *testing.T) {
 	var asked []string
 	refuse := func(_ context.Context, network, address string) (net.Listener, error) {
 		asked = append(asked, network+" "+address)

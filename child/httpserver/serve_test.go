@@ -21,7 +21,7 @@ func TestReadyMeansThatConnectionsAreAccepted(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
 	root := start(t, s, child.Spec{})
 	addr, ok := s.Addr.Load()
-	require.True(t, ok, "no need to wait for it")
+	require.True(t, ok, "it is set by then")
 	require.Equal(t, "hi", mustGet(t, client(t), "http://"+addr.String()))
 	require.NoError(t, root.Stop(context.Background()))
 	_, ok = s.Addr.Load()
@@ -43,7 +43,7 @@ func TestARestartServesAgainWithAFreshServer(t *testing.T) {
 	require.EqualValues(t, 4, servers.Load())
 }
 
-func TestTheSameAddressServesAgainAtOnceAfterARestart(t *testing.T) {
+func TestRestartListensOnTheSameAddressAtOnce(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(freePort(t), says("hi"))})
 	root := start(t, s, child.Spec{})
 	c := client(t)
@@ -55,7 +55,7 @@ func TestTheSameAddressServesAgainAtOnceAfterARestart(t *testing.T) {
 	}
 }
 
-// freePort is an address that was free a moment ago.
+// freePort returns an address that was free a moment ago.
 func freePort(t *testing.T) string {
 	ln, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func freePort(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func TestAPortThatIsTakenIsTriedAgainUntilItIsFree(t *testing.T) {
+func TestPortInUseIsRetriedUntilItIsFree(t *testing.T) {
 	taken, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer taken.Close()
@@ -83,7 +83,7 @@ func TestAPortThatIsTakenIsTriedAgainUntilItIsFree(t *testing.T) {
 	require.Equal(t, "mine", mustGet(t, client(t), url(t, s)))
 }
 
-func TestAPortThatIsTakenFailsAStartWithoutRetry(t *testing.T) {
+func TestPortInUseFailsAStartWithoutRetry(t *testing.T) {
 	taken, err := net.Listen("tcp", loopback)
 	require.NoError(t, err)
 	defer taken.Close()
@@ -94,7 +94,7 @@ func TestAPortThatIsTakenFailsAStartWithoutRetry(t *testing.T) {
 	require.Equal(t, "/root/api", failed.Path)
 }
 
-func TestServersThatCannotServe(t *testing.T) {
+func TestInvalidServersFail(t *testing.T) {
 	same := &http.Server{Addr: loopback}
 	for _, c := range []struct {
 		name string
@@ -132,7 +132,7 @@ func TestServersThatCannotServe(t *testing.T) {
 	}
 }
 
-// broken is a listener whose Accept fails when it is told to.
+// broken is a listener whose Accept fails when fail is closed.
 type broken struct {
 	net.Listener
 	accepted <-chan net.Conn
@@ -148,7 +148,7 @@ func (b broken) Accept() (net.Conn, error) {
 	}
 }
 
-func TestAListenerThatBreaksIsAFailureAndNothingIsLeftOfTheRun(t *testing.T) {
+func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
 	fail, taken, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	accepted := make(chan net.Conn)
 	mux := http.NewServeMux()
@@ -193,14 +193,14 @@ func TestAListenerThatBreaksIsAFailureAndNothingIsLeftOfTheRun(t *testing.T) {
 	next(t, taken)
 	close(fail)
 	require.ErrorIs(t, next(t, failed).Err, errBoom)
-	next(t, ended) // of a connection that is not the server's any more
+	next(t, ended) // although its connection no longer belongs to the server
 	_, err = idle.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
 	next(t, ready)
 	require.Equal(t, "hi", mustGet(t, client(t), url(t, s)))
 }
 
-func TestAServerShutDownBySomebodyElseIsNoFailure(t *testing.T) {
+func TestShutdownByOtherCodeIsNotAFailure(t *testing.T) {
 	servers := make(chan *http.Server, 10)
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
@@ -209,7 +209,7 @@ func TestAServerShutDownBySomebodyElseIsNoFailure(t *testing.T) {
 		return srv, err
 	}})
 	root := start(t, s, child.Spec{Restart: child.Transient})
-	told := events(t, root, supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventUnready)
+	notified := events(t, root, supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventUnready)
 	body := make(chan error, 1)
 	at := url(t, s)
 	go func() {
@@ -219,18 +219,18 @@ func TestAServerShutDownBySomebodyElseIsNoFailure(t *testing.T) {
 	next(t, l.came)
 	shut := make(chan error, 1)
 	go func() { shut <- next(t, servers).Shutdown(context.Background()) }()
-	e := next(t, told)
+	e := next(t, notified)
 	require.Equal(t, supervisor.EventUnready, e.Kind, "while its requests end")
 	require.ErrorIs(t, e.Err, http.ErrServerClosed)
 	close(l.let)
 	require.NoError(t, next(t, body))
 	require.NoError(t, next(t, shut))
-	e = next(t, told)
+	e = next(t, notified)
 	require.Equal(t, supervisor.EventCompleted, e.Kind)
 	require.NoError(t, e.Err)
 }
 
-func TestARequestHasTheValuesOfTheChildsContext(t *testing.T) {
+func TestRequestHasTheValuesOfTheChildsContext(t *testing.T) {
 	type key struct{}
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		child.FromContext(r.Context()).OnError(errBoom)
@@ -238,13 +238,13 @@ func TestARequestHasTheValuesOfTheChildsContext(t *testing.T) {
 		_, _ = w.Write([]byte(child.FromContext(r.Context()).Path() + " of " + sup.Path() + ", " + r.Context().Value(key{}).(string)))
 	}))})
 	root := launch(t, s, child.Spec{})
-	told := events(t, root, supervisor.EventError)
+	notified := events(t, root, supervisor.EventError)
 	require.NoError(t, root.Start(context.WithValue(soon(t), key{}, "value")))
 	require.Equal(t, "/root/api of /root, value", mustGet(t, client(t), url(t, s)))
-	require.Equal(t, errBoom, next(t, told).Err)
+	require.Equal(t, errBoom, next(t, notified).Err)
 }
 
-func TestAServersOwnBaseContextIsKept(t *testing.T) {
+func TestBaseContextOfTheServerIsKept(t *testing.T) {
 	type key struct{}
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
 		srv, err := each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -259,7 +259,7 @@ func TestAServersOwnBaseContextIsKept(t *testing.T) {
 	require.Equal(t, "own", mustGet(t, client(t), url(t, s)))
 }
 
-func TestAPanicInAHandlerEndsItsRequestOnly(t *testing.T) {
+func TestPanicInAHandlerEndsOnlyItsRequest(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/panic" {
 			panic("handler is broken")
@@ -274,8 +274,8 @@ func TestAPanicInAHandlerEndsItsRequestOnly(t *testing.T) {
 	require.NoError(t, root.Stop(context.Background()))
 }
 
-// Without a supervisor, as a test of one's own handlers may want it.
-func TestARunByItself(t *testing.T) {
+// Tests of handlers may run a Server without a supervisor.
+func TestRunWithoutASupervisor(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi")), Drain: time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -1,6 +1,6 @@
-// Package httpserver runs an http.Server as a child of a supervisor: it listens,
-// is ready, serves, and stops without cutting off a request that can still end in
-// time. It uses the standard library alone.
+// Package httpserver runs an http.Server as a child of a supervisor: it listens, reports
+// ready, serves, and shuts down without interrupting requests that can still finish in
+// time. It only uses the standard library.
 //
 //	api := httpserver.New(httpserver.Spec{
 //		Server: func(ctx child.Context) (*http.Server, error) {
@@ -12,46 +12,46 @@
 //		Children: []child.Spec{{Name: "api", Run: api.Run, StopTimeout: 20 * time.Second}},
 //	})
 //
-// The life of one run, and what a stop does:
+// The phases of a run, and of its stop:
 //
 //	make the server, listen   an error is a failed start
-//	Ready                     Addr says where it listens
+//	Ready                     Addr has the address that it listens on
 //	serve                     an error is a failure
 //	asked to stop             Stopping is closed, and Addr is withdrawn
-//	drain                     for Spec.Drain: serves on, new connections too, while Health
-//	                          says not ready; each answer closes its connection
-//	Shutdown                  nothing new is accepted; connections that are idle, or have
-//	                          sent no request yet, are closed; requests may end
-//	ctx.Grace ends            nine tenths of the stop timeout are over: the contexts of the
-//	                          requests end, and their connections are closed
-//	wait for the handlers     those of hijacked connections too; a run whose handler does
-//	                          not return is abandoned when the stop timeout is over
+//	drain                     for Spec.Drain: it serves on, new connections too, while Health
+//	                          reports not ready; each connection is closed after its next
+//	                          response
+//	Shutdown                  it accepts nothing new, and closes connections that are idle or
+//	                          have not sent a request yet; requests may finish
+//	ctx.Grace ends            after nine tenths of the stop timeout: it cancels the contexts of
+//	                          the remaining requests and closes their connections
+//	wait for the handlers     also for those of hijacked connections; a run whose handler does
+//	                          not return is abandoned after the stop timeout
 //
-// A client of HTTP/2 gets a GOAWAY instead of a closed connection, and has a
-// second to leave.
+// An HTTP/2 client receives a GOAWAY instead of a closed connection, and has a second to
+// leave.
 //
 // # Streams and hijacked connections
 //
-// A handler that goes on until its client leaves must end on Stopping. Otherwise
-// its stop takes until ctx.Grace ends, and with a StopTimeout of child.Forever it
-// never ends. The examples show server-sent events and a hijacked connection.
+// A handler that continues until its client leaves must return when Stopping is closed.
+// Otherwise the stop takes until ctx.Grace ends, and with a StopTimeout of child.Forever
+// it never ends. The examples show server-sent events and a hijacked connection.
 //
-// A connection that a handler has hijacked (a websocket, say) belongs to the
-// handler. The server does not close it, not even when time is up, and the
-// request's context does not end when its client leaves. So the handler must
+// A connection that a handler has hijacked, such as a websocket, belongs to the handler.
+// The server does not close it, not even after the stop timeout, and the context of the
+// request is not cancelled when its client leaves. So the handler must
 //
 //   - close the connection before it returns,
-//   - unblock its own reads and writes on Stopping, by a deadline, and
-//   - not return before it is done with the connection. Run waits for handlers
-//     alone: a goroutine that goes on after its handler has returned may use
-//     siblings that have been stopped.
+//   - unblock its own reads and writes when Stopping is closed, by setting a deadline, and
+//   - not return before it is done with the connection. Run waits only for handlers: a
+//     goroutine that continues after its handler has returned may use siblings that have
+//     been stopped.
 //
 // # Listening
 //
-// A port that is in use is a failed start like any other: a restart waits for its
-// turn in the backoff and tries again, a first start does so if the child's
-// RetryStart is set. A unix socket that a killed process left is replaced: see
-// Spec.Network.
+// A port that is in use is a failed start like any other. A restart is retried after the
+// child's backoff; a first start is retried if RetryStart is set. A unix socket left by a
+// killed process is replaced: see Spec.Network.
 package httpserver
 
 import (
@@ -70,74 +70,82 @@ import (
 
 // A Spec declares a server. Only Server is required.
 type Spec struct {
-	// Server makes the server of one run. It is called for each run, since an
-	// http.Server that was shut down cannot serve again; to return the same one
-	// twice is an error. Its Addr is where to listen: as of http.Server, so empty
-	// is ":http", or ":https" with TLS; for a unix socket the path of its file.
+	// Server makes the http.Server of a run. It is called once per run, because an
+	// http.Server that was shut down cannot serve again; returning the same one twice
+	// is an error. The server listens on its Addr. As in http.Server, an empty Addr
+	// means ":http", or ":https" with TLS. For a unix socket, Addr is the path of its
+	// file.
 	//
-	// With a TLSConfig it serves TLS. Load a certificate that comes from a file
-	// here, so that each restart loads it again. Where BaseContext is nil, requests
-	// get a context with the values of ctx, that of the child, which ends when the
-	// time for a graceful stop is over: child.FromContext and supervisor.FromContext
-	// work in handlers. Stopping works with a BaseContext too. The server's own
-	// ConnState is called as usual.
+	// If the server has a TLSConfig, it serves TLS. Load certificate files in Server,
+	// so that each restart loads them again. If BaseContext is nil, the contexts of
+	// requests have the values of ctx, the child's context, so child.FromContext and
+	// supervisor.FromContext work in handlers. They are cancelled when the time for a
+	// graceful stop is over. Stopping also works with a BaseContext of your own. The
+	// server's own ConnState is called as usual.
 	Server func(ctx child.Context) (*http.Server, error)
 
-	// Network is that of net.Listen. Empty is "tcp"; "unix" is a socket file, and
-	// with an Addr that begins with "@" an abstract socket of Linux.
+	// Network is the network to listen on, as for net.Listen. Empty means "tcp". "unix"
+	// listens on a socket file, or on an abstract socket of Linux if Addr begins with
+	// "@".
 	//
-	// A process that is killed leaves its socket file, and nobody can listen there.
-	// If an attempt to listen, by Listen too, fails with EADDRINUSE, and the path is
-	// a socket that refuses connections (ECONNREFUSED) and was made more than a second
-	// ago, it is removed, and there is one more attempt. A younger one is waited for,
-	// since a server that starts refuses connections too. Nothing else is ever
-	// removed. Processes that start at once lock the directory of the socket
-	// (flock) in turn. Systems without flock (Windows, Solaris, AIX) keep the file.
+	// A process that is killed leaves its socket file, and listening on that fails
+	// with EADDRINUSE. If listening fails with that error, with Listen too, and the path
+	// is a socket that refuses connections (ECONNREFUSED) and is more than a second old,
+	// the file is removed, and listening is retried once. If the socket is younger, the
+	// run waits, because a server that is starting refuses connections too. Nothing else
+	// is ever removed. Processes that start at the same time lock the directory of the
+	// socket (flock), one after another. On systems without flock (Windows, Solaris, AIX)
+	// the file is kept.
 	Network string
 
-	// Listen makes the listener of one run, in place of a net.ListenConfig's
-	// Listen: to set socket options, or to wrap a listener in another.
+	// Listen makes the listener of a run. Nil means the Listen of a net.ListenConfig. Use
+	// it to set socket options or to wrap the listener.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 
-	// Listener, if set, is used by every run instead: one that systemd or a test
-	// hands over. It is not closed. Between runs, connections wait in its queue.
-	// That takes a SetDeadline method, as TCP and unix listeners have it. A listener
-	// without one is closed at the end of the first run, and serves no other.
+	// Listener, if not nil, is used by every run instead of listening: for example one
+	// from systemd or from a test. It is not closed. Between two runs, connections wait in
+	// its queue. This requires a SetDeadline method, which TCP and unix listeners have. A
+	// listener without SetDeadline is closed at the end of the first run, and later runs
+	// fail to start.
 	Listener net.Listener
 
-	// Drain is how long the server serves on after it was asked to stop, so that
-	// load balancers see that it is not ready and send new requests elsewhere.
-	// Connections stay open until their next answer, which has "Connection: close",
+	// Drain is how long the server keeps serving after it was asked to stop, so that load
+	// balancers notice that it is not ready and send new requests elsewhere. A connection
+	// stays open until its next response, which has the header "Connection: close"
 	// unless the request asks for an upgrade. Zero means no drain.
 	//
-	// It takes at most half of what the child's stop timeout allows for a graceful
-	// stop; that is not known, and Drain is taken in full, if the factory has asked
-	// for ctx.Grace.
+	// The drain takes at most half of the time that the child's stop timeout leaves for a
+	// graceful stop. If Spec.Server has called ctx.Grace, that time is not known, and the
+	// drain takes all of Drain.
 	Drain time.Duration
 }
 
-// A Server is a child that serves HTTP. Make one with New and put its Run into
-// child.Spec.Run. One Server is one child: it must not run twice at once.
+// A Server is a child that serves HTTP. Make it with New and set child.Spec.Run to its Run
+// method. A Server must not run twice at the same time.
 type Server struct {
-	// Addr is where it listens, while it runs and has not been asked to stop.
-	// With a port of 0 that is the port it was given, after a restart the new one.
+	// Addr is the address that the server listens on, while it runs and has not been
+	// asked to stop. If Spec asks for port 0, Addr has the port that was assigned; it
+	// may change with a restart.
 	Addr child.Ref[net.Addr]
 
 	spec Spec
-	last atomic.Pointer[http.Server] // of the run before
+	last atomic.Pointer[http.Server] // of the previous run
 	lent lending                     // of Spec.Listener
 }
 
-// New makes a server. It cannot fail: a fault of the spec is the error of Run.
+// New makes a Server. It cannot fail: Run returns an error if the spec is invalid.
 func New(spec Spec) *Server { return &Server{spec: spec} }
 
-// Run serves until ctx ends. It returns nil if all requests were served; the
-// error that kept it from listening or ended the serving; or, when it was stopped
-// and had to cut off requests, an error that wraps context.DeadlineExceeded. A
-// request on a hijacked connection is cut off if its handler returns later than
-// ctx.Grace ends. Connections without a request are not work. A server that is
-// shut down by other code has a normal end: Run does not return
-// http.ErrServerClosed.
+// Run serves until ctx is done. It returns
+//
+//   - nil if all requests were served,
+//   - the error of listening or serving, if one of them failed, or
+//   - an error that wraps context.DeadlineExceeded, if the server was stopped and had to
+//     cut off requests.
+//
+// A request on a hijacked connection counts as cut off if its handler returns after
+// ctx.Grace has ended. Connections without a request do not count. If other code shuts the
+// http.Server down, that is a normal end: Run does not return http.ErrServerClosed.
 func (s *Server) Run(ctx child.Context) error {
 	srv, err := s.make(ctx)
 	if err != nil {
@@ -145,7 +153,7 @@ func (s *Server) Run(ctx child.Context) error {
 	}
 	stopping := make(chan struct{})
 	announce := sync.OnceFunc(func() { close(stopping) })
-	defer announce() // a failure too, for connections that handlers have hijacked
+	defer announce() // also after a failure: handlers of hijacked connections wait for it
 	requests, endRequests := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endRequests(context.Canceled)
 	giveContext(srv, requests, stopping)
@@ -153,7 +161,7 @@ func (s *Server) Run(ctx child.Context) error {
 	if err != nil {
 		return err
 	}
-	defer ln.Close() // in case Serve is not reached
+	defer ln.Close() // if Serve is not reached
 	defer srv.Close()
 	handlers := watch(srv, stopping)
 	silent := trackSilent(srv)
@@ -165,8 +173,8 @@ func (s *Server) Run(ctx child.Context) error {
 	if err := ctx.Ready(); err != nil {
 		return err
 	}
-	// Serve stays on this goroutine, so that a panic in it (BaseContext and
-	// ConnContext are called there) is the child's.
+	// Serve on this goroutine, so that a panic in it is a failure of the child: it calls
+	// BaseContext and ConnContext.
 	stopped := make(chan error, 1)
 	unwatch := context.AfterFunc(ctx, func() {
 		defer begun() // if Shutdown was not reached
@@ -176,7 +184,7 @@ func (s *Server) Run(ctx child.Context) error {
 	err = serve(srv, ln)
 	switch {
 	case !unwatch():
-		<-shutting // which is later than the end of Serve if the listener broke during a drain
+		<-shutting // Serve may have returned earlier, if the listener failed during the drain
 		silent.close()
 		err = <-stopped
 	case errors.Is(err, http.ErrServerClosed): // by other code
@@ -188,12 +196,12 @@ func (s *Server) Run(ctx child.Context) error {
 		return err
 	}
 	if handlers.wait() && err == nil && requests.Err() != nil {
-		err = cutOff(context.Cause(requests)) // on a hijacked connection: Shutdown knows none
+		err = cutOff(context.Cause(requests)) // hijacked connections: Shutdown ignores them
 	}
 	return err
 }
 
-// make makes the server of one run.
+// make makes the http.Server of a run.
 func (s *Server) make(ctx child.Context) (*http.Server, error) {
 	if s.spec.Server == nil {
 		return nil, errors.New("httpserver: Spec.Server is nil")
@@ -212,8 +220,8 @@ func (s *Server) make(ctx child.Context) (*http.Server, error) {
 	return srv, nil
 }
 
-// giveContext gives the server's requests a context, unless it has one for them,
-// and puts into it what Stopping returns.
+// giveContext makes requests the base context of the server, unless it has one of its
+// own, and adds the channel that Stopping returns.
 func giveContext(srv *http.Server, requests context.Context, stopping <-chan struct{}) {
 	own := srv.BaseContext
 	srv.BaseContext = func(ln net.Listener) context.Context {
@@ -222,7 +230,7 @@ func giveContext(srv *http.Server, requests context.Context, stopping <-chan str
 			base = own(ln)
 		}
 		if base == nil {
-			return nil // http.Server has words for that
+			return nil // http.Server panics with a clear text
 		}
 		return context.WithValue(base, stoppingKey{}, stopping)
 	}
@@ -239,9 +247,9 @@ func serve(srv *http.Server, ln net.Listener) error {
 	return srv.Serve(ln)
 }
 
-// stop stops a server whose child was asked to stop.
+// stop drains the server and shuts it down.
 func (s *Server) stop(ctx child.Context, srv *http.Server, endRequests context.CancelCauseFunc) (err error) {
-	// This goroutine is not the run's own: what panics here would end the process.
+	// This is not the goroutine of Run: a panic here would crash the process.
 	defer func() {
 		if v := recover(); v != nil {
 			err = errors.Join(child.Recovered(v), srv.Close())
@@ -258,28 +266,28 @@ func (s *Server) stop(ctx child.Context, srv *http.Server, endRequests context.C
 	return shutDown(grace, srv)
 }
 
-// graceOf returns ctx.Grace, whose end ends the requests. They do not have it as
-// their context: its deadline is known only if it is first asked for when the
-// stop has begun.
+// graceOf returns ctx.Grace and cancels the requests when that ends. It is not their base
+// context, because it has a deadline only if it is first requested after the stop has
+// begun.
 func graceOf(ctx child.Context, endRequests context.CancelCauseFunc) context.Context {
 	grace := ctx.Grace()
 	context.AfterFunc(grace, func() { endRequests(context.DeadlineExceeded) })
 	return grace
 }
 
-// shutDown lets requests end as long as there is time for it, and then closes
-// the connections that are left.
+// shutDown lets requests finish until grace ends, and then closes the remaining
+// connections.
 func shutDown(grace context.Context, srv *http.Server) error {
 	err := srv.Shutdown(grace)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, grace.Err()): // which may be Canceled
+	case errors.Is(err, grace.Err()): // may be context.Canceled
 		return cutOff(errors.Join(context.DeadlineExceeded, srv.Close()))
-	default: // of the listener
+	default: // an error of closing the listener
 		return errors.Join(err, srv.Close())
 	}
 }
 
-// cutOff is the error of a stop that had no time for all requests.
-func cutOff(why error) error { return fmt.Errorf("cut off what was not done: %w", why) }
+// cutOff is the error of a stop that did not have time for all requests.
+func cutOff(why error) error { return fmt.Errorf("requests were cut off: %w", why) }

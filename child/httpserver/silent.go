@@ -7,18 +7,17 @@ import (
 	"sync"
 )
 
-// silent holds the connections on which no request has come yet: a browser opens
-// them in advance, a load balancer to see that somebody listens. Shutdown would
-// wait five seconds for each of them, although the server has stopped reading
-// requests by then. A connection leaves with its first request, so that the set
-// is empty most of the time.
+// silent is the set of connections that have not sent a request yet. Browsers open them in
+// advance, load balancers as a health check. Shutdown would wait up to five seconds for
+// them, although the server no longer reads requests by then. A connection leaves the set
+// with its first request, so the set is empty most of the time.
 type silent struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
 	closed bool
 }
 
-// trackSilent puts the tracking in front of the server's own ConnState.
+// trackSilent wraps the server's ConnState to track silent connections.
 func trackSilent(srv *http.Server) *silent {
 	s := new(silent)
 	next := srv.ConnState
@@ -33,7 +32,7 @@ func trackSilent(srv *http.Server) *silent {
 
 func (s *silent) note(conn net.Conn, state http.ConnState) {
 	switch state {
-	case http.StateIdle: // it was active before
+	case http.StateIdle: // it was active before, so it is not in the set
 		return
 	case http.StateNew:
 		if !s.add(conn) {
@@ -44,7 +43,7 @@ func (s *silent) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// add reports false when conn came too late.
+// add adds conn. It reports false if close has been called.
 func (s *silent) add(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,9 +69,9 @@ func (s *silent) remove(conn net.Conn) {
 	delete(s.conns, conn)
 }
 
-// close closes them all, and those that are still to come. It must not be called
-// before Shutdown has begun. From then on, the server drops a request that it has
-// read but not yet announced as StateActive; before, it would have served it.
+// close closes all silent connections, and those that are added later. It must not be
+// called before Shutdown has begun: until then the server still serves a request that it
+// has read but not yet reported as StateActive. Afterwards it drops such a request.
 func (s *silent) close() {
 	s.mu.Lock()
 	conns := s.conns
@@ -83,6 +82,6 @@ func (s *silent) close() {
 	}
 }
 
-// isKey reports whether conn can be a key of a map. That of a listener of the
-// user's own need not be a pointer.
+// isKey reports whether conn can be a map key. The connections of a user's listener need
+// not be pointers.
 func isKey(conn net.Conn) bool { return reflect.ValueOf(conn).Comparable() }

@@ -19,10 +19,10 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A factory makes the server of a run.
+// A factory makes the http.Server of a run.
 type factory = func(child.Context) (*http.Server, error)
 
-// watched has the server of a factory report the states of its connections.
+// watched makes the servers of a factory report the states of their connections.
 func watched(make factory, states chan<- http.ConnState) factory {
 	return func(ctx child.Context) (*http.Server, error) {
 		srv, err := make(ctx)
@@ -31,7 +31,7 @@ func watched(make factory, states chan<- http.ConnState) factory {
 	}
 }
 
-func TestASilentConnectionDoesNotHoldUpTheStop(t *testing.T) {
+func TestSilentConnectionDoesNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		server factory
@@ -56,7 +56,7 @@ func TestASilentConnectionDoesNotHoldUpTheStop(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StateNew, next(t, states))
 			require.NoError(t, root.Stop(context.Background()))
-			require.NoError(t, next(t, stopped).Err, "nothing was cut off")
+			require.NoError(t, next(t, stopped).Err, "no request was cut off")
 			for next(t, states) != http.StateClosed { // half a header counts as active then
 			}
 			_, err = r.ReadByte()
@@ -65,8 +65,8 @@ func TestASilentConnectionDoesNotHoldUpTheStop(t *testing.T) {
 	}
 }
 
-// After the handshake, before the first request.
-func TestASilentTLSConnectionDoesNotHoldUpTheStop(t *testing.T) {
+// The connection has finished its handshake and not sent a request.
+func TestSilentTLSConnectionDoesNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	for _, proto := range []string{"http/1.1", "h2"} {
 		s := httpserver.New(httpserver.Spec{Server: eachTLS(t, loopback, says("hi"))})
@@ -82,7 +82,7 @@ func TestASilentTLSConnectionDoesNotHoldUpTheStop(t *testing.T) {
 	}
 }
 
-func TestManySilentConnectionsDoNotHoldUpTheStop(t *testing.T) {
+func TestManySilentConnectionsDoNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	const many = 500
 	states := make(chan http.ConnState, 2*many)
@@ -100,8 +100,8 @@ func TestManySilentConnectionsDoNotHoldUpTheStop(t *testing.T) {
 	}
 }
 
-// Connections that come while the server stops are served or closed.
-func TestConnectionsThatComeAsTheStopBeginsDoNotHoldItUp(t *testing.T) {
+// Connections that are opened while the server stops are served or closed.
+func TestConnectionsOpenedAsTheStopBeginsDoNotDelayIt(t *testing.T) {
 	t.Parallel()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
 	root := start(t, s, child.Spec{StopTimeout: 4 * time.Second})
@@ -113,7 +113,7 @@ func TestConnectionsThatComeAsTheStopBeginsDoNotHoldItUp(t *testing.T) {
 		for {
 			conn, err := net.Dial(addr.Network(), addr.String())
 			if err != nil {
-				return // nobody listens any more
+				return // the listener is closed
 			}
 			defer conn.Close()
 			select {
@@ -128,8 +128,8 @@ func TestConnectionsThatComeAsTheStopBeginsDoNotHoldItUp(t *testing.T) {
 	next(t, done)
 }
 
-// A request that is being handled is no silent connection, whatever it came by.
-func TestARequestByUnencryptedHTTP2EndsInPeace(t *testing.T) {
+// A connection whose request is being handled is not silent, whatever the protocol.
+func TestUnencryptedHTTP2RequestIsServedDuringAStop(t *testing.T) {
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: unencryptedHTTP2(each(loopback, l))})
 	root := start(t, s, child.Spec{StopTimeout: child.Forever})
@@ -166,8 +166,8 @@ func unencryptedHTTP2(make factory) factory {
 	}
 }
 
-// While draining, a connection without a request is one that is to be served.
-func TestASilentConnectionIsServedWhileDraining(t *testing.T) {
+// While draining, the server still serves connections that have not sent a request.
+func TestSilentConnectionIsServedWhileDraining(t *testing.T) {
 	t.Parallel()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi")), Drain: time.Hour})
 	root := start(t, s, child.Spec{StopTimeout: 2 * time.Second})
@@ -195,18 +195,18 @@ func (c closing) Close() error {
 	return c.Listener.Close()
 }
 
-// Serve returns before Shutdown begins then.
-func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing.T) {
+// In this case Serve returns before Shutdown begins.
+func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T) {
 	t.Parallel()
 	accepted, fail := make(chan net.Conn, 2), make(chan struct{})
-	told, served := make(chan struct{}), make(chan struct{})
+	notified, served := make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{
 		Drain: time.Hour,
 		Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/wait" {
 				_ = http.NewResponseController(w).Flush()
 				<-httpserver.Stopping(r.Context())
-				close(told)
+				close(notified)
 			}
 			_, _ = io.WriteString(w, "hi")
 		})),
@@ -230,10 +230,10 @@ func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- root.Stop(context.Background()) }()
-	next(t, told)
+	next(t, notified)
 	close(fail)
 	next(t, served)
-	for _, c := range []byte("GET / HTTP/1.0\r\n\r\n") { // one by one, to be slow
+	for _, c := range []byte("GET / HTTP/1.0\r\n\r\n") { // byte by byte, to be slow
 		_, err = ours.Write([]byte{c})
 		require.NoError(t, err)
 	}
@@ -243,8 +243,8 @@ func TestASilentConnectionIsServedWhileDrainingThoughTheListenerBroke(t *testing
 	require.NoError(t, next(t, stopped))
 }
 
-// Whatever the moment, a handler that has begun has a client to answer.
-func TestARequestThatHasBegunIsAnsweredThoughItsConnectionWasSilentJustNow(t *testing.T) {
+// If a handler was called, its client receives the response, whenever the stop begins.
+func TestFirstRequestOfAConnectionIsAnsweredDuringAStop(t *testing.T) {
 	t.Parallel()
 	const clients = 4
 	var begun, answered atomic.Int64

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// conn is a connection of which it is seen whether it was closed. It is used by
-// value too.
+// conn is a connection that records whether it was closed. Tests also use it by value.
 type conn struct {
 	net.Conn
 	closed *bool
@@ -36,7 +35,7 @@ func TestOnlySilentConnectionsAreClosed(t *testing.T) {
 	srv.ConnState(idle, http.StateIdle)
 	srv.ConnState(taken, http.StateHijacked)
 	srv.ConnState(gone, http.StateClosed)
-	require.Len(t, s.conns, 1, "nothing is kept of the others")
+	require.Len(t, s.conns, 1, "the others are removed")
 	s.close()
 	require.True(t, *silent.closed)
 	for _, c := range []*conn{active, idle, taken, gone} {
@@ -47,7 +46,7 @@ func TestOnlySilentConnectionsAreClosed(t *testing.T) {
 	require.False(t, *idle.closed)
 }
 
-func TestAConnectionThatComesAfterTheOthersWereClosedIsClosed(t *testing.T) {
+func TestConnectionAddedAfterCloseIsClosed(t *testing.T) {
 	srv := new(http.Server)
 	trackSilent(srv).close()
 	late := newConn()
@@ -56,7 +55,7 @@ func TestAConnectionThatComesAfterTheOthersWereClosedIsClosed(t *testing.T) {
 	srv.ConnState(late, http.StateClosed)
 }
 
-func TestAConnectionThatIsNoKeyOfAMapDoesNoHarm(t *testing.T) {
+func TestConnectionThatIsNotComparableIsNotTracked(t *testing.T) {
 	srv := new(http.Server)
 	s := trackSilent(srv)
 	c := conn{closed: new(bool), buffer: []byte("x")}
@@ -68,21 +67,21 @@ func TestAConnectionThatIsNoKeyOfAMapDoesNoHarm(t *testing.T) {
 	require.True(t, *c.closed)
 }
 
-func TestTheServersOwnConnStateIsCalledToo(t *testing.T) {
-	var told []http.ConnState
+func TestConnStateOfTheServerIsCalledToo(t *testing.T) {
+	var notified []http.ConnState
 	c := newConn()
 	srv := &http.Server{ConnState: func(nc net.Conn, state http.ConnState) {
 		require.Equal(t, net.Conn(c), nc)
-		told = append(told, state)
+		notified = append(notified, state)
 	}}
 	s := trackSilent(srv)
 	srv.ConnState(c, http.StateNew)
 	s.close()
 	srv.ConnState(c, http.StateClosed)
-	require.Equal(t, []http.ConnState{http.StateNew, http.StateClosed}, told)
+	require.Equal(t, []http.ConnState{http.StateNew, http.StateClosed}, notified)
 }
 
-// What a request costs beside http.Server: one lock.
+// BenchmarkConnStates measures what the tracking adds to a request: one lock.
 func BenchmarkConnStates(b *testing.B) {
 	srv := new(http.Server)
 	trackSilent(srv)

@@ -49,10 +49,10 @@ func TestRequestsInFlightEndInPeace(t *testing.T) {
 	}
 	require.NoError(t, next(t, stopped))
 	_, err := get(client(t), at)
-	require.Error(t, err, "nobody listens any more")
+	require.Error(t, err, "the listener is closed")
 }
 
-func TestAnIdleKeepAliveConnectionDoesNotHoldUpTheStop(t *testing.T) {
+func TestIdleKeepAliveConnectionDoesNotDelayTheStop(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
 	root := start(t, s, child.Spec{StopTimeout: child.Forever})
 	conn, r := dial(t, s)
@@ -110,7 +110,7 @@ func TestHangingClientsAreCutOffInTime(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAHandlerThatHeedsItsContextIsToldWhenTimeIsUp(t *testing.T) {
+func TestRequestContextIsCancelledWhenTheGraceEnds(t *testing.T) {
 	t.Parallel()
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, l)})
@@ -123,11 +123,11 @@ func TestAHandlerThatHeedsItsContextIsToldWhenTimeIsUp(t *testing.T) {
 	select {
 	case <-l.left:
 	default:
-		require.Fail(t, "the child has returned before its handler")
+		require.Fail(t, "Run returned before its handler")
 	}
 }
 
-func TestAHandlerThatHeedsNothingIsReportedAsLeftBehind(t *testing.T) {
+func TestRunWhoseHandlerDoesNotReturnIsAbandoned(t *testing.T) {
 	t.Parallel()
 	came, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -150,10 +150,10 @@ func TestAHandlerThatHeedsNothingIsReportedAsLeftBehind(t *testing.T) {
 	next(t, late)
 }
 
-// A connection that a handler took over is not the server's any more; the run
-// waits for the handler all the same, and its context ends. That is work that was
-// cut off, though Shutdown does not know it.
-func TestAHijackedConnectionIsWaitedFor(t *testing.T) {
+// A hijacked connection no longer belongs to the server, but the run waits for its handler,
+// and the context of the request is cancelled. The request counts as cut off, although
+// Shutdown ignores it.
+func TestRunWaitsForHandlersOfHijackedConnections(t *testing.T) {
 	t.Parallel()
 	came, left := make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -176,7 +176,7 @@ func TestAHijackedConnectionIsWaitedFor(t *testing.T) {
 	select {
 	case <-left:
 	default:
-		require.Fail(t, "the child has returned before its handler")
+		require.Fail(t, "Run returned before its handler")
 	}
 	e := next(t, stopped)
 	require.Equal(t, supervisor.EventStopped, e.Kind)
@@ -184,12 +184,12 @@ func TestAHijackedConnectionIsWaitedFor(t *testing.T) {
 	require.ErrorContains(t, e.Err, "cut off")
 }
 
-// A context.Canceled would say that all is well.
-func TestWorkThatIsCutOffIsReportedHoweverTheGraceEnds(t *testing.T) {
+// A context.Canceled would mean a clean stop.
+func TestCutOffRequestsAreReportedHoweverTheGraceEnds(t *testing.T) {
 	t.Parallel()
 	l := newLatch()
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
-		ctx.Grace() // whose deadline is not known yet: it is cancelled
+		ctx.Grace() // it has no deadline yet, and will be cancelled
 		return each(loopback, l)(ctx)
 	}})
 	root := start(t, s, child.Spec{StopTimeout: time.Second})
@@ -205,7 +205,7 @@ func TestWorkThatIsCutOffIsReportedHoweverTheGraceEnds(t *testing.T) {
 	require.NotErrorIs(t, e.Err, context.Canceled)
 }
 
-func TestStoppedBeforeItServes(t *testing.T) {
+func TestStopBeforeServing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := httpserver.New(httpserver.Spec{Server: func(child.Context) (*http.Server, error) {
 		cancel()
@@ -217,7 +217,7 @@ func TestStoppedBeforeItServes(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestStoppedWhenItHasListenedItListensNoMore(t *testing.T) {
+func TestStopBetweenListenAndReadyClosesTheListener(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	var ln net.Listener
 	s := httpserver.New(httpserver.Spec{

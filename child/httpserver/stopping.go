@@ -2,25 +2,24 @@ package httpserver
 
 import "context"
 
-// stoppingKey finds the channel of Stopping in the context of a request.
+// stoppingKey is the context key of the channel that Stopping returns.
 type stoppingKey struct{}
 
-// Stopping returns a channel that is closed when the server that handles a
-// request begins to stop. Call it with the context of the request, or with one
-// derived from it.
+// Stopping returns a channel that is closed when the server that handles a request begins
+// to stop. Call it with the context of the request, or with one derived from it.
 //
-// A handler that goes on until its client leaves (server-sent events, a long
-// poll, a connection that it has hijacked) must select on the channel and end
-// when it is closed. The context of the request is not enough: it ends when the
-// time for a graceful stop is over, so that the stop takes all of that time, and
-// with a StopTimeout of child.Forever it never ends.
+// A handler that continues until its client leaves (server-sent events, a long poll, a
+// hijacked connection) must select on the channel and return when it is closed. Waiting
+// for the context of the request is not enough: that is cancelled only when the time for
+// a graceful stop is over. The stop would take all of that time, and with a StopTimeout of
+// child.Forever it would never end.
 //
-// The channel is closed as soon as the child is asked to stop, before Spec.Drain
-// begins. A request that comes during the drain finds it closed. It is closed
-// too when the server is shut down by other code, and when it fails.
+// The channel is closed as soon as the child is asked to stop, before Spec.Drain begins.
+// For a request that arrives during the drain it is already closed. It is also closed
+// when other code shuts the server down, and when the server fails.
 //
-// Outside of a Server, as in a test with httptest, there is nothing that could
-// stop: the channel is nil, and a select never chooses it.
+// Without a Server, for example in a test with httptest, Stopping returns a nil channel,
+// which a select never chooses.
 func Stopping(ctx context.Context) <-chan struct{} {
 	if ctx == nil {
 		return nil

@@ -20,7 +20,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// stream is a handler that goes on until the server stops or its client leaves.
+// stream is a handler that continues until the server stops or its client leaves.
 func stream(came chan<- struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
@@ -33,7 +33,7 @@ func stream(came chan<- struct{}) http.HandlerFunc {
 	}
 }
 
-func TestAStreamEndsWhenTheChildIsAskedToStop(t *testing.T) {
+func TestStreamEndsWhenTheChildIsAskedToStop(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	for name, drain := range map[string]time.Duration{"at once": 0, "drained first": time.Millisecond} {
@@ -45,7 +45,7 @@ func TestAStreamEndsWhenTheChildIsAskedToStop(t *testing.T) {
 			at := url(t, s)
 			go func() { body <- getOrError(client(t), at) }()
 			next(t, came)
-			require.NoError(t, root.Stop(context.Background()), "with a timeout of Forever it took for ever")
+			require.NoError(t, root.Stop(context.Background()), "with Forever it would never end")
 			require.Equal(t, "bye", next(t, body))
 		})
 	}
@@ -77,7 +77,7 @@ func getOrError(c *http.Client, url string) string {
 	return body
 }
 
-func TestAStreamEndsBeforeTheDrainIsOver(t *testing.T) {
+func TestStreamEndsBeforeTheDrainIsOver(t *testing.T) {
 	t.Parallel()
 	came := make(chan struct{}, 2)
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, stream(came)), Drain: time.Hour})
@@ -89,7 +89,7 @@ func TestAStreamEndsBeforeTheDrainIsOver(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- root.Stop(context.Background()) }()
 	require.Equal(t, "bye", next(t, body))
-	require.Equal(t, "bye", getOrError(client(t), at), "nor does one that begins now go on")
+	require.Equal(t, "bye", getOrError(client(t), at), "a stream that begins now ends at once")
 	select {
 	case <-stopped:
 		require.Fail(t, "it did not drain")
@@ -117,7 +117,7 @@ func TestEachRunHasItsOwnStopping(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWhenOtherCodeShutsTheServerDown(t *testing.T) {
+func TestStreamEndsWhenOtherCodeShutsTheServerDown(t *testing.T) {
 	came := make(chan struct{}, 1)
 	servers := make(chan *http.Server, 10)
 	s := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
@@ -136,8 +136,8 @@ func TestAStreamEndsWhenOtherCodeShutsTheServerDown(t *testing.T) {
 	require.NoError(t, next(t, completed).Err)
 }
 
-// The requests end with the grace too when it was other code that shut down.
-func TestARequestEndsWithTheGraceAlsoAfterAShutdownByOtherCode(t *testing.T) {
+// After a shutdown by other code, too, the requests end with the grace.
+func TestGraceEndsRequestsAfterAShutdownByOtherCode(t *testing.T) {
 	t.Parallel()
 	came, left := make(chan struct{}), make(chan struct{})
 	servers := make(chan *http.Server, 10)
@@ -169,9 +169,9 @@ func TestARequestEndsWithTheGraceAlsoAfterAShutdownByOtherCode(t *testing.T) {
 	require.Equal(t, supervisor.EventStopped, next(t, stopped).Kind)
 }
 
-// A connection that was hijacked, and a listener that breaks.
+// The handler of a hijacked connection waits for Stopping when the listener breaks.
 func TestStoppingIsClosedWhenTheServerFails(t *testing.T) {
-	came, told, fail := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	came, notified, fail := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	accepted := make(chan net.Conn, 1)
 	runs := 0
 	s := httpserver.New(httpserver.Spec{
@@ -184,7 +184,7 @@ func TestStoppingIsClosedWhenTheServerFails(t *testing.T) {
 			defer conn.Close()
 			close(came)
 			<-stopping
-			close(told)
+			close(notified)
 		})),
 		Listen: func(ctx context.Context, network, addr string) (net.Listener, error) {
 			ln, err := new(net.ListenConfig).Listen(ctx, network, addr)
@@ -204,17 +204,17 @@ func TestStoppingIsClosedWhenTheServerFails(t *testing.T) {
 	next(t, came)
 	close(fail)
 	require.ErrorIs(t, next(t, failed).Err, errBoom)
-	next(t, told)
+	next(t, notified)
 }
 
-func TestOutsideOfAServerNothingStops(t *testing.T) {
+func TestStoppingWithoutAServerIsNil(t *testing.T) {
 	require.Nil(t, httpserver.Stopping(httptest.NewRequest(http.MethodGet, "/", nil).Context()))
 	var none context.Context
 	require.Nil(t, httpserver.Stopping(none))
 }
 
-// ask sends a request on a connection that is kept, and returns the answer's
-// body and whether the connection is closed now.
+// ask sends a request on a keep-alive connection. It returns the body of the response and
+// whether the connection is closed.
 func ask(t *testing.T, conn net.Conn, r *bufio.Reader, header string) (body string, closed bool) {
 	t.Helper()
 	_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"+header+"\r\n")
@@ -226,16 +226,16 @@ func ask(t *testing.T, conn net.Conn, r *bufio.Reader, header string) (body stri
 	return string(text), resp.Close
 }
 
-// Idle connections are not closed before they could be told.
-func TestWhileDrainingAKeptConnectionIsClosedByItsNextAnswer(t *testing.T) {
+// Idle connections stay open until a response can tell the client to close them.
+func TestWhileDrainingAConnectionIsClosedAfterItsNextResponse(t *testing.T) {
 	t.Parallel()
 	var upgrades atomic.Int64
-	came, told := make(chan struct{}), make(chan struct{})
+	came, notified := make(chan struct{}), make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Drain: time.Hour, Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			close(came)
 			<-httpserver.Stopping(r.Context())
-			close(told)
+			close(notified)
 		}
 		if r.Header.Get("Upgrade") != "" && w.Header().Get("Connection") == "" {
 			upgrades.Add(1)
@@ -259,25 +259,25 @@ func TestWhileDrainingAKeptConnectionIsClosedByItsNextAnswer(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- root.Stop(context.Background()) }()
 	next(t, stopping)
-	next(t, told) // the event comes before the context ends
+	next(t, notified) // the event is emitted before the context is cancelled
 	fresh, err := net.Dial("tcp", idle.RemoteAddr().String())
 	require.NoError(t, err)
 	defer fresh.Close()
 	_, closed = ask(t, fresh, bufio.NewReader(fresh), "")
-	require.True(t, closed, "nor is a new one kept")
+	require.True(t, closed, "a new connection is not kept either")
 	body, closed = ask(t, idle, r, "")
 	require.Equal(t, "hi", body)
 	require.True(t, closed)
 	_, err = r.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
 	_, closed = ask(t, other, r2, "Connection: Upgrade\r\nUpgrade: websocket\r\n")
-	require.False(t, closed, "the header is that of the upgrade")
+	require.False(t, closed, "the response has the header of the upgrade")
 	require.EqualValues(t, 1, upgrades.Load())
 	require.NoError(t, next(t, stopped))
 }
 
-// A handler that hijacks, as websockets do, ends its connection itself.
-func TestAHijackedConnectionThatHeedsStoppingEndsInPeace(t *testing.T) {
+// A handler that hijacks its connection, as websockets do, closes it itself.
+func TestHijackedConnectionEndsCleanlyOnStopping(t *testing.T) {
 	came := make(chan struct{})
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()

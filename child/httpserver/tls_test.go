@@ -20,7 +20,7 @@ import (
 	"github.com/coppice-go/coppice/child/httpserver"
 )
 
-// certificate makes one for 127.0.0.1, once: it is the slow part.
+// certificate makes a certificate for 127.0.0.1, once, because that is slow.
 var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -66,7 +66,7 @@ func TestTLS(t *testing.T) {
 		c.Transport.(*http.Transport).ForceAttemptHTTP2 = http2
 		for range 2 {
 			require.Equal(t, want, mustGet(t, c, strings.Replace(url(t, s), "http:", "https:", 1)))
-			require.NoError(t, root.RestartChild(soon(t), "api"), "go-service's server could not run twice")
+			require.NoError(t, root.RestartChild(soon(t), "api"), "in go-service a server could not run twice")
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestTLSWithoutACertificateIsAFailedStart(t *testing.T) {
 	require.ErrorContains(t, launch(t, s, child.Spec{}).Start(soon(t)), "no certificate")
 }
 
-// One run must not turn the next into TLS, as in go-service.
+// A run must not turn the next one into TLS, as it does in go-service.
 func TestPlainHTTPStaysPlainAfterARestart(t *testing.T) {
 	s := httpserver.New(httpserver.Spec{Server: each(loopback, says("hi"))})
 	root := start(t, s, child.Spec{})

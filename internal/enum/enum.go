@@ -1,20 +1,19 @@
-// Package enum gives an enumeration its texts: a small integer of which each
-// value has a name.
+// Package enum implements String, MarshalText and UnmarshalText for enumerations: small
+// integers whose values have names.
 package enum
 
 import "fmt"
 
-// Names are the names of the values of E, from zero on. A value without one, or
-// with an empty one, is not valid.
+// Names holds the names of the values of E, starting with zero. A value without a name,
+// or with an empty one, is not valid.
 type Names[E ~uint8] struct {
 	kind   string
 	noSuch string
 	names  []string
 }
 
-// Of returns the names of an enumeration. A value that is not valid has the text
-// kind(7), as in "state(7)", and noSuch begins the errors, as in "child: no such
-// state: 7".
+// Of returns the Names of an enumeration. String of an invalid value is its kind and
+// number, such as "state(7)". Errors begin with noSuch, such as "child: no such state: 7".
 func Of[E ~uint8](kind, noSuch string, names ...string) Names[E] {
 	return Names[E]{kind: kind, noSuch: noSuch, names: names}
 }
@@ -38,8 +37,8 @@ func (n *Names[E]) MarshalText(e E) ([]byte, error) {
 	return []byte(n.names[e]), nil
 }
 
-// UnmarshalText is the UnmarshalText method of e. If there is no such name, it
-// leaves e as it was.
+// UnmarshalText is the UnmarshalText method of e. If no value has the name, it returns an
+// error and leaves e unchanged.
 func (n *Names[E]) UnmarshalText(e *E, text []byte) error {
 	for i, name := range n.names {
 		if name != "" && name == string(text) {

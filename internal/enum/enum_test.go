@@ -12,7 +12,7 @@ type fruit uint8
 
 var fruits = enum.Of[fruit]("fruit", "garden: no such fruit", "", "apple", "pear")
 
-func TestAValueWithANameHasItAsItsText(t *testing.T) {
+func TestTextOfANamedValueIsItsName(t *testing.T) {
 	for want, name := range map[fruit]string{1: "apple", 2: "pear"} {
 		require.True(t, fruits.Valid(want))
 		require.Equal(t, name, fruits.String(want))
@@ -25,7 +25,7 @@ func TestAValueWithANameHasItAsItsText(t *testing.T) {
 	}
 }
 
-func TestAValueWithoutANameHasANumber(t *testing.T) {
+func TestTextOfAnUnnamedValueHasItsNumber(t *testing.T) {
 	for unknown, text := range map[fruit]string{0: "fruit(0)", 3: "fruit(3)", 255: "fruit(255)"} {
 		require.False(t, fruits.Valid(unknown))
 		require.Equal(t, text, fruits.String(unknown))
@@ -34,10 +34,10 @@ func TestAValueWithoutANameHasANumber(t *testing.T) {
 	}
 }
 
-func TestATextThatIsNoNameIsRefused(t *testing.T) {
+func TestUnknownNameIsRejected(t *testing.T) {
 	for _, text := range []string{"", "Apple", "plum", "fruit(1)"} {
 		f := fruit(2)
 		require.ErrorContains(t, fruits.UnmarshalText(&f, []byte(text)), "garden: no such fruit: ")
-		require.Equal(t, fruit(2), f, "it stays as it was")
+		require.Equal(t, fruit(2), f, "unchanged")
 	}
 }

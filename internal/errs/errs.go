@@ -1,10 +1,11 @@
-// Package errs holds the errors that several packages must recognise and
-// users need not name.
+// Package errs defines errors that several packages must recognise, and that users do not
+// need to name.
 package errs
 
 import "github.com/coppice-go/coppice/internal/oneline"
 
-// Escalation is the error behind child.Escalate: it asks the supervisor to give up at once because of Err.
+// Escalation is the error that child.Escalate returns. It makes the supervisor give up at
+// once, because of Err.
 type Escalation struct{ Err error }
 
 func (e *Escalation) Error() string {
@@ -16,15 +17,14 @@ func (e *Escalation) Error() string {
 
 func (e *Escalation) Unwrap() error { return e.Err }
 
-// Wrap is an error of a known kind with what led to it. Its text is made
-// when somebody asks for it: the reason may be a user's error, whose code must
-// not run under a lock.
+// Wrap is a sentinel error together with its cause. Its text is made only when Error is
+// called: the cause may be a user's error, whose code must not run under a lock.
 type Wrap struct {
 	Sentinel error
 	Cause    error
 }
 
-func (b *Wrap) Error() string { return oneline.Of(b.Sentinel) + ": " + oneline.Of(b.Cause) }
+func (w *Wrap) Error() string { return oneline.Of(w.Sentinel) + ": " + oneline.Of(w.Cause) }
 
-// Unwrap returns the kind first, so that the kind decides how it is judged.
-func (b *Wrap) Unwrap() []error { return []error{b.Sentinel, b.Cause} }
+// Unwrap returns the sentinel first, so that it decides how the error is classified.
+func (w *Wrap) Unwrap() []error { return []error{w.Sentinel, w.Cause} }

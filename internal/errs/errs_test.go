@@ -13,7 +13,7 @@ type typedNil struct{ text string }
 
 func (n *typedNil) Error() string { return n.text }
 
-func TestTextIsOneLineWhateverTheReason(t *testing.T) {
+func TestTextIsOneLineForAnyCause(t *testing.T) {
 	for _, c := range []struct {
 		reason error
 		want   string

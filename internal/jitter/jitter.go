@@ -1,5 +1,5 @@
-// Package jitter takes what is random out of the pauses of a tree, for a test that
-// wants them to be the same each time.
+// Package jitter removes the random part of backoff delays, for tests that need the same
+// delays each time.
 package jitter
 
 import (
@@ -9,24 +9,25 @@ import (
 
 type noneKey struct{}
 
-// None returns a context for the root of a tree whose pauses have no jitter.
+// None returns a context that removes the jitter from all backoffs of the tree that is
+// started with it.
 func None(ctx context.Context) context.Context { return context.WithValue(ctx, noneKey{}, true) }
 
-// IsNone reports whether ctx is one of None, or derived from one.
+// IsNone reports whether ctx is a result of None, or derived from one.
 func IsNone(ctx context.Context) bool { return ctx.Value(noneKey{}) != nil }
 
-// A Remover is a backoff policy that can remove its own jitter, as those that
-// package child makes.
+// A Remover is a backoff policy that can remove its own jitter, like those of package
+// child.
 type Remover interface{ RemoveJitter() }
 
-// Remove removes the jitter of a backoff policy that is a Remover, or one of
-// github.com/cenkalti/backoff, v4 or v5. Others stay as they are.
+// Remove removes the jitter of a backoff policy that is a Remover or comes from
+// github.com/cenkalti/backoff (v4 or v5). It leaves others unchanged.
 func Remove(policy any) {
 	if r, ok := policy.(Remover); ok {
 		r.RemoveJitter()
 		return
 	}
-	// An ExponentialBackOff, of whichever version: this package imports neither.
+	// By reflection, for the ExponentialBackOff of both versions without importing them.
 	v := reflect.ValueOf(policy)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return

@@ -19,7 +19,7 @@ func TestNoneHoldsForDerivedContexts(t *testing.T) {
 	require.True(t, jitter.IsNone(context.WithoutCancel(ctx)))
 }
 
-func TestRemoveMakesEachPauseTheMiddleOfItsRange(t *testing.T) {
+func TestRemoveMakesEachDelayTheMiddleOfItsRange(t *testing.T) {
 	for name, p := range map[string]child.BackoffPolicy{
 		"Exponential":        child.Exponential(time.Second, time.Hour)(),
 		"Retries":            child.Exponential(time.Second, time.Hour).Retries(9)(),
@@ -35,13 +35,13 @@ func TestRemoveMakesEachPauseTheMiddleOfItsRange(t *testing.T) {
 	}
 }
 
-// value is a policy that is not a pointer, and number a field of the name that is none.
+// value is not a pointer. number has a RandomizationFactor that is not a number.
 type (
 	value  struct{ RandomizationFactor float64 }
 	number struct{ RandomizationFactor string }
 )
 
-func TestRemoveLeavesOthersAsTheyAre(t *testing.T) {
+func TestRemoveLeavesOtherPoliciesUnchanged(t *testing.T) {
 	var typedNil *backoff.ExponentialBackOff
 	for _, p := range []any{nil, typedNil, value{1}, &number{"half"}, new(int), 7, backoff.NewConstantBackOff(time.Second)} {
 		require.NotPanics(t, func() { jitter.Remove(p) }, "%T", p)

@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// Of returns the name of a key: see child.NameOf.
+// Of returns the name of a key. See child.NameOf.
 func Of(key any) string { return Escape(keyText(key)) }
 
 func keyText(key any) string {
@@ -25,8 +25,8 @@ func keyText(key any) string {
 	return text.String()
 }
 
-// writeKey writes a part of a key so that it can be told from all others: fmt would
-// write {"a b" "c"} and {"a" "b c"} alike.
+// writeKey writes a part of a key unambiguously. fmt would write {"a b" "c"} and
+// {"a" "b c"} the same.
 func writeKey(text *strings.Builder, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
@@ -50,7 +50,7 @@ func writeKey(text *strings.Builder, v reflect.Value) {
 		}
 		writeParts(text, "[", v.Len(), v.Index, "]")
 	case reflect.Float32, reflect.Float64:
-		fmt.Fprint(text, v.Float()+0) // -0 equals 0
+		fmt.Fprint(text, v.Float()+0) // +0 turns -0, which equals 0, into 0
 	case reflect.Complex64, reflect.Complex128:
 		fmt.Fprint(text, v.Complex()+0)
 	case reflect.Pointer, reflect.Chan, reflect.UnsafePointer:

@@ -66,7 +66,7 @@ func TestEqualKeysHaveTheSameName(t *testing.T) {
 	require.NotEqual(t, naming.Of(a), naming.Of(b))
 }
 
-func TestKeysThatPrintAlikeHaveNamesOfTheirOwn(t *testing.T) {
+func TestKeysThatPrintAlikeHaveDifferentNames(t *testing.T) {
 	for _, two := range [][2]any{
 		{pair{"a b", "c"}, pair{"a", "b c"}},
 		{pair{`a" "b`, "c"}, pair{"a", `b" "c`}},
@@ -87,12 +87,12 @@ func TestLongNamesEndWithAHash(t *testing.T) {
 	require.Equal(t, strings.Repeat("x", 128), naming.Of(strings.Repeat("x", 128)))
 	require.Regexp(t, `^x{94}%~[0-9a-f]{32}$`, naming.Of(strings.Repeat("x", 129)))
 	for _, head := range []string{"", "x", "xx"} {
-		require.Regexp(t, `^x*(%2F)+%~[0-9a-f]{32}$`, naming.Of(head+strings.Repeat("/", 60)), "no half of an escape")
-		require.Regexp(t, `^x*日+%~[0-9a-f]{32}$`, naming.Of(head+strings.Repeat("日", 60)), "no half of a rune")
+		require.Regexp(t, `^x*(%2F)+%~[0-9a-f]{32}$`, naming.Of(head+strings.Repeat("/", 60)), "does not split an escape")
+		require.Regexp(t, `^x*日+%~[0-9a-f]{32}$`, naming.Of(head+strings.Repeat("日", 60)), "does not split a rune")
 	}
 }
 
-// Whatever the text is, its name is a valid one, short, and the text can be read in it.
+// For any text the name is valid and short, and can be converted back to the text.
 func TestEscape(t *testing.T) {
 	names := map[string]string{}
 	require.NoError(t, quick.Check(func(bytes []byte, text string) bool {

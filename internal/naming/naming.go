@@ -1,5 +1,5 @@
-// Package naming says which names a child or a root may have. The packages child
-// and supervisor both refuse the others.
+// Package naming checks and makes the names of children and roots. Packages child and
+// supervisor share it.
 package naming
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// Problem returns what makes a name unfit for a path or a line of a log, or
-// nothing. That the name is empty is for the caller to find.
+// Problem returns the reason why a name cannot be part of a path or a log line, or "" if
+// it can. The caller must check for an empty name.
 func Problem(name string) string {
 	switch {
 	case !utf8.ValidString(name):
@@ -28,16 +28,16 @@ func Problem(name string) string {
 	return ""
 }
 
-// longest is how many bytes an escaped name has at most, before a hash is put in
-// place of what follows.
+// longest is the maximum length of an escaped name, in bytes. The end of a longer one is
+// replaced by a hash.
 const longest = 128
 
-// Escape returns a name without a Problem for any text. No two texts have the same
-// name, but for a collision of hashes: what is unfit for a name is written as in a
-// URL, and so is a percent sign.
+// Escape returns a valid name for any text. Characters that a name must not contain, and
+// percent signs, are escaped as in a URL. Different texts have different names, except
+// for hash collisions.
 func Escape(text string) string {
 	if text == "" {
-		return "%" // no other name ends like that
+		return "%" // not the name of any other text
 	}
 	var name strings.Builder
 	for i, r := range text {
@@ -60,7 +60,8 @@ func Escape(text string) string {
 	return name.String()
 }
 
-// head returns at most n bytes of an escaped name, without half a rune or escape.
+// head returns at most the first n bytes of an escaped name. It does not split a rune or
+// an escape.
 func head(name string, n int) string {
 	for !utf8.RuneStart(name[n]) {
 		n--

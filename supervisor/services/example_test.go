@@ -23,9 +23,9 @@ func ExampleDefault() {
 	// Anywhere in the program:
 	err := services.Default().StartChild(ctx, child.Spec{Name: "poller", Run: poll})
 	fmt.Println(err)
-	// At its end:
+	// At the end of main:
 	fmt.Println(services.Default().Stop(ctx))
-	services.SetDefault(nil) // so that the next example does not get one that has ended
+	services.SetDefault(nil) // so that the next example gets a new one
 	// Unordered output:
 	// /root/poller polls
 	// <nil>

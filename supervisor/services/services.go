@@ -1,10 +1,9 @@
-// Package services has one root supervisor for the whole process, for code that
-// no supervisor has been passed to: packages that were written against
-// go-service's package of the same name, say, or a library that starts something
-// in the background.
+// Package services provides a root supervisor for the whole process. It is for code that
+// has no supervisor passed to it: packages written for go-service's package of the same
+// name, for example, or a library that starts something in the background.
 //
-// Prefer to declare your own tree in main: the children of the default root start
-// and stop in no particular order.
+// Prefer declaring your own tree in main: the children of the default root start and stop
+// in no particular order.
 package services
 
 import (
@@ -19,15 +18,15 @@ import (
 
 var root atomic.Pointer[supervisor.Supervisor]
 
-// Default returns the root of the process. The first call makes and starts it:
-// an Independent supervisor of the name root, without children, with a backoff of
-// 100 ms to 30 s, so that a child that keeps failing does not end the others. All
-// else goes by its methods:
+// Default returns the root supervisor of the process. The first call creates and starts
+// it. It is named "root", has the strategy Independent and no declared children. It has a
+// backoff of 100 ms to 30 s, so that a child that keeps failing does not end the others.
+// Use its methods for everything else:
 //
 //	err := services.Default().StartChild(ctx, child.Spec{Name: "poller", Run: poll})
 //
-// main ends it with Default().Stop. When it has ended, by that or because a child
-// escalated, it stays ended and its Done is closed, until its Start is called
+// Call Default().Stop at the end of main. Once the root has ended, by Stop or because a
+// child escalated, Default keeps returning it, with Done closed, until its Start is called
 // again or SetDefault replaces it.
 func Default() *supervisor.Supervisor {
 	if s := root.Load(); s != nil {
@@ -37,9 +36,9 @@ func Default() *supervisor.Supervisor {
 		Strategy: strategy.Independent,
 		Backoff:  child.Exponential(100*time.Millisecond, 30*time.Second),
 	})
-	// It is started before anybody sees it, and not under a lock: the logger is
-	// asked for its levels then, and it may be a user's that calls Default.
-	_ = s.Start(context.Background()) // cannot fail: there is no child that could
+	// Start it before it is visible, and without holding a lock: Start asks the logger
+	// for its levels, and a user's log handler may call Default.
+	_ = s.Start(context.Background()) // cannot fail: there are no children
 	if root.CompareAndSwap(nil, s) {
 		return s
 	}
@@ -47,14 +46,14 @@ func Default() *supervisor.Supervisor {
 	return Default()
 }
 
-// SetDefault makes Default return s, and returns the supervisor that it returned
-// before, which is nil if there was none. After SetDefault(nil) the next call of
-// Default makes a new root. SetDefault neither starts nor stops anything. It is
-// for a main that wants another Spec, and for tests:
+// SetDefault makes Default return s. It returns the previous default supervisor, or nil if
+// there was none. After SetDefault(nil) the next call of Default creates a new root.
+// SetDefault neither starts nor stops a supervisor. Use it in a main that needs a different
+// Spec, and in tests:
 //
 //	before := services.SetDefault(supervisortest.Start(t, supervisor.Spec{}))
 //	t.Cleanup(func() { services.SetDefault(before) })
 //
-// It holds for the whole process, so such a test cannot run in parallel with
-// others that use Default.
+// It affects the whole process, so such a test must not run in parallel with others that
+// use Default.
 func SetDefault(s *supervisor.Supervisor) (before *supervisor.Supervisor) { return root.Swap(s) }

@@ -41,7 +41,7 @@ func defaultLog(t *testing.T, h slog.Handler) {
 	t.Cleanup(func() { slog.SetDefault(before) })
 }
 
-// freshDefault gives a test a default root of its own.
+// freshDefault gives a test its own default root.
 func freshDefault(t *testing.T) {
 	before := services.SetDefault(nil)
 	t.Cleanup(func() {
@@ -62,12 +62,12 @@ func TestTheDefaultRootIsMadeOnFirstUseAndRuns(t *testing.T) {
 		require.Equal(t, child.Running, lookup(t, root, "a").State)
 		require.NoError(t, services.Default().Stop(t.Context()))
 		require.ErrorIs(t, services.Default().StartChild(t.Context(), child.Spec{Name: "a", Run: idle}), supervisor.ErrNotRunning)
-		require.NoError(t, services.Default().Start(t.Context()), "it can be opened again")
+		require.NoError(t, services.Default().Start(t.Context()), "it can be started again")
 		require.NoError(t, services.Default().StartChild(t.Context(), child.Spec{Name: "a", Run: idle}))
 	})
 }
 
-func TestAChildThatKeepsFailingDoesNotEndTheDefaultRoot(t *testing.T) {
+func TestChildThatKeepsFailingDoesNotEndTheDefaultRoot(t *testing.T) {
 	defaultLog(t, slog.DiscardHandler)
 	synctest.Test(t, func(t *testing.T) {
 		freshDefault(t)
@@ -92,11 +92,11 @@ func TestATestCanPutItsOwnRootInPlaceOfTheDefault(t *testing.T) {
 		require.Same(t, mine, services.Default())
 		require.NoError(t, services.Default().StartChild(t.Context(), child.Spec{Name: "a", Run: idle}))
 		require.Same(t, mine, services.SetDefault(before))
-		require.Equal(t, child.Running, lookup(t, mine, "a").State, "it was not stopped by that")
+		require.Equal(t, child.Running, lookup(t, mine, "a").State, "SetDefault did not stop it")
 	})
 }
 
-// askingHandler asks for the default root when it is asked for its levels.
+// askingHandler calls Default from Enabled.
 type askingHandler struct{ slog.Handler }
 
 func (h askingHandler) Enabled(context.Context, slog.Level) bool {
@@ -105,7 +105,7 @@ func (h askingHandler) Enabled(context.Context, slog.Level) bool {
 	return false
 }
 
-func TestMakingTheDefaultRootMayAskForIt(t *testing.T) {
+func TestDefaultMayBeCalledWhileTheDefaultRootStarts(t *testing.T) {
 	defaultLog(t, slog.DiscardHandler)
 	synctest.Test(t, func(t *testing.T) {
 		freshDefault(t)
@@ -114,7 +114,7 @@ func TestMakingTheDefaultRootMayAskForIt(t *testing.T) {
 	})
 }
 
-func TestManyWhoAskFirstGetTheSameDefaultRoot(t *testing.T) {
+func TestConcurrentFirstCallsReturnTheSameDefaultRoot(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	t.Run("", func(t *testing.T) {
 		freshDefault(t)

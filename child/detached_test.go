@@ -15,10 +15,10 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-func TestStandInDoesNothing(t *testing.T) {
+func TestDetachedContextDoesNothing(t *testing.T) {
 	ctx := child.FromContext(context.Background())
-	ctx.Unready(errors.New("not told to anybody"))
-	ctx.OnError(errors.New("not told to anybody"))
+	ctx.Unready(errors.New("not reported"))
+	ctx.OnError(errors.New("not reported"))
 	ctx.Heartbeat()
 	require.NoError(t, ctx.Ready())
 	require.NoError(t, ctx.Ready(), "again")
@@ -26,7 +26,7 @@ func TestStandInDoesNothing(t *testing.T) {
 	require.Zero(t, ctx.Restarts())
 }
 
-func TestStandInIsReadyUntilItsContextEnds(t *testing.T) {
+func TestDetachedContextIsReadyUntilItEnds(t *testing.T) {
 	outer, stop := context.WithCancelCause(context.Background())
 	ctx := child.FromContext(outer)
 	require.NoError(t, ctx.Ready())
@@ -38,7 +38,7 @@ func TestStandInIsReadyUntilItsContextEnds(t *testing.T) {
 	require.Equal(t, errStop, context.Cause(ctx))
 }
 
-func TestContextsDerivedFromAStandInBehave(t *testing.T) {
+func TestContextsDerivedFromADetachedContextBehave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancelCause(context.WithValue(context.Background(), valueKey{}, "outer"))
 		ctx := child.FromContext(outer)
@@ -69,7 +69,7 @@ func TestContextsDerivedFromAStandInBehave(t *testing.T) {
 	})
 }
 
-func TestContextDerivedFromAStandInGivesAStandIn(t *testing.T) {
+func TestContextDerivedFromADetachedContextIsDetached(t *testing.T) {
 	inner, cancel := context.WithCancelCause(child.FromContext(context.Background()))
 	ctx := child.FromContext(inner)
 	require.NoError(t, ctx.Ready())
@@ -77,14 +77,14 @@ func TestContextDerivedFromAStandInGivesAStandIn(t *testing.T) {
 	require.Equal(t, errStop, ctx.Ready())
 }
 
-func TestGraceOfAStandInOutlivesIt(t *testing.T) {
+func TestDetachedGraceOutlivesItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancelCause(context.WithValue(context.Background(), valueKey{}, "outer"))
 		grace := child.FromContext(outer).Grace()
 		require.Equal(t, "outer", grace.Value(valueKey{}))
 
 		time.Sleep(time.Hour)
-		require.NoError(t, grace.Err(), "while it runs there is no end to it")
+		require.NoError(t, grace.Err(), "it does not end before its context")
 
 		stop(errStop)
 		stopped := time.Now()
@@ -98,7 +98,7 @@ func TestGraceOfAStandInOutlivesIt(t *testing.T) {
 	})
 }
 
-func TestGraceTakenAfterTheEndIsUsable(t *testing.T) {
+func TestDetachedGraceRequestedAfterTheEndIsUsable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancel(context.Background())
 		ctx := child.FromContext(outer)
@@ -110,8 +110,8 @@ func TestGraceTakenAfterTheEndIsUsable(t *testing.T) {
 	})
 }
 
-// The grace is that of the run, so it does not begin with the question for it.
-func TestGraceOfAStandInCountsFromTheEndOfItsContext(t *testing.T) {
+// The grace counts from the end of the context, not from the first call of Grace.
+func TestDetachedGraceCountsFromTheEndOfItsContext(t *testing.T) {
 	for after, lasts := range map[time.Duration]time.Duration{
 		time.Second:               3500 * time.Millisecond,
 		4 * time.Second:           500 * time.Millisecond,
@@ -135,9 +135,9 @@ func TestGraceOfAStandInCountsFromTheEndOfItsContext(t *testing.T) {
 	}
 }
 
-// A deadline says when it was. Of another end that was before the stand-in nothing is
-// known: then the grace begins with the stand-in.
-func TestGraceOfAContextThatEndedBeforeItsStandIn(t *testing.T) {
+// A context that had ended before FromContext tells when only if its deadline ended it.
+// Otherwise the grace counts from the call of FromContext.
+func TestDetachedGraceOfAContextThatHadEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timedOut, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -156,7 +156,7 @@ func TestGraceOfAContextThatEndedBeforeItsStandIn(t *testing.T) {
 	})
 }
 
-func TestAStandInHasOneGrace(t *testing.T) {
+func TestDetachedContextHasOneGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancel(context.Background())
 		ctx := child.FromContext(outer)
@@ -171,7 +171,7 @@ func TestAStandInHasOneGrace(t *testing.T) {
 	})
 }
 
-func TestGraceIsAskedForFromManySidesAsTheContextEnds(t *testing.T) {
+func TestDetachedGraceIsRequestedConcurrentlyAsTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, stop := context.WithCancel(context.Background())
 		ctx := child.FromContext(outer)
@@ -188,7 +188,7 @@ func TestGraceIsAskedForFromManySidesAsTheContextEnds(t *testing.T) {
 	})
 }
 
-// watched is a context that tells how many wait for its end.
+// watched is a context that counts the callbacks waiting for its end.
 type watched struct {
 	context.Context
 	waiting *atomic.Int32
@@ -202,8 +202,8 @@ func (w watched) AfterFunc(func()) func() bool {
 	return func() bool { w.waiting.Add(-1); return true }
 }
 
-// A long-lived context may be asked for many a stand-in.
-func TestAStandInThatNobodyHasIsNotKeptByItsContext(t *testing.T) {
+// A long-lived context may have many detached Contexts.
+func TestUnreachableDetachedContextIsCollected(t *testing.T) {
 	outer := watched{context.Background(), new(atomic.Int32)}
 	for range 100 {
 		require.NoError(t, child.FromContext(outer).Ready())
@@ -213,8 +213,8 @@ func TestAStandInThatNobodyHasIsNotKeptByItsContext(t *testing.T) {
 	}
 }
 
-// Who has only the channel of a grace must not wait for ever.
-func TestGraceThatWasAskedForEndsThoughNobodyHasItsStandIn(t *testing.T) {
+// Code that holds only the channel of a grace must not wait forever.
+func TestDetachedGraceEndsAfterItsContextIsCollected(t *testing.T) {
 	outer := watched{context.Background(), new(atomic.Int32)}
 	const kept = 10
 	for range kept {
@@ -229,7 +229,7 @@ func TestGraceThatWasAskedForEndsThoughNobodyHasItsStandIn(t *testing.T) {
 	require.EqualValues(t, kept, outer.waiting.Load())
 }
 
-func TestGraceOfAContextThatNeverEndsNeverEnds(t *testing.T) {
+func TestDetachedGraceOfAContextThatNeverEndsNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		grace := child.FromContext(context.Background()).Grace()
 		time.Sleep(time.Hour)
