@@ -46,7 +46,7 @@ const (
 	IsUp                        // the declared children are up
 	IsClosing                   // the end has begun
 	IsOver                      // nothing runs any more
-	Rested                      // a child that was Watched has come to rest, or is removed
+	Retired                     // a child that was Watched has come to rest, or is removed
 )
 
 // Timer is what a child's timer is for.
@@ -158,15 +158,6 @@ func (k EndKind) GaveUp() bool {
 	return k == EndIntensity || k == EndBackoff || k == EndEscalated
 }
 
-// A Waiter is a caller who waits for an answer. It is the shell's, which may have
-// it stand in a record of its own; the machine uses it until it has answered.
-type Waiter struct {
-	Who any // whatever the shell knows it by
-
-	start bool    // it waits until the child is ready, else until it is gone
-	next  *Waiter // who waits for the same child and came next; of the last, the first
-}
-
 // What a request is refused with, or a caller is answered. Those marked OTP are
 // the refusals of OTP's calls, which the public calls do not need: they look at
 // the state first.
@@ -210,9 +201,9 @@ func (m *Machine) emit(k Kind, c *Child) *Action {
 }
 
 // tell publishes an event, unless nobody wants to know.
-func (m *Machine) tell(n EventKind, c *Child, err error) *Action {
+func (m *Machine) publish(n EventKind, c *Child, err error) *Action {
 	if m.WantedKinds&n.Set() == 0 {
-		return &m.untold
+		return &m.discarded
 	}
 	a := m.emit(Publish, c)
 	a.Event, a.Count, a.Err = n, c.Restarts, err
@@ -238,71 +229,6 @@ func (m *Machine) disarm(c *Child) {
 		c.armed = NoTimer
 		m.emit(Disarm, c)
 	}
-}
-
-// await notes a caller, behind those who wait already. They stand in a ring, so that
-// the last is found as fast as the first.
-func (c *Child) await(who *Waiter, start bool) {
-	if who == nil {
-		return
-	}
-	who.start, who.next = start, who
-	if last := c.waiters; last != nil {
-		who.next, last.next = last.next, who
-	}
-	c.waiters = who
-}
-
-// inform has all who wait for c hear of what was wrong with the end of its run. It comes
-// before the answer, which for some is still far off.
-func (m *Machine) inform(c *Child) {
-	for w := range c.waiting {
-		a := m.emit(Inform, c)
-		a.Waiter, a.Start = w, w.start
-	}
-}
-
-// answer gives their answer to those who wait for a start of c, or for its stop.
-func (m *Machine) answer(c *Child, start bool, err error) {
-	last := c.waiters
-	if last == nil {
-		return
-	}
-	c.waiters = nil
-	for next := last.next; ; {
-		w := next
-		next = w.next
-		if w.start != start {
-			c.await(w, w.start)
-		} else {
-			w.next = nil
-			a := m.emit(Answer, c)
-			a.Waiter, a.Err = w, err
-		}
-		if w == last {
-			return
-		}
-	}
-}
-
-// waiting yields those who wait, in the order in which they came.
-func (c *Child) waiting(yield func(*Waiter) bool) {
-	for w := c.waiters; w != nil; {
-		w = w.next
-		if !yield(w) || w == c.waiters {
-			return
-		}
-	}
-}
-
-// awaited reports whether somebody waits for a start of c.
-func (c *Child) awaited() bool {
-	for w := range c.waiting {
-		if w.start {
-			return true
-		}
-	}
-	return false
 }
 
 // StopTimeout is how long a stop of c may take; ok is false for no limit.

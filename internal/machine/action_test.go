@@ -15,7 +15,7 @@ func TestNothingIsLeftInTheRoomForActions(t *testing.T) {
 	for _, many := range []int{1, 2, 3, 10, 2000} {
 		t.Run(fmt.Sprint(many), func(t *testing.T) {
 			m := New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})
-			m.stretch = many
+			m.batchSize = many
 			specs := make([]child.Spec, many)
 			for i := range specs {
 				specs[i] = child.Spec{Name: fmt.Sprint(i), StopTimeout: child.Forever}
@@ -28,7 +28,7 @@ func TestNothingIsLeftInTheRoomForActions(t *testing.T) {
 						t.Fatalf("after %s, at %d: %+v", after, i, a)
 					}
 				}
-				if cap(m.out) > mostKept {
+				if cap(m.out) > maxKeptActions {
 					t.Errorf("after %s there is room for %d", after, cap(m.out))
 				}
 			}

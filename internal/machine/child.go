@@ -20,7 +20,7 @@ type Child struct {
 
 	Handle any // the shell's; the machine does not touch it
 
-	waiters    *Waiter // the last who waits for its start, or for its stop
+	lastWaiter *Waiter // the last who waits for its start, or for its stop
 	prev, next *Child
 	seq        uint64 // position among its siblings, never reused
 	run        uint64 // number of the latest run
@@ -29,7 +29,7 @@ type Child struct {
 	Abandoned int32 // runs left behind that have not returned
 	state     child.State
 	origin    origin
-	then      then
+	afterStop afterStop
 	armed     Timer // its one timer; NoTimer: none
 
 	Unready  bool // the run has said so; the shell's, as Handle
@@ -40,17 +40,17 @@ type Child struct {
 	Lost     bool // Done because the supervisor in it gave up
 	Ignored  bool // Stopped because it declined to run
 
-	taken   bool // part of the group operation: alive: must stop; down: must start
-	charged bool // its restart is in the window already
-	boot    bool // its first start, as a declared child, is not settled
-	asking  bool // its backoff was asked and has not answered
-	healthy bool // its last run was ready long enough for the backoff to begin anew
-	held    bool // its restart is due and waits for Resume
-	hung    bool // it is being stopped because it let its heartbeat pass
-	hasty   bool // all in the supervisor in it were asked to stop at once: its time is nearly over
-	halted  bool // the supervisor in it had to end now
-	left    bool // it was stopped with a group and not started again
-	linked  bool // present among the children
+	marked         bool // part of the group operation: alive: must stop; down: must start
+	charged        bool // its restart is in the window already
+	bootPending    bool // its first start, as a declared child, is not settled
+	backoffAsked   bool // its backoff was asked and has not answered
+	healthy        bool // its last run was ready long enough for the backoff to begin anew
+	held           bool // its restart is due and waits for Resume
+	hung           bool // it is being stopped because it let its heartbeat pass
+	cancelAllSent  bool // all in the supervisor in it were asked to stop at once: its time is nearly over
+	abandonAllSent bool // the supervisor in it had to end now
+	leftStopped    bool // it was stopped with a group and not started again
+	present        bool // present among the children
 }
 
 // origin says who asked for the start that is under way, or comes next.
@@ -64,13 +64,13 @@ const (
 )
 
 // then says what follows when a Stopping child is gone.
-type then uint8
+type afterStop uint8
 
 const (
-	thenKeep   then = iota // it is Stopped
-	thenForget             // it is removed
-	thenAgain              // it starts
-	thenFail               // its start, or its run, has failed
+	afterStopKeep   afterStop = iota // it is Stopped
+	afterStopRemove                  // it is removed
+	afterStopStart                   // it starts
+	afterStopFail                    // its start, or its run, has failed
 )
 
 // Name returns the child's name.
@@ -89,27 +89,27 @@ func (c *Child) Run() uint64 { return c.run }
 func (c *Child) Next() *Child { return c.next }
 
 // Booting reports whether the supervisor's own start waits for c, or will.
-func (c *Child) Booting() bool { return c.boot }
+func (c *Child) Booting() bool { return c.bootPending }
 
 // Marked reports whether c is part of the group operation in progress.
-func (c *Child) Marked() bool { return c.taken }
+func (c *Child) Marked() bool { return c.marked }
 
 func (c *Child) alive() bool { return c.state.Alive() }
 
 // holds reports whether c counts as a significant child that is still there.
-func (c *Child) holds() bool {
+func (c *Child) countsAsSignificant() bool {
 	return c.Spec.Significant && c.state != child.Stopped && c.state != child.Done
 }
 
 // policy reports whether c has a backoff, its own or that of the supervisor.
-func (m *Machine) policy(c *Child) bool { return c.Spec.Backoff != nil || m.conf.Backoff }
+func (m *Machine) hasBackoff(c *Child) bool { return c.Spec.Backoff != nil || m.conf.Backoff }
 
 // First returns the first child in start order, or nil.
 func (m *Machine) First() *Child { return m.first }
 
 // Child returns the child of that name, or nil.
 func (m *Machine) Child(name string) *Child {
-	if c := m.names[name]; c != nil && c.linked {
+	if c := m.names[name]; c != nil && c.present {
 		return c
 	}
 	return nil
@@ -141,10 +141,10 @@ func (m *Machine) Supervisors() int { return m.supers }
 func (m *Machine) setState(c *Child, s child.State) {
 	m.disarm(c)
 	m.live -= count(c.alive())
-	m.holders -= count(c.holds())
+	m.significant -= count(c.countsAsSignificant())
 	c.state, c.Since, c.NextStart = s, m.now, 0
 	m.live += count(c.alive())
-	m.holders += count(c.holds())
+	m.significant += count(c.countsAsSignificant())
 }
 
 func count(b bool) int {
@@ -157,7 +157,7 @@ func count(b bool) int {
 // append puts c, a new child, behind all others.
 func (m *Machine) append(c *Child, spec *child.Spec, o origin) *Child {
 	m.seq++
-	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
+	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, present: true}
 	m.link(c)
 	m.names[spec.Name] = c
 	m.specs++
@@ -177,15 +177,15 @@ func (m *Machine) link(c *Child) {
 
 // remove forgets a child that is at rest. The lane steps off it.
 func (m *Machine) remove(c *Child) {
-	if m.cur == c {
-		if m.lane == down && m.ordered() {
-			m.cur = c.prev
+	if m.cursor == c {
+		if m.op == opStopping && m.ordered() {
+			m.cursor = c.prev
 		} else {
-			m.cur = c.next
+			m.cursor = c.next
 		}
 	}
-	if m.from == c {
-		m.from = c.next
+	if m.firstMarked == c {
+		m.firstMarked = c.next
 	}
 	if m.sweep.next == c {
 		m.sweep.next = c.next
@@ -200,14 +200,14 @@ func (m *Machine) remove(c *Child) {
 	} else {
 		m.last = c.prev
 	}
-	c.prev, c.next, c.linked = nil, nil, false
-	m.rested(c)
+	c.prev, c.next, c.present = nil, nil, false
+	m.noteRetired(c)
 	if m.phase != Closing { // else over clears them all at once
 		delete(m.names, c.Name())
 	}
 	m.specs--
 	m.supers -= count(c.Super)
-	m.tell(Removed, c, nil)
+	m.publish(Removed, c, nil)
 }
 
 // group returns the first and last child that are restarted with c.

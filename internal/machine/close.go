@@ -9,15 +9,15 @@ import (
 // Close ends the supervisor because somebody asked: children stop in reverse
 // order. It has no effect on one that ends already.
 func (m *Machine) Close(now time.Duration) []Action {
-	m.begin(now)
+	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
-	return m.finish()
+	return m.endEvent()
 }
 
 // giveUp ends the supervisor because of c.
 func (m *Machine) giveUp(kind EndKind, c *Child, err error) {
 	if m.phase < Closing {
-		m.tell(GaveUp, c, err)
+		m.publish(GaveUp, c, err)
 	}
 	m.close(End{Kind: kind, Child: c, Err: err})
 }
@@ -31,49 +31,49 @@ func (m *Machine) close(end End) {
 	m.sweep = sweep{}
 	m.emit(IsClosing, nil)
 	for c := m.first; c != nil; c = c.next {
-		c.taken, c.held, c.left = false, false, false
+		c.marked, c.held, c.leftStopped = false, false, false
 		if c.state == child.Waiting {
 			m.setState(c, child.Stopped)
-			m.answer(c, false, nil)
+			m.answerWaiters(c, false, nil)
 		}
 		switch {
 		case c == end.Child:
-			m.answer(c, true, end.Err)
+			m.answerWaiters(c, true, end.Err)
 		default:
-			m.answer(c, true, ErrNotRunning)
+			m.answerWaiters(c, true, ErrNotRunning)
 		}
 	}
-	m.leader, m.lane, m.from, m.cur = nil, down, m.first, m.last
+	m.waitsFor, m.op, m.firstMarked, m.cursor = nil, opStopping, m.first, m.last
 	if !m.ordered() {
-		m.cur = m.first
-		m.walk()
+		m.cursor = m.first
+		m.walkBatch()
 	}
 }
 
 // CancelAll says that there is no time for order any more: all that are left are
 // asked to stop, without waiting for one another. Their own timeouts still hold.
 func (m *Machine) CancelAll(now time.Duration) []Action {
-	m.begin(now)
+	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
-		m.sweepOver(hasten)
+		m.startSweep(sweepCancel)
 	}
-	return m.finish()
+	return m.endEvent()
 }
 
 // AbandonAll says that there is no time left: what has not returned is abandoned, and
 // nested supervisors are halted.
 func (m *Machine) AbandonAll(now time.Duration) []Action {
-	m.begin(now)
+	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
-		m.sweepOver(halt)
+		m.startSweep(sweepAbandon)
 	}
-	return m.finish()
+	return m.endEvent()
 }
 
 // hastened asks one child to stop. A supervisor in it is asked to hurry, too.
-func (m *Machine) hastened(c *Child) {
+func (m *Machine) cancelNow(c *Child) {
 	if c.alive() && c.state != child.Stopping {
 		m.cancel(c, WhyClosing)
 	}
@@ -83,14 +83,14 @@ func (m *Machine) hastened(c *Child) {
 }
 
 // haltedNow ends one child: it is asked to stop if it was not, and not waited for.
-func (m *Machine) haltedNow(c *Child) {
+func (m *Machine) abandonNow(c *Child) {
 	if c.alive() && c.state != child.Stopping {
 		m.cancel(c, WhyClosing)
 	}
 	switch {
 	case !c.alive():
 	case c.Nested:
-		m.halt(c)
+		m.abandonAllIn(c)
 	default:
 		m.abandon(c)
 	}
@@ -99,7 +99,7 @@ func (m *Machine) haltedNow(c *Child) {
 // over ends the life.
 func (m *Machine) over() {
 	m.phase, m.since = Over, m.now
-	m.lane, m.cur, m.from = idle, nil, nil
+	m.op, m.cursor, m.firstMarked = opNone, nil, nil
 	m.sweep = sweep{}
 	if len(m.names) != m.specs { // some were removed at the end
 		m.names = make(map[string]*Child, m.specs)

@@ -18,7 +18,7 @@ type move struct {
 func (w *world) moves() []move {
 	var all []move
 	add := func(name string, do func(*world)) { all = append(all, move{name, do}) }
-	for i, g := range w.goers {
+	for i, g := range w.runs {
 		id := fmt.Sprintf("%s#%d", g.c.Name(), g.run)
 		if g.inner != nil {
 			w.innerMoves(i, id, add)
@@ -26,7 +26,7 @@ func (w *world) moves() []move {
 		}
 		if !g.called {
 			add("ready "+id, func(w *world) {
-				g := &w.goers[i]
+				g := &w.runs[i]
 				g.called, g.ready = true, !g.abandoned && !g.cancelled
 				event := func() []Action { return w.m.Ready(g.c, g.run, 0) }
 				if g.ready {
@@ -47,10 +47,10 @@ func (w *world) moves() []move {
 	}
 	for i, t := range w.timers {
 		name := fmt.Sprintf("timer %s#%d %s", t.c.Name(), t.run, timerNames[t.kind])
-		add(name, func(w *world) { w.goesOff(i, name, 0) })
+		add(name, func(w *world) { w.timerFires(i, name, 0) })
 		if limit, limited := t.c.StopTimeout(); t.kind == StopTimer && limited && t.c.Nested {
 			name += " for good"
-			add(name, func(w *world) { w.goesOff(i, name, limit) })
+			add(name, func(w *world) { w.timerFires(i, name, limit) })
 		}
 	}
 	for i, t := range w.stale {
@@ -106,8 +106,8 @@ func (w *world) requests(add func(string, func(*world))) {
 			return func(w *world, who *Waiter) []Action {
 				c := w.m.Child(n)
 				acts := w.m.Stop(c, forget, who, 0)
-				if m := w.m; m.phase < Closing && c.linked &&
-					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.then == thenAgain || c.taken) {
+				if m := w.m; m.phase < Closing && c.present &&
+					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.afterStop == afterStopStart || c.marked) {
 					w.fail("a stop takes back a start: %s", n)
 				}
 				return acts
@@ -157,10 +157,10 @@ func (w *world) requests(add func(string, func(*world))) {
 
 // innerMoves are the moves of a world that runs in a child.
 func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
-	g := w.goers[i]
+	g := w.runs[i]
 	if !g.linked {
 		add("link "+id, func(w *world) {
-			g := &w.goers[i]
+			g := &w.runs[i]
 			g.linked = true
 			w.do("link "+id, func() []Action { return w.m.Linked(g.c, g.run, 0) })
 		})
@@ -168,7 +168,7 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 	}
 	for _, mv := range g.inner.moves() {
 		add(id+"/"+mv.name, func(w *world) {
-			inner := w.goers[i].inner
+			inner := w.runs[i].inner
 			mv.do(inner)
 			w.trace = append(w.trace, id+"/"+mv.name)
 			if inner.failure != "" {
@@ -187,13 +187,13 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 		}
 		name := "over " + id
 		add(name, func(w *world) {
-			g := w.goers[i]
+			g := w.runs[i]
 			w.do("unlink "+id, func() []Action { return w.m.Unlinked(g.c, g.run, 0) })
 			w.exit(i, name, out)
 		})
 	case g.inner.upSeen && !g.inner.upTold:
 		add("up "+id, func(w *world) {
-			g := &w.goers[i]
+			g := &w.runs[i]
 			g.inner = g.inner.clone()
 			g.inner.upTold, g.ready = true, true
 			w.do("up "+id, func() []Action { return w.m.Ready(g.c, g.run, 0) })
@@ -201,7 +201,7 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 	}
 	if g.cancelled && g.inner.m.phase < Closing {
 		add("close "+id, func(w *world) {
-			inner := w.goers[i].inner
+			inner := w.runs[i].inner
 			inner.do("close from above", func() []Action { return inner.m.Close(0) })
 			w.trace = append(w.trace, "close "+id)
 		})

@@ -49,7 +49,7 @@ func (w *world) checkActions(before memory, acts []Action) {
 			gaveUp = true
 		}
 	}
-	inOrder := !strings.HasPrefix(last, "hasten") && !strings.HasPrefix(last, "halt") && before.sweep < hasten
+	inOrder := !strings.HasPrefix(last, "hasten") && !strings.HasPrefix(last, "halt") && before.sweep < sweepCancel
 	if rules.Ordered(w.scene.conf.Strategy) {
 		for _, a := range acts {
 			switch {
@@ -67,11 +67,11 @@ func (w *world) checkActions(before memory, acts []Action) {
 
 // charge counts what the end of a run costs: a crash that is followed by a
 // restart costs at once, a failed start when its retry is due.
-func (w *world) charge(g goer, acts []Action) {
+func (w *world) charge(g liveRun, acts []Action) {
 	failed := slices.ContainsFunc(acts, func(a Action) bool { return a.Kind == Publish && a.Event == Failed })
-	waits := g.c.state == child.Waiting || g.c.run != g.run || g.c.taken
+	waits := g.c.state == child.Waiting || g.c.run != g.run || g.c.marked
 	switch {
-	case g.ready && !g.cancelled && waits && g.c.linked, g.ready && failed && waits:
+	case g.ready && !g.cancelled && waits && g.c.present, g.ready && failed && waits:
 		w.grant(g.c)
 	case failed && g.c.state == child.Waiting && !slices.Contains(w.attempt, g.c):
 		w.attempt = append(w.attempt, g.c)
@@ -80,9 +80,9 @@ func (w *world) charge(g goer, acts []Action) {
 
 // A child that RestartChild could not start is kept, also a temporary one, so that
 // it can be tried again. Under an Independent supervisor nothing is kept.
-func (w *world) checkKept(g goer, before child.State, by origin) {
+func (w *world) checkKept(g liveRun, before child.State, by origin) {
 	if before == child.Starting && by == originManual && w.m.phase < Closing &&
-		rules.Ordered(w.scene.conf.Strategy) && !g.c.linked && g.c.state != child.Done {
+		rules.Ordered(w.scene.conf.Strategy) && !g.c.present && g.c.state != child.Done {
 		w.fail("a restart by hand that comes to nothing forgets nobody: %s", g.c.Name())
 	}
 }
@@ -90,7 +90,7 @@ func (w *world) checkKept(g goer, before child.State, by origin) {
 // grant counts a restart that was permitted. Those of a child with a backoff are not
 // counted.
 func (w *world) grant(c *Child) {
-	if w.m.phase >= Closing || w.m.policy(c) {
+	if w.m.phase >= Closing || w.m.hasBackoff(c) {
 		return
 	}
 	w.granted++
@@ -102,13 +102,13 @@ func (w *world) grant(c *Child) {
 // A declared child's first start, and each start of a group, waits for all
 // before it.
 func (w *world) checkStart(a Action) {
-	inLane := w.m.lane == up && w.m.cur == a.Child // else it was started alone, or by request
+	inLane := w.m.op == opStarting && w.m.cursor == a.Child // else it was started alone, or by request
 	for c := a.Child.prev; c != nil; c = c.prev {
 		asked := c.origin == originManual || c.origin == originAdded // a start by request is beside the lane
-		if inLane && c.state == child.Starting && !asked && (c.boot || !w.m.alone()) {
+		if inLane && c.state == child.Starting && !asked && (c.bootPending || !w.m.restartsAlone()) {
 			w.fail("starts are in order and gated by ready: %s was started while %s was starting", a.Child.Name(), c.Name())
 		}
-		if c.taken {
+		if c.marked {
 			w.fail("starts are in order: %s was started before %s", a.Child.Name(), c.Name())
 		}
 	}
@@ -116,11 +116,11 @@ func (w *world) checkStart(a Action) {
 
 // A stop in order waits for all behind.
 func (w *world) checkStop(a Action) {
-	if !a.Child.linked {
+	if !a.Child.present {
 		return
 	}
 	for c := a.Child.next; c != nil; c = c.next {
-		if c.alive() && (a.Why == WhyClosing || c.taken) {
+		if c.alive() && (a.Why == WhyClosing || c.marked) {
 			w.fail("stops are in reverse order: %s was asked while %s was alive", a.Child.Name(), c.Name())
 		}
 	}
@@ -130,7 +130,7 @@ func (w *world) checkStop(a Action) {
 // means.
 func (w *world) checkRuns() {
 	live := map[*Child]int{}
-	for _, g := range w.goers {
+	for _, g := range w.runs {
 		if g.abandoned {
 			continue
 		}
@@ -166,7 +166,7 @@ func (w *world) checkTimers() {
 			w.fail("no timer is left set for what is over: %s of %s, which is %v", timerNames[t.kind], t.c.Name(), t.c.state)
 		}
 	}
-	for _, g := range w.goers {
+	for _, g := range w.runs {
 		if _, limited := g.c.StopTimeout(); limited && !g.abandoned && g.cancelled && g.inner == nil && g.c.armed != StopTimer {
 			w.fail("a stop has an end: %s", g.c.Name())
 		}
@@ -178,15 +178,15 @@ func (w *world) checkCounts() {
 	var live, holders, specs, booting, supers int
 	for c := w.m.first; c != nil; c = c.next {
 		live += count(c.alive())
-		holders += count(c.holds())
-		booting += count(c.boot)
+		holders += count(c.countsAsSignificant())
+		booting += count(c.bootPending)
 		supers += count(c.Super)
 		specs++
 	}
 	m := w.m
-	if live != m.live || holders != m.holders || specs != m.specs || specs != len(m.names) && m.phase != Closing || booting > m.booting || supers != m.supers {
+	if live != m.live || holders != m.significant || specs != m.specs || specs != len(m.names) && m.phase != Closing || booting > m.booting || supers != m.supers {
 		w.fail("counts add up: live %d %d, significant %d %d, specs %d %d, booting %d %d, supervisors %d %d",
-			live, m.live, holders, m.holders, specs, m.specs, booting, m.booting, supers, m.supers)
+			live, m.live, holders, m.significant, specs, m.specs, booting, m.booting, supers, m.supers)
 	}
 }
 
@@ -194,21 +194,21 @@ func (w *world) checkCounts() {
 // lane is busy.
 func (w *world) checkMarks() {
 	for c := w.m.first; c != nil; c = c.next {
-		if c.state == child.Waiting && c.armed != RetryTimer && !c.asking && !c.held && !c.taken {
+		if c.state == child.Waiting && c.armed != RetryTimer && !c.backoffAsked && !c.held && !c.marked {
 			w.fail("a waiting child waits for something: %s", c.Name())
 		}
-		if c.taken && !c.alive() && c.Spec.Restart == child.Temporary && !c.boot && !c.awaited() && w.m.ordered() {
+		if c.marked && !c.alive() && c.Spec.Restart == child.Temporary && !c.bootPending && !c.startAwaited() && w.m.ordered() {
 			w.fail("a temporary child does not come back with its group: %s", c.Name())
 		}
 	}
-	if w.m.lane != idle {
+	if w.m.op != opNone {
 		return
 	}
-	if w.m.leader != nil {
+	if w.m.waitsFor != nil {
 		w.fail("no leader without a group operation")
 	}
 	for c := w.m.first; c != nil; c = c.next {
-		if c.taken {
+		if c.marked {
 			w.fail("between operations no child is marked: %s is", c.Name())
 		}
 	}
@@ -231,7 +231,7 @@ func (w *world) stuck(int) string {
 		return "an end that has begun comes to its end"
 	case w.m.suspended:
 		return ""
-	case w.m.lane != idle:
+	case w.m.op != opNone:
 		return "a group operation comes to its end"
 	}
 	for c := w.m.first; c != nil; c = c.next {
@@ -252,7 +252,7 @@ func (w *world) busy() bool {
 			return true
 		}
 	}
-	for _, g := range w.goers {
+	for _, g := range w.runs {
 		if !g.abandoned && (g.cancelled || g.c.state == child.Starting) {
 			return true
 		}
@@ -273,12 +273,12 @@ func (w *world) describe() string {
 		return c.Name()
 	}
 	fmt.Fprintf(&text, "  phase %d lane %d cur %s from %s leader %s live %d booting %d suspended %v\n",
-		m.phase, m.lane, name(m.cur), name(m.from), name(m.leader), m.live, m.booting, m.suspended)
+		m.phase, m.op, name(m.cursor), name(m.firstMarked), name(m.waitsFor), m.live, m.booting, m.suspended)
 	for c := m.first; c != nil; c = c.next {
 		fmt.Fprintf(&text, "  %s#%d %v taken=%v then=%d origin=%d armed=%s held=%v asking=%v charged=%v boot=%v waiters=%v\n",
-			c.Name(), c.run, c.state, c.taken, c.then, c.origin, timerNames[c.armed], c.held, c.asking, c.charged, c.boot, callers(c))
+			c.Name(), c.run, c.state, c.marked, c.afterStop, c.origin, timerNames[c.armed], c.held, c.backoffAsked, c.charged, c.bootPending, callers(c))
 	}
-	for _, g := range w.goers {
+	for _, g := range w.runs {
 		fmt.Fprintf(&text, "  run %s#%d ready=%v cancelled=%v abandoned=%v\n", g.c.Name(), g.run, g.ready, g.cancelled, g.abandoned)
 	}
 	return text.String()
@@ -286,7 +286,7 @@ func (w *world) describe() string {
 
 // callers returns those who wait for a start or a stop of c.
 func callers(c *Child) (all []any) {
-	for x := range c.waiting {
+	for x := range c.eachWaiter {
 		all = append(all, x.Who)
 	}
 	return all

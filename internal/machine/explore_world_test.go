@@ -12,7 +12,7 @@ import (
 )
 
 // goer is a run that has been launched and has not returned.
-type goer struct {
+type liveRun struct {
 	c         *Child
 	run       uint64
 	called    bool // it has called Ready
@@ -33,7 +33,7 @@ type timerAt struct {
 type world struct {
 	scene   *scene
 	m       *Machine
-	goers   []goer
+	runs    []liveRun
 	timers  []timerAt // set
 	stale   []timerAt // cleared, and perhaps in flight
 	asked   []*Child
@@ -52,7 +52,7 @@ type world struct {
 
 func newWorld(s *scene) *world {
 	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}}
-	w.m.stretch = 1
+	w.m.batchSize = 1
 	w.do("boot", func() []Action { return w.m.Boot(s.specs, 0) })
 	return w
 }
@@ -65,9 +65,9 @@ func (w *world) clone() *world {
 		}
 		if to[c] == nil {
 			dup := *c
-			dup.waiters = nil
-			for w := range c.waiting {
-				dup.await(&Waiter{Who: w.Who}, w.start)
+			dup.lastWaiter = nil
+			for w := range c.eachWaiter {
+				dup.addWaiter(&Waiter{Who: w.Who}, w.start)
 			}
 			to[c] = &dup
 		}
@@ -77,7 +77,7 @@ func (w *world) clone() *world {
 	m := *w.m
 	n.m = &m
 	m.first, m.last = at(m.first), at(m.last)
-	m.cur, m.from, m.leader, m.ended = at(m.cur), at(m.from), at(m.leader), at(m.ended)
+	m.cursor, m.firstMarked, m.waitsFor, m.endedInBoot = at(m.cursor), at(m.firstMarked), at(m.waitsFor), at(m.endedInBoot)
 	m.end.Child = at(m.end.Child)
 	m.sweep.next = at(m.sweep.next)
 	m.names = make(map[string]*Child, len(w.m.names))
@@ -88,11 +88,11 @@ func (w *world) clone() *world {
 	}
 	m.window = cloneWindow(w.m)
 	m.out = nil
-	n.goers = slices.Clone(w.goers)
-	for i := range n.goers {
-		n.goers[i].c = at(n.goers[i].c)
-		if n.goers[i].inner != nil {
-			n.goers[i].inner = n.goers[i].inner.clone()
+	n.runs = slices.Clone(w.runs)
+	for i := range n.runs {
+		n.runs[i].c = at(n.runs[i].c)
+		if n.runs[i].inner != nil {
+			n.runs[i].inner = n.runs[i].inner.clone()
 		}
 	}
 	n.timers = slices.Clone(w.timers)
@@ -158,7 +158,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	for c := w.m.first; c != nil; c = c.next {
 		note(c)
 	}
-	for _, g := range w.goers {
+	for _, g := range w.runs {
 		note(g.c)
 	}
 	for _, t := range w.stale {
@@ -168,22 +168,22 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 		note(c)
 	}
 	m := w.m
-	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.more, int(m.sweep.what), index[m.sweep.next])
-	flag(m.suspended, m.ended != nil, w.upTold)
+	num(int(m.phase), int(m.op), index[m.cursor], index[m.firstMarked], index[m.waitsFor], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.more, int(m.sweep.what), index[m.sweep.next])
+	flag(m.suspended, m.endedInBoot != nil, w.upTold)
 	for _, c := range order {
 		h.WriteString(c.Name())
-		num(int(c.state), int(c.origin), int(c.then), int(c.armed), int(c.Spec.Restart))
+		num(int(c.state), int(c.origin), int(c.afterStop), int(c.armed), int(c.Spec.Restart))
 		if leftBehind {
 			num(int(c.Abandoned))
 		}
-		flag(c.taken, c.charged, c.boot, c.hasty, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, m.policy(c))
-		for x := range c.waiting {
+		flag(c.marked, c.charged, c.bootPending, c.cancelAllSent, c.abandonAllSent, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, c.present, c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
+		for x := range c.eachWaiter {
 			flag(x.start)
 		}
 		num(-2)
 	}
-	num(len(w.goers))
-	for _, g := range w.goers {
+	num(len(w.runs))
+	for _, g := range w.runs {
 		num(index[g.c], count(g.run == g.c.run))
 		flag(g.called, g.ready, g.cancelled, g.abandoned, g.linked)
 		if g.inner != nil {
@@ -199,7 +199,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 }
 
 // goesOff brings the news of a timer. Time stands still but for the wait.
-func (w *world) goesOff(i int, name string, wait time.Duration) {
+func (w *world) timerFires(i int, name string, wait time.Duration) {
 	t := w.timers[i]
 	w.timers = slices.Delete(slices.Clone(w.timers), i, i+1)
 	w.do(name, func() []Action { return w.m.Timer(t.c, t.run, t.kind, t.c.Since+wait) })
@@ -210,16 +210,16 @@ func (w *world) goesOff(i int, name string, wait time.Duration) {
 		w.attempt = slices.Delete(w.attempt, i, i+1)
 		w.grant(t.c)
 	}
-	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.asking) {
+	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.backoffAsked) {
 		w.fail("a restart that is due is not put off: %s", t.c.Name())
 	}
 }
 
 func (w *world) exit(i int, name string, out Outcome) {
-	g := w.goers[i]
-	w.goers = slices.Delete(slices.Clone(w.goers), i, i+1)
+	g := w.runs[i]
+	w.runs = slices.Delete(slices.Clone(w.runs), i, i+1)
 	if !g.abandoned {
-		taken, state, by := g.c.taken, g.c.state, g.c.origin
+		taken, state, by := g.c.marked, g.c.state, g.c.origin
 		w.do(name, func() []Action {
 			acts := w.m.Exited(g.c, g.run, out, 0)
 			for _, a := range acts {
@@ -274,15 +274,15 @@ func (w *world) dropped(name string, event func() []Action) {
 
 func (w *world) carryOut(a Action) {
 	at := func() int {
-		return slices.IndexFunc(w.goers, func(g goer) bool { return g.c == a.Child && g.run == a.Run && !g.abandoned })
+		return slices.IndexFunc(w.runs, func(g liveRun) bool { return g.c == a.Child && g.run == a.Run && !g.abandoned })
 	}
 	switch a.Kind {
 	case Launch:
-		g := goer{c: a.Child, run: a.Run}
-		w.goers = append(slices.Clone(w.goers), g)
+		g := liveRun{c: a.Child, run: a.Run}
+		w.runs = append(slices.Clone(w.runs), g)
 		w.attempt = slices.DeleteFunc(w.attempt, func(c *Child) bool { return c == a.Child })
 		if w.scene.inner != nil && a.Child.Name() == w.scene.specs[0].Name {
-			w.goers[len(w.goers)-1].inner = newWorld(w.scene.inner)
+			w.runs[len(w.runs)-1].inner = newWorld(w.scene.inner)
 		}
 	case Cancel:
 		i := at()
@@ -290,30 +290,30 @@ func (w *world) carryOut(a Action) {
 			w.fail("a run that is cancelled is there: %s", describe(a))
 			return
 		}
-		if w.goers[i].cancelled {
+		if w.runs[i].cancelled {
 			w.fail("a run is cancelled once: %s", describe(a))
 		}
-		w.goers = slices.Clone(w.goers)
-		w.goers[i].cancelled = true
+		w.runs = slices.Clone(w.runs)
+		w.runs[i].cancelled = true
 	case Abandon:
 		i := at()
 		if i < 0 {
 			w.fail("a run that is abandoned is there: %s", describe(a))
 			return
 		}
-		if w.goers[i].linked && !w.goers[i].inner.over {
+		if w.runs[i].linked && !w.runs[i].inner.over {
 			w.fail("a supervisor is never abandoned: %s", describe(a))
 		}
-		w.goers = slices.Clone(w.goers)
-		w.goers[i].abandoned = true
+		w.runs = slices.Clone(w.runs)
+		w.runs[i].abandoned = true
 	case AbandonAll, CancelAll:
 		i := at()
-		if i < 0 || w.goers[i].inner == nil {
+		if i < 0 || w.runs[i].inner == nil {
 			return
 		}
-		w.goers = slices.Clone(w.goers)
-		inner := w.goers[i].inner.clone()
-		w.goers[i].inner = inner
+		w.runs = slices.Clone(w.runs)
+		inner := w.runs[i].inner.clone()
+		w.runs[i].inner = inner
 		if a.Kind == AbandonAll {
 			inner.do("halt from above", func() []Action { return inner.m.AbandonAll(0) })
 		} else {

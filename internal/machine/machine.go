@@ -57,12 +57,12 @@ const (
 
 // A lane is a group operation in progress. At most one is under way. That of an
 // Independent supervisor does not wait for anybody: see crew.go.
-type lane uint8
+type groupOp uint8
 
 const (
-	idle lane = iota
-	down      // stopping marked children, from the last to the front
-	up        // starting marked children, from the front to the last
+	opNone     groupOp = iota
+	opStopping         // stopping marked children, from the last to the front
+	opStarting         // starting marked children, from the front to the last
 )
 
 // A Machine is one life of a supervisor, from its start to its end.
@@ -84,30 +84,30 @@ type Machine struct {
 	// The lane. cur is the child it has come to, from the frontmost that is
 	// taken, and leader the child whose delay it waits for while booting; while
 	// going down, the one whose delay is to pass before it goes up.
-	lane              lane
-	cur, from, leader *Child
+	op                            groupOp
+	cursor, firstMarked, waitsFor *Child
 
 	sweep sweep // over all children: see sweep.go
 
 	// Counts, all changed in one place, setState, but for specs and supers.
-	live    int // alive children
-	holders int // significant children, neither Stopped nor Done
-	specs   int
-	supers  int // children in which a supervisor runs or ran
+	live        int // alive children
+	significant int // significant children, neither Stopped nor Done
+	specs       int
+	supers      int // children in which a supervisor runs or ran
 
-	booting   int // declared children whose first start is not settled
-	stretch   int // see crew.go; less in tests
-	suspended bool
-	goesOn    bool   // GoOn is among the actions of the event at hand
-	ended     *Child // significant child that ended while booting
-	endedErr  error
-	end       End
+	booting        int // declared children whose first start is not settled
+	batchSize      int // see crew.go; less in tests
+	suspended      bool
+	continueAsked  bool   // GoOn is among the actions of the event at hand
+	endedInBoot    *Child // significant child that ended while booting
+	endedInBootErr error
+	end            End
 
 	out    []Action
 	handed int       // how many of them, by Next
 	room   [6]Action // for as many as most events lead to, so that they cost no memory
 
-	untold Action // what is written of a note that nobody wants
+	discarded Action // what is written of a note that nobody wants
 }
 
 // New returns a machine that has not booted yet.
@@ -117,16 +117,16 @@ func New(conf Config) *Machine {
 		conf:        conf,
 		window:      rules.NewWindow(conf.Intensity),
 		names:       make(map[string]*Child),
-		stretch:     BatchSize,
+		batchSize:   BatchSize,
 	}
 	m.out = m.room[:0]
 	return m
 }
 
 // begin opens the handling of an event.
-func (m *Machine) begin(now time.Duration) {
+func (m *Machine) beginEvent(now time.Duration) {
 	m.clear()
-	m.now, m.goesOn = now, false
+	m.now, m.continueAsked = now, false
 }
 
 // Next returns the next action of the latest event, which is valid until the next call.
@@ -143,7 +143,7 @@ func (m *Machine) Next() *Action {
 // clear ends the handling of an event.
 func (m *Machine) clear() {
 	clear(m.out)
-	if cap(m.out) > mostKept {
+	if cap(m.out) > maxKeptActions {
 		m.out = m.room[:]
 	}
 	m.out, m.handed = m.out[:0], 0
@@ -151,10 +151,10 @@ func (m *Machine) clear() {
 
 // mostKept is how many actions there is room for from one event to the next. The
 // end of a supervisor whose children all wait may lead to many times more.
-const mostKept = 1024
+const maxKeptActions = 1024
 
 // finish closes the handling of an event.
-func (m *Machine) finish() []Action {
+func (m *Machine) endEvent() []Action {
 	m.advance()
 	return m.out
 }
@@ -162,48 +162,48 @@ func (m *Machine) finish() []Action {
 // Boot starts the declared children. It comes once. If the end has come before
 // it, it does nothing. The specs are valid, and not changed any more.
 func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
-	m.begin(now)
+	m.beginEvent(now)
 	if m.phase != Unborn {
-		return m.finish()
+		return m.endEvent()
 	}
 	m.phase, m.since = Booting, now
 	for i := range specs {
 		c := m.append(new(Child), &specs[i], originBoot)
 		c.Declared = true
-		c.boot, c.taken = true, true
+		c.bootPending, c.marked = true, true
 		m.booting++
 	}
-	m.lane, m.cur = up, m.first
+	m.op, m.cursor = opStarting, m.first
 	if m.ordered() {
-		m.from = m.first
-		return m.finish()
+		m.firstMarked = m.first
+		return m.endEvent()
 	}
-	m.walk()
+	m.walkBatch()
 	if m.booting == 0 {
-		m.isUp()
+		m.bootDone()
 	}
-	return m.finish()
+	return m.endEvent()
 }
 
 // isUp ends the boot: every declared child was ready, or settled in some other way.
-func (m *Machine) isUp() {
+func (m *Machine) bootDone() {
 	m.phase, m.since = Up, m.now
 	m.emit(IsUp, nil)
-	if m.ended != nil && rules.Due(m.conf.AutoShutdown, m.holders) {
-		m.close(End{Kind: EndAuto, Child: m.ended, Err: m.endedErr})
+	if m.endedInBoot != nil && rules.Due(m.conf.AutoShutdown, m.significant) {
+		m.close(End{Kind: EndAuto, Child: m.endedInBoot, Err: m.endedInBootErr})
 	}
 }
 
 // settled notes that a declared child's first start is no longer pending.
-func (m *Machine) settled(c *Child) {
+func (m *Machine) bootSettled(c *Child) {
 	c.origin = originAuto
-	if !c.boot {
+	if !c.bootPending {
 		return
 	}
-	c.boot = false
+	c.bootPending = false
 	m.booting--
 	if m.booting == 0 && m.phase == Booting && !m.ordered() {
-		m.isUp()
+		m.bootDone()
 	}
 }
 
@@ -211,6 +211,6 @@ func (m *Machine) settled(c *Child) {
 func (m *Machine) ordered() bool { return rules.Ordered(m.conf.Strategy) }
 
 // alone reports whether a failed child is restarted by itself.
-func (m *Machine) alone() bool {
+func (m *Machine) restartsAlone() bool {
 	return m.conf.Strategy == strategy.OneForOne || m.conf.Strategy == strategy.Independent
 }

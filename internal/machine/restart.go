@@ -8,10 +8,10 @@ import (
 
 // launch starts a run of c. A restart by the supervisor is counted.
 func (m *Machine) launch(c *Child, restart bool) {
-	c.taken, c.held, c.left, c.hung, c.hasty, c.halted = false, false, false, false, false, false
+	c.marked, c.held, c.leftStopped, c.hung, c.cancelAllSent, c.abandonAllSent = false, false, false, false, false, false
 	c.Nested, c.Lost, c.Ignored = false, false, false
-	if m.leader == c {
-		m.leader = nil
+	if m.waitsFor == c {
+		m.waitsFor = nil
 	}
 	if restart {
 		c.Restarts++
@@ -19,7 +19,7 @@ func (m *Machine) launch(c *Child, restart bool) {
 	c.run++
 	m.setState(c, child.Starting)
 	m.emit(Launch, c)
-	m.tell(Starting, c, nil)
+	m.publish(Starting, c, nil)
 	if t := c.Spec.StartTimeout; t > 0 && t <= SlowStartAfter {
 		m.arm(c, StartTimer, t)
 	} else {
@@ -29,20 +29,20 @@ func (m *Machine) launch(c *Child, restart bool) {
 
 // start starts c because somebody asked, in its turn if the lane has yet to
 // come to it, or after Resume.
-func (m *Machine) start(c *Child) {
+func (m *Machine) startAsked(c *Child) {
 	switch {
-	case m.lane == down && m.from != nil && c.seq >= m.from.seq,
-		m.lane == up && m.cur != nil && c.seq > m.cur.seq:
-		c.taken = true
+	case m.op == opStopping && m.firstMarked != nil && c.seq >= m.firstMarked.seq,
+		m.op == opStarting && m.cursor != nil && c.seq > m.cursor.seq:
+		c.marked = true
 	case m.suspended:
-		m.hold(c)
+		m.holdStart(c)
 	default:
 		m.launch(c, false)
 	}
 }
 
 // hold keeps a start that is due until Resume.
-func (m *Machine) hold(c *Child) {
+func (m *Machine) holdStart(c *Child) {
 	m.setState(c, child.Waiting)
 	c.held = true
 }
@@ -64,60 +64,60 @@ func (m *Machine) afterRun(c *Child, out Outcome) Next {
 
 // nextTry says how a child is restarted.
 func (m *Machine) nextTry(c *Child) Next {
-	if m.policy(c) {
+	if m.hasBackoff(c) {
 		return AsksBackoff
 	}
 	return Restarts
 }
 
 // failed restarts a Waiting child whose run, once ready, has ended.
-func (m *Machine) failed(c *Child, err error) {
+func (m *Machine) beginRestart(c *Child, err error) {
 	c.charged, c.reason = true, err
 	switch {
-	case m.alone() && m.policy(c):
-		m.wait(c)
-	case m.alone():
-		m.tellRestart(c, 0)
-		m.restart(c)
-	case m.policy(c):
-		m.leader = c
-		m.take(c)
+	case m.restartsAlone() && m.hasBackoff(c):
+		m.awaitRetry(c)
+	case m.restartsAlone():
+		m.publishRestart(c, 0)
+		m.restartAlone(c)
+	case m.hasBackoff(c):
+		m.waitsFor = c
+		m.markGroup(c)
 	default:
-		m.leader = nil
-		m.tellRestart(c, 0)
-		m.take(c)
+		m.waitsFor = nil
+		m.publishRestart(c, 0)
+		m.markGroup(c)
 	}
 }
 
 // charge records a restart of c in the window, and reports whether it is
 // permitted. A child with a backoff gives up by its policy.
-func (m *Machine) charge(c *Child) bool { return m.policy(c) || m.window.Add(m.now) }
+func (m *Machine) charge(c *Child) bool { return m.hasBackoff(c) || m.window.Add(m.now) }
 
 // restart starts a Waiting child alone. It has been told.
-func (m *Machine) restart(c *Child) {
+func (m *Machine) restartAlone(c *Child) {
 	if m.suspended {
-		m.hold(c)
+		m.holdStart(c)
 		return
 	}
 	m.launch(c, true)
 }
 
-func (m *Machine) tellRestart(c *Child, wait time.Duration) {
-	m.tell(Restarting, c, c.reason).Wait = wait
+func (m *Machine) publishRestart(c *Child, wait time.Duration) {
+	m.publish(Restarting, c, c.reason).Wait = wait
 }
 
 // wait puts a Waiting child on its backoff, or, without one, has its retry come
 // as an event of its own. A boot that has come to c waits with it.
-func (m *Machine) wait(c *Child) {
+func (m *Machine) awaitRetry(c *Child) {
 	if m.phase == Booting && m.reached(c) {
-		m.leader = c
+		m.waitsFor = c
 	}
-	if !m.policy(c) {
+	if !m.hasBackoff(c) {
 		m.arm(c, RetryTimer, 0)
 		return
 	}
-	if !c.asking { // else the answer that is under way will do
-		c.asking = true
+	if !c.backoffAsked { // else the answer that is under way will do
+		c.backoffAsked = true
 		m.emit(NextBackoff, c).Reset = c.healthy
 	}
 }
@@ -125,82 +125,82 @@ func (m *Machine) wait(c *Child) {
 // BackoffDelay is the answer to Ask: the pause before the next restart of c; negative
 // to give up.
 func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) []Action {
-	m.begin(now)
-	c.asking = false
+	m.beginEvent(now)
+	c.backoffAsked = false
 	switch {
-	case c.state != child.Waiting || c.taken && m.leader != c || c.held || c.armed != NoTimer:
+	case c.state != child.Waiting || c.marked && m.waitsFor != c || c.held || c.armed != NoTimer:
 		// Somebody started, stopped or took it meanwhile, or the end has come.
 	case d < 0:
 		m.giveUp(EndBackoff, c, c.reason)
 	default:
-		m.tellRestart(c, d)
+		m.publishRestart(c, d)
 		m.arm(c, RetryTimer, d)
 		c.NextStart = After(now, d)
 	}
-	return m.finish()
+	return m.endEvent()
 }
 
 // due takes a restart whose pause is over. A failed attempt is charged here, a
 // crash was before. The strategy is applied to the child that could not start,
 // which need not be the one that crashed: that is OTP's whole retry rule.
-func (m *Machine) due(c *Child) {
+func (m *Machine) retryDue(c *Child) {
 	if !c.charged && !m.charge(c) {
 		m.giveUp(EndIntensity, c, c.reason)
 		return
 	}
 	c.charged = true
-	if !m.policy(c) { // else Delay has told it, with the pause
-		m.tellRestart(c, 0)
+	if !m.hasBackoff(c) { // else Delay has told it, with the pause
+		m.publishRestart(c, 0)
 	}
-	if m.alone() {
+	if m.restartsAlone() {
 		if m.reached(c) { // a boot waits for it
-			m.leader = nil
-			c.taken = false
+			m.waitsFor = nil
+			c.marked = false
 		}
-		m.restart(c)
+		m.restartAlone(c)
 		return
 	}
-	m.leader = nil
-	m.take(c)
+	m.waitsFor = nil
+	m.markGroup(c)
 }
 
 // Timer says that the timer of a run has gone off. It is dropped unless it is
 // the one that is set.
 func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Action {
-	m.begin(now)
+	m.beginEvent(now)
 	if c.run != run || c.armed != t {
-		return m.finish()
+		return m.endEvent()
 	}
 	c.armed = NoTimer
 	switch t {
 	case SlowTimer:
-		m.tell(SlowStart, c, nil)
+		m.publish(SlowStart, c, nil)
 		if c.Spec.StartTimeout > 0 {
 			m.arm(c, StartTimer, c.Spec.StartTimeout-SlowStartAfter)
 		}
 	case StartTimer:
-		c.then = thenFail
+		c.afterStop = afterStopFail
 		m.cancel(c, WhyTimeout)
 	case BeatTimer:
-		m.tell(Hung, c, nil)
-		c.then, c.hung = thenFail, true
+		m.publish(Hung, c, nil)
+		c.afterStop, c.hung = afterStopFail, true
 		m.cancel(c, WhyHung)
 	case RetryTimer:
-		m.due(c)
+		m.retryDue(c)
 	case StopTimer:
 		limit, limited := c.StopTimeout()
 		switch {
 		case !c.Nested:
 			m.abandon(c)
-		case !c.hasty && limited:
-			c.hasty = true
+		case !c.cancelAllSent && limited:
+			c.cancelAllSent = true
 			m.emit(CancelAll, c)
 			m.arm(c, StopTimer, limit-MostOf(limit))
 		default:
-			m.halt(c)
+			m.abandonAllIn(c)
 		}
 	}
-	return m.finish()
+	return m.endEvent()
 }
 
 // MostOf is nine tenths of a stop timeout. The rest of it is for those in a nested
@@ -211,7 +211,7 @@ func MostOf(d time.Duration) time.Duration { return d - d/10 }
 func (m *Machine) cancel(c *Child, why Why) {
 	m.setState(c, child.Stopping)
 	m.emit(Cancel, c).Why = why
-	m.tell(Stopping, c, nil)
+	m.publish(Stopping, c, nil)
 	switch d, limited := c.StopTimeout(); {
 	case !limited:
 	case d > 0 && c.Nested:
@@ -219,7 +219,7 @@ func (m *Machine) cancel(c *Child, why Why) {
 	case d > 0:
 		m.arm(c, StopTimer, d)
 	case c.Nested:
-		m.halt(c)
+		m.abandonAllIn(c)
 	default:
 		m.abandon(c)
 	}
@@ -227,8 +227,8 @@ func (m *Machine) cancel(c *Child, why Why) {
 
 // halt ends the supervisor in c now. It is not abandoned itself, so that what is
 // reported is who held it up.
-func (m *Machine) halt(c *Child) {
-	c.halted = true
+func (m *Machine) abandonAllIn(c *Child) {
+	c.abandonAllSent = true
 	m.emit(AbandonAll, c)
 }
 
@@ -236,7 +236,7 @@ func (m *Machine) halt(c *Child) {
 func (m *Machine) abandon(c *Child) {
 	c.Abandoned++
 	m.emit(Abandon, c)
-	m.inform(c)
-	m.tell(Abandoned, c, nil)
-	m.gone(c, Outcome{}, true)
+	m.informWaiters(c)
+	m.publish(Abandoned, c, nil)
+	m.stoppedExit(c, Outcome{}, true)
 }

@@ -15,41 +15,41 @@ type sweep struct {
 type sweepKind uint8
 
 const (
-	noSweep sweepKind = iota
-	resume            // start what was held
-	hasten            // ask all that are left to stop
-	halt              // abandon all that are left
+	noSweep      sweepKind = iota
+	sweepResume            // start what was held
+	sweepCancel            // ask all that are left to stop
+	sweepAbandon           // abandon all that are left
 )
 
 // sweepOver begins a sweep at the first child.
-func (m *Machine) sweepOver(what sweepKind) {
+func (m *Machine) startSweep(what sweepKind) {
 	if what < m.sweep.what {
 		return // more was asked for already
 	}
 	m.sweep = sweep{what, m.first}
-	m.sweepOn()
+	m.continueSweep()
 }
 
 // sweepOn does one stretch.
-func (m *Machine) sweepOn() {
+func (m *Machine) continueSweep() {
 	for n := 0; m.sweep.next != nil; n++ {
-		if n == m.stretch {
-			m.goOn()
+		if n == m.batchSize {
+			m.askContinue()
 			return
 		}
 		c := m.sweep.next
 		m.sweep.next = c.next // what is done to c may remove it
 		switch m.sweep.what {
-		case resume:
-			m.resumed(c)
-		case hasten:
-			m.hastened(c)
-		case halt:
-			m.haltedNow(c)
+		case sweepResume:
+			m.resumeHeld(c)
+		case sweepCancel:
+			m.cancelNow(c)
+		case sweepAbandon:
+			m.abandonNow(c)
 		}
 	}
 	m.sweep = sweep{}
 }
 
 // Halting reports whether runs are still to be abandoned by a sweep.
-func (m *Machine) Halting() bool { return m.sweep.what == halt }
+func (m *Machine) Abandoning() bool { return m.sweep.what == sweepAbandon }

@@ -60,7 +60,7 @@ func TestResumeAndWhatHappensInBetween(t *testing.T) {
 		"suspended, resumed": {func(m *Machine) []Action { m.Suspend(0); return m.Resume(0) }, []string{"more"}, []string{"start b", "start c"}},
 		"resumed once more":  {func(m *Machine) []Action { return m.Resume(0) }, nil, []string{"start b", "start c"}},
 		"upgraded": {func(m *Machine) []Action {
-			acts, _ := m.Upgrade(m.conf, crewOf([]string{"c", "b", "a"}), 0)
+			acts, _ := m.Upgrade(m.conf, specsOf([]string{"c", "b", "a"}), 0)
 			return acts
 		}, nil, []string{"start c", "start b"}},
 		"upgraded to nobody": {func(m *Machine) []Action { acts, _ := m.Upgrade(m.conf, nil, 0); return acts }, nil, []string{"start b", "start c"}},

@@ -45,12 +45,12 @@ func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
 				}
 			}
 			equal(t, fates(m.AbandonAll(0)), want[0])
-			if !m.Halting() {
+			if !m.Abandoning() {
 				t.Error("it is halting until the last was abandoned")
 			}
 			equal(t, fates(m.Continue(0)), want[1])
 			equal(t, fates(m.Continue(0)), want[2])
-			if m.Halting() {
+			if m.Abandoning() {
 				t.Error("nothing is left to abandon")
 			}
 			equal(t, fates(m.Continue(0)), nil)
@@ -94,12 +94,12 @@ func TestResumeStartsInStretches(t *testing.T) {
 // running returns a machine whose children are ready, and which sweeps over one at a time.
 func running(s strategy.Strategy, names ...string) *Machine {
 	m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
-	m.Boot(crewOf(names), 0)
+	m.Boot(specsOf(names), 0)
 	for _, name := range names {
 		c := m.Child(name)
 		m.Ready(c, c.Run(), 0)
 	}
-	m.stretch = 1
+	m.batchSize = 1
 	return m
 }
 

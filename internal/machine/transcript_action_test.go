@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-var noteNames = [...]string{
+var eventNames = [...]string{
 	Starting: "starting", Ready: "ready", Failed: "failed", Restarting: "restarting",
 	Completed: "completed", Stopping: "stopping", Stopped: "stopped", Abandoned: "abandoned",
 	LateExit: "late-exit", Removed: "removed", Hung: "hung", SlowStart: "slow-start", GaveUp: "gave-up",
@@ -21,7 +21,7 @@ var phaseNames = [...]string{"unborn", "booting", "up", "closing", "over"}
 
 // lines returns actions as they stand in a transcript. The timer that watches
 // for slow starts is left out: it is set for every start.
-func (s *stage) lines(actions []Action) []string {
+func (s *player) lines(actions []Action) []string {
 	var lines []string
 	for _, a := range actions {
 		switch {
@@ -71,7 +71,7 @@ func lineOf(a Action) string {
 	case Answer:
 		return fmt.Sprintf("answer %q: %s", a.Waiter.Who, result(a.Err))
 	case Publish:
-		return tale(a)
+		return eventLine(a)
 	case IsUp:
 		return "is up"
 	case IsClosing:
@@ -90,8 +90,8 @@ func result(err error) string {
 }
 
 // tale returns an event in words.
-func tale(a Action) string {
-	text := "tell " + noteNames[a.Event] + " " + a.Child.Name()
+func eventLine(a Action) string {
+	text := "tell " + eventNames[a.Event] + " " + a.Child.Name()
 	if a.Event == LateExit {
 		text += fmt.Sprintf("#%d", a.Run)
 	}
@@ -105,7 +105,7 @@ func tale(a Action) string {
 }
 
 // show returns the states of all children, in a line.
-func (s *stage) show() []string {
+func (s *player) show() []string {
 	var all []string
 	for c := s.m.First(); c != nil; c = c.Next() {
 		text := fmt.Sprintf("%s#%d %v", c.Name(), c.Run(), c.State())

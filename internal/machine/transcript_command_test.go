@@ -12,7 +12,7 @@ import (
 )
 
 // A stage is where a transcript is played.
-type stage struct {
+type player struct {
 	conf  Config
 	specs []child.Spec
 	m     *Machine
@@ -25,7 +25,7 @@ type stage struct {
 //
 //	supervisor STRATEGY N in PERIOD [any-significant|all-significant]
 //	child NAME [OPTION...]
-func (s *stage) declare(words []string) (bool, error) {
+func (s *player) declare(words []string) (bool, error) {
 	switch words[0] {
 	case "supervisor":
 		if len(words) < 5 {
@@ -78,7 +78,7 @@ func specOf(words []string) (child.Spec, error) {
 //	add NAME [OPTION...], stop NAME, remove NAME, restart NAME
 //	after DURATION                  time passes
 //	show                            the states
-func (s *stage) do(words []string) ([]string, error) {
+func (s *player) do(words []string) ([]string, error) {
 	if s.m == nil {
 		s.m, s.slow, s.known = New(s.conf), map[*Child]bool{}, map[string]*Child{}
 	}
@@ -111,7 +111,7 @@ func (s *stage) do(words []string) ([]string, error) {
 		_, actions = m.Add(&spec, &Waiter{Who: caller}, now)
 	default:
 		var err error
-		if actions, err = s.toChild(words, caller); err != nil {
+		if actions, err = s.childCommand(words, caller); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +122,7 @@ func (s *stage) do(words []string) ([]string, error) {
 }
 
 // toChild is a command about a child. Without a number it is about its latest run.
-func (s *stage) toChild(words []string, caller string) ([]Action, error) {
+func (s *player) childCommand(words []string, caller string) ([]Action, error) {
 	if len(words) < 2 {
 		return nil, fmt.Errorf("no such command: %v", words)
 	}

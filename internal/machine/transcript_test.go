@@ -52,7 +52,7 @@ func TestTranscripts(t *testing.T) {
 
 // play returns the transcript with the actions that the machine gives.
 func play(text string) (string, error) {
-	s := new(stage)
+	s := new(player)
 	var played strings.Builder
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for _, line := range lines {

@@ -15,17 +15,17 @@ import (
 // strategy would become Independent or cease to be. The specs are valid, and not
 // changed any more.
 func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([]Action, error) {
-	m.begin(now)
+	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
-		return m.finish(), ErrNotRunning
+		return m.endEvent(), ErrNotRunning
 	case rules.Ordered(conf.Strategy) != m.ordered():
-		return m.finish(), ErrStrategy
+		return m.endEvent(), ErrStrategy
 	}
 	m.conf = conf
 	m.window.SetLimit(conf.Intensity)
 	if m.phase == Unborn {
-		return m.finish(), nil
+		return m.endEvent(), nil
 	}
 
 	old := m.first
@@ -38,13 +38,13 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 		spec := &specs[i]
 		c := m.names[spec.Name]
 		if c == nil {
-			c = &Child{Spec: spec, Since: m.now, linked: true}
+			c = &Child{Spec: spec, Since: m.now, present: true}
 			m.names[spec.Name] = c
 			m.specs++
 		}
-		m.holders -= count(c.holds())
+		m.significant -= count(c.countsAsSignificant())
 		c.Spec, c.Declared = spec, true
-		m.holders += count(c.holds())
+		m.significant += count(c.countsAsSignificant())
 		listed = append(listed, c)
 	}
 	for c := old; c != nil; c = c.next {
@@ -61,11 +61,11 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 		m.sweep.next = m.first
 	}
 	switch { // the marks stay; the order in which to serve them is new
-	case m.lane == idle:
+	case m.op == opNone:
 	case m.ordered():
-		m.lane, m.from, m.cur = down, m.first, m.last
+		m.op, m.firstMarked, m.cursor = opStopping, m.first, m.last
 	default:
-		m.cur = m.first
+		m.cursor = m.first
 	}
-	return m.finish(), nil
+	return m.endEvent(), nil
 }

@@ -42,7 +42,7 @@ func TestCallersAreAnsweredInTheOrderInWhichTheyCame(t *testing.T) {
 	if got := answered(m.Ready(a, 3, 0)); !slices.Equal(got, []any{1, 3, 5, 6, 8}) {
 		t.Errorf("when it is ready: %v", got)
 	}
-	if a.waiters != nil {
+	if a.lastWaiter != nil {
 		t.Error("somebody still waits")
 	}
 }

@@ -18,41 +18,41 @@ const BatchSize = 256
 // Continue goes on with the start or the stop of a crew, and with a sweep. It is what the
 // action GoOn asks for; if there is nothing to go on with it changes nothing.
 func (m *Machine) Continue(now time.Duration) []Action {
-	m.begin(now)
-	m.walk()
-	m.sweepOn()
-	return m.finish()
+	m.beginEvent(now)
+	m.walkBatch()
+	m.continueSweep()
+	return m.endEvent()
 }
 
 // goOn asks to come back with More, once for an event.
-func (m *Machine) goOn() {
-	if !m.goesOn {
-		m.goesOn = true
+func (m *Machine) askContinue() {
+	if !m.continueAsked {
+		m.continueAsked = true
 		m.emit(Continue, nil)
 	}
 }
 
 // walk starts those of a crew that are marked, or at the end stops those that are
 // alive, as many as are due in one go.
-func (m *Machine) walk() {
-	if m.ordered() || m.lane == up && m.suspended {
+func (m *Machine) walkBatch() {
+	if m.ordered() || m.op == opStarting && m.suspended {
 		return
 	}
-	for n := 0; m.cur != nil; n++ {
-		if n == m.stretch {
-			m.goOn()
+	for n := 0; m.cursor != nil; n++ {
+		if n == m.batchSize {
+			m.askContinue()
 			return
 		}
-		c := m.cur
-		m.cur = c.next // a stop that does not wait may remove c
+		c := m.cursor
+		m.cursor = c.next // a stop that does not wait may remove c
 		switch {
-		case m.lane == down && c.alive() && c.state != child.Stopping:
+		case m.op == opStopping && c.alive() && c.state != child.Stopping:
 			m.cancel(c, WhyClosing)
-		case m.lane == up && c.taken:
+		case m.op == opStarting && c.marked:
 			m.launch(c, c.origin == originAuto)
 		}
 	}
-	if m.lane == up {
-		m.lane = idle
+	if m.op == opStarting {
+		m.op = opNone
 	}
 }

@@ -9,18 +9,18 @@ import (
 )
 
 // A walker is a crew that is walked over one child at a time.
-type walker struct {
+type batchTest struct {
 	*testing.T
 	m *Machine
 }
 
-func newWalker(t *testing.T, names ...string) (w walker, acts []Action) {
-	w = walker{t, New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})}
-	w.m.stretch = 1
-	return w, w.m.Boot(crewOf(names), 0)
+func newBatchTest(t *testing.T, names ...string) (w batchTest, acts []Action) {
+	w = batchTest{t, New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})}
+	w.m.batchSize = 1
+	return w, w.m.Boot(specsOf(names), 0)
 }
 
-func crewOf(names []string) (specs []child.Spec) {
+func specsOf(names []string) (specs []child.Spec) {
 	for _, name := range names {
 		specs = append(specs, worker(name))
 	}
@@ -28,7 +28,7 @@ func crewOf(names []string) (specs []child.Spec) {
 }
 
 // expect compares what the actions start and stop, and whether there is more.
-func (w walker) expect(acts []Action, want ...string) {
+func (w batchTest) expect(acts []Action, want ...string) {
 	w.Helper()
 	got := []string{}
 	for _, a := range acts {
@@ -46,15 +46,15 @@ func (w walker) expect(acts []Action, want ...string) {
 	}
 }
 
-func (w walker) exit(name string) []Action {
+func (w batchTest) exit(name string) []Action {
 	c := w.m.Child(name)
 	return w.m.Exited(c, c.Run(), Outcome{}, 0)
 }
 
-func (w walker) more() []Action { return w.m.Continue(0) }
+func (w batchTest) more() []Action { return w.m.Continue(0) }
 
 func TestCrewIsStoppedToTheLastWhoeverEndsMeanwhile(t *testing.T) {
-	w, acts := newWalker(t, "a", "b", "c", "d")
+	w, acts := newBatchTest(t, "a", "b", "c", "d")
 	w.expect(acts, "start a", "more")
 	w.expect(w.more(), "start b", "more")
 	w.expect(w.more(), "start c", "more")
@@ -70,7 +70,7 @@ func TestCrewIsStoppedToTheLastWhoeverEndsMeanwhile(t *testing.T) {
 }
 
 func TestCrewThatEndsWhileItStartsStartsNobodyElse(t *testing.T) {
-	w, acts := newWalker(t, "a", "b", "c")
+	w, acts := newBatchTest(t, "a", "b", "c")
 	w.expect(acts, "start a", "more")
 	w.expect(w.more(), "start b", "more")
 	w.expect(w.m.Close(0), "stop a", "more")
@@ -81,7 +81,7 @@ func TestCrewThatEndsWhileItStartsStartsNobodyElse(t *testing.T) {
 }
 
 func TestChildrenAreAddedToTheEndOfACrewThatStarts(t *testing.T) {
-	w, acts := newWalker(t, "a", "b")
+	w, acts := newBatchTest(t, "a", "b")
 	w.expect(acts, "start a", "more")
 	spec := worker("x")
 	x, acts := w.m.Add(&spec, &Waiter{Who: "caller"}, 0)
@@ -96,7 +96,7 @@ func TestChildrenAreAddedToTheEndOfACrewThatStarts(t *testing.T) {
 }
 
 func TestChildThatIsRemovedBeforeItsTurnDoesNotHoldUpACrew(t *testing.T) {
-	w, acts := newWalker(t, "a", "b", "c")
+	w, acts := newBatchTest(t, "a", "b", "c")
 	w.expect(acts, "start a", "more")
 	w.m.Ready(w.m.Child("a"), 1, 0)
 	w.expect(w.m.Stop(w.m.Child("b"), true, nil, 0))
@@ -111,7 +111,7 @@ func TestChildThatIsRemovedBeforeItsTurnDoesNotHoldUpACrew(t *testing.T) {
 }
 
 func TestCrewThatIsSuspendedGoesOnOnce(t *testing.T) {
-	w, acts := newWalker(t, "a", "b", "c")
+	w, acts := newBatchTest(t, "a", "b", "c")
 	w.expect(acts, "start a", "more")
 	w.expect(w.m.Suspend(0))
 	w.expect(w.more())
@@ -123,11 +123,11 @@ func TestCrewThatIsSuspendedGoesOnOnce(t *testing.T) {
 }
 
 func TestUpgradeOfACrewThatStarts(t *testing.T) {
-	w, acts := newWalker(t, "a", "b", "c")
+	w, acts := newBatchTest(t, "a", "b", "c")
 	w.expect(acts, "start a", "more")
 	w.expect(w.more(), "start b", "more")
 	conf := Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()}
-	acts, err := w.m.Upgrade(conf, crewOf([]string{"new", "c", "b"}), 0) // and a behind them
+	acts, err := w.m.Upgrade(conf, specsOf([]string{"new", "c", "b"}), 0) // and a behind them
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestUpgradeOfACrewThatStarts(t *testing.T) {
 }
 
 func TestNamesAreThoseThatAreLeftWhenACrewHasEnded(t *testing.T) {
-	w, acts := newWalker(t, "a", "b", "c")
+	w, acts := newBatchTest(t, "a", "b", "c")
 	w.expect(acts, "start a", "more")
 	w.expect(w.m.Close(0), "stop a", "more")
 	w.expect(w.exit("a"), "over")

@@ -7,17 +7,17 @@ import "github.com/coppice-go/coppice/child"
 // OTP. A Temporary member is not started again: one that runs is forgotten when
 // it has stopped, one that does not run is forgotten at once. Overlapping failures
 // merge here: a child that is taken already is gone, not failed, when it ends.
-func (m *Machine) take(c *Child) {
+func (m *Machine) markGroup(c *Child) {
 	from, _ := m.group(c) // and all behind it
 	for x := from; x != nil; {
 		next := x.next // x may be removed
-		if !x.alive() && x.Spec.Restart == child.Temporary && !x.startsAnyway() {
+		if !x.alive() && x.Spec.Restart == child.Temporary && !x.startPending() {
 			if x == from {
 				from = next
 			}
-			m.rest(x, child.Stopped, child.ErrSibling)
+			m.retire(x, child.Stopped, child.ErrSibling)
 		} else {
-			x.taken = true
+			x.marked = true
 			m.disarmRetry(x)
 		}
 		x = next
@@ -25,15 +25,15 @@ func (m *Machine) take(c *Child) {
 	if from == nil { // the group was c alone, and c is forgotten
 		return
 	}
-	if m.lane == idle || m.from == nil || from.seq < m.from.seq {
-		m.from = from
+	if m.op == opNone || m.firstMarked == nil || from.seq < m.firstMarked.seq {
+		m.firstMarked = from
 	}
-	m.lane, m.cur = down, m.last
+	m.op, m.cursor = opStopping, m.last
 }
 
 // startsAnyway reports whether a start of c, which does not run, is yet to come
 // that is no restart: its first as a declared child, or one that was asked for.
-func (c *Child) startsAnyway() bool { return c.boot || c.awaited() }
+func (c *Child) startPending() bool { return c.bootPending || c.startAwaited() }
 
 // disarmRetry clears the timer of a Waiting child: it starts with its group.
 func (m *Machine) disarmRetry(c *Child) {
@@ -53,25 +53,25 @@ func (m *Machine) advance() {
 		return
 	}
 	for {
-		was := m.lane
+		was := m.op
 		switch was {
-		case down:
-			m.goDown()
-		case up:
-			m.goUp()
+		case opStopping:
+			m.stopMarked()
+		case opStarting:
+			m.startMarked()
 		}
-		if m.lane == was {
+		if m.op == was {
 			return
 		}
 	}
 }
 
 // goDown asks marked children to stop, the last first, and waits for each.
-func (m *Machine) goDown() {
+func (m *Machine) stopMarked() {
 	closing := m.phase == Closing
-	for m.cur != nil && (closing || m.from != nil && m.cur.seq >= m.from.seq) {
-		c := m.cur
-		if c.alive() && (closing || c.taken || c.state == child.Stopping) {
+	for m.cursor != nil && (closing || m.firstMarked != nil && m.cursor.seq >= m.firstMarked.seq) {
+		c := m.cursor
+		if c.alive() && (closing || c.marked || c.state == child.Stopping) {
 			if c.state != child.Stopping {
 				why := WhySibling
 				if closing {
@@ -83,46 +83,46 @@ func (m *Machine) goDown() {
 				return
 			}
 		}
-		if m.cur == c { // else it was removed, and the lane stepped off it
-			m.cur = c.prev
+		if m.cursor == c { // else it was removed, and the lane stepped off it
+			m.cursor = c.prev
 		}
 	}
 	if closing {
 		m.over()
 		return
 	}
-	m.lane, m.cur = up, m.from
-	if c := m.leader; c != nil {
+	m.op, m.cursor = opStarting, m.firstMarked
+	if c := m.waitsFor; c != nil {
 		m.dissolve(c)
-		m.wait(c)
+		m.awaitRetry(c)
 	}
 }
 
 // goUp starts marked children, the first first, and waits for each.
-func (m *Machine) goUp() {
-	if m.leader != nil || m.suspended {
+func (m *Machine) startMarked() {
+	if m.waitsFor != nil || m.suspended {
 		return
 	}
-	for m.cur != nil {
-		c := m.cur
+	for m.cursor != nil {
+		c := m.cursor
 		if c.state == child.Starting || c.state == child.Stopping {
 			return
 		}
-		if c.taken {
+		if c.marked {
 			m.launch(c, c.origin == originAuto)
 			return
 		}
-		m.cur = c.next
+		m.cursor = c.next
 	}
-	m.lane, m.from = idle, nil
+	m.op, m.firstMarked = opNone, nil
 	if m.phase == Booting {
-		m.isUp()
+		m.bootDone()
 	}
 }
 
 // reached reports whether a lane on its way up has come to c, and waits for it.
 func (m *Machine) reached(c *Child) bool {
-	return m.lane == up && m.cur == c && m.ordered()
+	return m.op == opStarting && m.cursor == c && m.ordered()
 }
 
 // dissolve ends a group operation whose start has stuck at c: what was to follow
@@ -133,33 +133,33 @@ func (m *Machine) dissolve(c *Child) {
 	if m.phase == Booting {
 		return
 	}
-	from := m.from
-	m.lane, m.from, m.cur = idle, nil, nil
-	m.leader = nil
+	from := m.firstMarked
+	m.op, m.firstMarked, m.cursor = opNone, nil, nil
+	m.waitsFor = nil
 	for x := from; x != nil; x = x.next {
-		if !x.taken {
+		if !x.marked {
 			continue
 		}
-		x.taken = false
+		x.marked = false
 		switch {
 		case x == c:
-		case x.awaited():
-			m.start(x)
+		case x.startAwaited():
+			m.startAsked(x)
 		case x.state == child.Waiting:
 			m.setState(x, child.Stopped)
-			x.left = true
+			x.leftStopped = true
 		}
 	}
 }
 
 // tellLeft tells of the children that were stopped with c's group and now stay
 // stopped, because the restart of c was cancelled.
-func (m *Machine) tellLeft(c *Child) {
+func (m *Machine) publishLeftStopped(c *Child) {
 	from, to := m.group(c)
 	for x := from; x != nil; x = x.next {
-		if x.left {
-			x.left = false
-			m.tell(Stopped, x, ErrLeftStopped)
+		if x.leftStopped {
+			x.leftStopped = false
+			m.publish(Stopped, x, ErrLeftStopped)
 		}
 		if x == to {
 			return
