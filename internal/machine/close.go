@@ -8,10 +8,10 @@ import (
 
 // Close ends the supervisor because somebody asked: children stop in reverse
 // order. It has no effect on one that ends already.
-func (m *Machine) Close(now time.Duration) []Action {
+func (m *Machine) Close(now time.Duration) {
 	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
-	return m.endEvent()
+	m.endEvent()
 }
 
 // giveUp ends the supervisor because of c.
@@ -52,24 +52,24 @@ func (m *Machine) close(end End) {
 
 // CancelAll says that there is no time for order any more: all that are left are
 // asked to stop, without waiting for one another. Their own timeouts still hold.
-func (m *Machine) CancelAll(now time.Duration) []Action {
+func (m *Machine) CancelAll(now time.Duration) {
 	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
 		m.startSweep(sweepCancel)
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // AbandonAll says that there is no time left: what has not returned is abandoned, and
 // nested supervisors are halted.
-func (m *Machine) AbandonAll(now time.Duration) []Action {
+func (m *Machine) AbandonAll(now time.Duration) {
 	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
 		m.startSweep(sweepAbandon)
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // hastened asks one child to stop. A supervisor in it is asked to hurry, too.

@@ -10,7 +10,7 @@ import (
 )
 
 // Ready says that a run is ready. It is dropped unless the run is starting.
-func (m *Machine) Ready(c *Child, run uint64, now time.Duration) []Action {
+func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.state == child.Starting {
 		m.setState(c, child.Running)
@@ -21,12 +21,12 @@ func (m *Machine) Ready(c *Child, run uint64, now time.Duration) []Action {
 		m.answerWaiters(c, true, nil)
 		m.bootSettled(c)
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // Exited says that a run has returned. Every run brings this news once. If the
 // run was abandoned meanwhile, only the news is told.
-func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) []Action {
+func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) {
 	m.beginEvent(now)
 	switch was := c.state; {
 	case c.run != run || !c.alive():
@@ -39,7 +39,7 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) [
 	default:
 		m.runExit(c, out)
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // gone takes the end of a run that was to stop anyway: it is no failure, costs

@@ -28,7 +28,7 @@ func (w *world) moves() []move {
 			add("ready "+id, func(w *world) {
 				g := &w.runs[i]
 				g.called, g.ready = true, !g.abandoned && !g.cancelled
-				event := func() []Action { return w.m.Ready(g.c, g.run, 0) }
+				event := func() { w.m.Ready(g.c, g.run, 0) }
 				if g.ready {
 					w.do("ready "+id, event)
 				} else {
@@ -61,7 +61,7 @@ func (w *world) moves() []move {
 			if t.c.run == t.run && t.c.armed == t.kind {
 				return // the shell knows it from the new one
 			}
-			w.dropped(name, func() []Action { return w.m.Timer(t.c, t.run, t.kind, 0) })
+			w.dropped(name, func() { w.m.Timer(t.c, t.run, t.kind, 0) })
 		})
 	}
 	for i, c := range w.asked {
@@ -70,19 +70,19 @@ func (w *world) moves() []move {
 			add(name, func(w *world) {
 				c := w.asked[i]
 				w.asked = slices.Delete(slices.Clone(w.asked), i, i+1)
-				w.do(name, func() []Action { return w.m.BackoffDelay(c, d, 0) })
+				w.do(name, func() { w.m.BackoffDelay(c, d, 0) })
 			})
 		}
 	}
 	if w.more > 0 {
 		add("more", func(w *world) {
 			w.more--
-			w.do("more", func() []Action { return w.m.Continue(0) })
+			w.do("more", func() { w.m.Continue(0) })
 		})
 	}
 	if w.m.phase == Closing && w.scene.halts {
-		add("hasten", func(w *world) { w.do("hasten", func() []Action { return w.m.CancelAll(0) }) })
-		add("halt", func(w *world) { w.do("halt", func() []Action { return w.m.AbandonAll(0) }) })
+		add("hasten", func(w *world) { w.do("hasten", func() { w.m.CancelAll(0) }) })
+		add("halt", func(w *world) { w.do("halt", func() { w.m.AbandonAll(0) }) })
 	}
 	if w.calls > 0 && w.m.phase < Over {
 		w.requests(add)
@@ -91,49 +91,45 @@ func (w *world) moves() []move {
 }
 
 func (w *world) requests(add func(string, func(*world))) {
-	request := func(name string, do func(w *world, who *Waiter) []Action) {
+	request := func(name string, do func(w *world, who *Waiter)) {
 		add(name, func(w *world) {
 			w.calls--
 			w.callers++
 			who := w.callers
 			w.waiting[who] = true
-			w.do(name, func() []Action { return do(w, &Waiter{Who: who}) })
+			w.do(name, func() { do(w, &Waiter{Who: who}) })
 		})
 	}
 	for c := w.m.first; c != nil; c = c.next {
 		n := c.Name()
-		stop := func(forget bool) func(w *world, who *Waiter) []Action {
-			return func(w *world, who *Waiter) []Action {
+		stop := func(remove bool) func(w *world, who *Waiter) {
+			return func(w *world, who *Waiter) {
 				c := w.m.Child(n)
-				acts := w.m.Stop(c, forget, who, 0)
+				w.m.Stop(c, remove, who, 0)
 				if m := w.m; m.phase < Closing && c.present &&
 					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.afterStop == afterStopStart || c.marked) {
 					w.fail("a stop takes back a start: %s", n)
 				}
-				return acts
 			}
 		}
 		request("stop "+n, stop(false))
 		request("remove "+n, stop(true))
-		request("restart "+n, func(w *world, who *Waiter) []Action { return w.m.Restart(w.m.Child(n), who, 0) })
+		request("restart "+n, func(w *world, who *Waiter) { w.m.Restart(w.m.Child(n), who, 0) })
 	}
 	for _, spec := range w.scene.add {
 		if w.m.Child(spec.Name) == nil {
-			request("add "+spec.Name, func(w *world, who *Waiter) []Action {
-				_, acts := w.m.Add(&spec, who, 0)
-				return acts
-			})
+			request("add "+spec.Name, func(w *world, who *Waiter) { w.m.Add(&spec, who, 0) })
 		}
 	}
 	if w.m.phase < Closing {
 		add("close", func(w *world) {
 			w.calls--
-			w.do("close", func() []Action { return w.m.Close(0) })
+			w.do("close", func() { w.m.Close(0) })
 		})
 		if w.scene.pause {
 			add("suspend", func(w *world) {
 				w.calls--
-				w.do("suspend", func() []Action { return w.m.Suspend(0) })
+				w.do("suspend", func() { w.m.Suspend(0) })
 			})
 		}
 	}
@@ -142,12 +138,10 @@ func (w *world) requests(add func(string, func(*world))) {
 			name := fmt.Sprint("upgrade ", i)
 			add(name, func(w *world) {
 				w.calls--
-				w.do(name, func() []Action {
-					acts, err := w.m.Upgrade(w.scene.conf, specs, 0)
-					if err != nil {
+				w.do(name, func() {
+					if err := w.m.Upgrade(w.scene.conf, specs, 0); err != nil {
 						w.fail("a supervisor that runs can be upgraded: %v", err)
 					}
-					return acts
 				})
 			})
 		}
@@ -162,7 +156,7 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 		add("link "+id, func(w *world) {
 			g := &w.runs[i]
 			g.linked = true
-			w.do("link "+id, func() []Action { return w.m.Linked(g.c, g.run, 0) })
+			w.do("link "+id, func() { w.m.Linked(g.c, g.run, 0) })
 		})
 		return
 	}
@@ -188,7 +182,7 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 		name := "over " + id
 		add(name, func(w *world) {
 			g := w.runs[i]
-			w.do("unlink "+id, func() []Action { return w.m.Unlinked(g.c, g.run, 0) })
+			w.do("unlink "+id, func() { w.m.Unlinked(g.c, g.run, 0) })
 			w.exit(i, name, out)
 		})
 	case g.inner.upSeen && !g.inner.upTold:
@@ -196,13 +190,13 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 			g := &w.runs[i]
 			g.inner = g.inner.clone()
 			g.inner.upTold, g.ready = true, true
-			w.do("up "+id, func() []Action { return w.m.Ready(g.c, g.run, 0) })
+			w.do("up "+id, func() { w.m.Ready(g.c, g.run, 0) })
 		})
 	}
 	if g.cancelled && g.inner.m.phase < Closing {
 		add("close "+id, func(w *world) {
 			inner := w.runs[i].inner
-			inner.do("close from above", func() []Action { return inner.m.Close(0) })
+			inner.do("close from above", func() { inner.m.Close(0) })
 			w.trace = append(w.trace, "close "+id)
 		})
 	}

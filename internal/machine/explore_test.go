@@ -66,7 +66,7 @@ func explore(s *scene, limit int) (states, depth int, failure string) {
 		moves := here.w.moves()
 		if here.w.m.suspended {
 			moves = append(moves, move{"resume", func(w *world) {
-				w.do("resume", func() []Action { return w.m.Resume(0) })
+				w.do("resume", func() { w.m.Resume(0) })
 			}})
 		}
 		if bad := here.w.stuck(len(moves)); bad != "" {

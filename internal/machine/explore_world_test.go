@@ -53,7 +53,7 @@ type world struct {
 func newWorld(s *scene) *world {
 	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}}
 	w.m.batchSize = 1
-	w.do("boot", func() []Action { return w.m.Boot(s.specs, 0) })
+	w.do("boot", func() { w.m.Boot(s.specs, 0) })
 	return w
 }
 
@@ -202,7 +202,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 func (w *world) timerFires(i int, name string, wait time.Duration) {
 	t := w.timers[i]
 	w.timers = slices.Delete(slices.Clone(w.timers), i, i+1)
-	w.do(name, func() []Action { return w.m.Timer(t.c, t.run, t.kind, t.c.Since+wait) })
+	w.do(name, func() { w.m.Timer(t.c, t.run, t.kind, t.c.Since+wait) })
 	if t.kind != RetryTimer {
 		return
 	}
@@ -219,53 +219,52 @@ func (w *world) exit(i int, name string, out Outcome) {
 	g := w.runs[i]
 	w.runs = slices.Delete(slices.Clone(w.runs), i, i+1)
 	if !g.abandoned {
-		taken, state, by := g.c.marked, g.c.state, g.c.origin
-		w.do(name, func() []Action {
-			acts := w.m.Exited(g.c, g.run, out, 0)
-			for _, a := range acts {
-				if taken && a.Kind == Publish && a.Event == Failed {
-					w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name())
-				}
+		marked, state, by := g.c.marked, g.c.state, g.c.origin
+		acts := w.do(name, func() { w.m.Exited(g.c, g.run, out, 0) })
+		for _, a := range acts {
+			if marked && a.Kind == Publish && a.Event == Failed {
+				w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name())
 			}
-			if !taken {
-				w.charge(g, acts)
-				w.checkKept(g, state, by)
-			}
-			return acts
-		})
+		}
+		if !marked {
+			w.charge(g, acts)
+			w.checkKept(g, state, by)
+		}
 		return
 	}
 	abandoned := g.c.Abandoned
-	w.dropped(name, func() []Action { return w.m.Exited(g.c, g.run, out, 0) })
+	w.dropped(name, func() { w.m.Exited(g.c, g.run, out, 0) })
 	if g.c.Abandoned != abandoned-1 {
 		w.fail("%s: the count of abandoned runs went from %d to %d", name, abandoned, g.c.Abandoned)
 	}
 }
 
 // do steps the machine and does what it says.
-func (w *world) do(name string, event func() []Action) {
+func (w *world) do(name string, event func()) []Action {
 	w.trace = append(w.trace, name)
 	before := w.look()
-	acts := slices.Clone(event())
+	event()
+	acts := drain(w.m)
 	for _, a := range acts {
 		w.carryOut(a)
 	}
 	w.check(before, acts)
+	return acts
 }
 
 // dropped steps the machine with news that must change nothing.
-func (w *world) dropped(name string, event func() []Action) {
+func (w *world) dropped(name string, event func()) {
 	w.trace = append(w.trace, name)
 	var h1, h2 maphash.Hash
 	h1.SetSeed(seed)
 	h2.SetSeed(seed)
 	w.key(&h1, false)
-	acts := event()
+	event()
 	w.key(&h2, false)
 	if h1.Sum64() != h2.Sum64() {
 		w.fail("late news is dropped: %s changed something", name)
 	}
-	for _, a := range acts {
+	for _, a := range drain(w.m) {
 		if a.Kind != Publish || a.Event != LateExit {
 			w.fail("late news is dropped: %s led to %s", name, describe(a))
 		}
@@ -315,9 +314,9 @@ func (w *world) carryOut(a Action) {
 		inner := w.runs[i].inner.clone()
 		w.runs[i].inner = inner
 		if a.Kind == AbandonAll {
-			inner.do("halt from above", func() []Action { return inner.m.AbandonAll(0) })
+			inner.do("halt from above", func() { inner.m.AbandonAll(0) })
 		} else {
-			inner.do("hasten from above", func() []Action { return inner.m.CancelAll(0) })
+			inner.do("hasten from above", func() { inner.m.CancelAll(0) })
 		}
 	case Arm:
 		w.drop(a.Child)

@@ -24,7 +24,7 @@ func FuzzMachine(f *testing.F) {
 			moves := w.moves()
 			if w.m.suspended {
 				moves = append(moves, move{"resume", func(w *world) {
-					w.do("resume", func() []Action { return w.m.Resume(0) })
+					w.do("resume", func() { w.m.Resume(0) })
 				}})
 			}
 			if bad := w.stuck(len(moves)); bad != "" {

@@ -17,11 +17,11 @@ const BatchSize = 256
 
 // Continue goes on with the start or the stop of a crew, and with a sweep. It is what the
 // action GoOn asks for; if there is nothing to go on with it changes nothing.
-func (m *Machine) Continue(now time.Duration) []Action {
+func (m *Machine) Continue(now time.Duration) {
 	m.beginEvent(now)
 	m.walkBatch()
 	m.continueSweep()
-	return m.endEvent()
+	m.endEvent()
 }
 
 // goOn asks to come back with More, once for an event.

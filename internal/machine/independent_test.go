@@ -14,10 +14,11 @@ type batchTest struct {
 	m *Machine
 }
 
-func newBatchTest(t *testing.T, names ...string) (w batchTest, acts []Action) {
-	w = batchTest{t, New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})}
+func newBatchTest(t *testing.T, names ...string) batchTest {
+	w := batchTest{t, New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})}
 	w.m.batchSize = 1
-	return w, w.m.Boot(specsOf(names), 0)
+	w.m.Boot(specsOf(names), 0)
+	return w
 }
 
 func specsOf(names []string) (specs []child.Spec) {
@@ -28,10 +29,10 @@ func specsOf(names []string) (specs []child.Spec) {
 }
 
 // expect compares what the actions start and stop, and whether there is more.
-func (w batchTest) expect(acts []Action, want ...string) {
+func (w batchTest) expect(want ...string) {
 	w.Helper()
 	got := []string{}
-	for _, a := range acts {
+	for _, a := range drain(w.m) {
 		switch a.Kind {
 		case Launch:
 			got = append(got, "start "+a.Child.Name())
@@ -46,113 +47,156 @@ func (w batchTest) expect(acts []Action, want ...string) {
 	}
 }
 
-func (w batchTest) exit(name string) []Action {
+func (w batchTest) exit(name string) {
 	c := w.m.Child(name)
-	return w.m.Exited(c, c.Run(), Outcome{}, 0)
+	w.m.Exited(c, c.Run(), Outcome{}, 0)
 }
 
-func (w batchTest) more() []Action { return w.m.Continue(0) }
+func (w batchTest) more() { w.m.Continue(0) }
 
 func TestCrewIsStoppedToTheLastWhoeverEndsMeanwhile(t *testing.T) {
-	w, acts := newBatchTest(t, "a", "b", "c", "d")
-	w.expect(acts, "start a", "more")
-	w.expect(w.more(), "start b", "more")
-	w.expect(w.more(), "start c", "more")
-	w.expect(w.more(), "start d")
-	w.expect(w.m.Close(0), "stop a", "more")
-	w.expect(w.exit("a"))
-	w.expect(w.exit("b")) // the next to be asked, and the first now
-	w.expect(w.more(), "stop c", "more")
-	w.expect(w.exit("c"))
-	w.expect(w.more(), "stop d")
-	w.expect(w.exit("d"), "over")
-	w.expect(w.more())
+	w := newBatchTest(t, "a", "b", "c", "d")
+	w.expect("start a", "more")
+	w.more()
+	w.expect("start b", "more")
+	w.more()
+	w.expect("start c", "more")
+	w.more()
+	w.expect("start d")
+	w.m.Close(0)
+	w.expect("stop a", "more")
+	w.exit("a")
+	w.expect()
+	w.exit("b") // the next to be asked, and the first now
+	w.expect()
+	w.more()
+	w.expect("stop c", "more")
+	w.exit("c")
+	w.expect()
+	w.more()
+	w.expect("stop d")
+	w.exit("d")
+	w.expect("over")
+	w.more()
+	w.expect()
 }
 
 func TestCrewThatEndsWhileItStartsStartsNobodyElse(t *testing.T) {
-	w, acts := newBatchTest(t, "a", "b", "c")
-	w.expect(acts, "start a", "more")
-	w.expect(w.more(), "start b", "more")
-	w.expect(w.m.Close(0), "stop a", "more")
-	w.expect(w.more(), "stop b", "more") // which the start had asked for
-	w.expect(w.exit("b"))
-	w.expect(w.exit("a"), "over")
-	w.expect(w.more()) // which the end had asked for
+	w := newBatchTest(t, "a", "b", "c")
+	w.expect("start a", "more")
+	w.more()
+	w.expect("start b", "more")
+	w.m.Close(0)
+	w.expect("stop a", "more")
+	w.more() // which the start had asked for
+	w.expect("stop b", "more")
+	w.exit("b")
+	w.expect()
+	w.exit("a")
+	w.expect("over")
+	w.more() // which the end had asked for
+	w.expect()
 }
 
 func TestChildrenAreAddedToTheEndOfACrewThatStarts(t *testing.T) {
-	w, acts := newBatchTest(t, "a", "b")
-	w.expect(acts, "start a", "more")
+	w := newBatchTest(t, "a", "b")
+	w.expect("start a", "more")
 	spec := worker("x")
-	x, acts := w.m.Add(&spec, &Waiter{Who: "caller"}, 0)
-	w.expect(acts)
-	w.expect(w.more(), "start b", "more")
-	w.expect(w.m.Ready(w.m.Child("a"), 1, 0))
-	w.expect(w.m.Ready(w.m.Child("b"), 1, 0), "up") // x is not declared
-	w.expect(w.more(), "start x")
-	if who := answered(w.m.Ready(x, 1, 0)); !slices.Equal(who, []any{"caller"}) {
+	x := w.m.Add(&spec, &Waiter{Who: "caller"}, 0)
+	w.expect()
+	w.more()
+	w.expect("start b", "more")
+	w.m.Ready(w.m.Child("a"), 1, 0)
+	w.expect()
+	w.m.Ready(w.m.Child("b"), 1, 0)
+	w.expect("up") // x is not declared
+	w.more()
+	w.expect("start x")
+	w.m.Ready(x, 1, 0)
+	if who := answered(w.m); !slices.Equal(who, []any{"caller"}) {
 		t.Error(who)
 	}
 }
 
 func TestChildThatIsRemovedBeforeItsTurnDoesNotHoldUpACrew(t *testing.T) {
-	w, acts := newBatchTest(t, "a", "b", "c")
-	w.expect(acts, "start a", "more")
+	w := newBatchTest(t, "a", "b", "c")
+	w.expect("start a", "more")
 	w.m.Ready(w.m.Child("a"), 1, 0)
-	w.expect(w.m.Stop(w.m.Child("b"), true, nil, 0))
-	w.expect(w.m.Stop(w.m.Child("c"), false, nil, 0), "up") // forgotten, as all that is stopped in a crew
-	w.expect(w.more())
+	w.m.Stop(w.m.Child("b"), true, nil, 0)
+	w.expect()
+	w.m.Stop(w.m.Child("c"), false, nil, 0)
+	w.expect("up") // forgotten, as all that is stopped in a crew
+	w.more()
+	w.expect()
 	if w.m.Specs() != 1 {
 		t.Error(w.m.Specs())
 	}
 	spec := worker("x")
-	_, acts = w.m.Add(&spec, nil, 0)
-	w.expect(acts, "start x")
+	w.m.Add(&spec, nil, 0)
+	w.expect("start x")
 }
 
 func TestCrewThatIsSuspendedGoesOnOnce(t *testing.T) {
-	w, acts := newBatchTest(t, "a", "b", "c")
-	w.expect(acts, "start a", "more")
-	w.expect(w.m.Suspend(0))
-	w.expect(w.more())
-	w.expect(w.more())
-	w.expect(w.m.Resume(0), "start b", "more")
-	w.expect(w.m.Resume(0))
-	w.expect(w.more(), "start c", "more") // for those that were held
-	w.expect(w.more())
+	w := newBatchTest(t, "a", "b", "c")
+	w.expect("start a", "more")
+	w.m.Suspend(0)
+	w.expect()
+	w.more()
+	w.expect()
+	w.more()
+	w.expect()
+	w.m.Resume(0)
+	w.expect("start b", "more")
+	w.m.Resume(0)
+	w.expect()
+	w.more() // for those that were held
+	w.expect("start c", "more")
+	w.more()
+	w.expect()
 }
 
 func TestUpgradeOfACrewThatStarts(t *testing.T) {
-	w, acts := newBatchTest(t, "a", "b", "c")
-	w.expect(acts, "start a", "more")
-	w.expect(w.more(), "start b", "more")
+	w := newBatchTest(t, "a", "b", "c")
+	w.expect("start a", "more")
+	w.more()
+	w.expect("start b", "more")
 	conf := Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()}
-	acts, err := w.m.Upgrade(conf, specsOf([]string{"new", "c", "b"}), 0) // and a behind them
-	if err != nil {
+	if err := w.m.Upgrade(conf, specsOf([]string{"new", "c", "b"}), 0); err != nil { // a moves to the end
 		t.Fatal(err)
 	}
-	w.expect(acts)
-	w.expect(w.m.Restart(w.m.Child("a"), nil, 0), "stop a")
-	w.expect(w.exit("a")) // its turn is to come
-	w.expect(w.more(), "more")
-	w.expect(w.more(), "start c", "more")
-	w.expect(w.more(), "more")
-	w.expect(w.more(), "start a")
+	w.expect()
+	w.m.Restart(w.m.Child("a"), nil, 0)
+	w.expect("stop a")
+	w.exit("a") // its turn is to come
+	w.expect()
+	w.more()
+	w.expect("more")
+	w.more()
+	w.expect("start c", "more")
+	w.more()
+	w.expect("more")
+	w.more()
+	w.expect("start a")
 	for _, name := range []string{"a", "b"} {
-		w.expect(w.m.Ready(w.m.Child(name), w.m.Child(name).Run(), 0))
+		w.m.Ready(w.m.Child(name), w.m.Child(name).Run(), 0)
+		w.expect()
 	}
-	w.expect(w.m.Ready(w.m.Child("c"), 1, 0), "up")
-	w.expect(w.m.Restart(w.m.Child("new"), nil, 0), "start new")
+	w.m.Ready(w.m.Child("c"), 1, 0)
+	w.expect("up")
+	w.m.Restart(w.m.Child("new"), nil, 0)
+	w.expect("start new")
 	if w.m.Child("a").Restarts != 0 {
 		t.Error("who was asked for costs no restart")
 	}
 }
 
 func TestNamesAreThoseThatAreLeftWhenACrewHasEnded(t *testing.T) {
-	w, acts := newBatchTest(t, "a", "b", "c")
-	w.expect(acts, "start a", "more")
-	w.expect(w.m.Close(0), "stop a", "more")
-	w.expect(w.exit("a"), "over")
+	w := newBatchTest(t, "a", "b", "c")
+	w.expect("start a", "more")
+	w.m.Close(0)
+	w.expect("stop a", "more")
+	w.exit("a")
+	w.expect("over")
 	if w.m.Child("a") != nil || w.m.Child("b") == nil || w.m.Child("c") == nil || len(w.m.names) != w.m.Specs() {
 		t.Errorf("%d of %d, %v", len(w.m.names), w.m.Specs(), w.m.names)
 	}

@@ -26,7 +26,8 @@ func TestStoppedByHandIsNotLeftStopped(t *testing.T) {
 	}
 	m.Stop(b, false, nil, 2)
 	var left []string
-	for _, x := range m.Stop(a, false, nil, 3) {
+	m.Stop(a, false, nil, 3)
+	for _, x := range drain(m) {
 		if x.Kind == Publish && x.Err == ErrLeftStopped {
 			left = append(left, x.Child.Spec.Name)
 		}

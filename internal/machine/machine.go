@@ -154,17 +154,15 @@ func (m *Machine) clear() {
 const maxKeptActions = 1024
 
 // finish closes the handling of an event.
-func (m *Machine) endEvent() []Action {
-	m.advance()
-	return m.out
-}
+func (m *Machine) endEvent() { m.advance() }
 
 // Boot starts the declared children. It comes once. If the end has come before
 // it, it does nothing. The specs are valid, and not changed any more.
-func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
+func (m *Machine) Boot(specs []child.Spec, now time.Duration) {
 	m.beginEvent(now)
 	if m.phase != Unborn {
-		return m.endEvent()
+		m.endEvent()
+		return
 	}
 	m.phase, m.since = Booting, now
 	for i := range specs {
@@ -176,13 +174,14 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
 	m.op, m.cursor = opStarting, m.first
 	if m.ordered() {
 		m.firstMarked = m.first
-		return m.endEvent()
+		m.endEvent()
+		return
 	}
 	m.walkBatch()
 	if m.booting == 0 {
 		m.bootDone()
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // isUp ends the boot: every declared child was ready, or settled in some other way.

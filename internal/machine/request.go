@@ -9,7 +9,7 @@ import (
 // Add adds a child and starts it. The waiter is answered when it is ready, or
 // with the error of its start, and then it is not kept. The spec is valid; it is
 // copied.
-func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) (*Child, []Action) {
+func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
 	m.beginEvent(now)
 	var refusal error
 	switch {
@@ -24,7 +24,8 @@ func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) (*Child,
 	}
 	if refusal != nil {
 		m.refuse(who, refusal)
-		return nil, m.endEvent()
+		m.endEvent()
+		return nil
 	}
 	kept := &struct {
 		Child
@@ -33,24 +34,28 @@ func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) (*Child,
 	c := m.append(&kept.Child, &kept.spec, originAdded)
 	c.addWaiter(who, true)
 	m.startAsked(c)
-	return c, m.endEvent()
+	m.endEvent()
+	return c
 }
 
 // Restart stops c if it runs, and starts it. The waiter is answered when it is
 // ready, or with the error of its start; then it is Stopped. It costs nothing of
 // the permitted restarts.
-func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) []Action {
+func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
 	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
 		m.refuse(who, ErrNotRunning)
-		return m.endEvent()
+		m.endEvent()
+		return
 	case !c.present || c.state == child.Stopping && c.afterStop == afterStopRemove:
 		m.refuse(who, ErrNotFound)
-		return m.endEvent()
+		m.endEvent()
+		return
 	case m.suspended:
 		m.refuse(who, ErrSuspended)
-		return m.endEvent()
+		m.endEvent()
+		return
 	}
 	c.addWaiter(who, true)
 	if c.marked { // it is on its way; if its group waits for its backoff, no longer
@@ -58,7 +63,8 @@ func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) []Action {
 			m.waitsFor = nil
 			m.disarmRetry(c)
 		}
-		return m.endEvent()
+		m.endEvent()
+		return
 	}
 	if c.origin != originAdded && c.origin != originBoot {
 		c.origin = originManual
@@ -78,20 +84,22 @@ func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) []Action {
 	default:
 		m.startAsked(c)
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // Stop stops c, or cancels its restart, and with forget removes it. The waiter
 // is answered when it is gone: with nil, or ErrAbandoned.
-func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) []Action {
+func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) {
 	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
 		m.refuse(who, ErrNotRunning)
-		return m.endEvent()
+		m.endEvent()
+		return
 	case !c.present:
 		m.refuse(who, nil) // it is gone
-		return m.endEvent()
+		m.endEvent()
+		return
 	}
 	c.addWaiter(who, false)
 	why, to := WhyStopped, afterStopKeep
@@ -117,29 +125,29 @@ func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) []
 			m.retire(c, child.Stopped, child.ErrStopped)
 		}
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // Suspend holds back all starts: of new children, which are refused, and of
 // restarts, which wait. What runs goes on, and stops go on.
-func (m *Machine) Suspend(now time.Duration) []Action {
+func (m *Machine) Suspend(now time.Duration) {
 	m.beginEvent(now)
 	m.suspended = true
 	if m.sweep.what == sweepResume { // the rest stays held
 		m.sweep = sweep{}
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // Resume lets starts go on.
-func (m *Machine) Resume(now time.Duration) []Action {
+func (m *Machine) Resume(now time.Duration) {
 	m.beginEvent(now)
 	if m.suspended {
 		m.suspended = false
 		m.walkBatch()
 		m.startSweep(sweepResume)
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // resumed starts one child that was held.
@@ -158,7 +166,7 @@ func (m *Machine) resumeHeld(c *Child) {
 // Linked says that a supervisor runs in a run of c: its stop has no limit of
 // its own unless the spec sets one, and it is never abandoned. If c is being stopped
 // already, the time that is left is divided as cancel does it.
-func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
+func (m *Machine) Linked(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.alive() {
 		c.Nested = true
@@ -174,13 +182,13 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
 			}
 		}
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // Unlinked says that the supervisor in a run of c has ended: what is left of
 // the run is the child's own, and has its stop timeout for itself, or, if there
 // was no time left for the supervisor, afterHalt.
-func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) []Action {
+func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.Nested {
 		c.Nested = false
@@ -194,7 +202,7 @@ func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) []Action {
 			}
 		}
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // afterHalt is how long a run may take to return when the supervisor in it was

@@ -124,7 +124,7 @@ func (m *Machine) awaitRetry(c *Child) {
 
 // BackoffDelay is the answer to Ask: the pause before the next restart of c; negative
 // to give up.
-func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) []Action {
+func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) {
 	m.beginEvent(now)
 	c.backoffAsked = false
 	switch {
@@ -137,7 +137,7 @@ func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) []Action {
 		m.arm(c, RetryTimer, d)
 		c.NextStart = After(now, d)
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // due takes a restart whose pause is over. A failed attempt is charged here, a
@@ -166,10 +166,11 @@ func (m *Machine) retryDue(c *Child) {
 
 // Timer says that the timer of a run has gone off. It is dropped unless it is
 // the one that is set.
-func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Action {
+func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) {
 	m.beginEvent(now)
 	if c.run != run || c.armed != t {
-		return m.endEvent()
+		m.endEvent()
+		return
 	}
 	c.armed = NoTimer
 	switch t {
@@ -200,7 +201,7 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Acti
 			m.abandonAllIn(c)
 		}
 	}
-	return m.endEvent()
+	m.endEvent()
 }
 
 // MostOf is nine tenths of a stop timeout. The rest of it is for those in a nested

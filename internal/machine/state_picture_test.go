@@ -77,7 +77,7 @@ func waysOnWalks() map[picture.Edge]string {
 				moves := w.moves()
 				if w.m.suspended {
 					moves = append(moves, move{"resume", func(w *world) {
-						w.do("resume", func() []Action { return w.m.Resume(0) })
+						w.do("resume", func() { w.m.Resume(0) })
 					}})
 				}
 				if len(moves) == 0 {

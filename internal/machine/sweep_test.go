@@ -10,8 +10,8 @@ import (
 )
 
 // fates returns what becomes of whom, in order.
-func fates(acts []Action) (all []string) {
-	for _, a := range acts {
+func fates(m *Machine) (all []string) {
+	for _, a := range drain(m) {
 		switch a.Kind {
 		case Launch:
 			all = append(all, "start "+a.Child.Name())
@@ -44,16 +44,20 @@ func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
 					{"abandon c", "over"},
 				}
 			}
-			equal(t, fates(m.AbandonAll(0)), want[0])
+			m.AbandonAll(0)
+			equal(t, fates(m), want[0])
 			if !m.Abandoning() {
 				t.Error("it is halting until the last was abandoned")
 			}
-			equal(t, fates(m.Continue(0)), want[1])
-			equal(t, fates(m.Continue(0)), want[2])
+			m.Continue(0)
+			equal(t, fates(m), want[1])
+			m.Continue(0)
+			equal(t, fates(m), want[2])
 			if m.Abandoning() {
 				t.Error("nothing is left to abandon")
 			}
-			equal(t, fates(m.Continue(0)), nil)
+			m.Continue(0)
+			equal(t, fates(m), nil)
 		})
 	}
 }
@@ -61,18 +65,24 @@ func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
 // A child that is removed while it is the next to be swept over.
 func TestSweepStepsOffWhoeverIsGone(t *testing.T) {
 	m := running(strategy.Independent, "a", "b", "c")
-	equal(t, fates(m.AbandonAll(0)), []string{"stop a", "more", "abandon a"})
+	m.AbandonAll(0)
+	equal(t, fates(m), []string{"stop a", "more", "abandon a"})
 	b := m.Child("b")
 	m.Exited(b, b.Run(), Outcome{}, 0)
-	equal(t, fates(m.Continue(0)), []string{"stop c", "abandon c", "over"})
+	m.Continue(0)
+	equal(t, fates(m), []string{"stop c", "abandon c", "over"})
 }
 
 func TestHaltTakesOverFromHasten(t *testing.T) {
 	m := running(strategy.Independent, "a", "b")
-	equal(t, fates(m.CancelAll(0)), []string{"stop a", "more"})
-	equal(t, fates(m.AbandonAll(0)), []string{"abandon a", "more"})
-	equal(t, fates(m.CancelAll(0)), nil) // it asks for less
-	equal(t, fates(m.Continue(0)), []string{"stop b", "abandon b", "over"})
+	m.CancelAll(0)
+	equal(t, fates(m), []string{"stop a", "more"})
+	m.AbandonAll(0)
+	equal(t, fates(m), []string{"abandon a", "more"})
+	m.CancelAll(0)
+	equal(t, fates(m), nil) // it asks for less
+	m.Continue(0)
+	equal(t, fates(m), []string{"stop b", "abandon b", "over"})
 }
 
 // What waits for Resume is started in stretches; Suspend in the middle keeps the rest.
@@ -82,13 +92,19 @@ func TestResumeStartsInStretches(t *testing.T) {
 	for c := m.First(); c != nil; c = c.Next() {
 		m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
 	}
-	equal(t, fates(m.Resume(0)), []string{"start a", "more"})
-	equal(t, fates(m.Suspend(0)), nil)
-	equal(t, fates(m.Continue(0)), nil)
-	equal(t, fates(m.Resume(0)), []string{"more"}) // a has nothing to wait for any more
-	equal(t, fates(m.Continue(0)), []string{"start b", "more"})
+	m.Resume(0)
+	equal(t, fates(m), []string{"start a", "more"})
+	m.Suspend(0)
+	equal(t, fates(m), nil)
+	m.Continue(0)
+	equal(t, fates(m), nil)
+	m.Resume(0)
+	equal(t, fates(m), []string{"more"}) // a has nothing to wait for any more
+	m.Continue(0)
+	equal(t, fates(m), []string{"start b", "more"})
 	m.Close(0)
-	equal(t, fates(m.Continue(0)), nil) // nothing starts at the end
+	m.Continue(0)
+	equal(t, fates(m), nil) // nothing starts at the end
 }
 
 // running returns a machine whose children are ready, and which sweeps over one at a time.
@@ -126,7 +142,8 @@ func TestNestedIsHurriedBeforeItIsHalted(t *testing.T) {
 	m.Close(0)
 	for _, want := range []Kind{CancelAll, AbandonAll} {
 		found := false
-		for _, a := range m.Timer(c, c.Run(), StopTimer, time.Minute) {
+		m.Timer(c, c.Run(), StopTimer, time.Minute)
+		for _, a := range drain(m) {
 			found = found || a.Kind == want
 			if a.Kind == Arm && a.Wait != time.Second {
 				t.Errorf("%v for the rest, not a tenth", a.Wait)

@@ -83,20 +83,19 @@ func (s *player) do(words []string) ([]string, error) {
 		s.m, s.slow, s.known = New(s.conf), map[*Child]bool{}, map[string]*Child{}
 	}
 	m, now, caller := s.m, s.now, strings.Join(words, " ")
-	var actions []Action
 	switch words[0] {
 	case "boot":
-		actions = m.Boot(s.specs, now)
+		m.Boot(s.specs, now)
 	case "close":
-		actions = m.Close(now)
+		m.Close(now)
 	case "hasten":
-		actions = m.CancelAll(now)
+		m.CancelAll(now)
 	case "halt":
-		actions = m.AbandonAll(now)
+		m.AbandonAll(now)
 	case "suspend":
-		actions = m.Suspend(now)
+		m.Suspend(now)
 	case "resume":
-		actions = m.Resume(now)
+		m.Resume(now)
 	case "show":
 		return s.show(), nil
 	case "after":
@@ -108,34 +107,33 @@ func (s *player) do(words []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, actions = m.Add(&spec, &Waiter{Who: caller}, now)
+		m.Add(&spec, &Waiter{Who: caller}, now)
 	default:
-		var err error
-		if actions, err = s.childCommand(words, caller); err != nil {
+		if err := s.childCommand(words, caller); err != nil {
 			return nil, err
 		}
 	}
 	for c := m.First(); c != nil; c = c.Next() {
 		s.known[c.Name()] = c
 	}
-	return s.lines(actions), nil
+	return s.lines(drain(m)), nil
 }
 
-// toChild is a command about a child. Without a number it is about its latest run.
-func (s *player) childCommand(words []string, caller string) ([]Action, error) {
+// childCommand is a command about a child. Without a number it is about its latest run.
+func (s *player) childCommand(words []string, caller string) error {
 	if len(words) < 2 {
-		return nil, fmt.Errorf("no such command: %v", words)
+		return fmt.Errorf("no such command: %v", words)
 	}
 	name, number, numbered := strings.Cut(words[1], "#")
 	c := s.known[name]
 	if c == nil {
-		return nil, fmt.Errorf("%v: no such child", words)
+		return fmt.Errorf("%v: no such child", words)
 	}
 	run := c.Run()
 	if numbered {
 		n, err := strconv.ParseUint(number, 10, 64)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		run = n
 	}
@@ -146,28 +144,33 @@ func (s *player) childCommand(words []string, caller string) ([]Action, error) {
 	m, now := s.m, s.now
 	switch words[0] {
 	case "ready":
-		return m.Ready(c, run, now), nil
+		m.Ready(c, run, now)
 	case "exit":
 		kind, err := numberOf(outcomeNames[:], arg)
 		out := Outcome{Kind: OutcomeKind(kind)}
 		if out.Kind == Failure || out.Kind == Escalated {
 			out.Err = errWorld
 		}
-		return m.Exited(c, run, out, now), err
+		m.Exited(c, run, out, now)
+		return err
 	case "timer":
 		kind, err := numberOf(timerNames[:], arg)
-		return m.Timer(c, run, Timer(kind), now), err
+		m.Timer(c, run, Timer(kind), now)
+		return err
 	case "delay":
 		d, err := time.ParseDuration(arg)
-		return m.BackoffDelay(c, d, now), err
+		m.BackoffDelay(c, d, now)
+		return err
 	case "stop":
-		return m.Stop(c, false, &Waiter{Who: caller}, now), nil
+		m.Stop(c, false, &Waiter{Who: caller}, now)
 	case "remove":
-		return m.Stop(c, true, &Waiter{Who: caller}, now), nil
+		m.Stop(c, true, &Waiter{Who: caller}, now)
 	case "restart":
-		return m.Restart(c, &Waiter{Who: caller}, now), nil
+		m.Restart(c, &Waiter{Who: caller}, now)
+	default:
+		return fmt.Errorf("no such command: %v", words)
 	}
-	return nil, fmt.Errorf("no such command: %v", words)
+	return nil
 }
 
 func numberOf(names []string, name string) (int, error) {

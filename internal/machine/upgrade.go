@@ -14,18 +14,21 @@ import (
 // returns an error, and changes nothing, if the supervisor ends, or if the
 // strategy would become Independent or cease to be. The specs are valid, and not
 // changed any more.
-func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([]Action, error) {
+func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) error {
 	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
-		return m.endEvent(), ErrNotRunning
+		m.endEvent()
+		return ErrNotRunning
 	case rules.Ordered(conf.Strategy) != m.ordered():
-		return m.endEvent(), ErrStrategy
+		m.endEvent()
+		return ErrStrategy
 	}
 	m.conf = conf
 	m.window.SetLimit(conf.Intensity)
 	if m.phase == Unborn {
-		return m.endEvent(), nil
+		m.endEvent()
+		return nil
 	}
 
 	old := m.first
@@ -67,5 +70,6 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 	default:
 		m.cursor = m.first
 	}
-	return m.endEvent(), nil
+	m.endEvent()
+	return nil
 }
