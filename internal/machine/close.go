@@ -6,15 +6,15 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Close ends the supervisor because somebody asked: children stop in reverse
-// order. It has no effect on one that ends already.
+// Close ends the supervisor by request. Its children stop in reverse order. It has no
+// effect if the supervisor ends already.
 func (m *Machine) Close(now time.Duration) {
 	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
 	m.endEvent()
 }
 
-// giveUp ends the supervisor because of c.
+// giveUp ends the supervisor because of a failure of c.
 func (m *Machine) giveUp(kind EndKind, c *Child, err error) {
 	if m.phase < Closing {
 		m.publish(GaveUp, c, err)
@@ -22,7 +22,8 @@ func (m *Machine) giveUp(kind EndKind, c *Child, err error) {
 	m.close(End{Kind: kind, Child: c, Err: err})
 }
 
-// close begins the end. Who waits for a start is answered now: it will not come.
+// close begins the end. Callers that wait for a start are answered now, because it will
+// not come.
 func (m *Machine) close(end End) {
 	if m.phase >= Closing {
 		return
@@ -50,8 +51,8 @@ func (m *Machine) close(end End) {
 	}
 }
 
-// CancelAll says that there is no time for order any more: all that are left are
-// asked to stop, without waiting for one another. Their own timeouts still hold.
+// CancelAll ends the supervisor and asks all its children to stop at once, without order,
+// because little time is left. Their own stop timeouts still apply.
 func (m *Machine) CancelAll(now time.Duration) {
 	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
@@ -61,8 +62,8 @@ func (m *Machine) CancelAll(now time.Duration) {
 	m.endEvent()
 }
 
-// AbandonAll says that there is no time left: what has not returned is abandoned, and
-// nested supervisors are halted.
+// AbandonAll ends the supervisor and abandons all runs that have not returned, because no
+// time is left. Nested supervisors must do the same.
 func (m *Machine) AbandonAll(now time.Duration) {
 	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
@@ -72,7 +73,7 @@ func (m *Machine) AbandonAll(now time.Duration) {
 	m.endEvent()
 }
 
-// hastened asks one child to stop. A supervisor in it is asked to hurry, too.
+// cancelNow asks one child to stop. A supervisor in it must do the same with its children.
 func (m *Machine) cancelNow(c *Child) {
 	if c.alive() && c.state != child.Stopping {
 		m.cancel(c, WhyClosing)
@@ -82,7 +83,8 @@ func (m *Machine) cancelNow(c *Child) {
 	}
 }
 
-// haltedNow ends one child: it is asked to stop if it was not, and not waited for.
+// abandonNow abandons one child, which is asked to stop if it was not before. A supervisor
+// in it must abandon its children instead.
 func (m *Machine) abandonNow(c *Child) {
 	if c.alive() && c.state != child.Stopping {
 		m.cancel(c, WhyClosing)
@@ -96,12 +98,12 @@ func (m *Machine) abandonNow(c *Child) {
 	}
 }
 
-// over ends the life.
+// over ends the life: no child runs any more.
 func (m *Machine) over() {
 	m.phase, m.since = Over, m.now
 	m.op, m.cursor, m.firstMarked = opNone, nil, nil
 	m.sweep = sweep{}
-	if len(m.names) != m.specs { // some were removed at the end
+	if len(m.names) != m.specs { // some were removed while closing
 		m.names = make(map[string]*Child, m.specs)
 		for c := m.first; c != nil; c = c.next {
 			m.names[c.Name()] = c

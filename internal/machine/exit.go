@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// Ready says that a run is ready. It is dropped unless the run is starting.
+// Ready reports that a run is ready. It has no effect unless the run is starting.
 func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.state == child.Starting {
@@ -24,8 +24,8 @@ func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 	m.endEvent()
 }
 
-// Exited says that a run has returned. Every run brings this news once. If the
-// run was abandoned meanwhile, only the news is told.
+// Exited reports that a run has returned. It must come once for every run. If the run was
+// abandoned, Exited has no effect other than to publish LateExit.
 func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) {
 	m.beginEvent(now)
 	switch was := c.state; {
@@ -42,21 +42,24 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) {
 	m.endEvent()
 }
 
-// gone takes the end of a run that was to stop anyway: it is no failure, costs
-// no restart and ends no supervisor.
+// stoppedExit handles the end of a run that had to stop: by request, with its group, with
+// the supervisor, or because of a start timeout or a missed heartbeat. Only the last two
+// are failures. In all other cases the end costs no restart and does not end the
+// supervisor.
 func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
-	then := c.afterStop
+	after := c.afterStop
 	c.afterStop = afterStopKeep
 	var answer error
 	if abandoned {
 		answer = ErrAbandoned
 	} else {
-		fails := then == afterStopFail && !c.marked && m.phase < Closing // what it returned stands in that failure
+		// What the run returned is part of the failure that follows, if one does.
+		fails := after == afterStopFail && !c.marked && m.phase < Closing
 		unclean := out.Unclean && !fails
 		if unclean {
 			c.SetLastError(out.Err, m.now)
 		}
-		if unclean || c.Super && !fails { // the supervisor in it may have something to report
+		if unclean || c.Super && !fails { // a supervisor that ran in it may have faults to report
 			a := m.emit(Report, c)
 			if unclean {
 				a.Err = out.Err
@@ -70,35 +73,36 @@ func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
 	switch {
 	case m.phase == Closing:
 		m.retire(c, child.Stopped, ErrNotRunning)
-	case then == afterStopRemove:
+	case after == afterStopRemove:
 		m.retireAndRemove(c, child.ErrRemoved)
-	case then == afterStopStart && !c.marked:
+	case after == afterStopStart && !c.marked:
 		m.startAsked(c)
 	case c.marked && c.Spec.Restart == child.Temporary:
 		m.retire(c, child.Stopped, child.ErrSibling)
 	case c.marked:
 		m.setState(c, child.Waiting)
-	case then == afterStopFail && c.hung:
+	case after == afterStopFail && c.hung:
 		m.runExit(c, stopFailure(child.ErrHung, out.Err))
-	case then == afterStopFail:
+	case after == afterStopFail:
 		m.startExit(c, stopFailure(child.ErrStartTimeout, out.Err))
 	default:
 		m.retire(c, child.Stopped, child.ErrStopped)
 	}
 }
 
-// failure is the outcome of a run that was stopped for a failure of that kind.
-// What the run itself said is kept, unless it only repeats that it was stopped.
-func stopFailure(kind, said error) Outcome {
-	if said == nil || said == kind || said == context.Canceled {
-		return Outcome{Kind: Failure, Err: kind}
+// stopFailure returns the outcome of a run that was stopped because of a failure. The
+// error that the run returned is kept as the cause, unless it only says that the run was
+// stopped.
+func stopFailure(sentinel, returned error) Outcome {
+	if returned == nil || returned == sentinel || returned == context.Canceled {
+		return Outcome{Kind: Failure, Err: sentinel}
 	}
-	return Outcome{Kind: Failure, Err: &errs.Wrap{Sentinel: kind, Cause: said}}
+	return Outcome{Kind: Failure, Err: &errs.Wrap{Sentinel: sentinel, Cause: returned}}
 }
 
-// rest is the only way for a child to come to rest. Everybody who waits for it
-// is answered: those who wait for its start with err. A Temporary child is
-// forgotten then.
+// retire makes c Stopped or Done, so that nothing more happens to it until a request. All
+// callers that wait for c are answered, those that wait for its start with err. A
+// Temporary child, or any child of an Independent supervisor, is then removed.
 func (m *Machine) retire(c *Child, s child.State, err error) {
 	m.retireKept(c, s, err)
 	if c.Spec.Restart == child.Temporary || !m.ordered() {
@@ -106,7 +110,7 @@ func (m *Machine) retire(c *Child, s child.State, err error) {
 	}
 }
 
-// stay is rest for a child that is kept, also if it is Temporary.
+// retireKept retires c and never removes it.
 func (m *Machine) retireKept(c *Child, s child.State, err error) {
 	if m.waitsFor == c {
 		m.waitsFor = nil
@@ -119,20 +123,20 @@ func (m *Machine) retireKept(c *Child, s child.State, err error) {
 	m.noteRetired(c)
 }
 
-// rested says that c has come to rest, or is removed, if somebody wants to know.
+// noteRetired emits Retired if the shell wants it.
 func (m *Machine) noteRetired(c *Child) {
 	if c.Watched {
 		m.emitRetired(c)
 	}
 }
 
-// emitRested is not inlined, for the frames of its callers to stay small: they may stop
-// a child on the stack of another.
+// emitRetired is not inlined, to keep the frames of its callers small: they may stop a
+// child on the stack of another.
 //
 //go:noinline
 func (m *Machine) emitRetired(c *Child) { m.emit(Retired, c) }
 
-// forget brings a child to rest and removes it, whatever its Restart.
+// retireAndRemove retires c and removes it, whatever its Restart.
 func (m *Machine) retireAndRemove(c *Child, err error) {
 	m.retire(c, child.Stopped, err)
 	if c.present {
@@ -140,11 +144,11 @@ func (m *Machine) retireAndRemove(c *Child, err error) {
 	}
 }
 
-// startEnded takes the end of a run before it was ready.
+// startExit handles the end of a run that was never ready.
 func (m *Machine) startExit(c *Child, out Outcome) {
 	switch {
 	case out.GaveUp:
-		out.Kind = Failure // of a supervisor that never came up: its start failed
+		out.Kind = Failure // of a supervisor that never was up: its start failed
 	case out.Kind == Normal && c.Spec.Restart == child.Permanent:
 		out = Outcome{Kind: Failure, Err: child.ErrNotReady}
 	case out.Kind == Shutdown && c.Spec.Restart == child.Permanent:
@@ -186,7 +190,7 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 		m.setState(c, child.Stopped)
 		m.close(End{Kind: EndStart, Child: c, Err: out.Err})
 	default:
-		if m.reached(c) { // what comes after it is not to start without it
+		if m.reached(c) { // the children after it do not start without it
 			m.dissolve(c)
 			m.publishLeftStopped(c)
 		}
@@ -194,9 +198,9 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 	}
 }
 
-// notStarted brings a child to rest whose start failed, and is not tried again,
-// or was declined. A child that was restarted by hand is kept for another try, as
-// in OTP, also if it is Temporary.
+// notStarted retires a child whose start was declined, or failed and is not retried. A
+// child whose start was a RestartChild is kept for another attempt, as in OTP, even if it
+// is Temporary.
 func (m *Machine) notStarted(c *Child, err error) {
 	if c.origin == originManual && m.ordered() {
 		m.retireKept(c, child.Stopped, err)
@@ -205,7 +209,7 @@ func (m *Machine) notStarted(c *Child, err error) {
 	m.retire(c, child.Stopped, err)
 }
 
-// runEnded takes the end of a run that was ready.
+// runExit handles the end of a run that was ready.
 func (m *Machine) runExit(c *Child, out Outcome) {
 	clean := out.Kind == Normal || out.Kind == Shutdown
 	c.healthy = !c.hung && m.now-c.Since-m.Unready >= c.resetAfter()
@@ -242,14 +246,14 @@ func (c *Child) resetAfter() time.Duration {
 	return c.Spec.ResetAfter
 }
 
-// fails records and tells a failure, and what follows it.
+// noteFailure records a failure, and publishes it with what follows.
 func (m *Machine) noteFailure(c *Child, err error, next Next) {
 	c.SetLastError(err, m.now)
 	m.publish(Failed, c, err).Next = next
 }
 
-// finished takes an end that is not restarted and is no failure of a task. The
-// end of a supervisor that gave up is such an end too, but a loud one.
+// completed handles an end that is neither restarted nor a failure: the child is Done.
+// The end of a supervisor that gave up is handled here too, but is published as a failure.
 func (m *Machine) completed(c *Child, out Outcome) {
 	var err error
 	if out.GaveUp {
@@ -263,8 +267,8 @@ func (m *Machine) completed(c *Child, out Outcome) {
 	m.autoShutdown(c, err)
 }
 
-// autoShutdown ends the supervisor if the end of c calls for it. While it boots
-// that is remembered: its starter is to see it up first, as in OTP.
+// autoShutdown ends the supervisor if the end of c requires it. While the supervisor
+// boots, the end is remembered until it is up, as in OTP.
 func (m *Machine) autoShutdown(c *Child, err error) {
 	switch {
 	case !c.Spec.Significant:

@@ -2,13 +2,13 @@ package machine
 
 import "github.com/coppice-go/coppice/child"
 
-// take marks the group of c, whatever the state of its members: those that are
-// alive must stop, and all must then start, also what was stopped by hand, as in
-// OTP. A Temporary member is not started again: one that runs is forgotten when
-// it has stopped, one that does not run is forgotten at once. Overlapping failures
-// merge here: a child that is taken already is gone, not failed, when it ends.
+// markGroup marks the group of c, and makes the group operation stop it. All members are
+// marked, whatever their state: those that are alive must stop, and then all must start,
+// even those that were stopped by request, as in OTP. A Temporary member is not started
+// again: it is removed, at once or when it has stopped. Overlapping failures merge, because
+// the end of a child that is marked already is not a failure: see Exited.
 func (m *Machine) markGroup(c *Child) {
-	from, _ := m.group(c) // and all behind it
+	from, _ := m.group(c) // every child after it is a member too
 	for x := from; x != nil; {
 		next := x.next // x may be removed
 		if !x.alive() && x.Spec.Restart == child.Temporary && !x.startPending() {
@@ -22,7 +22,7 @@ func (m *Machine) markGroup(c *Child) {
 		}
 		x = next
 	}
-	if from == nil { // the group was c alone, and c is forgotten
+	if from == nil { // every member was removed
 		return
 	}
 	if m.op == opNone || m.firstMarked == nil || from.seq < m.firstMarked.seq {
@@ -31,11 +31,11 @@ func (m *Machine) markGroup(c *Child) {
 	m.op, m.cursor = opStopping, m.last
 }
 
-// startsAnyway reports whether a start of c, which does not run, is yet to come
-// that is no restart: its first as a declared child, or one that was asked for.
+// startPending reports whether c, which does not run, has a start to come that is no
+// restart: its first start as a declared child, or one that a caller waits for.
 func (c *Child) startPending() bool { return c.bootPending || c.startAwaited() }
 
-// disarmRetry clears the timer of a Waiting child: it starts with its group.
+// disarmRetry clears the timer of a Waiting child, which starts with its group instead.
 func (m *Machine) disarmRetry(c *Child) {
 	if c.state == child.Waiting {
 		m.disarm(c)
@@ -43,10 +43,10 @@ func (m *Machine) disarmRetry(c *Child) {
 	}
 }
 
-// advance moves the lane on as far as it gets: down until a child has to be
-// waited for, then up until a child has to be waited for.
+// advance continues the group operation as far as possible: it stops and then starts
+// marked children until it must wait for one.
 func (m *Machine) advance() {
-	if !m.ordered() { // a crew walks at events of its own
+	if !m.ordered() { // its operation continues at events of its own
 		if m.phase == Closing && m.live == 0 {
 			m.over()
 		}
@@ -66,7 +66,8 @@ func (m *Machine) advance() {
 	}
 }
 
-// goDown asks marked children to stop, the last first, and waits for each.
+// stopMarked asks marked children to stop, the last first, and waits for each. While the
+// supervisor ends, it stops every child.
 func (m *Machine) stopMarked() {
 	closing := m.phase == Closing
 	for m.cursor != nil && (closing || m.firstMarked != nil && m.cursor.seq >= m.firstMarked.seq) {
@@ -83,7 +84,7 @@ func (m *Machine) stopMarked() {
 				return
 			}
 		}
-		if m.cursor == c { // else it was removed, and the lane stepped off it
+		if m.cursor == c { // otherwise remove has moved the cursor
 			m.cursor = c.prev
 		}
 	}
@@ -98,7 +99,7 @@ func (m *Machine) stopMarked() {
 	}
 }
 
-// goUp starts marked children, the first first, and waits for each.
+// startMarked starts marked children, the first first, and waits for each.
 func (m *Machine) startMarked() {
 	if m.waitsFor != nil || m.suspended {
 		return
@@ -120,15 +121,15 @@ func (m *Machine) startMarked() {
 	}
 }
 
-// reached reports whether a lane on its way up has come to c, and waits for it.
+// reached reports whether the group operation waits for a start of c.
 func (m *Machine) reached(c *Child) bool {
 	return m.op == opStarting && m.cursor == c && m.ordered()
 }
 
-// dissolve ends a group operation whose start has stuck at c: what was to follow
-// is left stopped until c is up or somebody starts it, as in OTP. Between
-// operations no child is marked. While booting there is no between: the lane
-// stays and waits for c.
+// dissolve ends a group operation that cannot go on because c did not start or waits for
+// its backoff. The children that would have followed stay Stopped until c is restarted or
+// a caller starts them, as in OTP. No child is marked afterwards. While booting, dissolve
+// does nothing: the operation waits for c.
 func (m *Machine) dissolve(c *Child) {
 	if m.phase == Booting {
 		return
@@ -152,7 +153,7 @@ func (m *Machine) dissolve(c *Child) {
 	}
 }
 
-// tellLeft tells of the children that were stopped with c's group and now stay
+// publishLeftStopped publishes the children that were stopped with c's group and now stay
 // stopped, because the restart of c was cancelled.
 func (m *Machine) publishLeftStopped(c *Child) {
 	from, to := m.group(c)

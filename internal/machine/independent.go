@@ -6,17 +6,16 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// A crew is the children of an Independent supervisor. They start and stop side
-// by side, and there may be a hundred thousand of them. So a lock is not to be held
-// until the last has been asked: the lane walks over a crew in stretches, from the
-// front, and between two of them other events may come. One that comes meanwhile
-// waits for a stretch or two.
+// The children of an Independent supervisor start and stop concurrently, and there may be
+// a hundred thousand of them. The shell must not hold its lock until the last has been
+// asked. So the group operation handles them in batches, the first child first, and other
+// events may come between two batches.
 
-// BatchSize is how many children are started or stopped in one go.
+// BatchSize is the number of children that are started or stopped in one batch.
 const BatchSize = 256
 
-// Continue goes on with the start or the stop of a crew, and with a sweep. It is what the
-// action GoOn asks for; if there is nothing to go on with it changes nothing.
+// Continue handles the next batch of Independent children and of a sweep. The action
+// Continue asks for it. It has no effect if nothing is in progress.
 func (m *Machine) Continue(now time.Duration) {
 	m.beginEvent(now)
 	m.walkBatch()
@@ -24,7 +23,7 @@ func (m *Machine) Continue(now time.Duration) {
 	m.endEvent()
 }
 
-// goOn asks to come back with More, once for an event.
+// askContinue emits Continue, once per event.
 func (m *Machine) askContinue() {
 	if !m.continueAsked {
 		m.continueAsked = true
@@ -32,8 +31,8 @@ func (m *Machine) askContinue() {
 	}
 }
 
-// walk starts those of a crew that are marked, or at the end stops those that are
-// alive, as many as are due in one go.
+// walkBatch starts the marked children of an Independent supervisor, or, while the
+// supervisor ends, stops those that are alive. It visits at most one batch of children.
 func (m *Machine) walkBatch() {
 	if m.ordered() || m.op == opStarting && m.suspended {
 		return

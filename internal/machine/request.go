@@ -6,9 +6,9 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Add adds a child and starts it. The waiter is answered when it is ready, or
-// with the error of its start, and then it is not kept. The spec is valid; it is
-// copied.
+// Add adds a child and starts it. It returns nil if that is refused. The waiter is
+// answered when the child is ready, or with the error of its start; then the child is
+// removed. The spec must be valid, and is copied.
 func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
 	m.beginEvent(now)
 	var refusal error
@@ -38,9 +38,9 @@ func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
 	return c
 }
 
-// Restart stops c if it runs, and starts it. The waiter is answered when it is
-// ready, or with the error of its start; then it is Stopped. It costs nothing of
-// the permitted restarts.
+// Restart stops c if it is alive, and starts it. The waiter is answered when c is ready,
+// or with the error of its start; then c is Stopped. The restart does not count towards
+// the intensity.
 func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
 	m.beginEvent(now)
 	switch {
@@ -58,7 +58,7 @@ func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
 		return
 	}
 	c.addWaiter(who, true)
-	if c.marked { // it is on its way; if its group waits for its backoff, no longer
+	if c.marked { // it will start with its group, which no longer waits for its backoff
 		if m.waitsFor == c {
 			m.waitsFor = nil
 			m.disarmRetry(c)
@@ -75,7 +75,7 @@ func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
 		m.cancel(c, WhyStopped)
 	case child.Stopping:
 		c.afterStop = afterStopStart
-	case child.Waiting: // as if its restart were due, but not charged
+	case child.Waiting: // as if its retry were due, but not charged
 		if m.restartsAlone() || m.phase == Booting {
 			m.launch(c, false)
 		} else {
@@ -87,9 +87,9 @@ func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
 	m.endEvent()
 }
 
-// Stop stops c, or cancels its restart, and with forget removes it. The waiter
-// is answered when it is gone: with nil, or ErrAbandoned.
-func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) {
+// Stop stops c, or cancels its restart, and removes it if remove is true. The waiter is
+// answered when c has stopped: with nil, or ErrAbandoned.
+func (m *Machine) Stop(c *Child, remove bool, who *Waiter, now time.Duration) {
 	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
@@ -97,13 +97,13 @@ func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) {
 		m.endEvent()
 		return
 	case !c.present:
-		m.refuse(who, nil) // it is gone
+		m.refuse(who, nil) // it was removed
 		m.endEvent()
 		return
 	}
 	c.addWaiter(who, false)
 	why, to := WhyStopped, afterStopKeep
-	if forget || c.afterStop == afterStopRemove {
+	if remove || c.afterStop == afterStopRemove {
 		why, to = WhyRemoved, afterStopRemove
 	}
 	switch c.state {
@@ -119,7 +119,7 @@ func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) {
 		if c.state == child.Waiting {
 			m.publish(Stopped, c, nil).Clean = true
 		}
-		if forget {
+		if remove {
 			m.retireAndRemove(c, child.ErrRemoved)
 		} else {
 			m.retire(c, child.Stopped, child.ErrStopped)
@@ -128,18 +128,18 @@ func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) {
 	m.endEvent()
 }
 
-// Suspend holds back all starts: of new children, which are refused, and of
-// restarts, which wait. What runs goes on, and stops go on.
+// Suspend holds back all starts: new children and requested restarts are refused, and
+// automatic restarts wait for Resume. It affects neither runs nor stops.
 func (m *Machine) Suspend(now time.Duration) {
 	m.beginEvent(now)
 	m.suspended = true
-	if m.sweep.what == sweepResume { // the rest stays held
+	if m.sweep.what == sweepResume { // the remaining children stay held
 		m.sweep = sweep{}
 	}
 	m.endEvent()
 }
 
-// Resume lets starts go on.
+// Resume permits starts again, and begins to start what waited for it.
 func (m *Machine) Resume(now time.Duration) {
 	m.beginEvent(now)
 	if m.suspended {
@@ -150,7 +150,7 @@ func (m *Machine) Resume(now time.Duration) {
 	m.endEvent()
 }
 
-// resumed starts one child that was held.
+// resumeHeld starts c if its start is held.
 func (m *Machine) resumeHeld(c *Child) {
 	if !c.held {
 		return
@@ -163,9 +163,9 @@ func (m *Machine) resumeHeld(c *Child) {
 	}
 }
 
-// Linked says that a supervisor runs in a run of c: its stop has no limit of
-// its own unless the spec sets one, and it is never abandoned. If c is being stopped
-// already, the time that is left is divided as cancel does it.
+// Linked reports that a supervisor runs in a run of c. Its stop has no limit unless the
+// spec sets one, and it is never abandoned. If c is Stopping already, Linked sets the stop
+// timer as cancel does for a nested supervisor.
 func (m *Machine) Linked(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.alive() {
@@ -185,9 +185,8 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) {
 	m.endEvent()
 }
 
-// Unlinked says that the supervisor in a run of c has ended: what is left of
-// the run is the child's own, and has its stop timeout for itself, or, if there
-// was no time left for the supervisor, afterHalt.
+// Unlinked reports that the supervisor in a run of c has ended. The rest of the run has
+// the stop timeout of c, or afterAbandonAll if that had passed for the supervisor.
 func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.Nested {
@@ -195,7 +194,7 @@ func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 		if c.state == child.Stopping {
 			d, limited := c.StopTimeout()
 			if c.abandonAllSent {
-				d, limited = afterHalt, true
+				d, limited = afterAbandonAll, true
 			}
 			if limited {
 				m.arm(c, StopTimer, d)
@@ -205,6 +204,7 @@ func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 	m.endEvent()
 }
 
-// afterHalt is how long a run may take to return when the supervisor in it was
-// halted: time is up, but to abandon it at once would blame it for nothing.
-const afterHalt = time.Second
+// afterAbandonAll is how long a run may take to return after the supervisor in it had to
+// abandon its children. The stop timeout has passed, but the run itself had no chance to
+// return before.
+const afterAbandonAll = time.Second

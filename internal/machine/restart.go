@@ -6,7 +6,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// launch starts a run of c. A restart by the supervisor is counted.
+// launch starts a run of c. An automatic restart is counted.
 func (m *Machine) launch(c *Child, restart bool) {
 	c.marked, c.held, c.leftStopped, c.hung, c.cancelAllSent, c.abandonAllSent = false, false, false, false, false, false
 	c.Nested, c.Lost, c.Ignored = false, false, false
@@ -27,8 +27,8 @@ func (m *Machine) launch(c *Child, restart bool) {
 	}
 }
 
-// start starts c because somebody asked, in its turn if the lane has yet to
-// come to it, or after Resume.
+// startAsked starts c by request: now, or when the group operation reaches it, or after
+// Resume.
 func (m *Machine) startAsked(c *Child) {
 	switch {
 	case m.op == opStopping && m.firstMarked != nil && c.seq >= m.firstMarked.seq,
@@ -41,14 +41,14 @@ func (m *Machine) startAsked(c *Child) {
 	}
 }
 
-// hold keeps a start that is due until Resume.
+// holdStart makes c wait for Resume, since its start is due while suspended.
 func (m *Machine) holdStart(c *Child) {
 	m.setState(c, child.Waiting)
 	c.held = true
 }
 
-// afterRun says what follows the end of a run that was ready. A restart is charged
-// here, before anybody hears of the end.
+// afterRun returns what follows the end of a run that was ready. It charges a restart,
+// because the event that publishes the end says whether the supervisor gives up.
 func (m *Machine) afterRun(c *Child, out Outcome) Next {
 	switch {
 	case out.Kind == Escalated:
@@ -62,7 +62,7 @@ func (m *Machine) afterRun(c *Child, out Outcome) Next {
 	}
 }
 
-// nextTry says how a child is restarted.
+// nextTry returns how c is restarted.
 func (m *Machine) nextTry(c *Child) Next {
 	if m.hasBackoff(c) {
 		return AsksBackoff
@@ -70,7 +70,7 @@ func (m *Machine) nextTry(c *Child) Next {
 	return Restarts
 }
 
-// failed restarts a Waiting child whose run, once ready, has ended.
+// beginRestart restarts a Waiting child whose run was ready and has ended.
 func (m *Machine) beginRestart(c *Child, err error) {
 	c.charged, c.reason = true, err
 	switch {
@@ -89,11 +89,12 @@ func (m *Machine) beginRestart(c *Child, err error) {
 	}
 }
 
-// charge records a restart of c in the window, and reports whether it is
-// permitted. A child with a backoff gives up by its policy.
+// charge records a restart of c in the window, and reports whether it is permitted. A
+// child with a backoff is not charged: its backoff decides when to give up.
 func (m *Machine) charge(c *Child) bool { return m.hasBackoff(c) || m.window.Add(m.now) }
 
-// restart starts a Waiting child alone. It has been told.
+// restartAlone starts a Waiting child without its siblings. The restart has been
+// published.
 func (m *Machine) restartAlone(c *Child) {
 	if m.suspended {
 		m.holdStart(c)
@@ -102,12 +103,13 @@ func (m *Machine) restartAlone(c *Child) {
 	m.launch(c, true)
 }
 
+// publishRestart publishes that c will be restarted after that delay.
 func (m *Machine) publishRestart(c *Child, wait time.Duration) {
 	m.publish(Restarting, c, c.reason).Wait = wait
 }
 
-// wait puts a Waiting child on its backoff, or, without one, has its retry come
-// as an event of its own. A boot that has come to c waits with it.
+// awaitRetry asks the backoff of a Waiting child for a delay. Without a backoff the retry
+// is due at once, as an event of its own. A boot that has reached c waits for it.
 func (m *Machine) awaitRetry(c *Child) {
 	if m.phase == Booting && m.reached(c) {
 		m.waitsFor = c
@@ -116,20 +118,20 @@ func (m *Machine) awaitRetry(c *Child) {
 		m.arm(c, RetryTimer, 0)
 		return
 	}
-	if !c.backoffAsked { // else the answer that is under way will do
+	if !c.backoffAsked { // otherwise the answer that is still to come will do
 		c.backoffAsked = true
 		m.emit(NextBackoff, c).Reset = c.healthy
 	}
 }
 
-// BackoffDelay is the answer to Ask: the pause before the next restart of c; negative
-// to give up.
+// BackoffDelay is the reply to NextBackoff: d is the delay before the next restart of c.
+// If d is negative, the supervisor gives up.
 func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) {
 	m.beginEvent(now)
 	c.backoffAsked = false
 	switch {
 	case c.state != child.Waiting || c.marked && m.waitsFor != c || c.held || c.armed != NoTimer:
-		// Somebody started, stopped or took it meanwhile, or the end has come.
+		// Meanwhile c was started, stopped or marked, or the supervisor ends.
 	case d < 0:
 		m.giveUp(EndBackoff, c, c.reason)
 	default:
@@ -140,20 +142,20 @@ func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) {
 	m.endEvent()
 }
 
-// due takes a restart whose pause is over. A failed attempt is charged here, a
-// crash was before. The strategy is applied to the child that could not start,
-// which need not be the one that crashed: that is OTP's whole retry rule.
+// retryDue handles a restart whose delay is over. It charges the retry of a failed start;
+// a failed run was charged when it ended. The strategy is applied to the child that could
+// not start, which may not be the one that failed first, as in OTP.
 func (m *Machine) retryDue(c *Child) {
 	if !c.charged && !m.charge(c) {
 		m.giveUp(EndIntensity, c, c.reason)
 		return
 	}
 	c.charged = true
-	if !m.hasBackoff(c) { // else Delay has told it, with the pause
+	if !m.hasBackoff(c) { // otherwise BackoffDelay has published it, with the delay
 		m.publishRestart(c, 0)
 	}
 	if m.restartsAlone() {
-		if m.reached(c) { // a boot waits for it
+		if m.reached(c) { // a boot has reached c, and waits for it
 			m.waitsFor = nil
 			c.marked = false
 		}
@@ -164,8 +166,8 @@ func (m *Machine) retryDue(c *Child) {
 	m.markGroup(c)
 }
 
-// Timer says that the timer of a run has gone off. It is dropped unless it is
-// the one that is set.
+// Timer reports that the timer of a run has fired. It has no effect unless it is the one
+// that is set.
 func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) {
 	m.beginEvent(now)
 	if c.run != run || c.armed != t {
@@ -204,11 +206,11 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) {
 	m.endEvent()
 }
 
-// MostOf is nine tenths of a stop timeout. The rest of it is for those in a nested
-// supervisor that have not been asked by then, and for closing by force.
+// MostOf returns nine tenths of a stop timeout, which is the time that a nested supervisor
+// has to stop in order. In the last tenth it stops all its remaining children at once.
 func MostOf(d time.Duration) time.Duration { return d - d/10 }
 
-// cancel asks an alive child to stop.
+// cancel asks a child that is alive to stop.
 func (m *Machine) cancel(c *Child, why Why) {
 	m.setState(c, child.Stopping)
 	m.emit(Cancel, c).Why = why
@@ -226,14 +228,14 @@ func (m *Machine) cancel(c *Child, why Why) {
 	}
 }
 
-// halt ends the supervisor in c now. It is not abandoned itself, so that what is
-// reported is who held it up.
+// abandonAllIn makes the supervisor in c abandon its children. It is not abandoned itself,
+// so that the children that held it up are reported instead.
 func (m *Machine) abandonAllIn(c *Child) {
 	c.abandonAllSent = true
 	m.emit(AbandonAll, c)
 }
 
-// abandon leaves a run to itself. To the supervisor it is gone.
+// abandon stops waiting for the run of c. For the supervisor the run has ended.
 func (m *Machine) abandon(c *Child) {
 	c.Abandoned++
 	m.emit(Abandon, c)

@@ -7,13 +7,12 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// Upgrade puts a new configuration and new specs in place, as OTP's code_change
-// does: children whose name is among specs get the new settings and keep
-// running; new ones are added in their place and not started; those that are
-// missing stay, behind the others. The restarts of the period still count. It
-// returns an error, and changes nothing, if the supervisor ends, or if the
-// strategy would become Independent or cease to be. The specs are valid, and not
-// changed any more.
+// Upgrade replaces the configuration and the specs, as OTP's code_change does. Children
+// that specs names get the new settings and keep running. New children are added in their
+// place and not started. Children that specs does not name stay, after the others. Restarts
+// that are in the window still count. Upgrade returns an error and changes nothing if the
+// supervisor ends, or if the strategy would change to or from Independent. The specs must
+// be valid and must not change afterwards.
 func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) error {
 	m.beginEvent(now)
 	switch {
@@ -63,7 +62,7 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) er
 	if m.sweep.what != noSweep {
 		m.sweep.next = m.first
 	}
-	switch { // the marks stay; the order in which to serve them is new
+	switch { // the marks stay, and the operation begins again in the new order
 	case m.op == opNone:
 	case m.ordered():
 		m.op, m.firstMarked, m.cursor = opStopping, m.first, m.last

@@ -1,16 +1,16 @@
 package machine
 
-// A Waiter is a caller who waits for an answer. It is the shell's, which may have
-// it stand in a record of its own; the machine uses it until it has answered.
+// A Waiter is a caller that waits for an answer. The shell owns it, and may embed it in
+// a record of its own. The machine uses it until it has answered.
 type Waiter struct {
-	Who any // whatever the shell knows it by
+	Who any // for the shell; the machine does not use it
 
-	start bool    // it waits until the child is ready, else until it is gone
-	next  *Waiter // who waits for the same child and came next; of the last, the first
+	start bool    // it waits until the child is ready, otherwise until the child has stopped
+	next  *Waiter // the next caller that waits for the same child; of the latest, the first
 }
 
-// await notes a caller, behind those who wait already. They stand in a ring, so that
-// the last is found as fast as the first.
+// addWaiter adds a caller after those that already wait for c. The callers form a ring,
+// so both the first and the last are found at once. It does nothing if who is nil.
 func (c *Child) addWaiter(who *Waiter, start bool) {
 	if who == nil {
 		return
@@ -22,8 +22,8 @@ func (c *Child) addWaiter(who *Waiter, start bool) {
 	c.lastWaiter = who
 }
 
-// inform has all who wait for c hear of what was wrong with the end of its run. It comes
-// before the answer, which for some is still far off.
+// informWaiters passes the faults of the run that has ended to all callers that wait for
+// c. It comes before the answers, which some of them get much later.
 func (m *Machine) informWaiters(c *Child) {
 	for w := range c.eachWaiter {
 		a := m.emit(Inform, c)
@@ -31,7 +31,8 @@ func (m *Machine) informWaiters(c *Child) {
 	}
 }
 
-// answer gives their answer to those who wait for a start of c, or for its stop.
+// answerWaiters answers the callers that wait for a start of c, or those that wait for
+// its stop.
 func (m *Machine) answerWaiters(c *Child, start bool, err error) {
 	last := c.lastWaiter
 	if last == nil {
@@ -54,7 +55,7 @@ func (m *Machine) answerWaiters(c *Child, start bool, err error) {
 	}
 }
 
-// waiting yields those who wait, in the order in which they came.
+// eachWaiter yields the callers that wait for c, in the order in which they came.
 func (c *Child) eachWaiter(yield func(*Waiter) bool) {
 	for w := c.lastWaiter; w != nil; {
 		w = w.next
@@ -64,7 +65,7 @@ func (c *Child) eachWaiter(yield func(*Waiter) bool) {
 	}
 }
 
-// awaited reports whether somebody waits for a start of c.
+// startAwaited reports whether a caller waits for a start of c.
 func (c *Child) startAwaited() bool {
 	for w := range c.eachWaiter {
 		if w.start {
@@ -74,6 +75,7 @@ func (c *Child) startAwaited() bool {
 	return false
 }
 
+// refuse answers a caller with err at once.
 func (m *Machine) refuse(who *Waiter, err error) {
 	if who != nil {
 		a := m.emit(Answer, nil)
