@@ -11,7 +11,7 @@ import (
 
 // An action is written into room that was used before. Nothing of what stood there
 // is to be seen again, nor to be kept from the collector.
-func TestNothingIsLeftInTheRoomForActions(t *testing.T) {
+func TestActionsAreClearedAfterEachEvent(t *testing.T) {
 	for _, many := range []int{1, 2, 3, 10, 2000} {
 		t.Run(fmt.Sprint(many), func(t *testing.T) {
 			m := New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})

@@ -64,23 +64,23 @@ func (w *world) moves() []move {
 			w.dropped(name, func() { w.m.Timer(t.c, t.run, t.kind, 0) })
 		})
 	}
-	for i, c := range w.asked {
+	for i, c := range w.backoffs {
 		for _, d := range []time.Duration{0, time.Second, -1} {
 			name := fmt.Sprintf("delay %s %v", c.Name(), d)
 			add(name, func(w *world) {
-				c := w.asked[i]
-				w.asked = slices.Delete(slices.Clone(w.asked), i, i+1)
+				c := w.backoffs[i]
+				w.backoffs = slices.Delete(slices.Clone(w.backoffs), i, i+1)
 				w.do(name, func() { w.m.BackoffDelay(c, d, 0) })
 			})
 		}
 	}
-	if w.more > 0 {
+	if w.continues > 0 {
 		add("more", func(w *world) {
-			w.more--
+			w.continues--
 			w.do("more", func() { w.m.Continue(0) })
 		})
 	}
-	if w.m.phase == Closing && w.scene.halts {
+	if w.m.phase == Closing && w.scene.outOfTime {
 		add("hasten", func(w *world) { w.do("hasten", func() { w.m.CancelAll(0) }) })
 		add("halt", func(w *world) { w.do("halt", func() { w.m.AbandonAll(0) }) })
 	}
@@ -126,7 +126,7 @@ func (w *world) requests(add func(string, func(*world))) {
 			w.calls--
 			w.do("close", func() { w.m.Close(0) })
 		})
-		if w.scene.pause {
+		if w.scene.suspends {
 			add("suspend", func(w *world) {
 				w.calls--
 				w.do("suspend", func() { w.m.Suspend(0) })
@@ -185,11 +185,11 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 			w.do("unlink "+id, func() { w.m.Unlinked(g.c, g.run, 0) })
 			w.exit(i, name, out)
 		})
-	case g.inner.upSeen && !g.inner.upTold:
+	case g.inner.upSeen && !g.inner.upReported:
 		add("up "+id, func(w *world) {
 			g := &w.runs[i]
 			g.inner = g.inner.clone()
-			g.inner.upTold, g.ready = true, true
+			g.inner.upReported, g.ready = true, true
 			w.do("up "+id, func() { w.m.Ready(g.c, g.run, 0) })
 		})
 	}

@@ -16,15 +16,15 @@ var outcomeNames = [...]string{"normal", "shutdown", "done", "ignore", "failure"
 var timerNames = [...]string{"none", "slow", "start", "stop", "retry", "beat"}
 
 // memory is what of a world its rules compare.
-type memory struct {
+type snapshot struct {
 	phase Phase
 	sweep sweepKind
 }
 
-func (w *world) look() memory { return memory{w.m.phase, w.m.sweep.what} }
+func (w *world) look() snapshot { return snapshot{w.m.phase, w.m.sweep.what} }
 
 // check tests the invariants after a step.
-func (w *world) check(before memory, acts []Action) {
+func (w *world) check(before snapshot, acts []Action) {
 	w.checkActions(before, acts)
 	w.checkRuns()
 	w.checkTimers()
@@ -33,7 +33,7 @@ func (w *world) check(before memory, acts []Action) {
 }
 
 // Actions: order of starts and stops, nothing starts at the end, the budget.
-func (w *world) checkActions(before memory, acts []Action) {
+func (w *world) checkActions(before snapshot, acts []Action) {
 	gaveUp := false
 	last := w.trace[len(w.trace)-1]
 	asked := strings.HasPrefix(last, "stop") || strings.HasPrefix(last, "remove")
@@ -244,7 +244,7 @@ func (w *world) stuck(int) string {
 
 // busy reports whether something is bound to happen.
 func (w *world) busy() bool {
-	if len(w.asked) > 0 || w.more > 0 {
+	if len(w.backoffs) > 0 || w.continues > 0 {
 		return true
 	}
 	for _, t := range w.timers {
@@ -256,7 +256,7 @@ func (w *world) busy() bool {
 		if !g.abandoned && (g.cancelled || g.c.state == child.Starting) {
 			return true
 		}
-		if g.inner != nil && (g.inner.busy() || g.inner.over || g.inner.upSeen && !g.inner.upTold) {
+		if g.inner != nil && (g.inner.busy() || g.inner.over || g.inner.upSeen && !g.inner.upReported) {
 			return true
 		}
 	}

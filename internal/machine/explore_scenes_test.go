@@ -55,9 +55,9 @@ func scenes() []*scene {
 				specs: specs(worker("a", retries), worker("b", retries, backoff), worker("c"))},
 			&scene{name: name + " with new children", conf: conf(s, 1), ends: failsOrOK, calls: 3,
 				specs: specs(worker("a"), worker("b", transient)), add: specs(worker("x"), worker("y", temporary))},
-			&scene{name: name + " with timeouts and an end of time", conf: conf(s, 1), ends: fails, calls: 2, halts: true,
+			&scene{name: name + " with timeouts and an end of time", conf: conf(s, 1), ends: fails, calls: 2, outOfTime: true,
 				specs: specs(worker("a", impatient), worker("b", atOnce), worker("c", watched))},
-			&scene{name: name + " with pauses", conf: conf(s, 2), ends: fails, calls: 3, pause: true,
+			&scene{name: name + " with pauses", conf: conf(s, 2), ends: fails, calls: 3, suspends: true,
 				specs: specs(worker("a"), worker("b", backoff)), add: specs(worker("x"))},
 		)
 		auto := conf(s, 1)
@@ -66,13 +66,13 @@ func scenes() []*scene {
 			specs: specs(worker("a", transient, significant), worker("b", temporary, significant), worker("c"))})
 		all = append(all, &scene{name: name + " with a temporary child at rest", conf: conf(s, 1), ends: fails, calls: 1,
 			specs: specs(worker("a"), worker("b", temporary))})
-		inner := &scene{name: "inner", conf: conf(s, 1), ends: fails, specs: specs(worker("p"), worker("q")), halts: false}
-		all = append(all, &scene{name: name + " above and below", conf: conf(s, 1), ends: fails, calls: 1, halts: true,
+		inner := &scene{name: "inner", conf: conf(s, 1), ends: fails, specs: specs(worker("p"), worker("q")), outOfTime: false}
+		all = append(all, &scene{name: name + " above and below", conf: conf(s, 1), ends: fails, calls: 1, outOfTime: true,
 			specs: specs(worker("sup", limited), worker("w")), inner: inner})
 	}
 	// A crew walks on through an Upgrade; in an ordered supervisor that changes the
 	// order which the rules compare with.
-	return append(all, &scene{name: "a crew with a newer spec", conf: conf(strategy.Independent, 1), ends: failsOrOK, calls: 3, pause: true,
+	return append(all, &scene{name: "a crew with a newer spec", conf: conf(strategy.Independent, 1), ends: failsOrOK, calls: 3, suspends: true,
 		specs: specs(worker("a"), worker("b", transient), worker("c", retries)), add: specs(worker("x")),
 		newer: specs(worker("n"), worker("c", temporary), worker("b", backoff))})
 }

@@ -21,16 +21,16 @@ import (
 
 // A scene is a small tree and what may happen to it.
 type scene struct {
-	name  string
-	conf  Config
-	specs []child.Spec
-	add   []child.Spec // what StartChild may add
-	inner *scene       // what runs in the first child; nil: it is a worker
-	ends  []Outcome    // how a run may end by itself
-	calls int          // how many requests may come
-	halts bool         // whether the time for the stop may run out
-	pause bool         // whether Suspend and Resume may come
-	newer []child.Spec // what Upgrade may put in place of specs
+	name      string
+	conf      Config
+	specs     []child.Spec
+	add       []child.Spec // what StartChild may add
+	inner     *scene       // what runs in the first child; nil: it is a worker
+	ends      []Outcome    // how a run may end by itself
+	calls     int          // how many requests may come
+	outOfTime bool         // whether the time for the stop may run out
+	suspends  bool         // whether Suspend and Resume may come
+	newer     []child.Spec // what Upgrade may put in place of specs
 }
 
 // explore walks all states of a scene, in the order of their distance from the

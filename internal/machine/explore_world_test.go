@@ -31,23 +31,23 @@ type timerAt struct {
 
 // A world is the machine and all that is around it.
 type world struct {
-	scene   *scene
-	m       *Machine
-	runs    []liveRun
-	timers  []timerAt // set
-	stale   []timerAt // cleared, and perhaps in flight
-	asked   []*Child
-	waiting map[int]bool // callers without an answer
-	callers int
-	calls   int      // requests that may still come
-	granted int      // restarts that cost something, by the explorer's own count
-	attempt []*Child // those whose start has failed: its retry will cost when it is due
-	failure string
-	upSeen  bool
-	over    bool
-	more    int  // how often More is still to come
-	upTold  bool // the Ready of this world's own run was brought to the world above
-	trace   []string
+	scene      *scene
+	m          *Machine
+	runs       []liveRun
+	timers     []timerAt // set
+	stale      []timerAt // cleared, and perhaps in flight
+	backoffs   []*Child
+	waiting    map[int]bool // callers without an answer
+	callers    int
+	calls      int      // requests that may still come
+	granted    int      // restarts that cost something, by the explorer's own count
+	attempt    []*Child // those whose start has failed: its retry will cost when it is due
+	failure    string
+	upSeen     bool
+	over       bool
+	continues  int  // how often More is still to come
+	upReported bool // the Ready of this world's own run was brought to the world above
+	trace      []string
 }
 
 func newWorld(s *scene) *world {
@@ -107,9 +107,9 @@ func (w *world) clone() *world {
 	for i := range n.attempt {
 		n.attempt[i] = at(n.attempt[i])
 	}
-	n.asked = slices.Clone(w.asked)
-	for i := range n.asked {
-		n.asked[i] = at(n.asked[i])
+	n.backoffs = slices.Clone(w.backoffs)
+	for i := range n.backoffs {
+		n.backoffs[i] = at(n.backoffs[i])
 	}
 	n.waiting = make(map[int]bool, len(w.waiting))
 	for k := range w.waiting {
@@ -164,12 +164,12 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	for _, t := range w.stale {
 		note(t.c)
 	}
-	for _, c := range w.asked {
+	for _, c := range w.backoffs {
 		note(c)
 	}
 	m := w.m
-	num(int(m.phase), int(m.op), index[m.cursor], index[m.firstMarked], index[m.waitsFor], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.more, int(m.sweep.what), index[m.sweep.next])
-	flag(m.suspended, m.endedInBoot != nil, w.upTold)
+	num(int(m.phase), int(m.op), index[m.cursor], index[m.firstMarked], index[m.waitsFor], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.continues, int(m.sweep.what), index[m.sweep.next])
+	flag(m.suspended, m.endedInBoot != nil, w.upReported)
 	for _, c := range order {
 		h.WriteString(c.Name())
 		num(int(c.state), int(c.origin), int(c.afterStop), int(c.armed), int(c.Spec.Restart))
@@ -193,7 +193,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	for _, t := range w.stale {
 		num(index[t.c], int(t.kind), count(t.run == t.c.run))
 	}
-	for _, c := range w.asked {
+	for _, c := range w.backoffs {
 		num(index[c])
 	}
 }
@@ -324,10 +324,10 @@ func (w *world) carryOut(a Action) {
 	case Disarm:
 		w.drop(a.Child)
 	case NextBackoff:
-		if slices.Contains(w.asked, a.Child) {
+		if slices.Contains(w.backoffs, a.Child) {
 			w.fail("a backoff is asked once at a time: %s", a.Child.Name())
 		}
-		w.asked = append(slices.Clone(w.asked), a.Child)
+		w.backoffs = append(slices.Clone(w.backoffs), a.Child)
 	case Answer:
 		who := a.Waiter.Who.(int)
 		if !w.waiting[who] {
@@ -335,7 +335,7 @@ func (w *world) carryOut(a Action) {
 		}
 		delete(w.waiting, who)
 	case Continue:
-		w.more++
+		w.continues++
 	case IsUp:
 		w.upSeen = true
 	case IsOver:

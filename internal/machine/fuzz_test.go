@@ -61,12 +61,12 @@ func (d *dice) intn(n int) int { return int(d.byte()) % n }
 func (d *dice) scene() *scene {
 	flags := d.byte()
 	s := &scene{
-		name:  "fuzz",
-		conf:  Config{Strategy: strategy.Strategy(flags & 3), AutoShutdown: strategy.AutoShutdown(flags >> 2 % 3)},
-		ends:  allEnds,
-		calls: 12,
-		halts: flags&64 != 0,
-		pause: flags&128 != 0,
+		name:      "fuzz",
+		conf:      Config{Strategy: strategy.Strategy(flags & 3), AutoShutdown: strategy.AutoShutdown(flags >> 2 % 3)},
+		ends:      allEnds,
+		calls:     12,
+		outOfTime: flags&64 != 0,
+		suspends:  flags&128 != 0,
 	}
 	shape := d.byte()
 	s.conf.Intensity = strategy.AtMost(int(shape>>2&7), time.Hour)

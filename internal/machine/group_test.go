@@ -22,7 +22,7 @@ func affected(s strategy.Strategy, failed, n int) (from, to int) {
 	}
 }
 
-func TestStrategySaysWhichChildrenAFailureAffects(t *testing.T) {
+func TestAffectedChildrenByStrategy(t *testing.T) {
 	for _, c := range []struct {
 		strategy         strategy.Strategy
 		failed, n        int

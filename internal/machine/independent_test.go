@@ -52,16 +52,16 @@ func (w batchTest) exit(name string) {
 	w.m.Exited(c, c.Run(), Outcome{}, 0)
 }
 
-func (w batchTest) more() { w.m.Continue(0) }
+func (w batchTest) next() { w.m.Continue(0) }
 
-func TestCrewIsStoppedToTheLastWhoeverEndsMeanwhile(t *testing.T) {
+func TestIndependentChildrenAllStopWhileSomeExit(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c", "d")
 	w.expect("start a", "more")
-	w.more()
+	w.next()
 	w.expect("start b", "more")
-	w.more()
+	w.next()
 	w.expect("start c", "more")
-	w.more()
+	w.next()
 	w.expect("start d")
 	w.m.Close(0)
 	w.expect("stop a", "more")
@@ -69,48 +69,48 @@ func TestCrewIsStoppedToTheLastWhoeverEndsMeanwhile(t *testing.T) {
 	w.expect()
 	w.exit("b") // the next to be asked, and the first now
 	w.expect()
-	w.more()
+	w.next()
 	w.expect("stop c", "more")
 	w.exit("c")
 	w.expect()
-	w.more()
+	w.next()
 	w.expect("stop d")
 	w.exit("d")
 	w.expect("over")
-	w.more()
+	w.next()
 	w.expect()
 }
 
-func TestCrewThatEndsWhileItStartsStartsNobodyElse(t *testing.T) {
+func TestIndependentStartsNoMoreChildrenAfterClose(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
 	w.expect("start a", "more")
-	w.more()
+	w.next()
 	w.expect("start b", "more")
 	w.m.Close(0)
 	w.expect("stop a", "more")
-	w.more() // which the start had asked for
+	w.next() // which the start had asked for
 	w.expect("stop b", "more")
 	w.exit("b")
 	w.expect()
 	w.exit("a")
 	w.expect("over")
-	w.more() // which the end had asked for
+	w.next() // which the end had asked for
 	w.expect()
 }
 
-func TestChildrenAreAddedToTheEndOfACrewThatStarts(t *testing.T) {
+func TestChildAddedDuringAnIndependentBootStartsLast(t *testing.T) {
 	w := newBatchTest(t, "a", "b")
 	w.expect("start a", "more")
 	spec := worker("x")
 	x := w.m.Add(&spec, &Waiter{Who: "caller"}, 0)
 	w.expect()
-	w.more()
+	w.next()
 	w.expect("start b", "more")
 	w.m.Ready(w.m.Child("a"), 1, 0)
 	w.expect()
 	w.m.Ready(w.m.Child("b"), 1, 0)
 	w.expect("up") // x is not declared
-	w.more()
+	w.next()
 	w.expect("start x")
 	w.m.Ready(x, 1, 0)
 	if who := answered(w.m); !slices.Equal(who, []any{"caller"}) {
@@ -118,7 +118,7 @@ func TestChildrenAreAddedToTheEndOfACrewThatStarts(t *testing.T) {
 	}
 }
 
-func TestChildThatIsRemovedBeforeItsTurnDoesNotHoldUpACrew(t *testing.T) {
+func TestChildRemovedBeforeItsBatchDoesNotBlockAnIndependentBoot(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
 	w.expect("start a", "more")
 	w.m.Ready(w.m.Child("a"), 1, 0)
@@ -126,7 +126,7 @@ func TestChildThatIsRemovedBeforeItsTurnDoesNotHoldUpACrew(t *testing.T) {
 	w.expect()
 	w.m.Stop(w.m.Child("c"), false, nil, 0)
 	w.expect("up") // forgotten, as all that is stopped in a crew
-	w.more()
+	w.next()
 	w.expect()
 	if w.m.Specs() != 1 {
 		t.Error(w.m.Specs())
@@ -136,29 +136,29 @@ func TestChildThatIsRemovedBeforeItsTurnDoesNotHoldUpACrew(t *testing.T) {
 	w.expect("start x")
 }
 
-func TestCrewThatIsSuspendedGoesOnOnce(t *testing.T) {
+func TestIndependentBootContinuesOnceAfterResume(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
 	w.expect("start a", "more")
 	w.m.Suspend(0)
 	w.expect()
-	w.more()
+	w.next()
 	w.expect()
-	w.more()
+	w.next()
 	w.expect()
 	w.m.Resume(0)
 	w.expect("start b", "more")
 	w.m.Resume(0)
 	w.expect()
-	w.more() // for those that were held
+	w.next() // for those that were held
 	w.expect("start c", "more")
-	w.more()
+	w.next()
 	w.expect()
 }
 
-func TestUpgradeOfACrewThatStarts(t *testing.T) {
+func TestUpgradeDuringAnIndependentBoot(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
 	w.expect("start a", "more")
-	w.more()
+	w.next()
 	w.expect("start b", "more")
 	conf := Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()}
 	if err := w.m.Upgrade(conf, specsOf([]string{"new", "c", "b"}), 0); err != nil { // a moves to the end
@@ -169,13 +169,13 @@ func TestUpgradeOfACrewThatStarts(t *testing.T) {
 	w.expect("stop a")
 	w.exit("a") // its turn is to come
 	w.expect()
-	w.more()
+	w.next()
 	w.expect("more")
-	w.more()
+	w.next()
 	w.expect("start c", "more")
-	w.more()
+	w.next()
 	w.expect("more")
-	w.more()
+	w.next()
 	w.expect("start a")
 	for _, name := range []string{"a", "b"} {
 		w.m.Ready(w.m.Child(name), w.m.Child(name).Run(), 0)
@@ -190,7 +190,7 @@ func TestUpgradeOfACrewThatStarts(t *testing.T) {
 	}
 }
 
-func TestNamesAreThoseThatAreLeftWhenACrewHasEnded(t *testing.T) {
+func TestOnlyRemainingChildrenHaveNamesWhenAnIndependentSupervisorIsOver(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
 	w.expect("start a", "more")
 	w.m.Close(0)

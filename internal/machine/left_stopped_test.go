@@ -10,7 +10,7 @@ import (
 
 // When the retry of a is cancelled, b and c were left stopped by it, unless
 // somebody stopped them since.
-func TestStoppedByHandIsNotLeftStopped(t *testing.T) {
+func TestChildStoppedByRequestIsNotReportedAsLeftStopped(t *testing.T) {
 	m := New(Config{Strategy: strategy.RestForOne, Backoff: true})
 	m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}, 0)
 	a, b, c := m.Child("a"), m.Child("b"), m.Child("c")

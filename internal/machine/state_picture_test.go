@@ -15,7 +15,7 @@ import (
 
 // The comment of child.State has a drawing and a table. The table is to have
 // exactly the ways that a child goes on random walks, the drawing some of them.
-func TestTheStatesOfAChildAreAsDrawnAndListed(t *testing.T) {
+func TestChildStateTransitionsAreAsDrawnAndListed(t *testing.T) {
 	doc, err := picture.Doc("../../child/state.go", "State")
 	require.NoError(t, err)
 	blocks := picture.Blocks(doc)

@@ -13,8 +13,8 @@ import (
 // at a time, and has something happen after the first.
 
 // held returns a machine whose children all have failed and wait for Resume.
-func held(s strategy.Strategy, names ...string) *Machine {
-	m := running(s, names...)
+func heldMachine(s strategy.Strategy, names ...string) *Machine {
+	m := readyMachine(s, names...)
 	m.Suspend(0)
 	for c := m.First(); c != nil; c = c.Next() {
 		m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
@@ -23,7 +23,7 @@ func held(s strategy.Strategy, names ...string) *Machine {
 }
 
 // onToTheEnd goes on with a sweep to its end, and returns what becomes of whom.
-func onToTheEnd(m *Machine) (all []string) {
+func continueToTheEnd(m *Machine) (all []string) {
 	for range 100 {
 		m.Continue(0)
 		got := fates(m)
@@ -40,7 +40,7 @@ func onToTheEnd(m *Machine) (all []string) {
 	return append(all, "no end")
 }
 
-func TestResumeAndWhatHappensInBetween(t *testing.T) {
+func TestResumeWithOtherEventsBetweenBatches(t *testing.T) {
 	for name, test := range map[string]struct {
 		happens func(m *Machine)
 		now     []string // at once
@@ -67,21 +67,21 @@ func TestResumeAndWhatHappensInBetween(t *testing.T) {
 	} {
 		for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 			t.Run(name+" "+s.String(), func(t *testing.T) {
-				m := held(s, "a", "b", "c")
+				m := heldMachine(s, "a", "b", "c")
 				m.Resume(0)
-				equal(t, fates(m), []string{"start a", "more"})
+				requireFates(t, fates(m), []string{"start a", "more"})
 				test.happens(m)
-				equal(t, fates(m), test.now)
+				requireFates(t, fates(m), test.now)
 				if live := m.Live(); live != 1+count(len(test.now) == 1 && test.now[0] != "more" && test.now[0] != "start a") {
 					t.Errorf("%d alive in between", live)
 				}
-				equal(t, onToTheEnd(m), test.want)
+				requireFates(t, continueToTheEnd(m), test.want)
 			})
 		}
 	}
 }
 
-func TestHastenAndHaltAndWhatHappensInBetween(t *testing.T) {
+func TestCancelAllAndAbandonAllWithOtherEventsBetweenBatches(t *testing.T) {
 	exits := func(name string) func(m *Machine) {
 		return func(m *Machine) {
 			c := m.Child(name)
@@ -107,7 +107,7 @@ func TestHastenAndHaltAndWhatHappensInBetween(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for what, want := range map[string][]string{"hasten": test.hasten, "halt": test.halt} {
-				m := running(strategy.OneForOne, "a", "b", "c")
+				m := readyMachine(strategy.OneForOne, "a", "b", "c")
 				begin := m.CancelAll
 				if what == "halt" {
 					begin = m.AbandonAll
@@ -115,11 +115,11 @@ func TestHastenAndHaltAndWhatHappensInBetween(t *testing.T) {
 				begin(0)
 				drain(m)
 				test.happens(m)
-				got := append(fates(m), onToTheEnd(m)...)
+				got := append(fates(m), continueToTheEnd(m)...)
 				got = slices.DeleteFunc(got, func(fate string) bool {
 					return fate == "more" || fate == "over" || what == "halt" && fate[:4] == "stop"
 				})
-				equal(t, got, want)
+				requireFates(t, got, want)
 				if m.sweep != (sweep{}) {
 					t.Errorf("%s is not over", what)
 				}
@@ -129,11 +129,11 @@ func TestHastenAndHaltAndWhatHappensInBetween(t *testing.T) {
 }
 
 // The alarm of one that is being stopped, between two stretches of a hasten.
-func TestStopTimerInTheMiddleOfASweep(t *testing.T) {
-	m := running(strategy.Independent, "a", "b", "c")
+func TestStopTimerFiresDuringASweep(t *testing.T) {
+	m := readyMachine(strategy.Independent, "a", "b", "c")
 	m.CancelAll(0)
 	a := m.Child("a")
 	m.Timer(a, a.Run(), StopTimer, time.Minute)
-	equal(t, fates(m), []string{"abandon a"})
-	equal(t, onToTheEnd(m), []string{"stop b", "stop c"})
+	requireFates(t, fates(m), []string{"abandon a"})
+	requireFates(t, continueToTheEnd(m), []string{"stop b", "stop c"})
 }

@@ -28,10 +28,10 @@ func fates(m *Machine) (all []string) {
 	return all
 }
 
-func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
+func TestAbandonAllWorksInBatchesWithEveryStrategy(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 		t.Run(s.String(), func(t *testing.T) {
-			m := running(s, "a", "b", "c")
+			m := readyMachine(s, "a", "b", "c")
 			want := [][]string{
 				{"stop a", "more", "abandon a"}, // the end itself walks over a crew, too
 				{"stop b", "more", "abandon b"},
@@ -45,70 +45,70 @@ func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
 				}
 			}
 			m.AbandonAll(0)
-			equal(t, fates(m), want[0])
+			requireFates(t, fates(m), want[0])
 			if !m.Abandoning() {
 				t.Error("it is halting until the last was abandoned")
 			}
 			m.Continue(0)
-			equal(t, fates(m), want[1])
+			requireFates(t, fates(m), want[1])
 			m.Continue(0)
-			equal(t, fates(m), want[2])
+			requireFates(t, fates(m), want[2])
 			if m.Abandoning() {
 				t.Error("nothing is left to abandon")
 			}
 			m.Continue(0)
-			equal(t, fates(m), nil)
+			requireFates(t, fates(m), nil)
 		})
 	}
 }
 
 // A child that is removed while it is the next to be swept over.
-func TestSweepStepsOffWhoeverIsGone(t *testing.T) {
-	m := running(strategy.Independent, "a", "b", "c")
+func TestSweepSkipsChildrenThatAreRemoved(t *testing.T) {
+	m := readyMachine(strategy.Independent, "a", "b", "c")
 	m.AbandonAll(0)
-	equal(t, fates(m), []string{"stop a", "more", "abandon a"})
+	requireFates(t, fates(m), []string{"stop a", "more", "abandon a"})
 	b := m.Child("b")
 	m.Exited(b, b.Run(), Outcome{}, 0)
 	m.Continue(0)
-	equal(t, fates(m), []string{"stop c", "abandon c", "over"})
+	requireFates(t, fates(m), []string{"stop c", "abandon c", "over"})
 }
 
-func TestHaltTakesOverFromHasten(t *testing.T) {
-	m := running(strategy.Independent, "a", "b")
+func TestAbandonAllReplacesCancelAll(t *testing.T) {
+	m := readyMachine(strategy.Independent, "a", "b")
 	m.CancelAll(0)
-	equal(t, fates(m), []string{"stop a", "more"})
+	requireFates(t, fates(m), []string{"stop a", "more"})
 	m.AbandonAll(0)
-	equal(t, fates(m), []string{"abandon a", "more"})
+	requireFates(t, fates(m), []string{"abandon a", "more"})
 	m.CancelAll(0)
-	equal(t, fates(m), nil) // it asks for less
+	requireFates(t, fates(m), nil) // it asks for less
 	m.Continue(0)
-	equal(t, fates(m), []string{"stop b", "abandon b", "over"})
+	requireFates(t, fates(m), []string{"stop b", "abandon b", "over"})
 }
 
 // What waits for Resume is started in stretches; Suspend in the middle keeps the rest.
-func TestResumeStartsInStretches(t *testing.T) {
-	m := running(strategy.OneForOne, "a", "b", "c")
+func TestResumeStartsInBatches(t *testing.T) {
+	m := readyMachine(strategy.OneForOne, "a", "b", "c")
 	m.Suspend(0)
 	for c := m.First(); c != nil; c = c.Next() {
 		m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
 	}
 	m.Resume(0)
-	equal(t, fates(m), []string{"start a", "more"})
+	requireFates(t, fates(m), []string{"start a", "more"})
 	m.Suspend(0)
-	equal(t, fates(m), nil)
+	requireFates(t, fates(m), nil)
 	m.Continue(0)
-	equal(t, fates(m), nil)
+	requireFates(t, fates(m), nil)
 	m.Resume(0)
-	equal(t, fates(m), []string{"more"}) // a has nothing to wait for any more
+	requireFates(t, fates(m), []string{"more"}) // a has nothing to wait for any more
 	m.Continue(0)
-	equal(t, fates(m), []string{"start b", "more"})
+	requireFates(t, fates(m), []string{"start b", "more"})
 	m.Close(0)
 	m.Continue(0)
-	equal(t, fates(m), nil) // nothing starts at the end
+	requireFates(t, fates(m), nil) // nothing starts at the end
 }
 
 // running returns a machine whose children are ready, and which sweeps over one at a time.
-func running(s strategy.Strategy, names ...string) *Machine {
+func readyMachine(s strategy.Strategy, names ...string) *Machine {
 	m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
 	m.Boot(specsOf(names), 0)
 	for _, name := range names {
@@ -119,7 +119,7 @@ func running(s strategy.Strategy, names ...string) *Machine {
 	return m
 }
 
-func equal(t *testing.T, got, want []string) {
+func requireFates(t *testing.T, got, want []string) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%q, not %q", got, want)
@@ -133,7 +133,7 @@ func equal(t *testing.T, got, want []string) {
 
 // A supervisor gets its tenth for those that have not been asked, however late the
 // first alarm was.
-func TestNestedIsHurriedBeforeItIsHalted(t *testing.T) {
+func TestNestedSupervisorCancelsAllBeforeItAbandonsAll(t *testing.T) {
 	m := New(Config{})
 	m.Boot([]child.Spec{{Name: "a", StopTimeout: 10 * time.Second}}, 0)
 	c := m.Child("a")
@@ -161,7 +161,7 @@ func TestTimesSaturate(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	}
-	m := running(strategy.OneForOne, "a")
+	m := readyMachine(strategy.OneForOne, "a")
 	m.conf.Backoff = true
 	c := m.Child("a")
 	m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, time.Minute)

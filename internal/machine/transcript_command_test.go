@@ -11,17 +11,18 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A stage is where a transcript is played.
+// A player plays a transcript with a machine.
 type player struct {
 	conf  Config
 	specs []child.Spec
 	m     *Machine
 	now   time.Duration
-	slow  map[*Child]bool // whose timer is that of a slow start
+	slow  map[*Child]bool // children whose timer is a SlowTimer
 	known map[string]*Child
 }
 
-// declare reads a line that declares something, and reports whether it does.
+// declare reads a line that declares the supervisor or a child, and reports whether it
+// does.
 //
 //	supervisor STRATEGY N in PERIOD [any-significant|all-significant]
 //	child NAME [OPTION...]
@@ -49,7 +50,7 @@ func (s *player) declare(words []string) (bool, error) {
 	return false, nil
 }
 
-// specOptions are the words that may follow the name of a child.
+// specOptions are the options that may follow the name of a child.
 var specOptions = map[string]func(*child.Spec){
 	"transient": transient, "temporary": temporary, "significant": significant,
 	"backoff": backoff, "retry-start": retries, "start-timeout": impatient,
@@ -68,12 +69,12 @@ func specOf(words []string) (child.Spec, error) {
 	return spec, nil
 }
 
-// do has a command happen and returns the actions as lines.
+// do carries out a command and returns the actions as lines.
 //
-//	boot, close, hasten, halt, suspend, resume
+//	boot, close, cancel-all, abandon-all, suspend, resume
 //	ready NAME[#RUN]                the run is ready
 //	exit NAME[#RUN] OUTCOME         it has returned: normal, failure, done, ...
-//	timer NAME[#RUN] KIND           its timer has gone off: stop, retry, ...
+//	timer NAME[#RUN] KIND           its timer has fired: stop, retry, ...
 //	delay NAME DURATION             its backoff answers
 //	add NAME [OPTION...], stop NAME, remove NAME, restart NAME
 //	after DURATION                  time passes
@@ -88,9 +89,9 @@ func (s *player) do(words []string) ([]string, error) {
 		m.Boot(s.specs, now)
 	case "close":
 		m.Close(now)
-	case "hasten":
+	case "cancel-all":
 		m.CancelAll(now)
-	case "halt":
+	case "abandon-all":
 		m.AbandonAll(now)
 	case "suspend":
 		m.Suspend(now)
@@ -119,7 +120,8 @@ func (s *player) do(words []string) ([]string, error) {
 	return s.lines(drain(m)), nil
 }
 
-// childCommand is a command about a child. Without a number it is about its latest run.
+// childCommand carries out a command about a child. Without a run number it is about the
+// latest run.
 func (s *player) childCommand(words []string, caller string) error {
 	if len(words) < 2 {
 		return fmt.Errorf("no such command: %v", words)

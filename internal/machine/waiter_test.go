@@ -18,7 +18,7 @@ func answered(m *Machine) (who []any) {
 	return who
 }
 
-func TestCallersAreAnsweredInTheOrderInWhichTheyCame(t *testing.T) {
+func TestCallersAreAnsweredInOrder(t *testing.T) {
 	m := New(Config{})
 	m.Boot([]child.Spec{worker("a")}, 0)
 	a := m.First()
@@ -52,7 +52,7 @@ func TestCallersAreAnsweredInTheOrderInWhichTheyCame(t *testing.T) {
 
 // A child that hangs may gather callers, of whom most have gone: another costs no
 // more than the first.
-func TestManyCallersWaitForOneChild(t *testing.T) {
+func TestManyCallersCanWaitForOneChild(t *testing.T) {
 	const many = 200_000
 	m := New(Config{})
 	m.Boot([]child.Spec{worker("a")}, 0)
