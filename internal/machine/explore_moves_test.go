@@ -8,13 +8,13 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// A move is one thing that may happen next.
+// A move is one event that may come next.
 type move struct {
 	name string
 	do   func(*world)
 }
 
-// moves returns all that may happen next.
+// moves returns all events that may come next.
 func (w *world) moves() []move {
 	var all []move
 	add := func(name string, do func(*world)) { all = append(all, move{name, do}) }
@@ -38,7 +38,7 @@ func (w *world) moves() []move {
 		}
 		ends := w.scene.ends
 		if g.cancelled || g.abandoned {
-			ends = ends[:1] // how it ends makes no difference then
+			ends = ends[:1] // the outcome makes no difference then
 		}
 		for _, out := range ends {
 			name := fmt.Sprintf("exit %s %v", id, outcomeNames[out.Kind])
@@ -49,7 +49,7 @@ func (w *world) moves() []move {
 		name := fmt.Sprintf("timer %s#%d %s", t.c.Name(), t.run, timerNames[t.kind])
 		add(name, func(w *world) { w.timerFires(i, name, 0) })
 		if limit, limited := t.c.StopTimeout(); t.kind == StopTimer && limited && t.c.Nested {
-			name += " for good"
+			name += " after its full time"
 			add(name, func(w *world) { w.timerFires(i, name, limit) })
 		}
 	}
@@ -59,7 +59,7 @@ func (w *world) moves() []move {
 			t := w.stale[i]
 			w.stale = slices.Delete(slices.Clone(w.stale), i, i+1)
 			if t.c.run == t.run && t.c.armed == t.kind {
-				return // the shell knows it from the new one
+				return // the shell can tell it from the new timer
 			}
 			w.dropped(name, func() { w.m.Timer(t.c, t.run, t.kind, 0) })
 		})
@@ -75,14 +75,14 @@ func (w *world) moves() []move {
 		}
 	}
 	if w.continues > 0 {
-		add("more", func(w *world) {
+		add("continue", func(w *world) {
 			w.continues--
-			w.do("more", func() { w.m.Continue(0) })
+			w.do("continue", func() { w.m.Continue(0) })
 		})
 	}
 	if w.m.phase == Closing && w.scene.outOfTime {
-		add("hasten", func(w *world) { w.do("hasten", func() { w.m.CancelAll(0) }) })
-		add("halt", func(w *world) { w.do("halt", func() { w.m.AbandonAll(0) }) })
+		add("cancel-all", func(w *world) { w.do("cancel-all", func() { w.m.CancelAll(0) }) })
+		add("abandon-all", func(w *world) { w.do("abandon-all", func() { w.m.AbandonAll(0) }) })
 	}
 	if w.calls > 0 && w.m.phase < Over {
 		w.requests(add)
@@ -108,7 +108,7 @@ func (w *world) requests(add func(string, func(*world))) {
 				w.m.Stop(c, remove, who, 0)
 				if m := w.m; m.phase < Closing && c.present &&
 					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.afterStop == afterStopStart || c.marked) {
-					w.fail("a stop takes back a start: %s", n)
+					w.fail("a stop cancels a start: %s", n)
 				}
 			}
 		}
@@ -140,16 +140,16 @@ func (w *world) requests(add func(string, func(*world))) {
 				w.calls--
 				w.do(name, func() {
 					if err := w.m.Upgrade(w.scene.conf, specs, 0); err != nil {
-						w.fail("a supervisor that runs can be upgraded: %v", err)
+						w.fail("a running supervisor can be upgraded: %v", err)
 					}
 				})
 			})
 		}
 	}
-	// Resume is free, so that a world is never suspended for ever.
+	// Resume is not a request here, so that no world stays suspended.
 }
 
-// innerMoves are the moves of a world that runs in a child.
+// innerMoves adds the events of the supervisor that runs in a child.
 func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 	g := w.runs[i]
 	if !g.linked {

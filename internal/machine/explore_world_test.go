@@ -11,16 +11,16 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// goer is a run that has been launched and has not returned.
+// A liveRun is a run that has been launched and has not returned.
 type liveRun struct {
 	c         *Child
 	run       uint64
 	called    bool // it has called Ready
-	ready     bool // and that was in time
+	ready     bool // and the run was not stopped yet
 	cancelled bool
 	abandoned bool
-	linked    bool   // the supervisor above knows of the one inside
-	inner     *world // the supervisor inside
+	linked    bool   // Linked has come for the supervisor in it
+	inner     *world // the supervisor in it
 }
 
 type timerAt struct {
@@ -29,24 +29,24 @@ type timerAt struct {
 	kind Timer
 }
 
-// A world is the machine and all that is around it.
+// A world is a machine and everything around it.
 type world struct {
 	scene      *scene
 	m          *Machine
 	runs       []liveRun
 	timers     []timerAt // set
-	stale      []timerAt // cleared, and perhaps in flight
+	stale      []timerAt // cleared, but may have fired already
 	backoffs   []*Child
 	waiting    map[int]bool // callers without an answer
 	callers    int
-	calls      int      // requests that may still come
-	granted    int      // restarts that cost something, by the explorer's own count
-	attempt    []*Child // those whose start has failed: its retry will cost when it is due
+	calls      int      // requests that may still be made
+	granted    int      // restarts that count towards the intensity, as the explorer counts them
+	attempt    []*Child // children whose start has failed: the retry is charged when it is due
 	failure    string
 	upSeen     bool
 	over       bool
-	continues  int  // how often More is still to come
-	upReported bool // the Ready of this world's own run was brought to the world above
+	continues  int  // how often Continue will still be called
+	upReported bool // Ready has come to the parent of this world
 	trace      []string
 }
 
@@ -119,8 +119,8 @@ func (w *world) clone() *world {
 	return &n
 }
 
-// cloneWindow makes a window that has let pass as many restarts: time stands
-// still here, so their number is all there is to a window.
+// cloneWindow returns a window with as many restarts. Time stands still here, so their
+// number is the whole state of a window.
 func cloneWindow(m *Machine) rules.Window {
 	window := rules.NewWindow(m.conf.Intensity)
 	for range m.window.Count() {
@@ -129,10 +129,10 @@ func cloneWindow(m *Machine) rules.Window {
 	return window
 }
 
-// key is the state without what does not matter: absolute run numbers and
-// positions, and the numbers of callers. The counts of runs that were left behind
-// are in it on demand.
-func (w *world) key(h *maphash.Hash, leftBehind bool) {
+// key hashes the state without what does not matter: absolute run numbers and positions,
+// and the numbers of callers. The counts of abandoned runs are part of it if abandoned is
+// true.
+func (w *world) key(h *maphash.Hash, abandoned bool) {
 	var b [8]byte
 	num := func(ns ...int) {
 		for _, n := range ns {
@@ -173,7 +173,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	for _, c := range order {
 		h.WriteString(c.Name())
 		num(int(c.state), int(c.origin), int(c.afterStop), int(c.armed), int(c.Spec.Restart))
-		if leftBehind {
+		if abandoned {
 			num(int(c.Abandoned))
 		}
 		flag(c.marked, c.charged, c.bootPending, c.cancelAllSent, c.abandonAllSent, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, c.present, c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
@@ -187,7 +187,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 		num(index[g.c], count(g.run == g.c.run))
 		flag(g.called, g.ready, g.cancelled, g.abandoned, g.linked)
 		if g.inner != nil {
-			g.inner.key(h, leftBehind)
+			g.inner.key(h, abandoned)
 		}
 	}
 	for _, t := range w.stale {
@@ -198,7 +198,7 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	}
 }
 
-// goesOff brings the news of a timer. Time stands still but for the wait.
+// timerFires fires a timer. Time stands still except for the wait.
 func (w *world) timerFires(i int, name string, wait time.Duration) {
 	t := w.timers[i]
 	w.timers = slices.Delete(slices.Clone(w.timers), i, i+1)
@@ -211,7 +211,7 @@ func (w *world) timerFires(i int, name string, wait time.Duration) {
 		w.grant(t.c)
 	}
 	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.backoffAsked) {
-		w.fail("a restart that is due is not put off: %s", t.c.Name())
+		w.fail("a restart that is due is not delayed: %s", t.c.Name())
 	}
 }
 
@@ -223,7 +223,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 		acts := w.do(name, func() { w.m.Exited(g.c, g.run, out, 0) })
 		for _, a := range acts {
 			if marked && a.Kind == Publish && a.Event == Failed {
-				w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name())
+				w.fail("the end of a child that stops with its group is no failure: %s", g.c.Name())
 			}
 		}
 		if !marked {
@@ -239,7 +239,7 @@ func (w *world) exit(i int, name string, out Outcome) {
 	}
 }
 
-// do steps the machine and does what it says.
+// do sends an event to the machine, carries out the actions and returns them.
 func (w *world) do(name string, event func()) []Action {
 	w.trace = append(w.trace, name)
 	before := w.look()
@@ -252,7 +252,7 @@ func (w *world) do(name string, event func()) []Action {
 	return acts
 }
 
-// dropped steps the machine with news that must change nothing.
+// dropped sends the machine an event that must change nothing.
 func (w *world) dropped(name string, event func()) {
 	w.trace = append(w.trace, name)
 	var h1, h2 maphash.Hash
@@ -262,11 +262,11 @@ func (w *world) dropped(name string, event func()) {
 	event()
 	w.key(&h2, false)
 	if h1.Sum64() != h2.Sum64() {
-		w.fail("late news is dropped: %s changed something", name)
+		w.fail("a late event is dropped: %s changed something", name)
 	}
 	for _, a := range drain(w.m) {
 		if a.Kind != Publish || a.Event != LateExit {
-			w.fail("late news is dropped: %s led to %s", name, describe(a))
+			w.fail("a late event is dropped: %s led to %s", name, describe(a))
 		}
 	}
 }
@@ -286,7 +286,7 @@ func (w *world) carryOut(a Action) {
 	case Cancel:
 		i := at()
 		if i < 0 {
-			w.fail("a run that is cancelled is there: %s", describe(a))
+			w.fail("a run that is cancelled exists: %s", describe(a))
 			return
 		}
 		if w.runs[i].cancelled {
@@ -297,7 +297,7 @@ func (w *world) carryOut(a Action) {
 	case Abandon:
 		i := at()
 		if i < 0 {
-			w.fail("a run that is abandoned is there: %s", describe(a))
+			w.fail("a run that is abandoned exists: %s", describe(a))
 			return
 		}
 		if w.runs[i].linked && !w.runs[i].inner.over {
@@ -314,9 +314,9 @@ func (w *world) carryOut(a Action) {
 		inner := w.runs[i].inner.clone()
 		w.runs[i].inner = inner
 		if a.Kind == AbandonAll {
-			inner.do("halt from above", func() { inner.m.AbandonAll(0) })
+			inner.do("abandon-all from above", func() { inner.m.AbandonAll(0) })
 		} else {
-			inner.do("hasten from above", func() { inner.m.CancelAll(0) })
+			inner.do("cancel-all from above", func() { inner.m.CancelAll(0) })
 		}
 	case Arm:
 		w.drop(a.Child)
@@ -343,13 +343,13 @@ func (w *world) carryOut(a Action) {
 	}
 }
 
-// drop clears the timer of a child; it may be in flight already.
+// drop clears the timer of a child, which may have fired already.
 func (w *world) drop(c *Child) {
 	w.timers = slices.Clone(w.timers)
 	for i, t := range w.timers {
 		if t.c == c {
 			w.timers = slices.Delete(w.timers, i, i+1)
-			if len(w.stale) < 1 { // more of them add nothing
+			if len(w.stale) < 1 { // more of them find nothing new
 				w.stale = append(slices.Clone(w.stale), t)
 			}
 			return

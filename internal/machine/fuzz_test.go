@@ -27,7 +27,7 @@ func FuzzMachine(f *testing.F) {
 					w.do("resume", func() { w.m.Resume(0) })
 				}})
 			}
-			if bad := w.stuck(len(moves)); bad != "" {
+			if bad := w.stuck(); bad != "" {
 				w.fail("%s", bad)
 			}
 			checkGroups(w)
