@@ -9,8 +9,8 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// An action is written into room that was used before. Nothing of what stood there
-// is to be seen again, nor to be kept from the collector.
+// Actions are written into memory that is reused. The actions of an earlier event must
+// neither show up again nor keep anything from being collected.
 func TestActionsAreClearedAfterEachEvent(t *testing.T) {
 	for _, many := range []int{1, 2, 3, 10, 2000} {
 		t.Run(fmt.Sprint(many), func(t *testing.T) {
@@ -29,7 +29,7 @@ func TestActionsAreClearedAfterEachEvent(t *testing.T) {
 					}
 				}
 				if cap(m.out) > maxKeptActions {
-					t.Errorf("after %s there is room for %d", after, cap(m.out))
+					t.Errorf("after %s there is still room for %d", after, cap(m.out))
 				}
 			}
 			m.Boot(specs, 0)

@@ -8,7 +8,7 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A walker is a crew that is walked over one child at a time.
+// A batchTest is an Independent supervisor whose batches are one child each.
 type batchTest struct {
 	*testing.T
 	m *Machine
@@ -28,7 +28,7 @@ func specsOf(names []string) (specs []child.Spec) {
 	return specs
 }
 
-// expect compares what the actions start and stop, and whether there is more.
+// expect compares the starts and stops of the latest event, and whether it asks to continue.
 func (w batchTest) expect(want ...string) {
 	w.Helper()
 	got := []string{}
@@ -39,7 +39,7 @@ func (w batchTest) expect(want ...string) {
 		case Cancel:
 			got = append(got, "stop "+a.Child.Name())
 		case Continue, IsUp, IsOver:
-			got = append(got, map[Kind]string{Continue: "more", IsUp: "up", IsOver: "over"}[a.Kind])
+			got = append(got, map[Kind]string{Continue: "continue", IsUp: "up", IsOver: "over"}[a.Kind])
 		}
 	}
 	if !slices.Equal(got, want) {
@@ -56,21 +56,21 @@ func (w batchTest) next() { w.m.Continue(0) }
 
 func TestIndependentChildrenAllStopWhileSomeExit(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c", "d")
-	w.expect("start a", "more")
+	w.expect("start a", "continue")
 	w.next()
-	w.expect("start b", "more")
+	w.expect("start b", "continue")
 	w.next()
-	w.expect("start c", "more")
+	w.expect("start c", "continue")
 	w.next()
 	w.expect("start d")
 	w.m.Close(0)
-	w.expect("stop a", "more")
+	w.expect("stop a", "continue")
 	w.exit("a")
 	w.expect()
-	w.exit("b") // the next to be asked, and the first now
+	w.exit("b") // the next child of the walk, and now the first
 	w.expect()
 	w.next()
-	w.expect("stop c", "more")
+	w.expect("stop c", "continue")
 	w.exit("c")
 	w.expect()
 	w.next()
@@ -83,29 +83,29 @@ func TestIndependentChildrenAllStopWhileSomeExit(t *testing.T) {
 
 func TestIndependentStartsNoMoreChildrenAfterClose(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
-	w.expect("start a", "more")
+	w.expect("start a", "continue")
 	w.next()
-	w.expect("start b", "more")
+	w.expect("start b", "continue")
 	w.m.Close(0)
-	w.expect("stop a", "more")
-	w.next() // which the start had asked for
-	w.expect("stop b", "more")
+	w.expect("stop a", "continue")
+	w.next() // for the Continue of the boot
+	w.expect("stop b", "continue")
 	w.exit("b")
 	w.expect()
 	w.exit("a")
 	w.expect("over")
-	w.next() // which the end had asked for
+	w.next() // for the Continue of the close
 	w.expect()
 }
 
 func TestChildAddedDuringAnIndependentBootStartsLast(t *testing.T) {
 	w := newBatchTest(t, "a", "b")
-	w.expect("start a", "more")
+	w.expect("start a", "continue")
 	spec := worker("x")
 	x := w.m.Add(&spec, &Waiter{Who: "caller"}, 0)
 	w.expect()
 	w.next()
-	w.expect("start b", "more")
+	w.expect("start b", "continue")
 	w.m.Ready(w.m.Child("a"), 1, 0)
 	w.expect()
 	w.m.Ready(w.m.Child("b"), 1, 0)
@@ -120,12 +120,12 @@ func TestChildAddedDuringAnIndependentBootStartsLast(t *testing.T) {
 
 func TestChildRemovedBeforeItsBatchDoesNotBlockAnIndependentBoot(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
-	w.expect("start a", "more")
+	w.expect("start a", "continue")
 	w.m.Ready(w.m.Child("a"), 1, 0)
 	w.m.Stop(w.m.Child("b"), true, nil, 0)
 	w.expect()
 	w.m.Stop(w.m.Child("c"), false, nil, 0)
-	w.expect("up") // forgotten, as all that is stopped in a crew
+	w.expect("up") // removed, as every Independent child that stops
 	w.next()
 	w.expect()
 	if w.m.Specs() != 1 {
@@ -138,7 +138,7 @@ func TestChildRemovedBeforeItsBatchDoesNotBlockAnIndependentBoot(t *testing.T) {
 
 func TestIndependentBootContinuesOnceAfterResume(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
-	w.expect("start a", "more")
+	w.expect("start a", "continue")
 	w.m.Suspend(0)
 	w.expect()
 	w.next()
@@ -146,20 +146,20 @@ func TestIndependentBootContinuesOnceAfterResume(t *testing.T) {
 	w.next()
 	w.expect()
 	w.m.Resume(0)
-	w.expect("start b", "more")
+	w.expect("start b", "continue")
 	w.m.Resume(0)
 	w.expect()
-	w.next() // for those that were held
-	w.expect("start c", "more")
+	w.next() // for the sweep of Resume
+	w.expect("start c", "continue")
 	w.next()
 	w.expect()
 }
 
 func TestUpgradeDuringAnIndependentBoot(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
-	w.expect("start a", "more")
+	w.expect("start a", "continue")
 	w.next()
-	w.expect("start b", "more")
+	w.expect("start b", "continue")
 	conf := Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()}
 	if err := w.m.Upgrade(conf, specsOf([]string{"new", "c", "b"}), 0); err != nil { // a moves to the end
 		t.Fatal(err)
@@ -167,14 +167,14 @@ func TestUpgradeDuringAnIndependentBoot(t *testing.T) {
 	w.expect()
 	w.m.Restart(w.m.Child("a"), nil, 0)
 	w.expect("stop a")
-	w.exit("a") // its turn is to come
+	w.exit("a") // it is marked, and starts in its turn
 	w.expect()
 	w.next()
-	w.expect("more")
+	w.expect("continue")
 	w.next()
-	w.expect("start c", "more")
+	w.expect("start c", "continue")
 	w.next()
-	w.expect("more")
+	w.expect("continue")
 	w.next()
 	w.expect("start a")
 	for _, name := range []string{"a", "b"} {
@@ -186,15 +186,15 @@ func TestUpgradeDuringAnIndependentBoot(t *testing.T) {
 	w.m.Restart(w.m.Child("new"), nil, 0)
 	w.expect("start new")
 	if w.m.Child("a").Restarts != 0 {
-		t.Error("who was asked for costs no restart")
+		t.Error("a requested restart is not counted")
 	}
 }
 
 func TestOnlyRemainingChildrenHaveNamesWhenAnIndependentSupervisorIsOver(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
-	w.expect("start a", "more")
+	w.expect("start a", "continue")
 	w.m.Close(0)
-	w.expect("stop a", "more")
+	w.expect("stop a", "continue")
 	w.exit("a")
 	w.expect("over")
 	if w.m.Child("a") != nil || w.m.Child("b") == nil || w.m.Child("c") == nil || len(w.m.names) != w.m.Specs() {

@@ -8,8 +8,8 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// When the retry of a is cancelled, b and c were left stopped by it, unless
-// somebody stopped them since.
+// When the retry of a is cancelled, the children that stopped with it are reported as left
+// stopped, except those that a caller has stopped since.
 func TestChildStoppedByRequestIsNotReportedAsLeftStopped(t *testing.T) {
 	m := New(Config{Strategy: strategy.RestForOne, Backoff: true})
 	m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}, 0)
@@ -33,6 +33,6 @@ func TestChildStoppedByRequestIsNotReportedAsLeftStopped(t *testing.T) {
 		}
 	}
 	if len(left) != 1 || left[0] != "c" {
-		t.Errorf("told as left stopped: %v, want c alone", left)
+		t.Errorf("reported as left stopped: %v, want only c", left)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// fates returns what becomes of whom, in order.
+// fates returns what the latest event does to which child, in order.
 func fates(m *Machine) (all []string) {
 	for _, a := range drain(m) {
 		switch a.Kind {
@@ -20,7 +20,7 @@ func fates(m *Machine) (all []string) {
 		case Abandon:
 			all = append(all, "abandon "+a.Child.Name())
 		case Continue:
-			all = append(all, "more")
+			all = append(all, "continue")
 		case IsOver:
 			all = append(all, "over")
 		}
@@ -33,28 +33,28 @@ func TestAbandonAllWorksInBatchesWithEveryStrategy(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			m := readyMachine(s, "a", "b", "c")
 			want := [][]string{
-				{"stop a", "more", "abandon a"}, // the end itself walks over a crew, too
-				{"stop b", "more", "abandon b"},
+				{"stop a", "continue", "abandon a"}, // close stops a batch, and so does the sweep
+				{"stop b", "continue", "abandon b"},
 				{"stop c", "abandon c", "over"},
 			}
-			if rules.Ordered(s) { // the end itself asks the last, and each that has become the last
+			if rules.Ordered(s) { // close stops the last child, and then each that has become the last
 				want = [][]string{
-					{"stop a", "abandon a", "more", "stop c"},
-					{"stop b", "abandon b", "more"},
+					{"stop a", "abandon a", "continue", "stop c"},
+					{"stop b", "abandon b", "continue"},
 					{"abandon c", "over"},
 				}
 			}
 			m.AbandonAll(0)
 			requireFates(t, fates(m), want[0])
 			if !m.Abandoning() {
-				t.Error("it is halting until the last was abandoned")
+				t.Error("not abandoning, but children are left")
 			}
 			m.Continue(0)
 			requireFates(t, fates(m), want[1])
 			m.Continue(0)
 			requireFates(t, fates(m), want[2])
 			if m.Abandoning() {
-				t.Error("nothing is left to abandon")
+				t.Error("still abandoning, but no child is left")
 			}
 			m.Continue(0)
 			requireFates(t, fates(m), nil)
@@ -62,11 +62,11 @@ func TestAbandonAllWorksInBatchesWithEveryStrategy(t *testing.T) {
 	}
 }
 
-// A child that is removed while it is the next to be swept over.
+// b is removed while it is the next child of the sweep.
 func TestSweepSkipsChildrenThatAreRemoved(t *testing.T) {
 	m := readyMachine(strategy.Independent, "a", "b", "c")
 	m.AbandonAll(0)
-	requireFates(t, fates(m), []string{"stop a", "more", "abandon a"})
+	requireFates(t, fates(m), []string{"stop a", "continue", "abandon a"})
 	b := m.Child("b")
 	m.Exited(b, b.Run(), Outcome{}, 0)
 	m.Continue(0)
@@ -76,16 +76,16 @@ func TestSweepSkipsChildrenThatAreRemoved(t *testing.T) {
 func TestAbandonAllReplacesCancelAll(t *testing.T) {
 	m := readyMachine(strategy.Independent, "a", "b")
 	m.CancelAll(0)
-	requireFates(t, fates(m), []string{"stop a", "more"})
+	requireFates(t, fates(m), []string{"stop a", "continue"})
 	m.AbandonAll(0)
-	requireFates(t, fates(m), []string{"abandon a", "more"})
+	requireFates(t, fates(m), []string{"abandon a", "continue"})
 	m.CancelAll(0)
-	requireFates(t, fates(m), nil) // it asks for less
+	requireFates(t, fates(m), nil) // the weaker request has no effect
 	m.Continue(0)
 	requireFates(t, fates(m), []string{"stop b", "abandon b", "over"})
 }
 
-// What waits for Resume is started in stretches; Suspend in the middle keeps the rest.
+// Children that wait for Resume start in batches. A Suspend in between holds the rest.
 func TestResumeStartsInBatches(t *testing.T) {
 	m := readyMachine(strategy.OneForOne, "a", "b", "c")
 	m.Suspend(0)
@@ -93,21 +93,22 @@ func TestResumeStartsInBatches(t *testing.T) {
 		m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
 	}
 	m.Resume(0)
-	requireFates(t, fates(m), []string{"start a", "more"})
+	requireFates(t, fates(m), []string{"start a", "continue"})
 	m.Suspend(0)
 	requireFates(t, fates(m), nil)
 	m.Continue(0)
 	requireFates(t, fates(m), nil)
 	m.Resume(0)
-	requireFates(t, fates(m), []string{"more"}) // a has nothing to wait for any more
+	requireFates(t, fates(m), []string{"continue"}) // a is not held any more
 	m.Continue(0)
-	requireFates(t, fates(m), []string{"start b", "more"})
+	requireFates(t, fates(m), []string{"start b", "continue"})
 	m.Close(0)
 	m.Continue(0)
-	requireFates(t, fates(m), nil) // nothing starts at the end
+	requireFates(t, fates(m), nil) // nothing starts while closing
 }
 
-// running returns a machine whose children are ready, and which sweeps over one at a time.
+// readyMachine returns a machine whose children are ready, and whose batches are one child
+// each.
 func readyMachine(s strategy.Strategy, names ...string) *Machine {
 	m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
 	m.Boot(specsOf(names), 0)
@@ -131,8 +132,8 @@ func requireFates(t *testing.T, got, want []string) {
 	}
 }
 
-// A supervisor gets its tenth for those that have not been asked, however late the
-// first alarm was.
+// A nested supervisor always gets the last tenth of its stop timeout to stop all its
+// children at once, even if the timer for the first nine tenths fires late.
 func TestNestedSupervisorCancelsAllBeforeItAbandonsAll(t *testing.T) {
 	m := New(Config{})
 	m.Boot([]child.Spec{{Name: "a", StopTimeout: 10 * time.Second}}, 0)
@@ -146,11 +147,11 @@ func TestNestedSupervisorCancelsAllBeforeItAbandonsAll(t *testing.T) {
 		for _, a := range drain(m) {
 			found = found || a.Kind == want
 			if a.Kind == Arm && a.Wait != time.Second {
-				t.Errorf("%v for the rest, not a tenth", a.Wait)
+				t.Errorf("%v for the last tenth", a.Wait)
 			}
 		}
 		if !found {
-			t.Errorf("no action %d", want)
+			t.Errorf("no action of kind %d", want)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// answered returns whom the actions give an answer, in order.
+// answered returns the callers that the latest event answers, in order.
 func answered(m *Machine) (who []any) {
 	for _, a := range drain(m) {
 		if a.Kind == Answer {
@@ -32,26 +32,26 @@ func TestCallersAreAnsweredInOrder(t *testing.T) {
 	}
 	m.Exited(a, 1, Outcome{}, 0)
 	if got := answered(m); !slices.Equal(got, []any{0, 2, 4}) {
-		t.Errorf("when it is gone: %v", got)
+		t.Errorf("when it has stopped: %v", got)
 	}
 	m.Restart(a, &Waiter{Who: 6}, 0)
 	m.Stop(a, false, &Waiter{Who: 7}, 0)
 	m.Restart(a, &Waiter{Who: 8}, 0)
 	m.Exited(a, 2, Outcome{}, 0)
 	if got := answered(m); !slices.Equal(got, []any{7}) {
-		t.Errorf("when it is gone again: %v", got)
+		t.Errorf("when it has stopped again: %v", got)
 	}
 	m.Ready(a, 3, 0)
 	if got := answered(m); !slices.Equal(got, []any{1, 3, 5, 6, 8}) {
 		t.Errorf("when it is ready: %v", got)
 	}
 	if a.lastWaiter != nil {
-		t.Error("somebody still waits")
+		t.Error("a caller still waits")
 	}
 }
 
-// A child that hangs may gather callers, of whom most have gone: another costs no
-// more than the first.
+// A child that hangs may collect many callers, most of which have given up. Another one
+// costs no more than the first.
 func TestManyCallersCanWaitForOneChild(t *testing.T) {
 	const many = 200_000
 	m := New(Config{})
