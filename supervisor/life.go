@@ -223,7 +223,7 @@ func (l *life) leaveFor(ended *run) (next *run) {
 // unlock ends a visit to the machine. It lets go of the stacks, unless more are to be
 // abandoned at the next visit.
 func (l *life) unlock() {
-	if !l.m.Halting() {
+	if !l.m.Abandoning() {
 		l.dump = nil
 	}
 	l.mu.Unlock()
@@ -281,7 +281,7 @@ func (l *life) perform(s *step) {
 		case machine.IsOver:
 			l.end()
 			l.fates.wakeAll()
-		case machine.Rested:
+		case machine.Retired:
 			l.fates.wake(a.Child.Name())
 		}
 	}

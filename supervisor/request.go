@@ -184,7 +184,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 func (l *life) add(spec *child.Spec) *call {
 	made := newCall(l, spec.Name)
 	made.start = true
-	l.do(func(now time.Duration) { made.child, _ = l.m.Add(spec, &made.Waiter, now) })
+	l.do(func(now time.Duration) { made.child = l.m.Add(spec, &made.Waiter, now) })
 	return made
 }
 

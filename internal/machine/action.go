@@ -12,57 +12,57 @@ import (
 type Action struct {
 	Kind   Kind
 	Timer  Timer     // of Arm
-	Event  EventKind // of Tell
+	Event  EventKind // of Publish
 	Why    Why       // of Cancel
-	Next   Next      // of Tell(Failed) and Tell(Completed): what follows
-	Reset  bool      // of Ask: the policy begins anew first
+	Next   Next      // of Publish with Failed or Completed: what follows
+	Reset  bool      // of NextBackoff: the backoff starts over first
 	Child  *Child
-	Run    uint64        // the run it is about
-	Count  int           // of Tell: the child's restarts so far
-	Clean  bool          // of Tell(Stopped): what the run returned need not be reported
-	Wait   time.Duration // of Arm and of Tell(Restarting)
-	Err    error         // of Answer and Tell
+	Run    uint64        // the run that the action is about
+	Count  int           // of Publish: the child's restarts so far
+	Clean  bool          // of Publish with Stopped: the run returned nothing that must be reported
+	Wait   time.Duration // of Arm, and of Publish with Restarting
+	Err    error         // of Answer, Report and Publish
 	Waiter *Waiter       // of Answer and Inform
 	Start  bool          // of Inform: the caller waits for a start
 }
 
-// Kind is what to do.
+// Kind is what an action asks for.
 type Kind uint8
 
 const (
 	Launch      Kind = iota + 1 // call the child's Run
-	Cancel                      // end the context of the run, for the reason Why
-	Arm                         // set the child's one timer, in place of any other
-	Disarm                      // clear it
-	NextBackoff                 // ask the child's backoff for the next delay; answer with Delay
-	Abandon                     // the run is left to itself
-	Continue                    // there is more of the same to do: come back with More
-	CancelAll                   // a nested supervisor: ask all that is left to stop, now
-	AbandonAll                  // a nested supervisor: end now, leave behind what does not
-	Report                      // a run that had to stop has returned: note what was wrong, Err among it
-	Inform                      // tell a caller who waits for the child what Abandon or Report has noted
-	Answer                      // give a caller its answer
+	Cancel                      // cancel the context of the run, for the reason Why
+	Arm                         // set the child's one timer, in place of the one that is set
+	Disarm                      // clear the timer
+	NextBackoff                 // ask the child's backoff for the next delay; reply with BackoffDelay
+	Abandon                     // wait for the run no longer
+	Continue                    // call Machine.Continue soon, after other events that are due
+	CancelAll                   // of a nested supervisor: call its CancelAll
+	AbandonAll                  // of a nested supervisor: call its AbandonAll
+	Report                      // a run that was stopped has returned: record its faults, Err too if not nil
+	Inform                      // pass what Abandon or Report has recorded to a caller that waits
+	Answer                      // answer a caller
 	Publish                     // publish an event
-	IsUp                        // the declared children are up
-	IsClosing                   // the end has begun
-	IsOver                      // nothing runs any more
-	Rested                      // a child that was Watched has come to rest, or is removed
+	IsUp                        // all declared children have started
+	IsClosing                   // the supervisor has begun to stop its children
+	IsOver                      // no child runs any more
+	Retired                     // a child that is Watched is Stopped or Done, or is removed
 )
 
-// Timer is what a child's timer is for.
+// Timer is the purpose of a child's timer.
 type Timer uint8
 
 const (
 	NoTimer    Timer = iota
-	SlowTimer        // a start that takes long is to be told
-	StartTimer       // a start has taken too long
-	StopTimer        // a stop has taken too long
+	SlowTimer        // a start takes long enough to be reported
+	StartTimer       // a start took too long
+	StopTimer        // a stop took too long
 	RetryTimer       // a restart is due
 	BeatTimer        // a heartbeat is due
 )
 
-// EventKind is what an event tells. The numbers are those of the events that the shell
-// makes of them.
+// EventKind is what an event reports. The numbers are those of the public events that
+// the shell makes of them.
 type EventKind uint8
 
 const (
@@ -70,59 +70,59 @@ const (
 	Ready                           // the child is ready
 	Failed                          // a start or a run failed
 	Restarting                      // it will be restarted after Wait
-	Completed                       // it ended by itself, and well
+	Completed                       // it ended by itself, without a failure
 	Stopping                        // it was asked to stop
 	Stopped                         // it stopped as asked
-	Abandoned                       // it did not, and is left behind
-	LateExit                        // a run that was left behind has returned
-	Removed                         // its spec is forgotten
-	_                               // the shell has events of its own
+	Abandoned                       // it did not stop in time
+	LateExit                        // an abandoned run has returned
+	Removed                         // it is no longer a child
+	_                               // an event of the shell alone
 	_
-	Hung      // it let its heartbeat pass
+	Hung      // it missed its heartbeat
 	SlowStart // its start takes long
 	GaveUp    // the supervisor gives up
 )
 
-// EventKinds is a set of notes.
+// EventKinds is a set of kinds.
 type EventKinds uint32
 
-// Set returns the set of n alone.
+// Set returns the set that has n alone.
 func (n EventKind) Set() EventKinds { return 1 << n }
 
-// AllKinds are the notes that a machine tells if nobody says otherwise.
+// AllKinds is the set of all kinds, which is what a new machine publishes.
 const AllKinds = ^EventKinds(0)
 
 // Why is the reason for a Cancel.
 type Why uint8
 
 const (
-	WhyStopped Why = iota + 1 // somebody asked for it
-	WhyRemoved                // somebody asked for it, for good
+	WhyStopped Why = iota + 1 // a caller asked for it
+	WhyRemoved                // a caller removed the child
 	WhySibling                // its group is restarted
 	WhyTimeout                // its start took too long
-	WhyHung                   // it let its heartbeat pass
+	WhyHung                   // it missed its heartbeat
 	WhyClosing                // the supervisor ends
 )
 
-// Next is what follows the end of a run, as far as it is known at once.
+// Next is what follows the end of a run, as far as it is known when the run ends.
 type Next uint8
 
 const (
-	AsksBackoff       Next = iota // its backoff says when it is restarted, or that the supervisor gives up
+	AsksBackoff       Next = iota // its backoff decides when it is restarted, or to give up
 	StaysDown                     // it is not restarted
-	Restarts                      // it is restarted without a pause
+	Restarts                      // it is restarted without delay
 	SupervisorGivesUp             // the supervisor gives up
 )
 
-// Outcome is how a run ended, by its own words.
+// Outcome is how a run ended, according to what it returned.
 type Outcome struct {
 	Err     error
 	Kind    OutcomeKind
-	GaveUp  bool // it is the end of a supervisor that gave up
-	Unclean bool // Err must be reported even if the run had to stop anyway
+	GaveUp  bool // the run was a supervisor that gave up
+	Unclean bool // Err must be reported even if the run was stopped
 }
 
-// OutcomeKind classifies an end.
+// OutcomeKind classifies an Outcome.
 type OutcomeKind uint8
 
 const (
@@ -137,19 +137,19 @@ const (
 // End is why a supervisor ends.
 type End struct {
 	Kind  EndKind
-	Child *Child // whose failure or end led to it; nil for EndAsked
-	Err   error  // its error
+	Child *Child // the child whose failure or end caused it; nil for EndAsked
+	Err   error  // the error of that child
 }
 
 // EndKind classifies the end of a supervisor.
 type EndKind uint8
 
 const (
-	EndAsked     EndKind = iota // somebody asked for it
-	EndStart                    // a declared child could not start
+	EndAsked     EndKind = iota // Close, CancelAll or AbandonAll
+	EndStart                    // a declared child failed to start
 	EndIntensity                // too many restarts
 	EndBackoff                  // a child's backoff gave up
-	EndEscalated                // a child asked for it
+	EndEscalated                // a child escalated
 	EndAuto                     // significant children have ended
 )
 
@@ -158,18 +158,7 @@ func (k EndKind) GaveUp() bool {
 	return k == EndIntensity || k == EndBackoff || k == EndEscalated
 }
 
-// A Waiter is a caller who waits for an answer. It is the shell's, which may have
-// it stand in a record of its own; the machine uses it until it has answered.
-type Waiter struct {
-	Who any // whatever the shell knows it by
-
-	start bool    // it waits until the child is ready, else until it is gone
-	next  *Waiter // who waits for the same child and came next; of the last, the first
-}
-
-// What a request is refused with, or a caller is answered. Those marked OTP are
-// the refusals of OTP's calls, which the public calls do not need: they look at
-// the state first.
+// The errors with which a request is refused or a caller is answered.
 var (
 	ErrNotRunning  = errors.New("not running")
 	ErrNotFound    = errors.New("no such child")
@@ -178,19 +167,20 @@ var (
 	ErrSuspended   = errors.New("suspended")
 	ErrStrategy    = errors.New("a running supervisor cannot become or cease to be independent")
 
-	// ErrAbandoned answers a caller whose stop has left a run behind.
-	ErrAbandoned = errors.New("left behind")
-	// ErrLeftStopped tells of a child that was stopped with its group and not
+	// ErrAbandoned answers a caller that asked for a stop in which the run was abandoned.
+	ErrAbandoned = errors.New("abandoned")
+	// ErrLeftStopped is the error of a child that was stopped with its group and not
 	// started again, because the restart of the group was cancelled.
 	ErrLeftStopped = errors.New("left stopped: the restart of its group was cancelled")
 )
 
-// SlowStartAfter is how long a start may take before it is told.
+// SlowStartAfter is how long a start may take before it is reported as slow.
 const SlowStartAfter = 10 * time.Second
 
-// emit adds an action, about the latest run of c. It is written in place: the
-// stack of a child that has just become ready, which may go through all of this,
-// has little room for copies. What is not written is zero.
+// emit adds an action about the latest run of c, which may be nil. The caller fills in
+// the other fields in place, which are zero. There are no copies of an Action on the
+// stack because the machine may run on the stack of a child that has just become ready,
+// and that stack should stay small.
 func (m *Machine) emit(k Kind, c *Child) *Action {
 	n := len(m.out)
 	if n < cap(m.out) {
@@ -198,7 +188,7 @@ func (m *Machine) emit(k Kind, c *Child) *Action {
 	} else {
 		m.out = append(m.out, Action{})
 		if n == len(m.room) {
-			clear(m.room[:]) // which is out of use now
+			clear(m.room[:]) // no longer in use
 		}
 	}
 	a := &m.out[n]
@@ -209,17 +199,18 @@ func (m *Machine) emit(k Kind, c *Child) *Action {
 	return a
 }
 
-// tell publishes an event, unless nobody wants to know.
-func (m *Machine) tell(n EventKind, c *Child, err error) *Action {
+// publish publishes an event of c if its kind is wanted. The action that it returns may
+// be filled in either way.
+func (m *Machine) publish(n EventKind, c *Child, err error) *Action {
 	if m.WantedKinds&n.Set() == 0 {
-		return &m.untold
+		return &m.discarded
 	}
 	a := m.emit(Publish, c)
 	a.Event, a.Count, a.Err = n, c.Restarts, err
 	return a
 }
 
-// After returns the moment that lies d after now: the end of time if it lies beyond.
+// After returns now plus d, or the largest Duration if the sum overflows.
 func After(now, d time.Duration) time.Duration {
 	if d > math.MaxInt64-now {
 		return math.MaxInt64
@@ -240,72 +231,7 @@ func (m *Machine) disarm(c *Child) {
 	}
 }
 
-// await notes a caller, behind those who wait already. They stand in a ring, so that
-// the last is found as fast as the first.
-func (c *Child) await(who *Waiter, start bool) {
-	if who == nil {
-		return
-	}
-	who.start, who.next = start, who
-	if last := c.waiters; last != nil {
-		who.next, last.next = last.next, who
-	}
-	c.waiters = who
-}
-
-// inform has all who wait for c hear of what was wrong with the end of its run. It comes
-// before the answer, which for some is still far off.
-func (m *Machine) inform(c *Child) {
-	for w := range c.waiting {
-		a := m.emit(Inform, c)
-		a.Waiter, a.Start = w, w.start
-	}
-}
-
-// answer gives their answer to those who wait for a start of c, or for its stop.
-func (m *Machine) answer(c *Child, start bool, err error) {
-	last := c.waiters
-	if last == nil {
-		return
-	}
-	c.waiters = nil
-	for next := last.next; ; {
-		w := next
-		next = w.next
-		if w.start != start {
-			c.await(w, w.start)
-		} else {
-			w.next = nil
-			a := m.emit(Answer, c)
-			a.Waiter, a.Err = w, err
-		}
-		if w == last {
-			return
-		}
-	}
-}
-
-// waiting yields those who wait, in the order in which they came.
-func (c *Child) waiting(yield func(*Waiter) bool) {
-	for w := c.waiters; w != nil; {
-		w = w.next
-		if !yield(w) || w == c.waiters {
-			return
-		}
-	}
-}
-
-// awaited reports whether somebody waits for a start of c.
-func (c *Child) awaited() bool {
-	for w := range c.waiting {
-		if w.start {
-			return true
-		}
-	}
-	return false
-}
-
-// StopTimeout is how long a stop of c may take; ok is false for no limit.
+// StopTimeout returns how long a stop of c may take. ok is false if there is no limit.
 func (c *Child) StopTimeout() (d time.Duration, ok bool) {
 	switch d := c.Spec.StopTimeout; {
 	case d == child.Forever, d == 0 && c.Nested:

@@ -9,13 +9,13 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// An action is written into room that was used before. Nothing of what stood there
-// is to be seen again, nor to be kept from the collector.
-func TestNothingIsLeftInTheRoomForActions(t *testing.T) {
+// Actions are written into memory that is reused. The actions of an earlier event must
+// neither show up again nor keep anything from being collected.
+func TestActionsAreClearedAfterEachEvent(t *testing.T) {
 	for _, many := range []int{1, 2, 3, 10, 2000} {
 		t.Run(fmt.Sprint(many), func(t *testing.T) {
 			m := New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})
-			m.stretch = many
+			m.batchSize = many
 			specs := make([]child.Spec, many)
 			for i := range specs {
 				specs[i] = child.Spec{Name: fmt.Sprint(i), StopTimeout: child.Forever}
@@ -28,8 +28,8 @@ func TestNothingIsLeftInTheRoomForActions(t *testing.T) {
 						t.Fatalf("after %s, at %d: %+v", after, i, a)
 					}
 				}
-				if cap(m.out) > mostKept {
-					t.Errorf("after %s there is room for %d", after, cap(m.out))
+				if cap(m.out) > maxKeptActions {
+					t.Errorf("after %s there is still room for %d", after, cap(m.out))
 				}
 			}
 			m.Boot(specs, 0)

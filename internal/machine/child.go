@@ -7,76 +7,105 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A Child is one child of the supervisor: its spec, its state, and what is to
-// happen next.
+// A Child is one child of the supervisor: its spec, its state, and what will happen to
+// it next. The fields that are exported are read by the shell; it sets only those whose
+// comment says so.
 type Child struct {
 	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
 
 	LastError   error
-	LastErrorAt time.Duration // when that was
+	LastErrorAt time.Duration // when LastError happened
 	Restarts    int           // automatic restarts
-	Since       time.Duration // when it got into its state
-	NextStart   time.Duration // of a Waiting child; zero: not known yet
+	Since       time.Duration // when the child entered its state
+	NextStart   time.Duration // of a Waiting child; zero while it is not known
 
-	Handle any // the shell's; the machine does not touch it
+	Handle any // for the shell; the machine does not use it
 
-	waiters    *Waiter // the last who waits for its start, or for its stop
+	lastWaiter *Waiter // the latest caller that waits for a start or a stop: see waiter.go
 	prev, next *Child
-	seq        uint64 // position among its siblings, never reused
-	run        uint64 // number of the latest run
-	reason     error  // of a Waiting child: what it is restarted for; nil after a normal end
+	seq        uint64 // position among its siblings
+	run        uint64 // number of the latest run; zero before the first
+	reason     error  // of a Waiting child: why it is restarted; nil after a normal end
 
-	Abandoned int32 // runs left behind that have not returned
+	Abandoned int32 // abandoned runs that have not returned
 	state     child.State
 	origin    origin
-	then      then
-	armed     Timer // its one timer; NoTimer: none
+	afterStop afterStop
+	armed     Timer // its one timer, or NoTimer
 
-	Unready  bool // the run has said so; the shell's, as Handle
-	Watched  bool // set by the shell: Rested is wanted
-	Declared bool // stands in the supervisor's spec
-	Nested   bool // a supervisor runs in the latest run
-	Super    bool // a supervisor runs or ran in it
-	Lost     bool // Done because the supervisor in it gave up
-	Ignored  bool // Stopped because it declined to run
+	// The marks. Each comment says when the mark is set and when it is cleared.
 
-	taken   bool // part of the group operation: alive: must stop; down: must start
-	charged bool // its restart is in the window already
-	boot    bool // its first start, as a declared child, is not settled
-	asking  bool // its backoff was asked and has not answered
-	healthy bool // its last run was ready long enough for the backoff to begin anew
-	held    bool // its restart is due and waits for Resume
-	hung    bool // it is being stopped because it let its heartbeat pass
-	hasty   bool // all in the supervisor in it were asked to stop at once: its time is nearly over
-	halted  bool // the supervisor in it had to end now
-	left    bool // it was stopped with a group and not started again
-	linked  bool // present among the children
+	// The run has called Unready. The shell sets and clears it.
+	Unready bool
+	// The shell wants Retired actions. The shell sets it; it is never cleared.
+	Watched bool
+	// The child is in the supervisor's spec. Set by Boot and Upgrade, cleared by Upgrade.
+	Declared bool
+	// A supervisor runs in the latest run. Set by Linked, cleared by Unlinked and launch.
+	Nested bool
+	// A supervisor runs in the child, or did. Set by the first Linked, never cleared.
+	Super bool
+	// Done because the supervisor in it gave up. Set by completed, cleared by launch.
+	Lost bool
+	// Stopped because the run declined to start. Set by startExit, cleared by launch.
+	Ignored bool
+
+	// Part of the group operation: if alive it must stop, and if not it must start. Set by
+	// Boot, by markGroup, and by startAsked if the operation has yet to reach the child.
+	// Cleared by launch, retire, dissolve, Stop, retryDue and close.
+	marked bool
+	// The restart that it waits for is in the window. Set by beginRestart and retryDue,
+	// cleared when the start fails and by retire.
+	charged bool
+	// Declared, and its first start is pending. Set by Boot, cleared by bootSettled.
+	bootPending bool
+	// NextBackoff has no answer yet. Set by awaitRetry, cleared by BackoffDelay.
+	backoffAsked bool
+	// The latest run was ready for ResetAfter, so the backoff starts over. Each runExit sets
+	// or clears it; a failed start that is retried clears it.
+	healthy bool
+	// Its start is due and waits for Resume. Set by holdStart, cleared by resumeHeld, launch,
+	// retire and close.
+	held bool
+	// It is stopped because it missed its heartbeat. Set by a BeatTimer, cleared by launch.
+	hung bool
+	// The supervisor in it was asked to stop all its children at once, because most of the
+	// stop timeout has passed. Set by a StopTimer, cleared by launch.
+	cancelAllSent bool
+	// The supervisor in it had to abandon its children. Set by abandonAllIn, cleared by launch.
+	abandonAllSent bool
+	// Stopped with its group and not started with it. Set by dissolve, cleared by launch,
+	// retire, publishLeftStopped and close.
+	leftStopped bool
+	// It is among the children. Set when it is added, cleared by remove.
+	present bool
 }
 
-// origin says who asked for the start that is under way, or comes next.
+// An origin is who asked for a start, of the one in progress or the next one.
 type origin uint8
 
 const (
-	originAuto   origin = iota // nobody: a restart
+	originAuto   origin = iota // nobody: it is a restart
 	originBoot                 // the supervisor's spec
 	originAdded                // StartChild
 	originManual               // RestartChild
 )
 
-// then says what follows when a Stopping child is gone.
-type then uint8
+// An afterStop is what happens to a Stopping child when its run has ended. If the child
+// is marked, the group operation decides instead.
+type afterStop uint8
 
 const (
-	thenKeep   then = iota // it is Stopped
-	thenForget             // it is removed
-	thenAgain              // it starts
-	thenFail               // its start, or its run, has failed
+	afterStopKeep   afterStop = iota // it is Stopped
+	afterStopRemove                  // it is removed
+	afterStopStart                   // it starts
+	afterStopFail                    // its start or its run has failed
 )
 
 // Name returns the child's name.
 func (c *Child) Name() string { return c.Spec.Name }
 
-// SetLastError notes the latest error of the child, and when it was.
+// SetLastError records err, which happened at that time, as the latest error of c.
 func (c *Child) SetLastError(err error, at time.Duration) { c.LastError, c.LastErrorAt = err, at }
 
 // State returns what the child is doing.
@@ -88,63 +117,63 @@ func (c *Child) Run() uint64 { return c.run }
 // Next returns the sibling that was added after c, or nil.
 func (c *Child) Next() *Child { return c.next }
 
-// Booting reports whether the supervisor's own start waits for c, or will.
-func (c *Child) Booting() bool { return c.boot }
+// Booting reports whether the start of the supervisor waits for c, or will do so.
+func (c *Child) Booting() bool { return c.bootPending }
 
 // Marked reports whether c is part of the group operation in progress.
-func (c *Child) Marked() bool { return c.taken }
+func (c *Child) Marked() bool { return c.marked }
 
 func (c *Child) alive() bool { return c.state.Alive() }
 
-// holds reports whether c counts as a significant child that is still there.
-func (c *Child) holds() bool {
+// countsAsSignificant reports whether c is significant, and neither Stopped nor Done.
+func (c *Child) countsAsSignificant() bool {
 	return c.Spec.Significant && c.state != child.Stopped && c.state != child.Done
 }
 
-// policy reports whether c has a backoff, its own or that of the supervisor.
-func (m *Machine) policy(c *Child) bool { return c.Spec.Backoff != nil || m.conf.Backoff }
+// hasBackoff reports whether c has a backoff, its own or that of the supervisor.
+func (m *Machine) hasBackoff(c *Child) bool { return c.Spec.Backoff != nil || m.conf.Backoff }
 
 // First returns the first child in start order, or nil.
 func (m *Machine) First() *Child { return m.first }
 
-// Child returns the child of that name, or nil.
+// Child returns the child with that name, or nil.
 func (m *Machine) Child(name string) *Child {
-	if c := m.names[name]; c != nil && c.linked {
+	if c := m.names[name]; c != nil && c.present {
 		return c
 	}
 	return nil
 }
 
-// Phase returns where the supervisor is in its life.
+// Phase returns the phase of the supervisor's life.
 func (m *Machine) Phase() Phase { return m.phase }
 
-// Now returns when the event at hand came.
+// Now returns the time of the current event, or of the latest.
 func (m *Machine) Now() time.Duration { return m.now }
 
-// Since returns when the supervisor got into its phase.
+// Since returns when the phase began.
 func (m *Machine) Since() time.Duration { return m.since }
 
-// End returns why the supervisor ends; it is meaningful from Closing on.
+// End returns why the supervisor ends. It is valid from Closing on.
 func (m *Machine) End() End { return m.end }
 
-// Live returns how many children are alive.
+// Live returns the number of children that are alive.
 func (m *Machine) Live() int { return m.live }
 
-// Specs returns how many children there are.
+// Specs returns the number of children.
 func (m *Machine) Specs() int { return m.specs }
 
-// Supervisors returns in how many of them a supervisor runs or ran.
+// Supervisors returns the number of children that run, or ran, a supervisor.
 func (m *Machine) Supervisors() int { return m.supers }
 
-// setState is the only place where a child's state changes, and the counts
-// that depend on it. A timer belongs to a state, so it goes with it.
+// setState changes the state of c, and the counts that depend on it. Nothing else
+// changes a state. A timer belongs to a state, so it is cleared.
 func (m *Machine) setState(c *Child, s child.State) {
 	m.disarm(c)
 	m.live -= count(c.alive())
-	m.holders -= count(c.holds())
+	m.significant -= count(c.countsAsSignificant())
 	c.state, c.Since, c.NextStart = s, m.now, 0
 	m.live += count(c.alive())
-	m.holders += count(c.holds())
+	m.significant += count(c.countsAsSignificant())
 }
 
 func count(b bool) int {
@@ -154,10 +183,10 @@ func count(b bool) int {
 	return 0
 }
 
-// append puts c, a new child, behind all others.
+// append adds c, a new child, after all others.
 func (m *Machine) append(c *Child, spec *child.Spec, o origin) *Child {
 	m.seq++
-	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, linked: true}
+	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, present: true}
 	m.link(c)
 	m.names[spec.Name] = c
 	m.specs++
@@ -175,17 +204,18 @@ func (m *Machine) link(c *Child) {
 	m.last = c
 }
 
-// remove forgets a child that is at rest. The lane steps off it.
+// remove removes a child that is Stopped or Done. The group operation and the sweep
+// step past it.
 func (m *Machine) remove(c *Child) {
-	if m.cur == c {
-		if m.lane == down && m.ordered() {
-			m.cur = c.prev
+	if m.cursor == c {
+		if m.op == opStopping && m.ordered() {
+			m.cursor = c.prev
 		} else {
-			m.cur = c.next
+			m.cursor = c.next
 		}
 	}
-	if m.from == c {
-		m.from = c.next
+	if m.firstMarked == c {
+		m.firstMarked = c.next
 	}
 	if m.sweep.next == c {
 		m.sweep.next = c.next
@@ -200,17 +230,17 @@ func (m *Machine) remove(c *Child) {
 	} else {
 		m.last = c.prev
 	}
-	c.prev, c.next, c.linked = nil, nil, false
-	m.rested(c)
-	if m.phase != Closing { // else over clears them all at once
+	c.prev, c.next, c.present = nil, nil, false
+	m.noteRetired(c)
+	if m.phase != Closing { // else over removes them all at once
 		delete(m.names, c.Name())
 	}
 	m.specs--
 	m.supers -= count(c.Super)
-	m.tell(Removed, c, nil)
+	m.publish(Removed, c, nil)
 }
 
-// group returns the first and last child that are restarted with c.
+// group returns the first and the last child that are restarted with c.
 func (m *Machine) group(c *Child) (from, to *Child) {
 	switch m.conf.Strategy {
 	case strategy.OneForAll:

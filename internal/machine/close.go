@@ -6,23 +6,24 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Close ends the supervisor because somebody asked: children stop in reverse
-// order. It has no effect on one that ends already.
-func (m *Machine) Close(now time.Duration) []Action {
-	m.begin(now)
+// Close ends the supervisor by request. Its children stop in reverse order. It has no
+// effect if the supervisor ends already.
+func (m *Machine) Close(now time.Duration) {
+	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
-	return m.finish()
+	m.endEvent()
 }
 
-// giveUp ends the supervisor because of c.
+// giveUp ends the supervisor because of a failure of c.
 func (m *Machine) giveUp(kind EndKind, c *Child, err error) {
 	if m.phase < Closing {
-		m.tell(GaveUp, c, err)
+		m.publish(GaveUp, c, err)
 	}
 	m.close(End{Kind: kind, Child: c, Err: err})
 }
 
-// close begins the end. Who waits for a start is answered now: it will not come.
+// close begins the end. Callers that wait for a start are answered now, because it will
+// not come.
 func (m *Machine) close(end End) {
 	if m.phase >= Closing {
 		return
@@ -31,49 +32,49 @@ func (m *Machine) close(end End) {
 	m.sweep = sweep{}
 	m.emit(IsClosing, nil)
 	for c := m.first; c != nil; c = c.next {
-		c.taken, c.held, c.left = false, false, false
+		c.marked, c.held, c.leftStopped = false, false, false
 		if c.state == child.Waiting {
 			m.setState(c, child.Stopped)
-			m.answer(c, false, nil)
+			m.answerWaiters(c, false, nil)
 		}
 		switch {
 		case c == end.Child:
-			m.answer(c, true, end.Err)
+			m.answerWaiters(c, true, end.Err)
 		default:
-			m.answer(c, true, ErrNotRunning)
+			m.answerWaiters(c, true, ErrNotRunning)
 		}
 	}
-	m.leader, m.lane, m.from, m.cur = nil, down, m.first, m.last
+	m.waitsFor, m.op, m.firstMarked, m.cursor = nil, opStopping, m.first, m.last
 	if !m.ordered() {
-		m.cur = m.first
-		m.walk()
+		m.cursor = m.first
+		m.walkBatch()
 	}
 }
 
-// CancelAll says that there is no time for order any more: all that are left are
-// asked to stop, without waiting for one another. Their own timeouts still hold.
-func (m *Machine) CancelAll(now time.Duration) []Action {
-	m.begin(now)
+// CancelAll ends the supervisor and asks all its children to stop at once, without order,
+// because little time is left. Their own stop timeouts still apply.
+func (m *Machine) CancelAll(now time.Duration) {
+	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
-		m.sweepOver(hasten)
+		m.startSweep(sweepCancel)
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// AbandonAll says that there is no time left: what has not returned is abandoned, and
-// nested supervisors are halted.
-func (m *Machine) AbandonAll(now time.Duration) []Action {
-	m.begin(now)
+// AbandonAll ends the supervisor and abandons all runs that have not returned, because no
+// time is left. Nested supervisors must do the same.
+func (m *Machine) AbandonAll(now time.Duration) {
+	m.beginEvent(now)
 	m.close(End{Kind: EndAsked})
 	if m.phase == Closing {
-		m.sweepOver(halt)
+		m.startSweep(sweepAbandon)
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// hastened asks one child to stop. A supervisor in it is asked to hurry, too.
-func (m *Machine) hastened(c *Child) {
+// cancelNow asks one child to stop. A supervisor in it must do the same with its children.
+func (m *Machine) cancelNow(c *Child) {
 	if c.alive() && c.state != child.Stopping {
 		m.cancel(c, WhyClosing)
 	}
@@ -82,26 +83,27 @@ func (m *Machine) hastened(c *Child) {
 	}
 }
 
-// haltedNow ends one child: it is asked to stop if it was not, and not waited for.
-func (m *Machine) haltedNow(c *Child) {
+// abandonNow abandons one child, which is asked to stop if it was not before. A supervisor
+// in it must abandon its children instead.
+func (m *Machine) abandonNow(c *Child) {
 	if c.alive() && c.state != child.Stopping {
 		m.cancel(c, WhyClosing)
 	}
 	switch {
 	case !c.alive():
 	case c.Nested:
-		m.halt(c)
+		m.abandonAllIn(c)
 	default:
 		m.abandon(c)
 	}
 }
 
-// over ends the life.
+// over ends the life: no child runs any more.
 func (m *Machine) over() {
 	m.phase, m.since = Over, m.now
-	m.lane, m.cur, m.from = idle, nil, nil
+	m.op, m.cursor, m.firstMarked = opNone, nil, nil
 	m.sweep = sweep{}
-	if len(m.names) != m.specs { // some were removed at the end
+	if len(m.names) != m.specs { // some were removed while closing
 		m.names = make(map[string]*Child, m.specs)
 		for c := m.first; c != nil; c = c.next {
 			m.names[c.Name()] = c

@@ -8,7 +8,8 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A child that escalates has ended: nobody waits for it when its siblings stop.
+// A child that escalates has ended, so the supervisor does not wait for it when it stops
+// the others.
 func TestEscalationDoesNotWaitForItsChild(t *testing.T) {
 	failed := Outcome{Kind: Escalated, Err: errors.New("disk full")}
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {

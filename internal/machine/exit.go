@@ -9,142 +9,146 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// Ready says that a run is ready. It is dropped unless the run is starting.
-func (m *Machine) Ready(c *Child, run uint64, now time.Duration) []Action {
-	m.begin(now)
+// Ready reports that a run is ready. It has no effect unless the run is starting.
+func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
+	m.beginEvent(now)
 	if c.run == run && c.state == child.Starting {
 		m.setState(c, child.Running)
-		m.tell(Ready, c, nil)
+		m.publish(Ready, c, nil)
 		if c.Spec.Heartbeat > 0 {
 			m.arm(c, BeatTimer, c.Spec.Heartbeat)
 		}
-		m.answer(c, true, nil)
-		m.settled(c)
+		m.answerWaiters(c, true, nil)
+		m.bootSettled(c)
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// Exited says that a run has returned. Every run brings this news once. If the
-// run was abandoned meanwhile, only the news is told.
-func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) []Action {
-	m.begin(now)
+// Exited reports that a run has returned. It must come once for every run. If the run was
+// abandoned, Exited has no effect other than to publish LateExit.
+func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) {
+	m.beginEvent(now)
 	switch was := c.state; {
 	case c.run != run || !c.alive():
 		c.Abandoned--
-		m.tell(LateExit, c, out.Err).Run = run
-	case was == child.Stopping || c.taken || m.phase == Closing:
-		m.gone(c, out, false)
+		m.publish(LateExit, c, out.Err).Run = run
+	case was == child.Stopping || c.marked || m.phase == Closing:
+		m.stoppedExit(c, out, false)
 	case was == child.Starting:
-		m.startEnded(c, out)
+		m.startExit(c, out)
 	default:
-		m.runEnded(c, out)
+		m.runExit(c, out)
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// gone takes the end of a run that was to stop anyway: it is no failure, costs
-// no restart and ends no supervisor.
-func (m *Machine) gone(c *Child, out Outcome, abandoned bool) {
-	then := c.then
-	c.then = thenKeep
+// stoppedExit handles the end of a run that had to stop: by request, with its group, with
+// the supervisor, or because of a start timeout or a missed heartbeat. Only the last two
+// are failures. In all other cases the end costs no restart and does not end the
+// supervisor.
+func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
+	after := c.afterStop
+	c.afterStop = afterStopKeep
 	var answer error
 	if abandoned {
 		answer = ErrAbandoned
 	} else {
-		fails := then == thenFail && !c.taken && m.phase < Closing // what it returned stands in that failure
+		// What the run returned is part of the failure that follows, if one does.
+		fails := after == afterStopFail && !c.marked && m.phase < Closing
 		unclean := out.Unclean && !fails
 		if unclean {
 			c.SetLastError(out.Err, m.now)
 		}
-		if unclean || c.Super && !fails { // the supervisor in it may have something to report
+		if unclean || c.Super && !fails { // a supervisor that ran in it may have faults to report
 			a := m.emit(Report, c)
 			if unclean {
 				a.Err = out.Err
 			}
-			m.inform(c)
+			m.informWaiters(c)
 		}
-		m.tell(Stopped, c, out.Err).Clean = !unclean
+		m.publish(Stopped, c, out.Err).Clean = !unclean
 	}
 	m.setState(c, child.Stopped)
-	m.answer(c, false, answer)
+	m.answerWaiters(c, false, answer)
 	switch {
 	case m.phase == Closing:
-		m.rest(c, child.Stopped, ErrNotRunning)
-	case then == thenForget:
-		m.forget(c, child.ErrRemoved)
-	case then == thenAgain && !c.taken:
-		m.start(c)
-	case c.taken && c.Spec.Restart == child.Temporary:
-		m.rest(c, child.Stopped, child.ErrSibling)
-	case c.taken:
+		m.retire(c, child.Stopped, ErrNotRunning)
+	case after == afterStopRemove:
+		m.retireAndRemove(c, child.ErrRemoved)
+	case after == afterStopStart && !c.marked:
+		m.startAsked(c)
+	case c.marked && c.Spec.Restart == child.Temporary:
+		m.retire(c, child.Stopped, child.ErrSibling)
+	case c.marked:
 		m.setState(c, child.Waiting)
-	case then == thenFail && c.hung:
-		m.runEnded(c, failure(child.ErrHung, out.Err))
-	case then == thenFail:
-		m.startEnded(c, failure(child.ErrStartTimeout, out.Err))
+	case after == afterStopFail && c.hung:
+		m.runExit(c, stopFailure(child.ErrHung, out.Err))
+	case after == afterStopFail:
+		m.startExit(c, stopFailure(child.ErrStartTimeout, out.Err))
 	default:
-		m.rest(c, child.Stopped, child.ErrStopped)
+		m.retire(c, child.Stopped, child.ErrStopped)
 	}
 }
 
-// failure is the outcome of a run that was stopped for a failure of that kind.
-// What the run itself said is kept, unless it only repeats that it was stopped.
-func failure(kind, said error) Outcome {
-	if said == nil || said == kind || said == context.Canceled {
-		return Outcome{Kind: Failure, Err: kind}
+// stopFailure returns the outcome of a run that was stopped because of a failure. The
+// error that the run returned is kept as the cause, unless it only says that the run was
+// stopped.
+func stopFailure(sentinel, returned error) Outcome {
+	if returned == nil || returned == sentinel || returned == context.Canceled {
+		return Outcome{Kind: Failure, Err: sentinel}
 	}
-	return Outcome{Kind: Failure, Err: &errs.Wrap{Sentinel: kind, Cause: said}}
+	return Outcome{Kind: Failure, Err: &errs.Wrap{Sentinel: sentinel, Cause: returned}}
 }
 
-// rest is the only way for a child to come to rest. Everybody who waits for it
-// is answered: those who wait for its start with err. A Temporary child is
-// forgotten then.
-func (m *Machine) rest(c *Child, s child.State, err error) {
-	m.stay(c, s, err)
+// retire makes c Stopped or Done, so that nothing more happens to it until a request. All
+// callers that wait for c are answered, those that wait for its start with err. A
+// Temporary child, or any child of an Independent supervisor, is then removed.
+func (m *Machine) retire(c *Child, s child.State, err error) {
+	m.retireKept(c, s, err)
 	if c.Spec.Restart == child.Temporary || !m.ordered() {
 		m.remove(c)
 	}
 }
 
-// stay is rest for a child that is kept, also if it is Temporary.
-func (m *Machine) stay(c *Child, s child.State, err error) {
-	if m.leader == c {
-		m.leader = nil
+// retireKept retires c and never removes it.
+func (m *Machine) retireKept(c *Child, s child.State, err error) {
+	if m.waitsFor == c {
+		m.waitsFor = nil
 	}
-	c.taken, c.held, c.left, c.charged = false, false, false, false
+	c.marked, c.held, c.leftStopped, c.charged = false, false, false, false
 	m.setState(c, s)
-	m.answer(c, false, nil)
-	m.answer(c, true, err)
-	m.settled(c)
-	m.rested(c)
+	m.answerWaiters(c, false, nil)
+	m.answerWaiters(c, true, err)
+	m.bootSettled(c)
+	m.noteRetired(c)
 }
 
-// rested says that c has come to rest, or is removed, if somebody wants to know.
-func (m *Machine) rested(c *Child) {
+// noteRetired emits Retired if the shell wants it.
+func (m *Machine) noteRetired(c *Child) {
 	if c.Watched {
-		m.emitRested(c)
+		m.emitRetired(c)
 	}
 }
 
-// emitRested is not inlined, for the frames of its callers to stay small: they may stop
-// a child on the stack of another.
+// emitRetired is not inlined, to keep the frames of its callers small: they may stop a
+// child on the stack of another.
 //
 //go:noinline
-func (m *Machine) emitRested(c *Child) { m.emit(Rested, c) }
+func (m *Machine) emitRetired(c *Child) { m.emit(Retired, c) }
 
-// forget brings a child to rest and removes it, whatever its Restart.
-func (m *Machine) forget(c *Child, err error) {
-	m.rest(c, child.Stopped, err)
-	if c.linked {
+// retireAndRemove retires c and removes it, whatever its Restart.
+func (m *Machine) retireAndRemove(c *Child, err error) {
+	m.retire(c, child.Stopped, err)
+	if c.present {
 		m.remove(c)
 	}
 }
 
-// startEnded takes the end of a run before it was ready.
-func (m *Machine) startEnded(c *Child, out Outcome) {
+// startExit handles the end of a run that was never ready.
+func (m *Machine) startExit(c *Child, out Outcome) {
 	switch {
 	case out.GaveUp:
-		out.Kind = Failure // of a supervisor that never came up: its start failed
+		out.Kind = Failure // of a supervisor that never was up: its start failed
 	case out.Kind == Normal && c.Spec.Restart == child.Permanent:
 		out = Outcome{Kind: Failure, Err: child.ErrNotReady}
 	case out.Kind == Shutdown && c.Spec.Restart == child.Permanent:
@@ -153,11 +157,11 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	switch out.Kind {
 	case Ignore:
 		c.Ignored = true
-		m.tell(Completed, c, out.Err).Next = StaysDown
+		m.publish(Completed, c, out.Err).Next = StaysDown
 		m.notStarted(c, nil)
 		return
 	case Normal, Shutdown, Done:
-		m.finished(c, out)
+		m.completed(c, out)
 		return
 	}
 	retry := c.origin == originAuto || c.Spec.RetryStart
@@ -168,7 +172,7 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 	case retry:
 		next = m.nextTry(c)
 	}
-	m.fails(c, out.Err, next)
+	m.noteFailure(c, out.Err, next)
 	switch {
 	case out.Kind == Escalated:
 		m.setState(c, child.Stopped)
@@ -179,59 +183,59 @@ func (m *Machine) startEnded(c *Child, out Outcome) {
 		if m.reached(c) {
 			m.dissolve(c)
 		}
-		m.wait(c)
+		m.awaitRetry(c)
 	case c.origin == originAdded:
-		m.forget(c, out.Err)
+		m.retireAndRemove(c, out.Err)
 	case c.origin == originBoot:
 		m.setState(c, child.Stopped)
 		m.close(End{Kind: EndStart, Child: c, Err: out.Err})
 	default:
-		if m.reached(c) { // what comes after it is not to start without it
+		if m.reached(c) { // the children after it do not start without it
 			m.dissolve(c)
-			m.tellLeft(c)
+			m.publishLeftStopped(c)
 		}
 		m.notStarted(c, out.Err)
 	}
 }
 
-// notStarted brings a child to rest whose start failed, and is not tried again,
-// or was declined. A child that was restarted by hand is kept for another try, as
-// in OTP, also if it is Temporary.
+// notStarted retires a child whose start was declined, or failed and is not retried. A
+// child whose start was a RestartChild is kept for another attempt, as in OTP, even if it
+// is Temporary.
 func (m *Machine) notStarted(c *Child, err error) {
 	if c.origin == originManual && m.ordered() {
-		m.stay(c, child.Stopped, err)
+		m.retireKept(c, child.Stopped, err)
 		return
 	}
-	m.rest(c, child.Stopped, err)
+	m.retire(c, child.Stopped, err)
 }
 
-// runEnded takes the end of a run that was ready.
-func (m *Machine) runEnded(c *Child, out Outcome) {
+// runExit handles the end of a run that was ready.
+func (m *Machine) runExit(c *Child, out Outcome) {
 	clean := out.Kind == Normal || out.Kind == Shutdown
 	c.healthy = !c.hung && m.now-c.Since-m.Unready >= c.resetAfter()
 	if out.Kind == Done || clean && c.Spec.Restart != child.Permanent {
-		m.finished(c, out)
+		m.completed(c, out)
 		return
 	}
 	next := m.afterRun(c, out)
 	if clean && !out.GaveUp {
-		m.tell(Completed, c, out.Err).Next = next
+		m.publish(Completed, c, out.Err).Next = next
 	} else {
-		m.fails(c, out.Err, next)
+		m.noteFailure(c, out.Err, next)
 	}
 	switch {
 	case out.Kind == Escalated:
 		m.setState(c, child.Stopped)
 		m.giveUp(EndEscalated, c, out.Err)
 	case next == StaysDown:
-		m.rest(c, child.Done, out.Err)
+		m.retire(c, child.Done, out.Err)
 		m.autoShutdown(c, out.Err)
 	case next == SupervisorGivesUp:
 		m.setState(c, child.Waiting)
 		m.giveUp(EndIntensity, c, out.Err)
 	default:
 		m.setState(c, child.Waiting)
-		m.failed(c, out.Err)
+		m.beginRestart(c, out.Err)
 	}
 }
 
@@ -242,37 +246,37 @@ func (c *Child) resetAfter() time.Duration {
 	return c.Spec.ResetAfter
 }
 
-// fails records and tells a failure, and what follows it.
-func (m *Machine) fails(c *Child, err error, next Next) {
+// noteFailure records a failure, and publishes it with what follows.
+func (m *Machine) noteFailure(c *Child, err error, next Next) {
 	c.SetLastError(err, m.now)
-	m.tell(Failed, c, err).Next = next
+	m.publish(Failed, c, err).Next = next
 }
 
-// finished takes an end that is not restarted and is no failure of a task. The
-// end of a supervisor that gave up is such an end too, but a loud one.
-func (m *Machine) finished(c *Child, out Outcome) {
+// completed handles an end that is neither restarted nor a failure: the child is Done.
+// The end of a supervisor that gave up is handled here too, but is published as a failure.
+func (m *Machine) completed(c *Child, out Outcome) {
 	var err error
 	if out.GaveUp {
 		c.Lost = true
 		err = out.Err
-		m.fails(c, err, StaysDown)
+		m.noteFailure(c, err, StaysDown)
 	} else {
-		m.tell(Completed, c, out.Err).Next = StaysDown
+		m.publish(Completed, c, out.Err).Next = StaysDown
 	}
-	m.rest(c, child.Done, nil)
+	m.retire(c, child.Done, nil)
 	m.autoShutdown(c, err)
 }
 
-// autoShutdown ends the supervisor if the end of c calls for it. While it boots
-// that is remembered: its starter is to see it up first, as in OTP.
+// autoShutdown ends the supervisor if the end of c requires it. While the supervisor
+// boots, the end is remembered until it is up, as in OTP.
 func (m *Machine) autoShutdown(c *Child, err error) {
 	switch {
 	case !c.Spec.Significant:
 	case m.phase == Booting:
-		if m.ended == nil {
-			m.ended, m.endedErr = c, err
+		if m.endedInBoot == nil {
+			m.endedInBoot, m.endedInBootErr = c, err
 		}
-	case m.phase == Up && rules.Due(m.conf.AutoShutdown, m.holders):
+	case m.phase == Up && rules.Due(m.conf.AutoShutdown, m.significant):
 		m.close(End{Kind: EndAuto, Child: c, Err: err})
 	}
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// A move is one thing that may happen next.
+// A move is one event that may come next.
 type move struct {
 	name string
 	do   func(*world)
 }
 
-// moves returns all that may happen next.
+// moves returns all events that may come next.
 func (w *world) moves() []move {
 	var all []move
 	add := func(name string, do func(*world)) { all = append(all, move{name, do}) }
-	for i, g := range w.goers {
+	for i, g := range w.runs {
 		id := fmt.Sprintf("%s#%d", g.c.Name(), g.run)
 		if g.inner != nil {
 			w.innerMoves(i, id, add)
@@ -26,9 +26,9 @@ func (w *world) moves() []move {
 		}
 		if !g.called {
 			add("ready "+id, func(w *world) {
-				g := &w.goers[i]
+				g := &w.runs[i]
 				g.called, g.ready = true, !g.abandoned && !g.cancelled
-				event := func() []Action { return w.m.Ready(g.c, g.run, 0) }
+				event := func() { w.m.Ready(g.c, g.run, 0) }
 				if g.ready {
 					w.do("ready "+id, event)
 				} else {
@@ -38,7 +38,7 @@ func (w *world) moves() []move {
 		}
 		ends := w.scene.ends
 		if g.cancelled || g.abandoned {
-			ends = ends[:1] // how it ends makes no difference then
+			ends = ends[:1] // the outcome makes no difference then
 		}
 		for _, out := range ends {
 			name := fmt.Sprintf("exit %s %v", id, outcomeNames[out.Kind])
@@ -47,10 +47,10 @@ func (w *world) moves() []move {
 	}
 	for i, t := range w.timers {
 		name := fmt.Sprintf("timer %s#%d %s", t.c.Name(), t.run, timerNames[t.kind])
-		add(name, func(w *world) { w.goesOff(i, name, 0) })
+		add(name, func(w *world) { w.timerFires(i, name, 0) })
 		if limit, limited := t.c.StopTimeout(); t.kind == StopTimer && limited && t.c.Nested {
-			name += " for good"
-			add(name, func(w *world) { w.goesOff(i, name, limit) })
+			name += " after its full time"
+			add(name, func(w *world) { w.timerFires(i, name, limit) })
 		}
 	}
 	for i, t := range w.stale {
@@ -59,30 +59,30 @@ func (w *world) moves() []move {
 			t := w.stale[i]
 			w.stale = slices.Delete(slices.Clone(w.stale), i, i+1)
 			if t.c.run == t.run && t.c.armed == t.kind {
-				return // the shell knows it from the new one
+				return // the shell can tell it from the new timer
 			}
-			w.dropped(name, func() []Action { return w.m.Timer(t.c, t.run, t.kind, 0) })
+			w.dropped(name, func() { w.m.Timer(t.c, t.run, t.kind, 0) })
 		})
 	}
-	for i, c := range w.asked {
+	for i, c := range w.backoffs {
 		for _, d := range []time.Duration{0, time.Second, -1} {
 			name := fmt.Sprintf("delay %s %v", c.Name(), d)
 			add(name, func(w *world) {
-				c := w.asked[i]
-				w.asked = slices.Delete(slices.Clone(w.asked), i, i+1)
-				w.do(name, func() []Action { return w.m.BackoffDelay(c, d, 0) })
+				c := w.backoffs[i]
+				w.backoffs = slices.Delete(slices.Clone(w.backoffs), i, i+1)
+				w.do(name, func() { w.m.BackoffDelay(c, d, 0) })
 			})
 		}
 	}
-	if w.more > 0 {
-		add("more", func(w *world) {
-			w.more--
-			w.do("more", func() []Action { return w.m.Continue(0) })
+	if w.continues > 0 {
+		add("continue", func(w *world) {
+			w.continues--
+			w.do("continue", func() { w.m.Continue(0) })
 		})
 	}
-	if w.m.phase == Closing && w.scene.halts {
-		add("hasten", func(w *world) { w.do("hasten", func() []Action { return w.m.CancelAll(0) }) })
-		add("halt", func(w *world) { w.do("halt", func() []Action { return w.m.AbandonAll(0) }) })
+	if w.m.phase == Closing && w.scene.outOfTime {
+		add("cancel-all", func(w *world) { w.do("cancel-all", func() { w.m.CancelAll(0) }) })
+		add("abandon-all", func(w *world) { w.do("abandon-all", func() { w.m.AbandonAll(0) }) })
 	}
 	if w.calls > 0 && w.m.phase < Over {
 		w.requests(add)
@@ -91,49 +91,45 @@ func (w *world) moves() []move {
 }
 
 func (w *world) requests(add func(string, func(*world))) {
-	request := func(name string, do func(w *world, who *Waiter) []Action) {
+	request := func(name string, do func(w *world, who *Waiter)) {
 		add(name, func(w *world) {
 			w.calls--
 			w.callers++
 			who := w.callers
 			w.waiting[who] = true
-			w.do(name, func() []Action { return do(w, &Waiter{Who: who}) })
+			w.do(name, func() { do(w, &Waiter{Who: who}) })
 		})
 	}
 	for c := w.m.first; c != nil; c = c.next {
 		n := c.Name()
-		stop := func(forget bool) func(w *world, who *Waiter) []Action {
-			return func(w *world, who *Waiter) []Action {
+		stop := func(remove bool) func(w *world, who *Waiter) {
+			return func(w *world, who *Waiter) {
 				c := w.m.Child(n)
-				acts := w.m.Stop(c, forget, who, 0)
-				if m := w.m; m.phase < Closing && c.linked &&
-					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.then == thenAgain || c.taken) {
-					w.fail("a stop takes back a start: %s", n)
+				w.m.Stop(c, remove, who, 0)
+				if m := w.m; m.phase < Closing && c.present &&
+					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.afterStop == afterStopStart || c.marked) {
+					w.fail("a stop cancels a start: %s", n)
 				}
-				return acts
 			}
 		}
 		request("stop "+n, stop(false))
 		request("remove "+n, stop(true))
-		request("restart "+n, func(w *world, who *Waiter) []Action { return w.m.Restart(w.m.Child(n), who, 0) })
+		request("restart "+n, func(w *world, who *Waiter) { w.m.Restart(w.m.Child(n), who, 0) })
 	}
 	for _, spec := range w.scene.add {
 		if w.m.Child(spec.Name) == nil {
-			request("add "+spec.Name, func(w *world, who *Waiter) []Action {
-				_, acts := w.m.Add(&spec, who, 0)
-				return acts
-			})
+			request("add "+spec.Name, func(w *world, who *Waiter) { w.m.Add(&spec, who, 0) })
 		}
 	}
 	if w.m.phase < Closing {
 		add("close", func(w *world) {
 			w.calls--
-			w.do("close", func() []Action { return w.m.Close(0) })
+			w.do("close", func() { w.m.Close(0) })
 		})
-		if w.scene.pause {
+		if w.scene.suspends {
 			add("suspend", func(w *world) {
 				w.calls--
-				w.do("suspend", func() []Action { return w.m.Suspend(0) })
+				w.do("suspend", func() { w.m.Suspend(0) })
 			})
 		}
 	}
@@ -142,33 +138,31 @@ func (w *world) requests(add func(string, func(*world))) {
 			name := fmt.Sprint("upgrade ", i)
 			add(name, func(w *world) {
 				w.calls--
-				w.do(name, func() []Action {
-					acts, err := w.m.Upgrade(w.scene.conf, specs, 0)
-					if err != nil {
-						w.fail("a supervisor that runs can be upgraded: %v", err)
+				w.do(name, func() {
+					if err := w.m.Upgrade(w.scene.conf, specs, 0); err != nil {
+						w.fail("a running supervisor can be upgraded: %v", err)
 					}
-					return acts
 				})
 			})
 		}
 	}
-	// Resume is free, so that a world is never suspended for ever.
+	// Resume is not a request here, so that no world stays suspended.
 }
 
-// innerMoves are the moves of a world that runs in a child.
+// innerMoves adds the events of the supervisor that runs in a child.
 func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
-	g := w.goers[i]
+	g := w.runs[i]
 	if !g.linked {
 		add("link "+id, func(w *world) {
-			g := &w.goers[i]
+			g := &w.runs[i]
 			g.linked = true
-			w.do("link "+id, func() []Action { return w.m.Linked(g.c, g.run, 0) })
+			w.do("link "+id, func() { w.m.Linked(g.c, g.run, 0) })
 		})
 		return
 	}
 	for _, mv := range g.inner.moves() {
 		add(id+"/"+mv.name, func(w *world) {
-			inner := w.goers[i].inner
+			inner := w.runs[i].inner
 			mv.do(inner)
 			w.trace = append(w.trace, id+"/"+mv.name)
 			if inner.failure != "" {
@@ -187,22 +181,22 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 		}
 		name := "over " + id
 		add(name, func(w *world) {
-			g := w.goers[i]
-			w.do("unlink "+id, func() []Action { return w.m.Unlinked(g.c, g.run, 0) })
+			g := w.runs[i]
+			w.do("unlink "+id, func() { w.m.Unlinked(g.c, g.run, 0) })
 			w.exit(i, name, out)
 		})
-	case g.inner.upSeen && !g.inner.upTold:
+	case g.inner.upSeen && !g.inner.upReported:
 		add("up "+id, func(w *world) {
-			g := &w.goers[i]
+			g := &w.runs[i]
 			g.inner = g.inner.clone()
-			g.inner.upTold, g.ready = true, true
-			w.do("up "+id, func() []Action { return w.m.Ready(g.c, g.run, 0) })
+			g.inner.upReported, g.ready = true, true
+			w.do("up "+id, func() { w.m.Ready(g.c, g.run, 0) })
 		})
 	}
 	if g.cancelled && g.inner.m.phase < Closing {
 		add("close "+id, func(w *world) {
-			inner := w.goers[i].inner
-			inner.do("close from above", func() []Action { return inner.m.Close(0) })
+			inner := w.runs[i].inner
+			inner.do("close from above", func() { inner.m.Close(0) })
 			w.trace = append(w.trace, "close "+id)
 		})
 	}

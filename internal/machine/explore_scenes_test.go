@@ -9,7 +9,7 @@ import (
 
 func noBackoff() child.BackoffPolicy { return nil }
 
-// worker returns a spec; what it runs is the explorer's.
+// worker returns a spec. Its Run is never called: the explorer simulates it.
 func worker(name string, change ...func(*child.Spec)) child.Spec {
 	s := child.Spec{Name: name, Run: func(child.Context) error { return nil }}
 	for _, c := range change {
@@ -55,24 +55,24 @@ func scenes() []*scene {
 				specs: specs(worker("a", retries), worker("b", retries, backoff), worker("c"))},
 			&scene{name: name + " with new children", conf: conf(s, 1), ends: failsOrOK, calls: 3,
 				specs: specs(worker("a"), worker("b", transient)), add: specs(worker("x"), worker("y", temporary))},
-			&scene{name: name + " with timeouts and an end of time", conf: conf(s, 1), ends: fails, calls: 2, halts: true,
+			&scene{name: name + " with timeouts and a forced stop", conf: conf(s, 1), ends: fails, calls: 2, outOfTime: true,
 				specs: specs(worker("a", impatient), worker("b", atOnce), worker("c", watched))},
-			&scene{name: name + " with pauses", conf: conf(s, 2), ends: fails, calls: 3, pause: true,
+			&scene{name: name + " with pauses", conf: conf(s, 2), ends: fails, calls: 3, suspends: true,
 				specs: specs(worker("a"), worker("b", backoff)), add: specs(worker("x"))},
 		)
 		auto := conf(s, 1)
 		auto.AutoShutdown = strategy.AllSignificant
 		all = append(all, &scene{name: name + " with significant children", conf: auto, ends: failsOrOK, calls: 1,
 			specs: specs(worker("a", transient, significant), worker("b", temporary, significant), worker("c"))})
-		all = append(all, &scene{name: name + " with a temporary child at rest", conf: conf(s, 1), ends: fails, calls: 1,
+		all = append(all, &scene{name: name + " with a temporary child that is stopped", conf: conf(s, 1), ends: fails, calls: 1,
 			specs: specs(worker("a"), worker("b", temporary))})
-		inner := &scene{name: "inner", conf: conf(s, 1), ends: fails, specs: specs(worker("p"), worker("q")), halts: false}
-		all = append(all, &scene{name: name + " above and below", conf: conf(s, 1), ends: fails, calls: 1, halts: true,
+		inner := &scene{name: "inner", conf: conf(s, 1), ends: fails, specs: specs(worker("p"), worker("q")), outOfTime: false}
+		all = append(all, &scene{name: name + " with a nested supervisor", conf: conf(s, 1), ends: fails, calls: 1, outOfTime: true,
 			specs: specs(worker("sup", limited), worker("w")), inner: inner})
 	}
-	// A crew walks on through an Upgrade; in an ordered supervisor that changes the
-	// order which the rules compare with.
-	return append(all, &scene{name: "a crew with a newer spec", conf: conf(strategy.Independent, 1), ends: failsOrOK, calls: 3, pause: true,
+	// Only Independent children are upgraded here. In an ordered supervisor an Upgrade
+	// changes the order that the rules compare with.
+	return append(all, &scene{name: "independent with a newer spec", conf: conf(strategy.Independent, 1), ends: failsOrOK, calls: 3, suspends: true,
 		specs: specs(worker("a"), worker("b", transient), worker("c", retries)), add: specs(worker("x")),
 		newer: specs(worker("n"), worker("c", temporary), worker("b", backoff))})
 }

@@ -10,31 +10,29 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// The machine is deterministic, so every order in which events can come to a
-// small tree can be tried: that is what is done here. An environment (world) does
-// what the shell does and no more: it keeps the runs that have been launched and
-// have not returned, abandoned ones too, the timers that are set, those that were
-// cleared too late, the delays that were asked for and the callers that wait.
-// From each state each thing that may happen next is tried, and after each the
-// invariants (explore_rules_test.go) are checked. States that are alike in all
-// that matters are visited once.
+// The machine is deterministic, so a test can try every order of events of a small tree.
+// A world simulates the shell: it keeps the runs that have been launched and have not
+// returned (abandoned ones too), the timers that are set, those that were cleared too
+// late, the delays that were asked for, and the callers that wait. From each state the
+// explorer tries every event that may come next, and then checks the invariants of
+// explore_rules_test.go. States that differ in nothing that matters are visited once.
 
-// A scene is a small tree and what may happen to it.
+// A scene is a small tree and the events that may come to it.
 type scene struct {
-	name  string
-	conf  Config
-	specs []child.Spec
-	add   []child.Spec // what StartChild may add
-	inner *scene       // what runs in the first child; nil: it is a worker
-	ends  []Outcome    // how a run may end by itself
-	calls int          // how many requests may come
-	halts bool         // whether the time for the stop may run out
-	pause bool         // whether Suspend and Resume may come
-	newer []child.Spec // what Upgrade may put in place of specs
+	name      string
+	conf      Config
+	specs     []child.Spec
+	add       []child.Spec // what StartChild may add
+	inner     *scene       // the supervisor in the first child; nil if that is a worker
+	ends      []Outcome    // how a run may end by itself
+	calls     int          // how many requests may come
+	outOfTime bool         // whether CancelAll and AbandonAll may come
+	suspends  bool         // whether Suspend and Resume may come
+	newer     []child.Spec // what Upgrade may put in place of specs
 }
 
-// explore walks all states of a scene, in the order of their distance from the
-// start, up to a number of states.
+// explore visits the states of a scene, in order of their distance from the start, until
+// it has seen limit states or all.
 func explore(s *scene, limit int) (states, depth int, failure string) {
 	type at struct {
 		w     *world
@@ -66,10 +64,10 @@ func explore(s *scene, limit int) (states, depth int, failure string) {
 		moves := here.w.moves()
 		if here.w.m.suspended {
 			moves = append(moves, move{"resume", func(w *world) {
-				w.do("resume", func() []Action { return w.m.Resume(0) })
+				w.do("resume", func() { w.m.Resume(0) })
 			}})
 		}
-		if bad := here.w.stuck(len(moves)); bad != "" {
+		if bad := here.w.stuck(); bad != "" {
 			here.w.fail("%s", bad)
 			return len(seen), depth, here.w.report()
 		}
@@ -91,7 +89,7 @@ func (w *world) report() string {
 	return w.failure + "\nafter:\n  " + strings.Join(w.trace, "\n  ") + "\nin:\n" + w.describe()
 }
 
-// exploreStates is how many states each scene is explored to: EXPLORE=n tells.
+// exploreStates returns how many states of each scene are visited. EXPLORE=n sets it.
 func exploreStates(t *testing.T) int {
 	if n, err := strconv.Atoi(os.Getenv("EXPLORE")); err == nil {
 		return n

@@ -9,9 +9,9 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// Exploring in breadth comes to all states near the start. Walking at random
-// comes to few of all, but far: groups that fail while they come up, after two
-// restarts and a stop that somebody took back.
+// Exploring reaches all states near the start. Random walks reach few states, but some
+// that are far away: groups that fail while they start, after two restarts and a stop that
+// was followed by a restart.
 
 const walkLength = 120
 
@@ -26,7 +26,7 @@ func TestRandomWalks(t *testing.T) {
 	for i, s := range scenes() {
 		s.calls = 12
 		n, period, _ := s.conf.Intensity.Limit()
-		s.conf.Intensity = strategy.AtMost(10*n, period) // else a walk is over soon
+		s.conf.Intensity = strategy.AtMost(10*n, period) // otherwise most walks end early
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			steps := 0
@@ -42,17 +42,17 @@ func TestRandomWalks(t *testing.T) {
 	}
 }
 
-// walk makes moves at random until nothing is left to happen.
+// walk makes random moves until none is left, or it is long enough.
 func walk(s *scene, r *rand.Rand) (steps int, failure string) {
 	w := newWorld(s)
 	for steps = range walkLength {
 		moves := w.moves()
 		if w.m.suspended {
 			moves = append(moves, move{"resume", func(w *world) {
-				w.do("resume", func() []Action { return w.m.Resume(0) })
+				w.do("resume", func() { w.m.Resume(0) })
 			}})
 		}
-		if bad := w.stuck(len(moves)); bad != "" {
+		if bad := w.stuck(); bad != "" {
 			w.fail("%s", bad)
 		}
 		if w.failure != "" {
@@ -63,7 +63,7 @@ func walk(s *scene, r *rand.Rand) (steps int, failure string) {
 		}
 		mv := moves[r.IntN(len(moves))]
 		if mv.name == "close" && steps < walkLength/2 && r.IntN(20) > 0 {
-			continue // else most walks are short
+			continue // otherwise most walks are short
 		}
 		mv.do(w)
 	}

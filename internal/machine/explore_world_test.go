@@ -11,16 +11,16 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// goer is a run that has been launched and has not returned.
-type goer struct {
+// A liveRun is a run that has been launched and has not returned.
+type liveRun struct {
 	c         *Child
 	run       uint64
 	called    bool // it has called Ready
-	ready     bool // and that was in time
+	ready     bool // and the run was not stopped yet
 	cancelled bool
 	abandoned bool
-	linked    bool   // the supervisor above knows of the one inside
-	inner     *world // the supervisor inside
+	linked    bool   // Linked has come for the supervisor in it
+	inner     *world // the supervisor in it
 }
 
 type timerAt struct {
@@ -29,31 +29,31 @@ type timerAt struct {
 	kind Timer
 }
 
-// A world is the machine and all that is around it.
+// A world is a machine and everything around it.
 type world struct {
-	scene   *scene
-	m       *Machine
-	goers   []goer
-	timers  []timerAt // set
-	stale   []timerAt // cleared, and perhaps in flight
-	asked   []*Child
-	waiting map[int]bool // callers without an answer
-	callers int
-	calls   int      // requests that may still come
-	granted int      // restarts that cost something, by the explorer's own count
-	attempt []*Child // those whose start has failed: its retry will cost when it is due
-	failure string
-	upSeen  bool
-	over    bool
-	more    int  // how often More is still to come
-	upTold  bool // the Ready of this world's own run was brought to the world above
-	trace   []string
+	scene      *scene
+	m          *Machine
+	runs       []liveRun
+	timers     []timerAt // set
+	stale      []timerAt // cleared, but may have fired already
+	backoffs   []*Child
+	waiting    map[int]bool // callers without an answer
+	callers    int
+	calls      int      // requests that may still be made
+	granted    int      // restarts that count towards the intensity, as the explorer counts them
+	attempt    []*Child // children whose start has failed: the retry is charged when it is due
+	failure    string
+	upSeen     bool
+	over       bool
+	continues  int  // how often Continue will still be called
+	upReported bool // Ready has come to the parent of this world
+	trace      []string
 }
 
 func newWorld(s *scene) *world {
 	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}}
-	w.m.stretch = 1
-	w.do("boot", func() []Action { return w.m.Boot(s.specs, 0) })
+	w.m.batchSize = 1
+	w.do("boot", func() { w.m.Boot(s.specs, 0) })
 	return w
 }
 
@@ -65,9 +65,9 @@ func (w *world) clone() *world {
 		}
 		if to[c] == nil {
 			dup := *c
-			dup.waiters = nil
-			for w := range c.waiting {
-				dup.await(&Waiter{Who: w.Who}, w.start)
+			dup.lastWaiter = nil
+			for w := range c.eachWaiter {
+				dup.addWaiter(&Waiter{Who: w.Who}, w.start)
 			}
 			to[c] = &dup
 		}
@@ -77,7 +77,7 @@ func (w *world) clone() *world {
 	m := *w.m
 	n.m = &m
 	m.first, m.last = at(m.first), at(m.last)
-	m.cur, m.from, m.leader, m.ended = at(m.cur), at(m.from), at(m.leader), at(m.ended)
+	m.cursor, m.firstMarked, m.waitsFor, m.endedInBoot = at(m.cursor), at(m.firstMarked), at(m.waitsFor), at(m.endedInBoot)
 	m.end.Child = at(m.end.Child)
 	m.sweep.next = at(m.sweep.next)
 	m.names = make(map[string]*Child, len(w.m.names))
@@ -88,11 +88,11 @@ func (w *world) clone() *world {
 	}
 	m.window = cloneWindow(w.m)
 	m.out = nil
-	n.goers = slices.Clone(w.goers)
-	for i := range n.goers {
-		n.goers[i].c = at(n.goers[i].c)
-		if n.goers[i].inner != nil {
-			n.goers[i].inner = n.goers[i].inner.clone()
+	n.runs = slices.Clone(w.runs)
+	for i := range n.runs {
+		n.runs[i].c = at(n.runs[i].c)
+		if n.runs[i].inner != nil {
+			n.runs[i].inner = n.runs[i].inner.clone()
 		}
 	}
 	n.timers = slices.Clone(w.timers)
@@ -107,9 +107,9 @@ func (w *world) clone() *world {
 	for i := range n.attempt {
 		n.attempt[i] = at(n.attempt[i])
 	}
-	n.asked = slices.Clone(w.asked)
-	for i := range n.asked {
-		n.asked[i] = at(n.asked[i])
+	n.backoffs = slices.Clone(w.backoffs)
+	for i := range n.backoffs {
+		n.backoffs[i] = at(n.backoffs[i])
 	}
 	n.waiting = make(map[int]bool, len(w.waiting))
 	for k := range w.waiting {
@@ -119,8 +119,8 @@ func (w *world) clone() *world {
 	return &n
 }
 
-// cloneWindow makes a window that has let pass as many restarts: time stands
-// still here, so their number is all there is to a window.
+// cloneWindow returns a window with as many restarts. Time stands still here, so their
+// number is the whole state of a window.
 func cloneWindow(m *Machine) rules.Window {
 	window := rules.NewWindow(m.conf.Intensity)
 	for range m.window.Count() {
@@ -129,10 +129,10 @@ func cloneWindow(m *Machine) rules.Window {
 	return window
 }
 
-// key is the state without what does not matter: absolute run numbers and
-// positions, and the numbers of callers. The counts of runs that were left behind
-// are in it on demand.
-func (w *world) key(h *maphash.Hash, leftBehind bool) {
+// key hashes the state without what does not matter: absolute run numbers and positions,
+// and the numbers of callers. The counts of abandoned runs are part of it if abandoned is
+// true.
+func (w *world) key(h *maphash.Hash, abandoned bool) {
 	var b [8]byte
 	num := func(ns ...int) {
 		for _, n := range ns {
@@ -158,51 +158,51 @@ func (w *world) key(h *maphash.Hash, leftBehind bool) {
 	for c := w.m.first; c != nil; c = c.next {
 		note(c)
 	}
-	for _, g := range w.goers {
+	for _, g := range w.runs {
 		note(g.c)
 	}
 	for _, t := range w.stale {
 		note(t.c)
 	}
-	for _, c := range w.asked {
+	for _, c := range w.backoffs {
 		note(c)
 	}
 	m := w.m
-	num(int(m.phase), int(m.lane), index[m.cur], index[m.from], index[m.leader], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.more, int(m.sweep.what), index[m.sweep.next])
-	flag(m.suspended, m.ended != nil, w.upTold)
+	num(int(m.phase), int(m.op), index[m.cursor], index[m.firstMarked], index[m.waitsFor], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.continues, int(m.sweep.what), index[m.sweep.next])
+	flag(m.suspended, m.endedInBoot != nil, w.upReported)
 	for _, c := range order {
 		h.WriteString(c.Name())
-		num(int(c.state), int(c.origin), int(c.then), int(c.armed), int(c.Spec.Restart))
-		if leftBehind {
+		num(int(c.state), int(c.origin), int(c.afterStop), int(c.armed), int(c.Spec.Restart))
+		if abandoned {
 			num(int(c.Abandoned))
 		}
-		flag(c.taken, c.charged, c.boot, c.hasty, c.halted, c.asking, c.healthy, c.held, c.hung, c.left, c.linked, c.Nested, c.run == 0, c.Declared, m.policy(c))
-		for x := range c.waiting {
+		flag(c.marked, c.charged, c.bootPending, c.cancelAllSent, c.abandonAllSent, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, c.present, c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
+		for x := range c.eachWaiter {
 			flag(x.start)
 		}
 		num(-2)
 	}
-	num(len(w.goers))
-	for _, g := range w.goers {
+	num(len(w.runs))
+	for _, g := range w.runs {
 		num(index[g.c], count(g.run == g.c.run))
 		flag(g.called, g.ready, g.cancelled, g.abandoned, g.linked)
 		if g.inner != nil {
-			g.inner.key(h, leftBehind)
+			g.inner.key(h, abandoned)
 		}
 	}
 	for _, t := range w.stale {
 		num(index[t.c], int(t.kind), count(t.run == t.c.run))
 	}
-	for _, c := range w.asked {
+	for _, c := range w.backoffs {
 		num(index[c])
 	}
 }
 
-// goesOff brings the news of a timer. Time stands still but for the wait.
-func (w *world) goesOff(i int, name string, wait time.Duration) {
+// timerFires fires a timer. Time stands still except for the wait.
+func (w *world) timerFires(i int, name string, wait time.Duration) {
 	t := w.timers[i]
 	w.timers = slices.Delete(slices.Clone(w.timers), i, i+1)
-	w.do(name, func() []Action { return w.m.Timer(t.c, t.run, t.kind, t.c.Since+wait) })
+	w.do(name, func() { w.m.Timer(t.c, t.run, t.kind, t.c.Since+wait) })
 	if t.kind != RetryTimer {
 		return
 	}
@@ -210,114 +210,113 @@ func (w *world) goesOff(i int, name string, wait time.Duration) {
 		w.attempt = slices.Delete(w.attempt, i, i+1)
 		w.grant(t.c)
 	}
-	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.asking) {
-		w.fail("a restart that is due is not put off: %s", t.c.Name())
+	if t.c.state == child.Waiting && (t.c.armed == RetryTimer || t.c.backoffAsked) {
+		w.fail("a restart that is due is not delayed: %s", t.c.Name())
 	}
 }
 
 func (w *world) exit(i int, name string, out Outcome) {
-	g := w.goers[i]
-	w.goers = slices.Delete(slices.Clone(w.goers), i, i+1)
+	g := w.runs[i]
+	w.runs = slices.Delete(slices.Clone(w.runs), i, i+1)
 	if !g.abandoned {
-		taken, state, by := g.c.taken, g.c.state, g.c.origin
-		w.do(name, func() []Action {
-			acts := w.m.Exited(g.c, g.run, out, 0)
-			for _, a := range acts {
-				if taken && a.Kind == Publish && a.Event == Failed {
-					w.fail("the end of a child that its group takes down is no failure: %s", g.c.Name())
-				}
+		marked, state, by := g.c.marked, g.c.state, g.c.origin
+		acts := w.do(name, func() { w.m.Exited(g.c, g.run, out, 0) })
+		for _, a := range acts {
+			if marked && a.Kind == Publish && a.Event == Failed {
+				w.fail("the end of a child that stops with its group is no failure: %s", g.c.Name())
 			}
-			if !taken {
-				w.charge(g, acts)
-				w.checkKept(g, state, by)
-			}
-			return acts
-		})
+		}
+		if !marked {
+			w.charge(g, acts)
+			w.checkKept(g, state, by)
+		}
 		return
 	}
 	abandoned := g.c.Abandoned
-	w.dropped(name, func() []Action { return w.m.Exited(g.c, g.run, out, 0) })
+	w.dropped(name, func() { w.m.Exited(g.c, g.run, out, 0) })
 	if g.c.Abandoned != abandoned-1 {
 		w.fail("%s: the count of abandoned runs went from %d to %d", name, abandoned, g.c.Abandoned)
 	}
 }
 
-// do steps the machine and does what it says.
-func (w *world) do(name string, event func() []Action) {
+// do sends an event to the machine, carries out the actions and returns them.
+func (w *world) do(name string, event func()) []Action {
 	w.trace = append(w.trace, name)
 	before := w.look()
-	acts := slices.Clone(event())
+	event()
+	acts := drain(w.m)
 	for _, a := range acts {
 		w.carryOut(a)
 	}
 	w.check(before, acts)
+	return acts
 }
 
-// dropped steps the machine with news that must change nothing.
-func (w *world) dropped(name string, event func() []Action) {
+// dropped sends the machine an event that must change nothing.
+func (w *world) dropped(name string, event func()) {
 	w.trace = append(w.trace, name)
 	var h1, h2 maphash.Hash
 	h1.SetSeed(seed)
 	h2.SetSeed(seed)
 	w.key(&h1, false)
-	acts := event()
+	event()
 	w.key(&h2, false)
 	if h1.Sum64() != h2.Sum64() {
-		w.fail("late news is dropped: %s changed something", name)
+		w.fail("a late event is dropped: %s changed something", name)
 	}
-	for _, a := range acts {
+	for _, a := range drain(w.m) {
 		if a.Kind != Publish || a.Event != LateExit {
-			w.fail("late news is dropped: %s led to %s", name, describe(a))
+			w.fail("a late event is dropped: %s led to %s", name, describe(a))
 		}
 	}
 }
 
 func (w *world) carryOut(a Action) {
 	at := func() int {
-		return slices.IndexFunc(w.goers, func(g goer) bool { return g.c == a.Child && g.run == a.Run && !g.abandoned })
+		return slices.IndexFunc(w.runs, func(g liveRun) bool { return g.c == a.Child && g.run == a.Run && !g.abandoned })
 	}
 	switch a.Kind {
 	case Launch:
-		g := goer{c: a.Child, run: a.Run}
-		w.goers = append(slices.Clone(w.goers), g)
+		g := liveRun{c: a.Child, run: a.Run}
+		w.runs = append(slices.Clone(w.runs), g)
 		w.attempt = slices.DeleteFunc(w.attempt, func(c *Child) bool { return c == a.Child })
 		if w.scene.inner != nil && a.Child.Name() == w.scene.specs[0].Name {
-			w.goers[len(w.goers)-1].inner = newWorld(w.scene.inner)
+			w.runs[len(w.runs)-1].inner = newWorld(w.scene.inner)
 		}
 	case Cancel:
 		i := at()
 		if i < 0 {
-			w.fail("a run that is cancelled is there: %s", describe(a))
+			w.fail("a run that is cancelled exists: %s", describe(a))
 			return
 		}
-		if w.goers[i].cancelled {
+		if w.runs[i].cancelled {
 			w.fail("a run is cancelled once: %s", describe(a))
 		}
-		w.goers = slices.Clone(w.goers)
-		w.goers[i].cancelled = true
+		w.runs = slices.Clone(w.runs)
+		w.runs[i].cancelled = true
 	case Abandon:
 		i := at()
 		if i < 0 {
-			w.fail("a run that is abandoned is there: %s", describe(a))
+			w.fail("a run that is abandoned exists: %s", describe(a))
 			return
 		}
-		if w.goers[i].linked && !w.goers[i].inner.over {
+		if w.runs[i].linked && !w.runs[i].inner.over {
 			w.fail("a supervisor is never abandoned: %s", describe(a))
 		}
-		w.goers = slices.Clone(w.goers)
-		w.goers[i].abandoned = true
+		w.runs = slices.Clone(w.runs)
+		w.runs[i].abandoned = true
 	case AbandonAll, CancelAll:
 		i := at()
-		if i < 0 || w.goers[i].inner == nil {
+		if i < 0 || w.runs[i].inner == nil {
 			return
 		}
-		w.goers = slices.Clone(w.goers)
-		inner := w.goers[i].inner.clone()
-		w.goers[i].inner = inner
+		w.runs = slices.Clone(w.runs)
+		inner := w.runs[i].inner.clone()
+		w.runs[i].inner = inner
 		if a.Kind == AbandonAll {
-			inner.do("halt from above", func() []Action { return inner.m.AbandonAll(0) })
+			inner.do("abandon-all from above", func() { inner.m.AbandonAll(0) })
 		} else {
-			inner.do("hasten from above", func() []Action { return inner.m.CancelAll(0) })
+			inner.do("cancel-all from above", func() { inner.m.CancelAll(0) })
 		}
 	case Arm:
 		w.drop(a.Child)
@@ -325,10 +324,10 @@ func (w *world) carryOut(a Action) {
 	case Disarm:
 		w.drop(a.Child)
 	case NextBackoff:
-		if slices.Contains(w.asked, a.Child) {
+		if slices.Contains(w.backoffs, a.Child) {
 			w.fail("a backoff is asked once at a time: %s", a.Child.Name())
 		}
-		w.asked = append(slices.Clone(w.asked), a.Child)
+		w.backoffs = append(slices.Clone(w.backoffs), a.Child)
 	case Answer:
 		who := a.Waiter.Who.(int)
 		if !w.waiting[who] {
@@ -336,7 +335,7 @@ func (w *world) carryOut(a Action) {
 		}
 		delete(w.waiting, who)
 	case Continue:
-		w.more++
+		w.continues++
 	case IsUp:
 		w.upSeen = true
 	case IsOver:
@@ -344,13 +343,13 @@ func (w *world) carryOut(a Action) {
 	}
 }
 
-// drop clears the timer of a child; it may be in flight already.
+// drop clears the timer of a child, which may have fired already.
 func (w *world) drop(c *Child) {
 	w.timers = slices.Clone(w.timers)
 	for i, t := range w.timers {
 		if t.c == c {
 			w.timers = slices.Delete(w.timers, i, i+1)
-			if len(w.stale) < 1 { // more of them add nothing
+			if len(w.stale) < 1 { // more of them find nothing new
 				w.stale = append(slices.Clone(w.stale), t)
 			}
 			return

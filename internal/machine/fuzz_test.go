@@ -8,11 +8,11 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// Exploring and walking know a few dozen trees. Here the bytes choose the tree
-// too, and then, one each, what happens next; the rules are those of
-// explore_rules_test.go. A twin of the whole machine would be a second machine:
-// for that there are OTP's traces (internal/otptest). What is pure has its twin:
-// the window in package strategy, and whom a failure takes along here.
+// The explorer and the random walks use a few dozen trees. Here the bytes also choose the
+// tree. Then each byte chooses the next event. The rules are those of
+// explore_rules_test.go. There is no reference model of the whole machine, since that
+// would be a second machine: recordings of OTP serve instead (internal/otptest). Pure
+// parts have one: the window in package rules, and the group of a child here.
 func FuzzMachine(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x05\x02\x00\x00\x00\x00 stop and go"))
@@ -24,10 +24,10 @@ func FuzzMachine(f *testing.F) {
 			moves := w.moves()
 			if w.m.suspended {
 				moves = append(moves, move{"resume", func(w *world) {
-					w.do("resume", func() []Action { return w.m.Resume(0) })
+					w.do("resume", func() { w.m.Resume(0) })
 				}})
 			}
-			if bad := w.stuck(len(moves)); bad != "" {
+			if bad := w.stuck(); bad != "" {
 				w.fail("%s", bad)
 			}
 			checkGroups(w)
@@ -42,7 +42,7 @@ func FuzzMachine(f *testing.F) {
 	})
 }
 
-// dice are the bytes that decide; when there are no more, they show zero.
+// dice are the bytes that decide. After the last byte they are zero.
 type dice []byte
 
 func (d *dice) byte() byte {
@@ -54,19 +54,19 @@ func (d *dice) byte() byte {
 	return b
 }
 
-// intn returns a number below n, which is less than 256.
+// intn returns a number below n, which must be less than 256.
 func (d *dice) intn(n int) int { return int(d.byte()) % n }
 
 // scene returns a tree of up to four children, with any of the options.
 func (d *dice) scene() *scene {
 	flags := d.byte()
 	s := &scene{
-		name:  "fuzz",
-		conf:  Config{Strategy: strategy.Strategy(flags & 3), AutoShutdown: strategy.AutoShutdown(flags >> 2 % 3)},
-		ends:  allEnds,
-		calls: 12,
-		halts: flags&64 != 0,
-		pause: flags&128 != 0,
+		name:      "fuzz",
+		conf:      Config{Strategy: strategy.Strategy(flags & 3), AutoShutdown: strategy.AutoShutdown(flags >> 2 % 3)},
+		ends:      allEnds,
+		calls:     12,
+		outOfTime: flags&64 != 0,
+		suspends:  flags&128 != 0,
 	}
 	shape := d.byte()
 	s.conf.Intensity = strategy.AtMost(int(shape>>2&7), time.Hour)

@@ -9,8 +9,8 @@ import (
 )
 
 // affected returns the range of children, from included to excluded, that are
-// restarted when child number failed of n fails. Children are numbered from zero
-// in start order. It is what the machine's groups are held against.
+// restarted when child number failed of n fails. Children are numbered from zero in start
+// order. It is the reference for the machine's groups.
 func affected(s strategy.Strategy, failed, n int) (from, to int) {
 	switch s {
 	case strategy.OneForAll:
@@ -22,7 +22,7 @@ func affected(s strategy.Strategy, failed, n int) (from, to int) {
 	}
 }
 
-func TestStrategySaysWhichChildrenAFailureAffects(t *testing.T) {
+func TestAffectedChildrenByStrategy(t *testing.T) {
 	for _, c := range []struct {
 		strategy         strategy.Strategy
 		failed, n        int
@@ -50,8 +50,8 @@ func TestStrategySaysWhichChildrenAFailureAffects(t *testing.T) {
 	}
 }
 
-// checkGroups holds the machine's groups, which are ends of a linked list,
-// against those of affected, which are numbers.
+// checkGroups compares the machine's groups, which are parts of a linked list, with those
+// of affected, which are numbers.
 func checkGroups(w *world) {
 	var all []*Child
 	for c := w.m.first; c != nil; c = c.next {

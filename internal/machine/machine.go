@@ -1,29 +1,32 @@
-// Package machine is the core of a supervisor: a plain struct that is told what
-// happened and answers what to do. It has no goroutine, clock, channel, lock or
-// log, so that the same events always give the same actions, and every order of
-// events can be tried.
+// Package machine is the core of a supervisor. It is a plain struct that receives
+// events and returns the actions to carry out. It has no goroutine, clock, channel,
+// lock or log, so the same events always lead to the same actions, and tests can try
+// every order of events.
 //
-// Each method named after an event (Boot, Ready, Exited, Timer, Delay, Add, Stop,
-// Restart, Close and so on) takes the event and returns the actions to carry out,
-// in order. The slice is valid until the next event. The shell, which carries them
-// out, takes them by Next instead, one after the other and all of them before the next
-// event; after the last they are cleared, so that nobody is kept by them.
+// Each exported method that takes the current time handles one event: Boot, Ready,
+// Exited, Timer, BackoffDelay, Add, Stop, Restart, Close and so on. The caller, called
+// the shell (package supervisor), then calls Next until it returns nil, and carries out
+// each action in order. It must do so before the next event: actions that have not been
+// fetched by then are dropped.
 //
 // # How it works
 //
-// There is no queue of plans. What is under way is kept as a mark on each child
-// that is part of it (Child.taken) and one lane that walks over the children:
-// down, stopping in reverse order what is marked, then up, starting in order what
-// is marked. A second failure while the lane is busy only sets more marks and
-// sends the lane down again.
+// There is no queue of planned steps. What is in progress is kept in two places: a mark
+// on each child that is part of it (Child.marked), and one group operation (Machine.op)
+// that walks over the children. First it stops the marked children in reverse order,
+// then it starts them in order. A second failure during a group operation only sets
+// more marks and makes the operation go back to stopping.
 //
-//	exited ──┬── was to stop ─────────────► gone ───► rest, restart, or wait marked
-//	         ├── was Starting ────────────► startEnded ─► rest, or wait and retry
-//	         └── was Running ─────────────► ended ──► rest, or failed
-//	failed: charge the window; alone: restart or wait; group: take
-//	take:   mark the group, lane down
+//	Exited ─┬─ was asked to stop ─► stoppedExit ─► retire, start, or wait marked
+//	        ├─ was Starting ──────► startExit ───► retire, or wait and retry
+//	        └─ was Running ───────► runExit ─────► retire, or beginRestart
+//	beginRestart: restart the child alone (now, or after its backoff), or markGroup
+//	markGroup:    mark the group and begin to stop it
 //
-// News of a run that is not its child's latest, or that has ended, changes
+// runExit records the restart in the window first, and the supervisor gives up if the
+// window does not permit it.
+//
+// An event about a run that is not its child's latest, or that has ended, changes
 // nothing: see Exited, Ready and Timer.
 package machine
 
@@ -35,79 +38,82 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// Config is what a supervisor's spec says to the machine.
+// Config is the part of a supervisor's spec that the machine needs.
 type Config struct {
 	Strategy     strategy.Strategy
 	Intensity    strategy.Intensity
 	AutoShutdown strategy.AutoShutdown
-	MaxChildren  int  // zero: no limit
-	Backoff      bool // the supervisor has a backoff for children without one
+	MaxChildren  int  // zero means no limit
+	Backoff      bool // the supervisor has a backoff for children that have none
 }
 
-// Phase is where the supervisor is in its life.
+// Phase is the phase of a supervisor's life.
 type Phase uint8
 
 const (
-	Unborn  Phase = iota // Boot has not come
-	Booting              // declared children are having their first start
-	Up
-	Closing // all children are to stop, nothing starts
-	Over    // nothing runs
+	Unborn  Phase = iota // before Boot
+	Booting              // the declared children start for the first time
+	Up                   // all declared children have started
+	Closing              // all children stop, and none starts
+	Over                 // nothing runs
 )
 
-// A lane is a group operation in progress. At most one is under way. That of an
-// Independent supervisor does not wait for anybody: see crew.go.
-type lane uint8
+// A groupOp is the state of the group operation. A supervisor has at most one in
+// progress. That of an Independent supervisor does not wait for its children: see
+// independent.go.
+type groupOp uint8
 
 const (
-	idle lane = iota
-	down      // stopping marked children, from the last to the front
-	up        // starting marked children, from the front to the last
+	opNone     groupOp = iota
+	opStopping         // stopping marked children, the last first
+	opStarting         // starting marked children, the first first
 )
 
-// A Machine is one life of a supervisor, from its start to its end.
+// A Machine is one life of a supervisor, from its start to its end. It is not safe for
+// concurrent use.
 type Machine struct {
-	WantedKinds EventKinds    // what is to be told at the next event
-	Unready     time.Duration // for how long the run that ends next, once ready, has said that it was not
+	WantedKinds EventKinds    // events to publish; the shell may change it between events
+	Unready     time.Duration // set by the shell before Exited: how long that run was Unready
 
 	conf   Config
 	phase  Phase
-	since  time.Duration // when it got into its phase
+	since  time.Duration // when the phase began
 	window rules.Window
-	now    time.Duration // of the event at hand, since the life began
+	now    time.Duration // of the current event, since the life began
 
 	// The children, in start order.
 	first, last *Child
 	names       map[string]*Child
 	seq         uint64
 
-	// The lane. cur is the child it has come to, from the frontmost that is
-	// taken, and leader the child whose delay it waits for while booting; while
-	// going down, the one whose delay is to pass before it goes up.
-	lane              lane
-	cur, from, leader *Child
+	// The group operation. cursor is the child that it has reached, and firstMarked the
+	// first child that may be marked. waitsFor is the child whose backoff it waits for: while
+	// booting before it goes on, and while stopping before it starts the group. The last
+	// two are nil if there is none.
+	op                            groupOp
+	cursor, firstMarked, waitsFor *Child
 
-	sweep sweep // over all children: see sweep.go
+	sweep sweep // a request for every child: see sweep.go
 
-	// Counts, all changed in one place, setState, but for specs and supers.
-	live    int // alive children
-	holders int // significant children, neither Stopped nor Done
-	specs   int
-	supers  int // children in which a supervisor runs or ran
+	// Counts. The first two depend on the states of children: see setState.
+	live        int // children that are alive
+	significant int // significant children that are neither Stopped nor Done
+	specs       int
+	supers      int // children that run, or ran, a supervisor
 
-	booting   int // declared children whose first start is not settled
-	stretch   int // see crew.go; less in tests
-	suspended bool
-	goesOn    bool   // GoOn is among the actions of the event at hand
-	ended     *Child // significant child that ended while booting
-	endedErr  error
-	end       End
+	booting        int // declared children whose first start is pending: see Child.bootPending
+	batchSize      int // BatchSize; less in tests
+	suspended      bool
+	continueAsked  bool   // Continue is among the actions of the current event
+	endedInBoot    *Child // first significant child that ended while booting
+	endedInBootErr error
+	end            End
 
-	out    []Action
-	handed int       // how many of them, by Next
-	room   [6]Action // for as many as most events lead to, so that they cost no memory
+	out    []Action  // actions of the current event
+	handed int       // how many of them Next has returned
+	room   [6]Action // for out: enough for most events, so that they allocate nothing
 
-	untold Action // what is written of a note that nobody wants
+	discarded Action // where publish writes an event that is not wanted
 }
 
 // New returns a machine that has not booted yet.
@@ -117,20 +123,20 @@ func New(conf Config) *Machine {
 		conf:        conf,
 		window:      rules.NewWindow(conf.Intensity),
 		names:       make(map[string]*Child),
-		stretch:     BatchSize,
+		batchSize:   BatchSize,
 	}
 	m.out = m.room[:0]
 	return m
 }
 
-// begin opens the handling of an event.
-func (m *Machine) begin(now time.Duration) {
+// beginEvent begins to handle an event.
+func (m *Machine) beginEvent(now time.Duration) {
 	m.clear()
-	m.now, m.goesOn = now, false
+	m.now, m.continueAsked = now, false
 }
 
-// Next returns the next action of the latest event, which is valid until the next call.
-// After the last it returns nil, and clears them.
+// Next returns the next action of the latest event, or nil after the last. The action
+// is valid until the next call of Next or the next event.
 func (m *Machine) Next() *Action {
 	if m.handed == len(m.out) {
 		m.clear()
@@ -140,77 +146,78 @@ func (m *Machine) Next() *Action {
 	return &m.out[m.handed-1]
 }
 
-// clear ends the handling of an event.
+// clear forgets the actions of the latest event. It clears them too, so that they keep
+// nothing from being collected.
 func (m *Machine) clear() {
 	clear(m.out)
-	if cap(m.out) > mostKept {
+	if cap(m.out) > maxKeptActions {
 		m.out = m.room[:]
 	}
 	m.out, m.handed = m.out[:0], 0
 }
 
-// mostKept is how many actions there is room for from one event to the next. The
-// end of a supervisor whose children all wait may lead to many times more.
-const mostKept = 1024
+// maxKeptActions limits the room that out keeps from one event to the next. The end of
+// a supervisor whose children are all Waiting may lead to many more actions than that.
+const maxKeptActions = 1024
 
-// finish closes the handling of an event.
-func (m *Machine) finish() []Action {
-	m.advance()
-	return m.out
-}
+// endEvent ends the handling of an event: the group operation goes on as far as it can.
+func (m *Machine) endEvent() { m.advance() }
 
-// Boot starts the declared children. It comes once. If the end has come before
-// it, it does nothing. The specs are valid, and not changed any more.
-func (m *Machine) Boot(specs []child.Spec, now time.Duration) []Action {
-	m.begin(now)
+// Boot starts the declared children. It must come once, and does nothing if the
+// supervisor was closed before. The specs must be valid and must not change afterwards.
+func (m *Machine) Boot(specs []child.Spec, now time.Duration) {
+	m.beginEvent(now)
 	if m.phase != Unborn {
-		return m.finish()
+		m.endEvent()
+		return
 	}
 	m.phase, m.since = Booting, now
 	for i := range specs {
 		c := m.append(new(Child), &specs[i], originBoot)
 		c.Declared = true
-		c.boot, c.taken = true, true
+		c.bootPending, c.marked = true, true
 		m.booting++
 	}
-	m.lane, m.cur = up, m.first
+	m.op, m.cursor = opStarting, m.first
 	if m.ordered() {
-		m.from = m.first
-		return m.finish()
-	}
-	m.walk()
-	if m.booting == 0 {
-		m.isUp()
-	}
-	return m.finish()
-}
-
-// isUp ends the boot: every declared child was ready, or settled in some other way.
-func (m *Machine) isUp() {
-	m.phase, m.since = Up, m.now
-	m.emit(IsUp, nil)
-	if m.ended != nil && rules.Due(m.conf.AutoShutdown, m.holders) {
-		m.close(End{Kind: EndAuto, Child: m.ended, Err: m.endedErr})
-	}
-}
-
-// settled notes that a declared child's first start is no longer pending.
-func (m *Machine) settled(c *Child) {
-	c.origin = originAuto
-	if !c.boot {
+		m.firstMarked = m.first
+		m.endEvent()
 		return
 	}
-	c.boot = false
-	m.booting--
-	if m.booting == 0 && m.phase == Booting && !m.ordered() {
-		m.isUp()
+	m.walkBatch()
+	if m.booting == 0 {
+		m.bootDone()
+	}
+	m.endEvent()
+}
+
+// bootDone ends the boot: the first start of every declared child is no longer pending.
+func (m *Machine) bootDone() {
+	m.phase, m.since = Up, m.now
+	m.emit(IsUp, nil)
+	if m.endedInBoot != nil && rules.Due(m.conf.AutoShutdown, m.significant) {
+		m.close(End{Kind: EndAuto, Child: m.endedInBoot, Err: m.endedInBootErr})
 	}
 }
 
-// ordered reports whether children start and stop one after another.
+// bootSettled ends the first start of c, if c is a declared child whose first start is
+// pending. Starts of c from now on are restarts, unless a caller asks for one.
+func (m *Machine) bootSettled(c *Child) {
+	c.origin = originAuto
+	if !c.bootPending {
+		return
+	}
+	c.bootPending = false
+	m.booting--
+	if m.booting == 0 && m.phase == Booting && !m.ordered() {
+		m.bootDone()
+	}
+}
+
+// ordered reports whether children start and stop one after the other.
 func (m *Machine) ordered() bool { return rules.Ordered(m.conf.Strategy) }
 
-// alone reports whether a failed child is restarted by itself.
-func (m *Machine) alone() bool {
+// restartsAlone reports whether a failed child is restarted without its siblings.
+func (m *Machine) restartsAlone() bool {
 	return m.conf.Strategy == strategy.OneForOne || m.conf.Strategy == strategy.Independent
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A plantedFault is one rule of the machine broken. Exploring must find each:
-// that shows that it bites, and which rules it holds.
+// A plantedFault breaks one rule of the machine. The exploring tests must find each of
+// them, which shows what they can detect.
 type plantedFault struct {
 	rule      string
 	file      string
@@ -18,55 +18,54 @@ type plantedFault struct {
 }
 
 var plantedFaults = []plantedFault{
-	{"news of an older run is dropped", "exit.go", "c.run != run || !c.alive()", "!c.alive()"},
-	{"a run that is not ready is not ready twice", "exit.go", "c.run == run && c.state == child.Starting", "c.state == child.Starting"},
+	{"events of an older run are dropped", "exit.go", "c.run != run || !c.alive()", "!c.alive()"},
+	{"only a run that is starting becomes ready", "exit.go", "c.run == run && c.state == child.Starting", "c.state == child.Starting"},
 	{"a timer that was cleared is dropped", "restart.go", "if c.run != run || c.armed != t {", "if c.run != run {"},
-	{"a child that is to stop is gone, not failed, when it ends", "exit.go", "was == child.Stopping || c.taken || m.phase == Closing", "was == child.Stopping || m.phase == Closing"},
-	{"at the end nothing fails any more", "exit.go", "was == child.Stopping || c.taken || m.phase == Closing", "was == child.Stopping || c.taken"},
-	{"who waits for a stop is answered", "exit.go", "\tm.answer(c, false, answer)\n", "\t_ = answer\n"},
-	{"who waits for a start is answered at rest", "exit.go", "\tm.answer(c, true, err)\n\tm.settled(c)", "\tm.settled(c)"},
-	{"who waits for a start is answered when it is ready", "exit.go", "\t\tm.answer(c, true, nil)\n\t\tm.settled(c)", "\t\tm.settled(c)"},
-	{"a child at rest has no mark", "exit.go", "c.taken, c.held, c.left, c.charged = false, false, false, false", "c.held, c.left, c.charged = false, false, false"},
-	{"a retry by itself clears the leader", "restart.go", "\tm.leader = nil\n\tm.take(c)\n}\n\n// Timer", "\tm.take(c)\n}\n\n// Timer"},
+	{"the end of a child that must stop is no failure", "exit.go", "was == child.Stopping || c.marked || m.phase == Closing", "was == child.Stopping || m.phase == Closing"},
+	{"while closing nothing fails any more", "exit.go", "was == child.Stopping || c.marked || m.phase == Closing", "was == child.Stopping || c.marked"},
+	{"callers that wait for a stop are answered", "exit.go", "\tm.answerWaiters(c, false, answer)\n", "\t_ = answer\n"},
+	{"callers that wait for a start are answered when the child retires", "exit.go", "\tm.answerWaiters(c, true, err)\n\tm.bootSettled(c)", "\tm.bootSettled(c)"},
+	{"callers that wait for a start are answered when the child is ready", "exit.go", "\t\tm.answerWaiters(c, true, nil)\n\t\tm.bootSettled(c)", "\t\tm.bootSettled(c)"},
+	{"a retired child has no mark", "exit.go", "c.marked, c.held, c.leftStopped, c.charged = false, false, false, false", "c.held, c.leftStopped, c.charged = false, false, false"},
+	{"a retry clears the child that the group waits for", "restart.go", "\tm.waitsFor = nil\n\tm.markGroup(c)\n}\n\n// Timer", "\tm.markGroup(c)\n}\n\n// Timer"},
 	{"a failed attempt is charged when its retry is due", "restart.go", "if !c.charged && !m.charge(c) {", "if false {"},
 	{"a crash is charged", "restart.go", "\tcase !m.charge(c):\n\t\treturn SupervisorGivesUp\n", ""},
-	{"who gives up ends", "close.go", "\tm.close(End{Kind: kind, Child: c, Err: err})", "\t_ = End{Kind: kind, Child: c, Err: err}"},
-	{"a backoff is asked once at a time", "restart.go", "if !c.asking {", "if true {"},
-	{"a stop that is abandoned leaves the run", "restart.go", "\tm.emit(Abandon, c)\n\tm.inform(c)\n", ""},
-	{"a temporary child that does not run is dropped with its group", "lane.go", "!x.alive() && x.Spec.Restart == child.Temporary", "false"},
-	{"a declared child is not dropped before its first start", "lane.go", "return c.boot || c.awaited()", "return c.awaited()"},
-	{"a child whose start was asked for is not dropped", "lane.go", "return c.boot || c.awaited()", "return c.boot"},
-	{"a restart by hand that fails keeps the child", "exit.go", "if c.origin == originManual && m.ordered() {", "if false {"},
-	{"a group stops before it starts", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = up, from\n"},
-	{"a group stops in reverse order", "lane.go", "\tm.lane, m.cur = down, m.last\n", "\tm.lane, m.cur = down, m.last\n\tfor x := from; x != nil; x = x.next {\n\t\tif x.alive() && x.state != child.Stopping {\n\t\t\tm.cancel(x, WhySibling)\n\t\t}\n\t}\n"},
-	{"the lane waits for each that stops", "lane.go", "\t\t\tif c.alive() {\n\t\t\t\treturn\n\t\t\t}\n", ""},
-	{"the lane waits for each that starts", "lane.go", "c.state == child.Starting || c.state == child.Stopping {", "c.state == child.Stopping {"},
-	{"the frontmost mark is where the lane goes up from", "lane.go", "m.from == nil || from.seq < m.from.seq", "m.from == nil"},
-	{"a group operation that is stuck leaves no marks", "lane.go", "\t\tx.taken = false\n", ""},
-	{"a start in its turn waits for the lane", "restart.go", "m.lane == up && m.cur != nil && c.seq > m.cur.seq:", "m.lane == up && m.cur != nil && false:"},
-	{"an end answers those who wait for a start", "close.go", "\t\t\tm.answer(c, true, ErrNotRunning)\n", ""},
-	{"an end takes waiting children off", "close.go", "\t\tif c.state == child.Waiting {\n\t\t\tm.setState(c, child.Stopped)", "\t\tif false {\n\t\t\tm.setState(c, child.Stopped)"},
-	{"a removed child leaves the lane", "child.go", "\t\t\tm.cur = c.next\n", "\t\t\tm.cur = nil\n"},
-	{"a crew goes on where it was", "crew.go", "\t\t\tm.goOn()\n", ""},
-	{"a crew is stopped to the last", "crew.go", "\t\tm.cur = c.next // a stop that does not wait may remove c\n", "\t\tif m.cur = c.next; m.lane == down {\n\t\t\tm.cur = nil\n\t\t}\n"},
-	{"a sweep goes on where it was", "sweep.go", "\t\t\tm.goOn()\n", ""},
-	{"a crew that is suspended does not start", "crew.go", " || m.lane == up && m.suspended", ""},
-	{"a crew with a newer spec is walked from its front", "upgrade.go", "\t\tm.cur = m.first\n", ""},
-	{"who waits for something else goes on waiting", "action.go", "\t\t\tc.await(w, w.start)\n", ""},
+	{"a supervisor that gives up ends", "close.go", "\tm.close(End{Kind: kind, Child: c, Err: err})", "\t_ = End{Kind: kind, Child: c, Err: err}"},
+	{"a backoff is asked once at a time", "restart.go", "if !c.backoffAsked {", "if true {"},
+	{"an abandoned stop abandons the run", "restart.go", "\tm.emit(Abandon, c)\n\tm.informWaiters(c)\n", ""},
+	{"a temporary child that does not run is removed with its group", "group.go", "!x.alive() && x.Spec.Restart == child.Temporary", "false"},
+	{"a declared child is not removed before its first start", "group.go", "return c.bootPending || c.startAwaited()", "return c.startAwaited()"},
+	{"a child whose start was requested is not removed", "group.go", "return c.bootPending || c.startAwaited()", "return c.bootPending"},
+	{"a requested restart that fails keeps the child", "exit.go", "if c.origin == originManual && m.ordered() {", "if false {"},
+	{"a group stops before it starts", "group.go", "\tm.op, m.cursor = opStopping, m.last\n", "\tm.op, m.cursor = opStarting, from\n"},
+	{"a group stops in reverse order", "group.go", "\tm.op, m.cursor = opStopping, m.last\n", "\tm.op, m.cursor = opStopping, m.last\n\tfor x := from; x != nil; x = x.next {\n\t\tif x.alive() && x.state != child.Stopping {\n\t\t\tm.cancel(x, WhySibling)\n\t\t}\n\t}\n"},
+	{"a group waits for each child that stops", "group.go", "\t\t\tif c.alive() {\n\t\t\t\treturn\n\t\t\t}\n", ""},
+	{"a group waits for each child that starts", "group.go", "c.state == child.Starting || c.state == child.Stopping {", "c.state == child.Stopping {"},
+	{"a group starts from its first mark", "group.go", "m.firstMarked == nil || from.seq < m.firstMarked.seq", "m.firstMarked == nil"},
+	{"a group operation that is stuck leaves no marks", "group.go", "\t\tx.marked = false\n", ""},
+	{"a requested start waits for the group operation", "restart.go", "m.op == opStarting && m.cursor != nil && c.seq > m.cursor.seq:", "m.op == opStarting && m.cursor != nil && false:"},
+	{"closing answers callers that wait for a start", "close.go", "\t\t\tm.answerWaiters(c, true, ErrNotRunning)\n", ""},
+	{"closing stops waiting children", "close.go", "\t\tif c.state == child.Waiting {\n\t\t\tm.setState(c, child.Stopped)", "\t\tif false {\n\t\t\tm.setState(c, child.Stopped)"},
+	{"the group operation steps past a removed child", "child.go", "\t\t\tm.cursor = c.next\n", "\t\t\tm.cursor = nil\n"},
+	{"independent children continue with the next batch", "independent.go", "\t\t\tm.askContinue()\n", ""},
+	{"all independent children are stopped", "independent.go", "\t\tm.cursor = c.next // a stop that does not wait may remove c\n", "\t\tif m.cursor = c.next; m.op == opStopping {\n\t\t\tm.cursor = nil\n\t\t}\n"},
+	{"a sweep continues with the next batch", "sweep.go", "\t\t\tm.askContinue()\n", ""},
+	{"independent children do not start while suspended", "independent.go", " || m.op == opStarting && m.suspended", ""},
+	{"an upgrade of independent children begins with the first", "upgrade.go", "\t\tm.cursor = m.first\n", ""},
+	{"callers that wait for something else keep waiting", "waiter.go", "\t\t\tc.addWaiter(w, w.start)\n", ""},
 	{"a removed name is free", "child.go", "\t\tdelete(m.names, c.Name())\n", ""},
-	{"counts of the alive", "child.go", "\tm.live += count(c.alive())\n", "\tm.live += count(c.state == child.Running)\n"},
-	{"a state takes its timer with it", "child.go", "\tm.disarm(c)\n\tm.live -=", "\tm.live -="},
-	{"suspended means no starts", "restart.go", "\tif m.suspended {\n\t\tm.hold(c)\n\t\treturn\n\t}\n", "\tif m.suspended {\n\t\treturn\n\t}\n"},
-	{"Resume starts what was held", "request.go", "\tif !c.held {\n\t\treturn\n\t}\n", "\treturn\n"},
-	{"a stop takes back a restart", "request.go", "\tcase child.Stopping:\n\t\tc.then, c.taken = to, false\n", "\tcase child.Stopping:\n\t\tc.taken = false\n"},
+	{"the count of alive children is right", "child.go", "\tm.live += count(c.alive())\n", "\tm.live += count(c.state == child.Running)\n"},
+	{"a timer is cleared with its state", "child.go", "\tm.disarm(c)\n\tm.live -=", "\tm.live -="},
+	{"suspended means no starts", "restart.go", "\tif m.suspended {\n\t\tm.holdStart(c)\n\t\treturn\n\t}\n", "\tif m.suspended {\n\t\treturn\n\t}\n"},
+	{"Resume starts the children that are held", "request.go", "\tif !c.held {\n\t\treturn\n\t}\n", "\treturn\n"},
+	{"a stop cancels a restart", "request.go", "\tcase child.Stopping:\n\t\tc.afterStop, c.marked = to, false\n", "\tcase child.Stopping:\n\t\tc.marked = false\n"},
 	{"a stop that takes long is abandoned", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested:\n"},
-	{"a supervisor inside is halted in its time", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested || c.hasty:\n\t\t\tm.abandon(c)"},
-	{"a boot waits for the delay of the child it has come to", "restart.go", "if m.phase == Booting && m.reached(c) {\n\t\tm.leader = c", "if false {\n\t\tm.leader = c"},
+	{"a nested supervisor is not abandoned", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested || c.cancelAllSent:\n\t\t\tm.abandon(c)"},
+	{"a boot waits for the backoff of the child it has reached", "restart.go", "if m.phase == Booting && m.reached(c) {\n\t\tm.waitsFor = c", "if false {\n\t\tm.waitsFor = c"},
 }
 
-// TestPlantedFaultsAreFound builds the package with each fault in turn, and
-// wants exploring to fail. It takes a minute or two, so it runs on demand:
-// make faults.
+// TestPlantedFaultsAreFound builds the package with each fault in turn, and requires the
+// exploring tests to fail. It takes a minute or two, so it runs on demand: make faults.
 func TestPlantedFaultsAreFound(t *testing.T) {
 	if os.Getenv("FAULTS") == "" {
 		t.Skip("runs with FAULTS=1, or make faults")
@@ -77,15 +76,15 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 			output, err := runWith(t, f)
 			switch {
 			case err == nil:
-				t.Fatal("nothing was found")
+				t.Fatal("the fault was not found")
 			case !strings.Contains(output, "--- FAIL"):
-				t.Fatalf("it did not run:\n%s", output)
+				t.Fatalf("the tests did not run:\n%s", output)
 			}
 		})
 	}
 }
 
-// runWith runs the exploring tests with a fault in place of the right text.
+// runWith runs the exploring tests with a fault in place of the correct text.
 func runWith(t *testing.T, f plantedFault) (output string, err error) {
 	t.Helper()
 	source, err := os.ReadFile(f.file)
@@ -93,7 +92,7 @@ func runWith(t *testing.T, f plantedFault) (output string, err error) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(source), f.text); n != 1 {
-		t.Fatalf("%s has the text to replace %d times: %q", f.file, n, f.text)
+		t.Fatalf("%s contains the text to replace %d times: %q", f.file, n, f.text)
 	}
 	dir := t.TempDir()
 	bad := filepath.Join(dir, f.file)

@@ -6,11 +6,11 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Add adds a child and starts it. The waiter is answered when it is ready, or
-// with the error of its start, and then it is not kept. The spec is valid; it is
-// copied.
-func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) (*Child, []Action) {
-	m.begin(now)
+// Add adds a child and starts it. It returns nil if that is refused. The waiter is
+// answered when the child is ready, or with the error of its start; then the child is
+// removed. The spec must be valid, and is copied.
+func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
+	m.beginEvent(now)
 	var refusal error
 	switch {
 	case m.phase == Unborn || m.phase >= Closing:
@@ -24,154 +24,155 @@ func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) (*Child,
 	}
 	if refusal != nil {
 		m.refuse(who, refusal)
-		return nil, m.finish()
+		m.endEvent()
+		return nil
 	}
 	kept := &struct {
 		Child
 		spec child.Spec
 	}{spec: *spec}
 	c := m.append(&kept.Child, &kept.spec, originAdded)
-	c.await(who, true)
-	m.start(c)
-	return c, m.finish()
+	c.addWaiter(who, true)
+	m.startAsked(c)
+	m.endEvent()
+	return c
 }
 
-func (m *Machine) refuse(who *Waiter, err error) {
-	if who != nil {
-		a := m.emit(Answer, nil)
-		a.Waiter, a.Err = who, err
-	}
-}
-
-// Restart stops c if it runs, and starts it. The waiter is answered when it is
-// ready, or with the error of its start; then it is Stopped. It costs nothing of
-// the permitted restarts.
-func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) []Action {
-	m.begin(now)
+// Restart stops c if it is alive, and starts it. The waiter is answered when c is ready,
+// or with the error of its start; then c is Stopped. The restart does not count towards
+// the intensity.
+func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
+	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
 		m.refuse(who, ErrNotRunning)
-		return m.finish()
-	case !c.linked || c.state == child.Stopping && c.then == thenForget:
+		m.endEvent()
+		return
+	case !c.present || c.state == child.Stopping && c.afterStop == afterStopRemove:
 		m.refuse(who, ErrNotFound)
-		return m.finish()
+		m.endEvent()
+		return
 	case m.suspended:
 		m.refuse(who, ErrSuspended)
-		return m.finish()
+		m.endEvent()
+		return
 	}
-	c.await(who, true)
-	if c.taken { // it is on its way; if its group waits for its backoff, no longer
-		if m.leader == c {
-			m.leader = nil
+	c.addWaiter(who, true)
+	if c.marked { // it will start with its group, which no longer waits for its backoff
+		if m.waitsFor == c {
+			m.waitsFor = nil
 			m.disarmRetry(c)
 		}
-		return m.finish()
+		m.endEvent()
+		return
 	}
 	if c.origin != originAdded && c.origin != originBoot {
 		c.origin = originManual
 	}
 	switch c.state {
 	case child.Starting, child.Running:
-		c.then = thenAgain
+		c.afterStop = afterStopStart
 		m.cancel(c, WhyStopped)
 	case child.Stopping:
-		c.then = thenAgain
-	case child.Waiting: // as if its restart were due, but not charged
-		if m.alone() || m.phase == Booting {
+		c.afterStop = afterStopStart
+	case child.Waiting: // as if its retry were due, but not charged
+		if m.restartsAlone() || m.phase == Booting {
 			m.launch(c, false)
 		} else {
-			m.take(c)
+			m.markGroup(c)
 		}
 	default:
-		m.start(c)
+		m.startAsked(c)
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// Stop stops c, or cancels its restart, and with forget removes it. The waiter
-// is answered when it is gone: with nil, or ErrAbandoned.
-func (m *Machine) Stop(c *Child, forget bool, who *Waiter, now time.Duration) []Action {
-	m.begin(now)
+// Stop stops c, or cancels its restart, and removes it if remove is true. The waiter is
+// answered when c has stopped: with nil, or ErrAbandoned.
+func (m *Machine) Stop(c *Child, remove bool, who *Waiter, now time.Duration) {
+	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
 		m.refuse(who, ErrNotRunning)
-		return m.finish()
-	case !c.linked:
-		m.refuse(who, nil) // it is gone
-		return m.finish()
+		m.endEvent()
+		return
+	case !c.present:
+		m.refuse(who, nil) // it was removed
+		m.endEvent()
+		return
 	}
-	c.await(who, false)
-	why, to := WhyStopped, thenKeep
-	if forget || c.then == thenForget {
-		why, to = WhyRemoved, thenForget
+	c.addWaiter(who, false)
+	why, to := WhyStopped, afterStopKeep
+	if remove || c.afterStop == afterStopRemove {
+		why, to = WhyRemoved, afterStopRemove
 	}
 	switch c.state {
 	case child.Starting, child.Running:
-		c.then, c.taken = to, false
+		c.afterStop, c.marked = to, false
 		m.cancel(c, why)
 	case child.Stopping:
-		c.then, c.taken = to, false
+		c.afterStop, c.marked = to, false
 	default:
-		if c.state == child.Waiting && !c.taken {
-			m.tellLeft(c)
+		if c.state == child.Waiting && !c.marked {
+			m.publishLeftStopped(c)
 		}
 		if c.state == child.Waiting {
-			m.tell(Stopped, c, nil).Clean = true
+			m.publish(Stopped, c, nil).Clean = true
 		}
-		if forget {
-			m.forget(c, child.ErrRemoved)
+		if remove {
+			m.retireAndRemove(c, child.ErrRemoved)
 		} else {
-			m.rest(c, child.Stopped, child.ErrStopped)
+			m.retire(c, child.Stopped, child.ErrStopped)
 		}
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// Suspend holds back all starts: of new children, which are refused, and of
-// restarts, which wait. What runs goes on, and stops go on.
-func (m *Machine) Suspend(now time.Duration) []Action {
-	m.begin(now)
+// Suspend holds back all starts: new children and requested restarts are refused, and
+// automatic restarts wait for Resume. It affects neither runs nor stops.
+func (m *Machine) Suspend(now time.Duration) {
+	m.beginEvent(now)
 	m.suspended = true
-	if m.sweep.what == resume { // the rest stays held
+	if m.sweep.what == sweepResume { // the remaining children stay held
 		m.sweep = sweep{}
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// Resume lets starts go on.
-func (m *Machine) Resume(now time.Duration) []Action {
-	m.begin(now)
+// Resume permits starts again, and begins to start what waited for it.
+func (m *Machine) Resume(now time.Duration) {
+	m.beginEvent(now)
 	if m.suspended {
 		m.suspended = false
-		m.walk()
-		m.sweepOver(resume)
+		m.walkBatch()
+		m.startSweep(sweepResume)
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// resumed starts one child that was held.
-func (m *Machine) resumed(c *Child) {
+// resumeHeld starts c if its start is held.
+func (m *Machine) resumeHeld(c *Child) {
 	if !c.held {
 		return
 	}
 	c.held = false
 	if c.origin == originAuto {
-		m.restart(c)
+		m.restartAlone(c)
 	} else {
-		m.start(c)
+		m.startAsked(c)
 	}
 }
 
-// Linked says that a supervisor runs in a run of c: its stop has no limit of
-// its own unless the spec sets one, and it is never abandoned. If c is being stopped
-// already, the time that is left is divided as cancel does it.
-func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
-	m.begin(now)
+// Linked reports that a supervisor runs in a run of c. Its stop has no limit unless the
+// spec sets one, and it is never abandoned. If c is Stopping already, Linked sets the stop
+// timer as cancel does for a nested supervisor.
+func (m *Machine) Linked(c *Child, run uint64, now time.Duration) {
+	m.beginEvent(now)
 	if c.run == run && c.alive() {
 		c.Nested = true
 		if !c.Super {
 			c.Super = true
-			m.supers += count(c.linked)
+			m.supers += count(c.present)
 		}
 		if c.state == child.Stopping && c.armed == StopTimer {
 			if d, limited := c.StopTimeout(); limited {
@@ -181,29 +182,29 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) []Action {
 			}
 		}
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// Unlinked says that the supervisor in a run of c has ended: what is left of
-// the run is the child's own, and has its stop timeout for itself, or, if there
-// was no time left for the supervisor, afterHalt.
-func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) []Action {
-	m.begin(now)
+// Unlinked reports that the supervisor in a run of c has ended. The rest of the run has
+// the stop timeout of c, or afterAbandonAll if that had passed for the supervisor.
+func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
+	m.beginEvent(now)
 	if c.run == run && c.Nested {
 		c.Nested = false
 		if c.state == child.Stopping {
 			d, limited := c.StopTimeout()
-			if c.halted {
-				d, limited = afterHalt, true
+			if c.abandonAllSent {
+				d, limited = afterAbandonAll, true
 			}
 			if limited {
 				m.arm(c, StopTimer, d)
 			}
 		}
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// afterHalt is how long a run may take to return when the supervisor in it was
-// halted: time is up, but to abandon it at once would blame it for nothing.
-const afterHalt = time.Second
+// afterAbandonAll is how long a run may take to return after the supervisor in it had to
+// abandon its children. The stop timeout has passed, but the run itself had no chance to
+// return before.
+const afterAbandonAll = time.Second

@@ -6,12 +6,12 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// launch starts a run of c. A restart by the supervisor is counted.
+// launch starts a run of c. An automatic restart is counted.
 func (m *Machine) launch(c *Child, restart bool) {
-	c.taken, c.held, c.left, c.hung, c.hasty, c.halted = false, false, false, false, false, false
+	c.marked, c.held, c.leftStopped, c.hung, c.cancelAllSent, c.abandonAllSent = false, false, false, false, false, false
 	c.Nested, c.Lost, c.Ignored = false, false, false
-	if m.leader == c {
-		m.leader = nil
+	if m.waitsFor == c {
+		m.waitsFor = nil
 	}
 	if restart {
 		c.Restarts++
@@ -19,7 +19,7 @@ func (m *Machine) launch(c *Child, restart bool) {
 	c.run++
 	m.setState(c, child.Starting)
 	m.emit(Launch, c)
-	m.tell(Starting, c, nil)
+	m.publish(Starting, c, nil)
 	if t := c.Spec.StartTimeout; t > 0 && t <= SlowStartAfter {
 		m.arm(c, StartTimer, t)
 	} else {
@@ -27,28 +27,28 @@ func (m *Machine) launch(c *Child, restart bool) {
 	}
 }
 
-// start starts c because somebody asked, in its turn if the lane has yet to
-// come to it, or after Resume.
-func (m *Machine) start(c *Child) {
+// startAsked starts c by request: now, or when the group operation reaches it, or after
+// Resume.
+func (m *Machine) startAsked(c *Child) {
 	switch {
-	case m.lane == down && m.from != nil && c.seq >= m.from.seq,
-		m.lane == up && m.cur != nil && c.seq > m.cur.seq:
-		c.taken = true
+	case m.op == opStopping && m.firstMarked != nil && c.seq >= m.firstMarked.seq,
+		m.op == opStarting && m.cursor != nil && c.seq > m.cursor.seq:
+		c.marked = true
 	case m.suspended:
-		m.hold(c)
+		m.holdStart(c)
 	default:
 		m.launch(c, false)
 	}
 }
 
-// hold keeps a start that is due until Resume.
-func (m *Machine) hold(c *Child) {
+// holdStart makes c wait for Resume, since its start is due while suspended.
+func (m *Machine) holdStart(c *Child) {
 	m.setState(c, child.Waiting)
 	c.held = true
 }
 
-// afterRun says what follows the end of a run that was ready. A restart is charged
-// here, before anybody hears of the end.
+// afterRun returns what follows the end of a run that was ready. It charges a restart,
+// because the event that publishes the end says whether the supervisor gives up.
 func (m *Machine) afterRun(c *Child, out Outcome) Next {
 	switch {
 	case out.Kind == Escalated:
@@ -62,156 +62,159 @@ func (m *Machine) afterRun(c *Child, out Outcome) Next {
 	}
 }
 
-// nextTry says how a child is restarted.
+// nextTry returns how c is restarted.
 func (m *Machine) nextTry(c *Child) Next {
-	if m.policy(c) {
+	if m.hasBackoff(c) {
 		return AsksBackoff
 	}
 	return Restarts
 }
 
-// failed restarts a Waiting child whose run, once ready, has ended.
-func (m *Machine) failed(c *Child, err error) {
+// beginRestart restarts a Waiting child whose run was ready and has ended.
+func (m *Machine) beginRestart(c *Child, err error) {
 	c.charged, c.reason = true, err
 	switch {
-	case m.alone() && m.policy(c):
-		m.wait(c)
-	case m.alone():
-		m.tellRestart(c, 0)
-		m.restart(c)
-	case m.policy(c):
-		m.leader = c
-		m.take(c)
+	case m.restartsAlone() && m.hasBackoff(c):
+		m.awaitRetry(c)
+	case m.restartsAlone():
+		m.publishRestart(c, 0)
+		m.restartAlone(c)
+	case m.hasBackoff(c):
+		m.waitsFor = c
+		m.markGroup(c)
 	default:
-		m.leader = nil
-		m.tellRestart(c, 0)
-		m.take(c)
+		m.waitsFor = nil
+		m.publishRestart(c, 0)
+		m.markGroup(c)
 	}
 }
 
-// charge records a restart of c in the window, and reports whether it is
-// permitted. A child with a backoff gives up by its policy.
-func (m *Machine) charge(c *Child) bool { return m.policy(c) || m.window.Add(m.now) }
+// charge records a restart of c in the window, and reports whether it is permitted. A
+// child with a backoff is not charged: its backoff decides when to give up.
+func (m *Machine) charge(c *Child) bool { return m.hasBackoff(c) || m.window.Add(m.now) }
 
-// restart starts a Waiting child alone. It has been told.
-func (m *Machine) restart(c *Child) {
+// restartAlone starts a Waiting child without its siblings. The restart has been
+// published.
+func (m *Machine) restartAlone(c *Child) {
 	if m.suspended {
-		m.hold(c)
+		m.holdStart(c)
 		return
 	}
 	m.launch(c, true)
 }
 
-func (m *Machine) tellRestart(c *Child, wait time.Duration) {
-	m.tell(Restarting, c, c.reason).Wait = wait
+// publishRestart publishes that c will be restarted after that delay.
+func (m *Machine) publishRestart(c *Child, wait time.Duration) {
+	m.publish(Restarting, c, c.reason).Wait = wait
 }
 
-// wait puts a Waiting child on its backoff, or, without one, has its retry come
-// as an event of its own. A boot that has come to c waits with it.
-func (m *Machine) wait(c *Child) {
+// awaitRetry asks the backoff of a Waiting child for a delay. Without a backoff the retry
+// is due at once, as an event of its own. A boot that has reached c waits for it.
+func (m *Machine) awaitRetry(c *Child) {
 	if m.phase == Booting && m.reached(c) {
-		m.leader = c
+		m.waitsFor = c
 	}
-	if !m.policy(c) {
+	if !m.hasBackoff(c) {
 		m.arm(c, RetryTimer, 0)
 		return
 	}
-	if !c.asking { // else the answer that is under way will do
-		c.asking = true
+	if !c.backoffAsked { // otherwise the answer that is still to come will do
+		c.backoffAsked = true
 		m.emit(NextBackoff, c).Reset = c.healthy
 	}
 }
 
-// BackoffDelay is the answer to Ask: the pause before the next restart of c; negative
-// to give up.
-func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) []Action {
-	m.begin(now)
-	c.asking = false
+// BackoffDelay is the reply to NextBackoff: d is the delay before the next restart of c.
+// If d is negative, the supervisor gives up.
+func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) {
+	m.beginEvent(now)
+	c.backoffAsked = false
 	switch {
-	case c.state != child.Waiting || c.taken && m.leader != c || c.held || c.armed != NoTimer:
-		// Somebody started, stopped or took it meanwhile, or the end has come.
+	case c.state != child.Waiting || c.marked && m.waitsFor != c || c.held || c.armed != NoTimer:
+		// Meanwhile c was started, stopped or marked, or the supervisor ends.
 	case d < 0:
 		m.giveUp(EndBackoff, c, c.reason)
 	default:
-		m.tellRestart(c, d)
+		m.publishRestart(c, d)
 		m.arm(c, RetryTimer, d)
 		c.NextStart = After(now, d)
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// due takes a restart whose pause is over. A failed attempt is charged here, a
-// crash was before. The strategy is applied to the child that could not start,
-// which need not be the one that crashed: that is OTP's whole retry rule.
-func (m *Machine) due(c *Child) {
+// retryDue handles a restart whose delay is over. It charges the retry of a failed start;
+// a failed run was charged when it ended. The strategy is applied to the child that could
+// not start, which may not be the one that failed first, as in OTP.
+func (m *Machine) retryDue(c *Child) {
 	if !c.charged && !m.charge(c) {
 		m.giveUp(EndIntensity, c, c.reason)
 		return
 	}
 	c.charged = true
-	if !m.policy(c) { // else Delay has told it, with the pause
-		m.tellRestart(c, 0)
+	if !m.hasBackoff(c) { // otherwise BackoffDelay has published it, with the delay
+		m.publishRestart(c, 0)
 	}
-	if m.alone() {
-		if m.reached(c) { // a boot waits for it
-			m.leader = nil
-			c.taken = false
+	if m.restartsAlone() {
+		if m.reached(c) { // a boot has reached c, and waits for it
+			m.waitsFor = nil
+			c.marked = false
 		}
-		m.restart(c)
+		m.restartAlone(c)
 		return
 	}
-	m.leader = nil
-	m.take(c)
+	m.waitsFor = nil
+	m.markGroup(c)
 }
 
-// Timer says that the timer of a run has gone off. It is dropped unless it is
-// the one that is set.
-func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) []Action {
-	m.begin(now)
+// Timer reports that the timer of a run has fired. It has no effect unless it is the one
+// that is set.
+func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) {
+	m.beginEvent(now)
 	if c.run != run || c.armed != t {
-		return m.finish()
+		m.endEvent()
+		return
 	}
 	c.armed = NoTimer
 	switch t {
 	case SlowTimer:
-		m.tell(SlowStart, c, nil)
+		m.publish(SlowStart, c, nil)
 		if c.Spec.StartTimeout > 0 {
 			m.arm(c, StartTimer, c.Spec.StartTimeout-SlowStartAfter)
 		}
 	case StartTimer:
-		c.then = thenFail
+		c.afterStop = afterStopFail
 		m.cancel(c, WhyTimeout)
 	case BeatTimer:
-		m.tell(Hung, c, nil)
-		c.then, c.hung = thenFail, true
+		m.publish(Hung, c, nil)
+		c.afterStop, c.hung = afterStopFail, true
 		m.cancel(c, WhyHung)
 	case RetryTimer:
-		m.due(c)
+		m.retryDue(c)
 	case StopTimer:
 		limit, limited := c.StopTimeout()
 		switch {
 		case !c.Nested:
 			m.abandon(c)
-		case !c.hasty && limited:
-			c.hasty = true
+		case !c.cancelAllSent && limited:
+			c.cancelAllSent = true
 			m.emit(CancelAll, c)
 			m.arm(c, StopTimer, limit-MostOf(limit))
 		default:
-			m.halt(c)
+			m.abandonAllIn(c)
 		}
 	}
-	return m.finish()
+	m.endEvent()
 }
 
-// MostOf is nine tenths of a stop timeout. The rest of it is for those in a nested
-// supervisor that have not been asked by then, and for closing by force.
+// MostOf returns nine tenths of a stop timeout, which is the time that a nested supervisor
+// has to stop in order. In the last tenth it stops all its remaining children at once.
 func MostOf(d time.Duration) time.Duration { return d - d/10 }
 
-// cancel asks an alive child to stop.
+// cancel asks a child that is alive to stop.
 func (m *Machine) cancel(c *Child, why Why) {
 	m.setState(c, child.Stopping)
 	m.emit(Cancel, c).Why = why
-	m.tell(Stopping, c, nil)
+	m.publish(Stopping, c, nil)
 	switch d, limited := c.StopTimeout(); {
 	case !limited:
 	case d > 0 && c.Nested:
@@ -219,24 +222,24 @@ func (m *Machine) cancel(c *Child, why Why) {
 	case d > 0:
 		m.arm(c, StopTimer, d)
 	case c.Nested:
-		m.halt(c)
+		m.abandonAllIn(c)
 	default:
 		m.abandon(c)
 	}
 }
 
-// halt ends the supervisor in c now. It is not abandoned itself, so that what is
-// reported is who held it up.
-func (m *Machine) halt(c *Child) {
-	c.halted = true
+// abandonAllIn makes the supervisor in c abandon its children. It is not abandoned itself,
+// so that the children that held it up are reported instead.
+func (m *Machine) abandonAllIn(c *Child) {
+	c.abandonAllSent = true
 	m.emit(AbandonAll, c)
 }
 
-// abandon leaves a run to itself. To the supervisor it is gone.
+// abandon stops waiting for the run of c. For the supervisor the run has ended.
 func (m *Machine) abandon(c *Child) {
 	c.Abandoned++
 	m.emit(Abandon, c)
-	m.inform(c)
-	m.tell(Abandoned, c, nil)
-	m.gone(c, Outcome{}, true)
+	m.informWaiters(c)
+	m.publish(Abandoned, c, nil)
+	m.stoppedExit(c, Outcome{}, true)
 }

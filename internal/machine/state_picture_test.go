@@ -13,9 +13,9 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// The comment of child.State has a drawing and a table. The table is to have
-// exactly the ways that a child goes on random walks, the drawing some of them.
-func TestTheStatesOfAChildAreAsDrawnAndListed(t *testing.T) {
+// The comment of child.State has a drawing and a table. The table must list exactly the
+// transitions that occur on random walks, and the drawing shows some of them.
+func TestChildStateTransitionsAreAsDrawnAndListed(t *testing.T) {
 	doc, err := picture.Doc("../../child/state.go", "State")
 	require.NoError(t, err)
 	blocks := picture.Blocks(doc)
@@ -27,7 +27,7 @@ func TestTheStatesOfAChildAreAsDrawnAndListed(t *testing.T) {
 		require.Len(t, row, 3, "%v", row)
 		listed[picture.Edge{From: row[0], To: row[1]}] = true
 	}
-	require.Len(t, listed, len(rows), "none is listed twice")
+	require.Len(t, listed, len(rows), "a transition is listed twice")
 
 	var states []string
 	for s := child.Stopped; s <= child.Done; s++ {
@@ -38,7 +38,7 @@ func TestTheStatesOfAChildAreAsDrawnAndListed(t *testing.T) {
 	for edge := range drawn {
 		require.Contains(t, listed, edge, "drawn, but not listed")
 	}
-	seen := waysOnWalks()
+	seen := transitionsOnWalks()
 	for edge := range listed {
 		require.Contains(t, seen, edge, "listed, but not seen")
 	}
@@ -52,9 +52,9 @@ func stateName(s child.State) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// waysOnWalks returns how children go from state to state in one step of the
-// machine, each with the moves that led to it the first time.
-func waysOnWalks() map[picture.Edge]string {
+// transitionsOnWalks returns the transitions of children in one step of the machine, each
+// with the events that led to it for the first time.
+func transitionsOnWalks() map[picture.Edge]string {
 	seen := map[picture.Edge]string{}
 	for i, s := range scenes() {
 		s.calls = 12
@@ -77,7 +77,7 @@ func waysOnWalks() map[picture.Edge]string {
 				moves := w.moves()
 				if w.m.suspended {
 					moves = append(moves, move{"resume", func(w *world) {
-						w.do("resume", func() []Action { return w.m.Resume(0) })
+						w.do("resume", func() { w.m.Resume(0) })
 					}})
 				}
 				if len(moves) == 0 {

@@ -1,55 +1,54 @@
 package machine
 
-// Some requests concern every child: to resume those that are held, to hurry, to
-// abandon all that are left. There may be a hundred thousand children, and the lock
-// must not be held until the last has had its turn. So a sweep goes over them in
-// stretches, as the walk over a crew does, and between two stretches other events may
-// come. It works for every strategy: nothing in it waits for a child.
+// Resume, CancelAll and AbandonAll concern every child. There may be a hundred thousand
+// children, and the shell must not hold its lock until the last has had its turn. So a
+// sweep handles them in batches, as walkBatch does, and other events may come between two
+// batches. It works for every strategy, because it waits for no child.
 
-// A sweep is such a request on its way. A stronger one replaces a weaker one.
+// A sweep is such a request in progress. A stronger one replaces a weaker one.
 type sweep struct {
 	what sweepKind
-	next *Child // whose turn it is
+	next *Child // the next child
 }
 
 type sweepKind uint8
 
 const (
-	noSweep sweepKind = iota
-	resume            // start what was held
-	hasten            // ask all that are left to stop
-	halt              // abandon all that are left
+	noSweep      sweepKind = iota
+	sweepResume            // start the children that are held
+	sweepCancel            // ask the remaining children to stop
+	sweepAbandon           // abandon the remaining children
 )
 
-// sweepOver begins a sweep at the first child.
-func (m *Machine) sweepOver(what sweepKind) {
+// startSweep begins a sweep at the first child, unless a stronger one is in progress.
+func (m *Machine) startSweep(what sweepKind) {
 	if what < m.sweep.what {
-		return // more was asked for already
+		return // a stronger one is in progress
 	}
 	m.sweep = sweep{what, m.first}
-	m.sweepOn()
+	m.continueSweep()
 }
 
-// sweepOn does one stretch.
-func (m *Machine) sweepOn() {
+// continueSweep handles one batch.
+func (m *Machine) continueSweep() {
 	for n := 0; m.sweep.next != nil; n++ {
-		if n == m.stretch {
-			m.goOn()
+		if n == m.batchSize {
+			m.askContinue()
 			return
 		}
 		c := m.sweep.next
-		m.sweep.next = c.next // what is done to c may remove it
+		m.sweep.next = c.next // c may be removed below
 		switch m.sweep.what {
-		case resume:
-			m.resumed(c)
-		case hasten:
-			m.hastened(c)
-		case halt:
-			m.haltedNow(c)
+		case sweepResume:
+			m.resumeHeld(c)
+		case sweepCancel:
+			m.cancelNow(c)
+		case sweepAbandon:
+			m.abandonNow(c)
 		}
 	}
 	m.sweep = sweep{}
 }
 
-// Halting reports whether runs are still to be abandoned by a sweep.
-func (m *Machine) Halting() bool { return m.sweep.what == halt }
+// Abandoning reports whether AbandonAll is in progress and has children left.
+func (m *Machine) Abandoning() bool { return m.sweep.what == sweepAbandon }

@@ -9,9 +9,9 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// fates returns what becomes of whom, in order.
-func fates(acts []Action) (all []string) {
-	for _, a := range acts {
+// fates returns what the latest event does to which child, in order.
+func fates(m *Machine) (all []string) {
+	for _, a := range drain(m) {
 		switch a.Kind {
 		case Launch:
 			all = append(all, "start "+a.Child.Name())
@@ -20,7 +20,7 @@ func fates(acts []Action) (all []string) {
 		case Abandon:
 			all = append(all, "abandon "+a.Child.Name())
 		case Continue:
-			all = append(all, "more")
+			all = append(all, "continue")
 		case IsOver:
 			all = append(all, "over")
 		}
@@ -28,82 +28,99 @@ func fates(acts []Action) (all []string) {
 	return all
 }
 
-func TestHaltAbandonsInStretchesWhateverTheStrategy(t *testing.T) {
+func TestAbandonAllWorksInBatchesWithEveryStrategy(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 		t.Run(s.String(), func(t *testing.T) {
-			m := running(s, "a", "b", "c")
+			m := readyMachine(s, "a", "b", "c")
 			want := [][]string{
-				{"stop a", "more", "abandon a"}, // the end itself walks over a crew, too
-				{"stop b", "more", "abandon b"},
+				{"stop a", "continue", "abandon a"}, // close stops a batch, and so does the sweep
+				{"stop b", "continue", "abandon b"},
 				{"stop c", "abandon c", "over"},
 			}
-			if rules.Ordered(s) { // the end itself asks the last, and each that has become the last
+			if rules.Ordered(s) { // close stops the last child, and then each that has become the last
 				want = [][]string{
-					{"stop a", "abandon a", "more", "stop c"},
-					{"stop b", "abandon b", "more"},
+					{"stop a", "abandon a", "continue", "stop c"},
+					{"stop b", "abandon b", "continue"},
 					{"abandon c", "over"},
 				}
 			}
-			equal(t, fates(m.AbandonAll(0)), want[0])
-			if !m.Halting() {
-				t.Error("it is halting until the last was abandoned")
+			m.AbandonAll(0)
+			requireFates(t, fates(m), want[0])
+			if !m.Abandoning() {
+				t.Error("not abandoning, but children are left")
 			}
-			equal(t, fates(m.Continue(0)), want[1])
-			equal(t, fates(m.Continue(0)), want[2])
-			if m.Halting() {
-				t.Error("nothing is left to abandon")
+			m.Continue(0)
+			requireFates(t, fates(m), want[1])
+			m.Continue(0)
+			requireFates(t, fates(m), want[2])
+			if m.Abandoning() {
+				t.Error("still abandoning, but no child is left")
 			}
-			equal(t, fates(m.Continue(0)), nil)
+			m.Continue(0)
+			requireFates(t, fates(m), nil)
 		})
 	}
 }
 
-// A child that is removed while it is the next to be swept over.
-func TestSweepStepsOffWhoeverIsGone(t *testing.T) {
-	m := running(strategy.Independent, "a", "b", "c")
-	equal(t, fates(m.AbandonAll(0)), []string{"stop a", "more", "abandon a"})
+// b is removed while it is the next child of the sweep.
+func TestSweepSkipsChildrenThatAreRemoved(t *testing.T) {
+	m := readyMachine(strategy.Independent, "a", "b", "c")
+	m.AbandonAll(0)
+	requireFates(t, fates(m), []string{"stop a", "continue", "abandon a"})
 	b := m.Child("b")
 	m.Exited(b, b.Run(), Outcome{}, 0)
-	equal(t, fates(m.Continue(0)), []string{"stop c", "abandon c", "over"})
+	m.Continue(0)
+	requireFates(t, fates(m), []string{"stop c", "abandon c", "over"})
 }
 
-func TestHaltTakesOverFromHasten(t *testing.T) {
-	m := running(strategy.Independent, "a", "b")
-	equal(t, fates(m.CancelAll(0)), []string{"stop a", "more"})
-	equal(t, fates(m.AbandonAll(0)), []string{"abandon a", "more"})
-	equal(t, fates(m.CancelAll(0)), nil) // it asks for less
-	equal(t, fates(m.Continue(0)), []string{"stop b", "abandon b", "over"})
+func TestAbandonAllReplacesCancelAll(t *testing.T) {
+	m := readyMachine(strategy.Independent, "a", "b")
+	m.CancelAll(0)
+	requireFates(t, fates(m), []string{"stop a", "continue"})
+	m.AbandonAll(0)
+	requireFates(t, fates(m), []string{"abandon a", "continue"})
+	m.CancelAll(0)
+	requireFates(t, fates(m), nil) // the weaker request has no effect
+	m.Continue(0)
+	requireFates(t, fates(m), []string{"stop b", "abandon b", "over"})
 }
 
-// What waits for Resume is started in stretches; Suspend in the middle keeps the rest.
-func TestResumeStartsInStretches(t *testing.T) {
-	m := running(strategy.OneForOne, "a", "b", "c")
+// Children that wait for Resume start in batches. A Suspend in between holds the rest.
+func TestResumeStartsInBatches(t *testing.T) {
+	m := readyMachine(strategy.OneForOne, "a", "b", "c")
 	m.Suspend(0)
 	for c := m.First(); c != nil; c = c.Next() {
 		m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, 0)
 	}
-	equal(t, fates(m.Resume(0)), []string{"start a", "more"})
-	equal(t, fates(m.Suspend(0)), nil)
-	equal(t, fates(m.Continue(0)), nil)
-	equal(t, fates(m.Resume(0)), []string{"more"}) // a has nothing to wait for any more
-	equal(t, fates(m.Continue(0)), []string{"start b", "more"})
+	m.Resume(0)
+	requireFates(t, fates(m), []string{"start a", "continue"})
+	m.Suspend(0)
+	requireFates(t, fates(m), nil)
+	m.Continue(0)
+	requireFates(t, fates(m), nil)
+	m.Resume(0)
+	requireFates(t, fates(m), []string{"continue"}) // a is not held any more
+	m.Continue(0)
+	requireFates(t, fates(m), []string{"start b", "continue"})
 	m.Close(0)
-	equal(t, fates(m.Continue(0)), nil) // nothing starts at the end
+	m.Continue(0)
+	requireFates(t, fates(m), nil) // nothing starts while closing
 }
 
-// running returns a machine whose children are ready, and which sweeps over one at a time.
-func running(s strategy.Strategy, names ...string) *Machine {
+// readyMachine returns a machine whose children are ready, and whose batches are one child
+// each.
+func readyMachine(s strategy.Strategy, names ...string) *Machine {
 	m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
-	m.Boot(crewOf(names), 0)
+	m.Boot(specsOf(names), 0)
 	for _, name := range names {
 		c := m.Child(name)
 		m.Ready(c, c.Run(), 0)
 	}
-	m.stretch = 1
+	m.batchSize = 1
 	return m
 }
 
-func equal(t *testing.T, got, want []string) {
+func requireFates(t *testing.T, got, want []string) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%q, not %q", got, want)
@@ -115,9 +132,9 @@ func equal(t *testing.T, got, want []string) {
 	}
 }
 
-// A supervisor gets its tenth for those that have not been asked, however late the
-// first alarm was.
-func TestNestedIsHurriedBeforeItIsHalted(t *testing.T) {
+// A nested supervisor always gets the last tenth of its stop timeout to stop all its
+// children at once, even if the timer for the first nine tenths fires late.
+func TestNestedSupervisorCancelsAllBeforeItAbandonsAll(t *testing.T) {
 	m := New(Config{})
 	m.Boot([]child.Spec{{Name: "a", StopTimeout: 10 * time.Second}}, 0)
 	c := m.Child("a")
@@ -126,14 +143,15 @@ func TestNestedIsHurriedBeforeItIsHalted(t *testing.T) {
 	m.Close(0)
 	for _, want := range []Kind{CancelAll, AbandonAll} {
 		found := false
-		for _, a := range m.Timer(c, c.Run(), StopTimer, time.Minute) {
+		m.Timer(c, c.Run(), StopTimer, time.Minute)
+		for _, a := range drain(m) {
 			found = found || a.Kind == want
 			if a.Kind == Arm && a.Wait != time.Second {
-				t.Errorf("%v for the rest, not a tenth", a.Wait)
+				t.Errorf("%v for the last tenth", a.Wait)
 			}
 		}
 		if !found {
-			t.Errorf("no action %d", want)
+			t.Errorf("no action of kind %d", want)
 		}
 	}
 }
@@ -144,7 +162,7 @@ func TestTimesSaturate(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	}
-	m := running(strategy.OneForOne, "a")
+	m := readyMachine(strategy.OneForOne, "a")
 	m.conf.Backoff = true
 	c := m.Child("a")
 	m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, time.Minute)

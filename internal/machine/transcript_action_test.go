@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-var noteNames = [...]string{
+var eventNames = [...]string{
 	Starting: "starting", Ready: "ready", Failed: "failed", Restarting: "restarting",
 	Completed: "completed", Stopping: "stopping", Stopped: "stopped", Abandoned: "abandoned",
 	LateExit: "late-exit", Removed: "removed", Hung: "hung", SlowStart: "slow-start", GaveUp: "gave-up",
@@ -14,14 +14,14 @@ var noteNames = [...]string{
 
 var whyNames = [...]string{
 	WhyStopped: "stopped", WhyRemoved: "removed", WhySibling: "sibling", WhyTimeout: "start timeout",
-	WhyHung: "hung", WhyClosing: "the end",
+	WhyHung: "hung", WhyClosing: "closing",
 }
 
 var phaseNames = [...]string{"unborn", "booting", "up", "closing", "over"}
 
-// lines returns actions as they stand in a transcript. The timer that watches
-// for slow starts is left out: it is set for every start.
-func (s *stage) lines(actions []Action) []string {
+// lines returns actions as a transcript shows them. SlowTimers are omitted, because every
+// start without a short timeout sets one.
+func (s *player) lines(actions []Action) []string {
 	var lines []string
 	for _, a := range actions {
 		switch {
@@ -38,7 +38,7 @@ func (s *stage) lines(actions []Action) []string {
 	return lines
 }
 
-// lineOf returns one action in words.
+// lineOf returns one action as a line.
 func lineOf(a Action) string {
 	run := ""
 	if a.Child != nil {
@@ -55,15 +55,15 @@ func lineOf(a Action) string {
 		return "disarm " + run
 	case NextBackoff:
 		if a.Reset {
-			return "ask the backoff of " + a.Child.Name() + ", begun anew"
+			return "ask the backoff of " + a.Child.Name() + ", starting over"
 		}
 		return "ask the backoff of " + a.Child.Name()
 	case Abandon:
 		return "abandon " + run
 	case CancelAll:
-		return "hasten " + run
+		return "cancel all in " + run
 	case AbandonAll:
-		return "halt " + run
+		return "abandon all in " + run
 	case Report:
 		return "report " + run + ": " + result(a.Err)
 	case Inform:
@@ -71,7 +71,7 @@ func lineOf(a Action) string {
 	case Answer:
 		return fmt.Sprintf("answer %q: %s", a.Waiter.Who, result(a.Err))
 	case Publish:
-		return tale(a)
+		return eventLine(a)
 	case IsUp:
 		return "is up"
 	case IsClosing:
@@ -89,9 +89,9 @@ func result(err error) string {
 	return err.Error()
 }
 
-// tale returns an event in words.
-func tale(a Action) string {
-	text := "tell " + noteNames[a.Event] + " " + a.Child.Name()
+// eventLine returns an event as a line.
+func eventLine(a Action) string {
+	text := "publish " + eventNames[a.Event] + " " + a.Child.Name()
 	if a.Event == LateExit {
 		text += fmt.Sprintf("#%d", a.Run)
 	}
@@ -104,8 +104,8 @@ func tale(a Action) string {
 	return text
 }
 
-// show returns the states of all children, in a line.
-func (s *stage) show() []string {
+// show returns the states of all children in one line.
+func (s *player) show() []string {
 	var all []string
 	for c := s.m.First(); c != nil; c = c.Next() {
 		text := fmt.Sprintf("%s#%d %v", c.Name(), c.Run(), c.State())

@@ -11,21 +11,22 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A stage is where a transcript is played.
-type stage struct {
+// A player plays a transcript with a machine.
+type player struct {
 	conf  Config
 	specs []child.Spec
 	m     *Machine
 	now   time.Duration
-	slow  map[*Child]bool // whose timer is that of a slow start
+	slow  map[*Child]bool // children whose timer is a SlowTimer
 	known map[string]*Child
 }
 
-// declare reads a line that declares something, and reports whether it does.
+// declare reads a line that declares the supervisor or a child, and reports whether it
+// does.
 //
 //	supervisor STRATEGY N in PERIOD [any-significant|all-significant]
 //	child NAME [OPTION...]
-func (s *stage) declare(words []string) (bool, error) {
+func (s *player) declare(words []string) (bool, error) {
 	switch words[0] {
 	case "supervisor":
 		if len(words) < 5 {
@@ -49,7 +50,7 @@ func (s *stage) declare(words []string) (bool, error) {
 	return false, nil
 }
 
-// specOptions are the words that may follow the name of a child.
+// specOptions are the options that may follow the name of a child.
 var specOptions = map[string]func(*child.Spec){
 	"transient": transient, "temporary": temporary, "significant": significant,
 	"backoff": backoff, "retry-start": retries, "start-timeout": impatient,
@@ -68,35 +69,34 @@ func specOf(words []string) (child.Spec, error) {
 	return spec, nil
 }
 
-// do has a command happen and returns the actions as lines.
+// do carries out a command and returns the actions as lines.
 //
-//	boot, close, hasten, halt, suspend, resume
+//	boot, close, cancel-all, abandon-all, suspend, resume
 //	ready NAME[#RUN]                the run is ready
 //	exit NAME[#RUN] OUTCOME         it has returned: normal, failure, done, ...
-//	timer NAME[#RUN] KIND           its timer has gone off: stop, retry, ...
+//	timer NAME[#RUN] KIND           its timer has fired: stop, retry, ...
 //	delay NAME DURATION             its backoff answers
 //	add NAME [OPTION...], stop NAME, remove NAME, restart NAME
 //	after DURATION                  time passes
 //	show                            the states
-func (s *stage) do(words []string) ([]string, error) {
+func (s *player) do(words []string) ([]string, error) {
 	if s.m == nil {
 		s.m, s.slow, s.known = New(s.conf), map[*Child]bool{}, map[string]*Child{}
 	}
 	m, now, caller := s.m, s.now, strings.Join(words, " ")
-	var actions []Action
 	switch words[0] {
 	case "boot":
-		actions = m.Boot(s.specs, now)
+		m.Boot(s.specs, now)
 	case "close":
-		actions = m.Close(now)
-	case "hasten":
-		actions = m.CancelAll(now)
-	case "halt":
-		actions = m.AbandonAll(now)
+		m.Close(now)
+	case "cancel-all":
+		m.CancelAll(now)
+	case "abandon-all":
+		m.AbandonAll(now)
 	case "suspend":
-		actions = m.Suspend(now)
+		m.Suspend(now)
 	case "resume":
-		actions = m.Resume(now)
+		m.Resume(now)
 	case "show":
 		return s.show(), nil
 	case "after":
@@ -108,34 +108,34 @@ func (s *stage) do(words []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, actions = m.Add(&spec, &Waiter{Who: caller}, now)
+		m.Add(&spec, &Waiter{Who: caller}, now)
 	default:
-		var err error
-		if actions, err = s.toChild(words, caller); err != nil {
+		if err := s.childCommand(words, caller); err != nil {
 			return nil, err
 		}
 	}
 	for c := m.First(); c != nil; c = c.Next() {
 		s.known[c.Name()] = c
 	}
-	return s.lines(actions), nil
+	return s.lines(drain(m)), nil
 }
 
-// toChild is a command about a child. Without a number it is about its latest run.
-func (s *stage) toChild(words []string, caller string) ([]Action, error) {
+// childCommand carries out a command about a child. Without a run number it is about the
+// latest run.
+func (s *player) childCommand(words []string, caller string) error {
 	if len(words) < 2 {
-		return nil, fmt.Errorf("no such command: %v", words)
+		return fmt.Errorf("no such command: %v", words)
 	}
 	name, number, numbered := strings.Cut(words[1], "#")
 	c := s.known[name]
 	if c == nil {
-		return nil, fmt.Errorf("%v: no such child", words)
+		return fmt.Errorf("%v: no such child", words)
 	}
 	run := c.Run()
 	if numbered {
 		n, err := strconv.ParseUint(number, 10, 64)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		run = n
 	}
@@ -146,28 +146,33 @@ func (s *stage) toChild(words []string, caller string) ([]Action, error) {
 	m, now := s.m, s.now
 	switch words[0] {
 	case "ready":
-		return m.Ready(c, run, now), nil
+		m.Ready(c, run, now)
 	case "exit":
 		kind, err := numberOf(outcomeNames[:], arg)
 		out := Outcome{Kind: OutcomeKind(kind)}
 		if out.Kind == Failure || out.Kind == Escalated {
 			out.Err = errWorld
 		}
-		return m.Exited(c, run, out, now), err
+		m.Exited(c, run, out, now)
+		return err
 	case "timer":
 		kind, err := numberOf(timerNames[:], arg)
-		return m.Timer(c, run, Timer(kind), now), err
+		m.Timer(c, run, Timer(kind), now)
+		return err
 	case "delay":
 		d, err := time.ParseDuration(arg)
-		return m.BackoffDelay(c, d, now), err
+		m.BackoffDelay(c, d, now)
+		return err
 	case "stop":
-		return m.Stop(c, false, &Waiter{Who: caller}, now), nil
+		m.Stop(c, false, &Waiter{Who: caller}, now)
 	case "remove":
-		return m.Stop(c, true, &Waiter{Who: caller}, now), nil
+		m.Stop(c, true, &Waiter{Who: caller}, now)
 	case "restart":
-		return m.Restart(c, &Waiter{Who: caller}, now), nil
+		m.Restart(c, &Waiter{Who: caller}, now)
+	default:
+		return fmt.Errorf("no such command: %v", words)
 	}
-	return nil, fmt.Errorf("no such command: %v", words)
+	return nil
 }
 
 func numberOf(names []string, name string) (int, error) {

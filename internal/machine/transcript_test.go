@@ -8,20 +8,20 @@ import (
 	"testing"
 )
 
-// The files testdata/*.txt are transcripts: a small supervisor, what happens to
-// it, and what the machine then says is to be done. They are there to be read.
+// The files testdata/*.txt are transcripts: a small supervisor, a sequence of events, and
+// the actions that the machine returns for each. They are meant to be read.
 //
 //	supervisor one-for-one 3 in 5s     the supervisor
 //	child a transient                  its children, with their options
-//	> ready a                          something happens (commands)
-//	tell ready a                       what is to be done (actions)
+//	> ready a                          a command: an event
+//	publish ready a                    the actions that follow
 //
-// Lines that begin with # are for the reader. After a change that is meant,
+// Lines that begin with # are comments. After an intended change,
 //
 //	go test ./internal/machine -run Transcripts -rewrite
 //
-// writes the files anew: read the difference, and keep what you can explain.
-var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
+// rewrites the files. Read the difference, and keep it only if you can explain it.
+var rewrite = flag.Bool("rewrite", false, "rewrite the transcripts")
 
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -44,15 +44,15 @@ func TestTranscripts(t *testing.T) {
 					t.Fatal(err)
 				}
 			default:
-				t.Errorf("the machine has it differently:\n%s", firstDifference(string(text), played))
+				t.Errorf("the actions differ:\n%s", firstDifference(string(text), played))
 			}
 		})
 	}
 }
 
-// play returns the transcript with the actions that the machine gives.
+// play returns the transcript with the actions that the machine returns.
 func play(text string) (string, error) {
-	s := new(stage)
+	s := new(player)
 	var played strings.Builder
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for _, line := range lines {
@@ -74,7 +74,7 @@ func play(text string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			if declares { // else it is an action, of before
+			if declares { // otherwise it is an action of the previous version
 				played.WriteString(line + "\n")
 			}
 		}
@@ -82,7 +82,7 @@ func play(text string) (string, error) {
 	return played.String(), nil
 }
 
-// firstDifference shows where two texts part, with the command before it.
+// firstDifference returns the first lines that differ, with the command before them.
 func firstDifference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	command := ""

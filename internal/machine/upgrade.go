@@ -7,25 +7,27 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// Upgrade puts a new configuration and new specs in place, as OTP's code_change
-// does: children whose name is among specs get the new settings and keep
-// running; new ones are added in their place and not started; those that are
-// missing stay, behind the others. The restarts of the period still count. It
-// returns an error, and changes nothing, if the supervisor ends, or if the
-// strategy would become Independent or cease to be. The specs are valid, and not
-// changed any more.
-func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([]Action, error) {
-	m.begin(now)
+// Upgrade replaces the configuration and the specs, as OTP's code_change does. Children
+// that specs names get the new settings and keep running. New children are added in their
+// place and not started. Children that specs does not name stay, after the others. Restarts
+// that are in the window still count. Upgrade returns an error and changes nothing if the
+// supervisor ends, or if the strategy would change to or from Independent. The specs must
+// be valid and must not change afterwards.
+func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) error {
+	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
-		return m.finish(), ErrNotRunning
+		m.endEvent()
+		return ErrNotRunning
 	case rules.Ordered(conf.Strategy) != m.ordered():
-		return m.finish(), ErrStrategy
+		m.endEvent()
+		return ErrStrategy
 	}
 	m.conf = conf
 	m.window.SetLimit(conf.Intensity)
 	if m.phase == Unborn {
-		return m.finish(), nil
+		m.endEvent()
+		return nil
 	}
 
 	old := m.first
@@ -38,13 +40,13 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 		spec := &specs[i]
 		c := m.names[spec.Name]
 		if c == nil {
-			c = &Child{Spec: spec, Since: m.now, linked: true}
+			c = &Child{Spec: spec, Since: m.now, present: true}
 			m.names[spec.Name] = c
 			m.specs++
 		}
-		m.holders -= count(c.holds())
+		m.significant -= count(c.countsAsSignificant())
 		c.Spec, c.Declared = spec, true
-		m.holders += count(c.holds())
+		m.significant += count(c.countsAsSignificant())
 		listed = append(listed, c)
 	}
 	for c := old; c != nil; c = c.next {
@@ -60,12 +62,13 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) ([
 	if m.sweep.what != noSweep {
 		m.sweep.next = m.first
 	}
-	switch { // the marks stay; the order in which to serve them is new
-	case m.lane == idle:
+	switch { // the marks stay, and the operation begins again in the new order
+	case m.op == opNone:
 	case m.ordered():
-		m.lane, m.from, m.cur = down, m.first, m.last
+		m.op, m.firstMarked, m.cursor = opStopping, m.first, m.last
 	default:
-		m.cur = m.first
+		m.cursor = m.first
 	}
-	return m.finish(), nil
+	m.endEvent()
+	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// answered returns whom the actions give an answer, in order.
-func answered(acts []Action) (who []any) {
-	for _, a := range acts {
+// answered returns the callers that the latest event answers, in order.
+func answered(m *Machine) (who []any) {
+	for _, a := range drain(m) {
 		if a.Kind == Answer {
 			who = append(who, a.Waiter.Who)
 		}
@@ -18,7 +18,7 @@ func answered(acts []Action) (who []any) {
 	return who
 }
 
-func TestCallersAreAnsweredInTheOrderInWhichTheyCame(t *testing.T) {
+func TestCallersAreAnsweredInOrder(t *testing.T) {
 	m := New(Config{})
 	m.Boot([]child.Spec{worker("a")}, 0)
 	a := m.First()
@@ -30,26 +30,29 @@ func TestCallersAreAnsweredInTheOrderInWhichTheyCame(t *testing.T) {
 			m.Restart(a, &Waiter{Who: who}, 0)
 		}
 	}
-	if got := answered(m.Exited(a, 1, Outcome{}, 0)); !slices.Equal(got, []any{0, 2, 4}) {
-		t.Errorf("when it is gone: %v", got)
+	m.Exited(a, 1, Outcome{}, 0)
+	if got := answered(m); !slices.Equal(got, []any{0, 2, 4}) {
+		t.Errorf("when it has stopped: %v", got)
 	}
 	m.Restart(a, &Waiter{Who: 6}, 0)
 	m.Stop(a, false, &Waiter{Who: 7}, 0)
 	m.Restart(a, &Waiter{Who: 8}, 0)
-	if got := answered(m.Exited(a, 2, Outcome{}, 0)); !slices.Equal(got, []any{7}) {
-		t.Errorf("when it is gone again: %v", got)
+	m.Exited(a, 2, Outcome{}, 0)
+	if got := answered(m); !slices.Equal(got, []any{7}) {
+		t.Errorf("when it has stopped again: %v", got)
 	}
-	if got := answered(m.Ready(a, 3, 0)); !slices.Equal(got, []any{1, 3, 5, 6, 8}) {
+	m.Ready(a, 3, 0)
+	if got := answered(m); !slices.Equal(got, []any{1, 3, 5, 6, 8}) {
 		t.Errorf("when it is ready: %v", got)
 	}
-	if a.waiters != nil {
-		t.Error("somebody still waits")
+	if a.lastWaiter != nil {
+		t.Error("a caller still waits")
 	}
 }
 
-// A child that hangs may gather callers, of whom most have gone: another costs no
-// more than the first.
-func TestManyCallersWaitForOneChild(t *testing.T) {
+// A child that hangs may collect many callers, most of which have given up. Another one
+// costs no more than the first.
+func TestManyCallersCanWaitForOneChild(t *testing.T) {
 	const many = 200_000
 	m := New(Config{})
 	m.Boot([]child.Spec{worker("a")}, 0)
@@ -59,7 +62,8 @@ func TestManyCallersWaitForOneChild(t *testing.T) {
 	for range many {
 		m.Stop(a, false, new(Waiter), 0)
 	}
-	if n := len(answered(m.Exited(a, 1, Outcome{}, 0))); n != many {
+	m.Exited(a, 1, Outcome{}, 0)
+	if n := len(answered(m)); n != many {
 		t.Errorf("%d were answered", n)
 	}
 	if took := time.Since(began); took > 10*time.Second {

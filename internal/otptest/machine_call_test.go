@@ -67,7 +67,8 @@ func (l *life) serve(step Step, r *result) {
 		l.add(l.tree.scenario.Node(step.Arg(1)), name, r)
 	case "restart_child":
 		l.serving, r.child = r, c
-		l.do(l.machine.Restart(c, r.waiter(), l.tree.now))
+		l.machine.Restart(c, r.waiter(), l.tree.now)
+		l.do()
 	case "terminate_child":
 		l.stop(c, false, r)
 	case "delete_child":
@@ -81,14 +82,14 @@ func (l *life) add(n *Node, name string, r *result) {
 	l.nodes[name] = n
 	l.serving = r
 	spec := n.ChildSpec(name)
-	c, actions := l.machine.Add(&spec, r.waiter(), l.tree.now)
-	r.child = c
-	l.do(actions)
+	r.child = l.machine.Add(&spec, r.waiter(), l.tree.now)
+	l.do()
 }
 
 func (l *life) stop(c *machine.Child, forget bool, r *result) {
 	l.serving = r
-	l.do(l.machine.Stop(c, forget, r.waiter(), l.tree.now))
+	l.machine.Stop(c, forget, r.waiter(), l.tree.now)
+	l.do()
 }
 
 // upgrade applies the flags and specs of n. Under a simple_one_for_one each child has its
@@ -109,8 +110,7 @@ func (l *life) upgrade(n *Node) string {
 			specs = append(specs, x.ChildSpec(x.ID))
 		}
 	}
-	actions, err := l.machine.Upgrade(l.config(), specs, l.tree.now)
-	if err != nil {
+	if err := l.machine.Upgrade(l.config(), specs, l.tree.now); err != nil {
 		l.node = before
 		return "error " + err.Error()
 	}
@@ -121,7 +121,7 @@ func (l *life) upgrade(n *Node) string {
 			l.nodes[spec.Name] = n.Children[i]
 		}
 	}
-	l.do(actions)
+	l.do()
 	return "ok"
 }
 

@@ -55,13 +55,15 @@ func (l *life) boot() {
 			specs = append(specs, n.ChildSpec(n.ID))
 		}
 	}
-	l.do(l.machine.Boot(specs, l.tree.now))
+	l.machine.Boot(specs, l.tree.now)
+	l.do()
 }
 
 // close makes the supervisor end for that reason.
 func (l *life) close(reason string) {
 	l.reason = reason
-	l.do(l.machine.Close(l.tree.now))
+	l.machine.Close(l.tree.now)
+	l.do()
 }
 
 // post puts a message into the mailbox.
@@ -80,10 +82,18 @@ func (l *life) reads() bool {
 	return true
 }
 
+// drain returns the actions that the latest event has led to.
+func drain(m *machine.Machine) (actions []machine.Action) {
+	for a := m.Next(); a != nil; a = m.Next() {
+		actions = append(actions, *a)
+	}
+	return actions
+}
+
 // do carries out the machine's actions. No machine gets another event before all of them
 // are done.
-func (l *life) do(actions []machine.Action) {
-	for _, a := range actions {
+func (l *life) do() {
+	for _, a := range drain(l.machine) {
 		switch a.Kind {
 		case machine.Launch:
 			l.launch(a.Child, a.Run)
@@ -100,7 +110,10 @@ func (l *life) do(actions []machine.Action) {
 		case machine.Answer:
 			l.answer(a)
 		case machine.Continue:
-			l.tree.later(func() { l.do(l.machine.Continue(l.tree.now)) })
+			l.tree.later(func() {
+				l.machine.Continue(l.tree.now)
+				l.do()
+			})
 		case machine.IsUp:
 			l.isUp()
 		case machine.IsOver:
@@ -113,10 +126,11 @@ func (l *life) do(actions []machine.Action) {
 }
 
 // late delivers an event that is too late. It must change nothing.
-func (l *life) late(event func() []machine.Action) {
+func (l *life) late(event func()) {
 	l.tree.later(func() {
-		if actions := event(); len(actions) > 0 {
-			l.tree.log("fault: %s: late news gave %+v", l.self.label, actions)
+		event()
+		if actions := drain(l.machine); len(actions) > 0 {
+			l.tree.log("fault: %s: a late event gave %+v", l.self.label, actions)
 		}
 	})
 }
@@ -152,12 +166,15 @@ func (l *life) cancel(p *process) {
 func (l *life) arm(a machine.Action) {
 	t, c := l.tree, a.Child
 	l.disarm(c)
-	goesOff := func() { l.do(l.machine.Timer(c, a.Run, a.Timer, t.now)) }
+	fires := func() {
+		l.machine.Timer(c, a.Run, a.Timer, t.now)
+		l.do()
+	}
 	switch {
 	case a.Timer != machine.RetryTimer:
-		t.at(due{at: t.now + a.Wait, child: c, run: a.Run, timer: a.Timer, do: goesOff})
+		t.at(due{at: t.now + a.Wait, child: c, run: a.Run, timer: a.Timer, do: fires})
 	case a.Wait == 0:
-		l.post(mail{read: goesOff})
+		l.post(mail{read: fires})
 	default:
 		t.log("fault: %s: a retry after %v", l.self.label, a.Wait)
 	}
@@ -173,7 +190,7 @@ func (l *life) disarm(c *machine.Child) {
 	}
 	d := t.due[i]
 	t.due = slices.Delete(t.due, i, i+1)
-	l.late(func() []machine.Action { return l.machine.Timer(c, d.run, d.timer, t.now) })
+	l.late(func() { l.machine.Timer(c, d.run, d.timer, t.now) })
 }
 
 func (l *life) isUp() {

@@ -36,7 +36,8 @@ func (p *process) start() {
 	if outcome == "ok" || outcome == "flap" {
 		if p.node.Sup {
 			t.later(func() {
-				p.sup.do(m.Linked(p.child, p.run, t.now))
+				m.Linked(p.child, p.run, t.now)
+				p.sup.do()
 				newLife(t, p).boot()
 			})
 			return
@@ -59,7 +60,10 @@ func (p *process) start() {
 	if outcome == "ignore" {
 		out = machine.Outcome{Kind: machine.Ignore, Err: child.ErrIgnore}
 	}
-	t.later(func() { p.sup.do(m.Exited(p.child, p.run, out, t.now)) })
+	t.later(func() {
+		m.Exited(p.child, p.run, out, t.now)
+		p.sup.do()
+	})
 }
 
 // isReady reports to the supervisor that p is ready.
@@ -67,7 +71,8 @@ func (p *process) isReady() {
 	l := p.sup
 	l.tree.later(func() {
 		p.ready = true
-		l.do(l.machine.Ready(p.child, p.run, l.tree.now))
+		l.machine.Ready(p.child, p.run, l.tree.now)
+		l.do()
 	})
 }
 
@@ -79,7 +84,8 @@ func (p *process) endsItself(reason string) {
 
 // unlink reports that the supervisor in p has ended, and that p is about to end.
 func (p *process) unlink() {
-	p.sup.do(p.sup.machine.Unlinked(p.child, p.run, p.sup.tree.now))
+	p.sup.machine.Unlinked(p.child, p.run, p.sup.tree.now)
+	p.sup.do()
 }
 
 // obey makes p follow its script for a stop.
@@ -132,15 +138,15 @@ func (p *process) exited() {
 	l := p.sup
 	late := p.run != p.child.Run() || !p.child.State().Alive()
 	out := p.outcome()
-	actions := l.machine.Exited(p.child, p.run, out, l.tree.now)
+	l.machine.Exited(p.child, p.run, out, l.tree.now)
 	if late {
-		if len(actions) != 1 || actions[0].Event != machine.LateExit {
+		if actions := drain(l.machine); len(actions) != 1 || actions[0].Event != machine.LateExit {
 			l.tree.log("fault: late end of %s gave %+v", p.label, actions)
 		}
 		return
 	}
-	l.do(actions)
-	l.late(func() []machine.Action { return l.machine.Ready(p.child, p.run, l.tree.now) })
+	l.do()
+	l.late(func() { l.machine.Ready(p.child, p.run, l.tree.now) })
 }
 
 // outcome returns the end of p as an outcome of the machine.

@@ -1,5 +1,5 @@
-// Package rules has what the settings in package strategy mean to those that
-// carry them out. Users set them, and need no more.
+// Package rules implements the meaning of the settings in package strategy, for the
+// packages that carry them out. Users of the library only set them.
 package rules
 
 import (
@@ -8,16 +8,16 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// Ordered reports whether children start and stop one after another.
+// Ordered reports whether children start and stop one after the other.
 func Ordered(s strategy.Strategy) bool { return s != strategy.Independent }
 
-// Due reports whether the end of a significant child ends the supervisor;
-// left is how many other significant children run or wait for a restart.
-func Due(a strategy.AutoShutdown, left int) bool {
-	return a == strategy.AnySignificant || a == strategy.AllSignificant && left == 0
+// Due reports whether the end of a significant child ends the supervisor. others is the
+// number of other significant children that run or wait for a restart.
+func Due(a strategy.AutoShutdown, others int) bool {
+	return a == strategy.AnySignificant || a == strategy.AllSignificant && others == 0
 }
 
-// Restarts returns a limit in words, as "3 restarts in 5s".
+// Restarts returns the limit i in words, such as "3 restarts in 5s".
 func Restarts(i strategy.Intensity) string {
 	n, period, ok := i.Limit()
 	switch {

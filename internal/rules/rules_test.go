@@ -35,7 +35,7 @@ func TestAutoShutdownDue(t *testing.T) {
 	}
 }
 
-func TestRestartsOfALimitAreCountedInWords(t *testing.T) {
+func TestRestartsReturnsALimitInWords(t *testing.T) {
 	for want, limit := range map[string]strategy.Intensity{
 		"3 restarts in 5s":       {},
 		"0 restarts in 1s":       strategy.AtMost(0, time.Second),

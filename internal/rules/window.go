@@ -6,9 +6,8 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A Window is a sliding-window counter of restarts. It keeps one number for each
-// restart in the period, never more than the limit; adding one takes constant
-// time.
+// A Window is a sliding-window counter of restarts. It keeps one number for each restart
+// in the period, and never more than the limit. Add takes amortized constant time.
 //
 // The zero Window has the limit of the zero Intensity.
 type Window struct {
@@ -21,12 +20,12 @@ type Window struct {
 // NewWindow returns an empty window with the limit i.
 func NewWindow(i strategy.Intensity) Window { return Window{limit: i} }
 
-// SetLimit changes the limit and keeps the restarts, as OTP does when a
-// running supervisor's flags change.
+// SetLimit changes the limit and keeps the recorded restarts, as OTP does when the flags
+// of a running supervisor change.
 func (w *Window) SetLimit(i strategy.Intensity) { w.limit = i }
 
-// Add records a restart at now, a reading of a clock that never goes back, and
-// reports whether it is permitted. One that is not permitted is not recorded.
+// Add records a restart at now if the limit permits it, and reports whether it does. now
+// must be a reading of a monotonic clock.
 func (w *Window) Add(now time.Duration) bool {
 	n, period, ok := w.limit.Limit()
 	if !ok {
@@ -47,7 +46,7 @@ func (w *Window) Add(now time.Duration) bool {
 	return true
 }
 
-// at returns where the entry stands that comes so many after the first.
+// at returns the index in the ring of entry i, counted from the oldest.
 func (w *Window) at(i int) int {
 	if i += w.head; i >= len(w.ring) {
 		i -= len(w.ring)
@@ -55,8 +54,8 @@ func (w *Window) at(i int) int {
 	return i
 }
 
-// grow makes room for more entries, in steps, so that a limit that is huge and
-// never reached costs nothing.
+// grow makes room for more entries. It grows in steps, so that a huge limit that is never
+// reached costs nothing.
 func (w *Window) grow(limit int) {
 	size := min(max(4, 2*len(w.ring)), limit)
 	ring := make([]time.Duration, size)
@@ -66,6 +65,6 @@ func (w *Window) grow(limit int) {
 	w.ring, w.head = ring, 0
 }
 
-// Count returns how many restarts it holds, some of which may be older than the
-// period: they go when the next one is added.
+// Count returns the number of recorded restarts. Some of them may be older than the
+// period: the next Add drops those.
 func (w *Window) Count() int { return w.count }

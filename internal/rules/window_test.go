@@ -28,7 +28,7 @@ func TestZeroWindowPermitsThreeInFiveSeconds(t *testing.T) {
 	require.False(t, w.Add(strategy.DefaultPeriod+1))
 }
 
-func TestRestartExactlyOnePeriodBackStillCounts(t *testing.T) {
+func TestRestartExactlyOnePeriodAgoStillCounts(t *testing.T) {
 	w := NewWindow(strategy.AtMost(1, time.Second))
 	require.True(t, w.Add(time.Hour))
 	require.False(t, w.Add(time.Hour+time.Second))
@@ -62,7 +62,7 @@ func TestWindowSlides(t *testing.T) {
 	require.False(t, w.Add(10), "0, 4 and 8 count")
 	require.Equal(t, []bool{true, false}, add(&w, 11, 12), "4, 8 and 11 count")
 	require.Equal(t, []bool{true, false}, add(&w, 15, 18), "8, 11 and 15 count")
-	require.Equal(t, []bool{true, true, true, false}, add(&w, 40, 40, 40, 40), "all are gone")
+	require.Equal(t, []bool{true, true, true, false}, add(&w, 40, 40, 40, 40), "all have expired")
 }
 
 func TestLowerLimitCountsTheRestartsSoFar(t *testing.T) {
@@ -79,10 +79,10 @@ func TestHigherLimitCountsTheRestartsSoFar(t *testing.T) {
 	require.Equal(t, []bool{true, true, false}, add(&w, 0, 1, 2))
 	w.SetLimit(strategy.AtMost(4, 10))
 	require.Equal(t, []bool{true, true, false}, add(&w, 3, 4, 5))
-	require.Equal(t, []bool{true, false}, add(&w, 11, 11), "the first is gone")
+	require.Equal(t, []bool{true, false}, add(&w, 11, 11), "the first has expired")
 }
 
-func TestShorterPeriodForgetsAtOnce(t *testing.T) {
+func TestShorterPeriodAppliesAtOnce(t *testing.T) {
 	w := NewWindow(strategy.AtMost(2, 10))
 	add(&w, 0, 1)
 	w.SetLimit(strategy.AtMost(2, 3))
@@ -125,19 +125,19 @@ func TestRingKeepsItsOrderWhenItGrowsWrapped(t *testing.T) {
 	require.Equal(t, []time.Duration{8, 9, 12, 13, 14, 0}, w.ring)
 
 	require.Equal(t, []bool{true, false}, add(&w, 18, 18), "8, 9, 12, 13, 14, 18")
-	require.Equal(t, []bool{true, false}, add(&w, 19, 19), "8 is gone")
-	require.Equal(t, []bool{true, false}, add(&w, 20, 20), "9 is gone")
+	require.Equal(t, []bool{true, false}, add(&w, 19, 19), "8 has expired")
+	require.Equal(t, []bool{true, false}, add(&w, 20, 20), "9 has expired")
 	require.False(t, w.Add(22))
-	require.True(t, w.Add(23), "12 is gone")
+	require.True(t, w.Add(23), "12 has expired")
 }
 
-// twin is the window as one would write it first.
-type twin struct {
+// referenceWindow is the simplest implementation of a window.
+type referenceWindow struct {
 	limit strategy.Intensity
 	kept  []time.Duration
 }
 
-func (w *twin) Add(now time.Duration) bool {
+func (w *referenceWindow) Add(now time.Duration) bool {
 	n, period, ok := w.limit.Limit()
 	if !ok {
 		return true
@@ -156,7 +156,7 @@ func (w *twin) Add(now time.Duration) bool {
 	return true
 }
 
-// intensities are the limits that a script can choose.
+// intensities are the limits that a script can select.
 var intensities = []strategy.Intensity{
 	{},
 	strategy.AtMost(0, time.Second),
@@ -168,26 +168,26 @@ var intensities = []strategy.Intensity{
 	strategy.Unlimited(),
 }
 
-// compareWithTwin takes each byte of the script for a step: 248 and above sets
-// another limit, any other byte is the pause before a restart.
-func compareWithTwin(t *testing.T, script []byte) {
+// compareWithReference takes each byte of the script as a step: 248 and above sets
+// another limit, any other byte is the time before a restart.
+func compareWithReference(t *testing.T, script []byte) {
 	const setLimit = 248
 	var (
-		w       Window
-		obvious twin
-		now     time.Duration
-		largest = strategy.DefaultRestarts
+		w         Window
+		reference referenceWindow
+		now       time.Duration
+		largest   = strategy.DefaultRestarts
 	)
 	for i, b := range script {
 		if b >= setLimit {
 			limit := intensities[b-setLimit]
 			w.SetLimit(limit)
-			obvious.limit = limit
+			reference.limit = limit
 			n, _, _ := limit.Limit()
 			largest = max(largest, n)
 			continue
 		}
-		// Many pauses are short or a whole second, to meet the edges.
+		// Many times are short or whole seconds, to reach the edges.
 		switch {
 		case b < 100:
 			now += time.Duration(b%8) * 100 * time.Millisecond
@@ -198,8 +198,8 @@ func compareWithTwin(t *testing.T, script []byte) {
 		default:
 			now += time.Duration(b) * 100 * time.Millisecond
 		}
-		if want, got := obvious.Add(now), w.Add(now); want != got {
-			t.Fatalf("step %d of %v, at %v: permitted %v, the twin says %v", i, script, now, got, want)
+		if want, got := reference.Add(now), w.Add(now); want != got {
+			t.Fatalf("step %d of %v, at %v: permitted %v, the reference says %v", i, script, now, got, want)
 		}
 		if w.count > len(w.ring) || len(w.ring) > largest {
 			t.Fatalf("step %d of %v: %d entries in a ring of %d, the largest limit was %d",
@@ -208,14 +208,14 @@ func compareWithTwin(t *testing.T, script []byte) {
 	}
 }
 
-func TestWindowAgreesWithItsTwin(t *testing.T) {
+func TestWindowAgreesWithReference(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
 		script := make([]byte, random.IntN(200))
 		for i := range script {
 			script[i] = byte(random.UintN(256))
 		}
-		compareWithTwin(t, script)
+		compareWithReference(t, script)
 	}
 }
 
@@ -230,5 +230,5 @@ func FuzzWindow(f *testing.F) {
 	f.Add([]byte{250, 0, 0, 252, 0, 0, 0, 0, 0, 254, 0, 0, 0, 0, 0}) // higher
 	f.Add([]byte{0, 0, 255, 0, 0, 0, 248, 0, 0, 0})                  // unlimited for a while
 	f.Add([]byte{254, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 230, 230, 247, 247})
-	f.Fuzz(func(t *testing.T, script []byte) { compareWithTwin(t, script) })
+	f.Fuzz(func(t *testing.T, script []byte) { compareWithReference(t, script) })
 }

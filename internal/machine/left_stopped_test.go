@@ -8,9 +8,9 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// When the retry of a is cancelled, b and c were left stopped by it, unless
-// somebody stopped them since.
-func TestStoppedByHandIsNotLeftStopped(t *testing.T) {
+// When the retry of a is cancelled, the children that stopped with it are reported as left
+// stopped, except those that a caller has stopped since.
+func TestChildStoppedByRequestIsNotReportedAsLeftStopped(t *testing.T) {
 	m := New(Config{Strategy: strategy.RestForOne, Backoff: true})
 	m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}, 0)
 	a, b, c := m.Child("a"), m.Child("b"), m.Child("c")
@@ -26,12 +26,13 @@ func TestStoppedByHandIsNotLeftStopped(t *testing.T) {
 	}
 	m.Stop(b, false, nil, 2)
 	var left []string
-	for _, x := range m.Stop(a, false, nil, 3) {
+	m.Stop(a, false, nil, 3)
+	for _, x := range drain(m) {
 		if x.Kind == Publish && x.Err == ErrLeftStopped {
 			left = append(left, x.Child.Spec.Name)
 		}
 	}
 	if len(left) != 1 || left[0] != "c" {
-		t.Errorf("told as left stopped: %v, want c alone", left)
+		t.Errorf("reported as left stopped: %v, want only c", left)
 	}
 }
