@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 )
 
 // A Child is a child that follows a script, and keeps a record of its runs. The
@@ -79,7 +79,7 @@ type ChildRun struct {
 // scripted is a run, its record, and the strings that the test can pull.
 type scripted struct {
 	ChildRun
-	made    trial.Bubble
+	made    testkit.Bubble
 	end     chan error    // End
 	release chan struct{} // Release
 }
@@ -101,7 +101,7 @@ func (c *Child) Run(ctx child.Context) error {
 	defer c.set(func() { r.Ended = time.Now() })
 	err := c.play(ctx, r, n)
 	c.set(func() { r.Err = err })
-	return trial.Raise(err)
+	return testkit.Raise(err)
 }
 
 // problem says what is wrong with the script.
@@ -124,7 +124,7 @@ func (c *Child) problem() string {
 }
 
 func (c *Child) play(ctx child.Context, r *scripted, n int) error {
-	over := trial.Over(ctx)
+	over := testkit.Over(ctx)
 	if c.Leak {
 		go func() {
 			select {
@@ -212,7 +212,7 @@ func (c *Child) stop(ctx context.Context, r *scripted, over <-chan struct{}) err
 
 // begin notes a run, and returns its number, from 1.
 func (c *Child) begin(ctx child.Context) (*scripted, int) {
-	r := &scripted{made: trial.Here(), end: make(chan error, 1), release: make(chan struct{})}
+	r := &scripted{made: testkit.Here(), end: make(chan error, 1), release: make(chan struct{})}
 	r.ChildRun = ChildRun{Path: ctx.Path(), Order: orders.Add(1), Restarts: ctx.Restarts(), Started: time.Now()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -285,7 +285,7 @@ func (c *Child) Release() {
 		return
 	}
 	c.released = true
-	at := trial.Here()
+	at := testkit.Here()
 	for _, r := range c.runs {
 		if r.made == at {
 			close(r.release)

@@ -56,18 +56,18 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	if c.StopTimeout == 0 {
 		c.StopTimeout = child.DefaultStopTimeout
 	}
-	for _, scene := range []func(Contract, *stage) error{startAndStop, stopBeforeReady, stopOnItsWay, readyFails, runAgain, runTwice} {
-		r := newChild()
-		if r == nil {
+	for _, scene := range []func(Contract, *fixture) error{startAndStop, stopBeforeReady, stopOnItsWay, readyFails, runAgain, runTwice} {
+		runnable := newChild()
+		if runnable == nil {
 			t.Fatalf("Check: newChild returned nil")
 			return
 		}
-		st := &stage{name: t.Name(), child: r}
-		err := scene(c, st)
+		f := &fixture{name: t.Name(), child: runnable}
+		err := scene(c, f)
 		if err == nil {
-			err = st.clean()
+			err = f.clean()
 		}
-		st.leave()
+		f.leave()
 		if err != nil {
 			t.Errorf("contract: %v", err)
 			return
@@ -75,65 +75,65 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	}
 }
 
-func startAndStop(c Contract, s *stage) error {
-	p := s.run()
-	if err := c.getReady(p); err != nil {
+func startAndStop(c Contract, f *fixture) error {
+	r := f.run()
+	if err := c.getReady(r); err != nil {
 		return err
 	}
-	if p.endsSoon(10*time.Millisecond) && errors.Is(p.err, context.Canceled) {
+	if r.endsSoon(10*time.Millisecond) && errors.Is(r.err, context.Canceled) {
 		return errors.New("Run returned context.Canceled though nobody had stopped it: that is the end of some other context")
 	}
-	return c.stop(p)
+	return c.stop(r)
 }
 
-func stopBeforeReady(c Contract, s *stage) error {
-	p := s.prepare()
-	p.stop(c.StopTimeout)
-	p.begin(s)
-	return c.givesUp(p)
+func stopBeforeReady(c Contract, f *fixture) error {
+	r := f.prepare()
+	r.stop(c.StopTimeout)
+	r.begin(f)
+	return c.givesUp(r)
 }
 
-func stopOnItsWay(c Contract, s *stage) error {
-	p := s.run()
+func stopOnItsWay(c Contract, f *fixture) error {
+	r := f.run()
 	select {
-	case <-p.ready: // too fast to be caught
-	case <-p.done:
+	case <-r.ready: // too fast to be caught
+	case <-r.done:
 	case <-time.After(10 * time.Millisecond):
 	}
-	p.stop(c.StopTimeout)
-	return c.givesUp(p)
+	r.stop(c.StopTimeout)
+	return c.givesUp(r)
 }
 
 // givesUp checks that a run which was asked to stop before it was ready ends.
-func (c Contract) givesUp(p *probe) error {
-	if !p.endsSoon(c.StopTimeout) {
+func (c Contract) givesUp(r *checkedRun) error {
+	if !r.endsSoon(c.StopTimeout) {
 		return fmt.Errorf("Run did not return within %v when it was asked to stop before it was ready: "+
-			"what it does before ctx.Ready has to end with ctx too:\n%s", c.StopTimeout, p.stack())
+			"what it does before ctx.Ready has to end with ctx too:\n%s", c.StopTimeout, r.stack())
 	}
-	return p.misbehaved()
+	return r.misbehaved()
 }
 
-func readyFails(c Contract, s *stage) error {
-	p := s.prepare()
-	p.refuse = child.ErrStopped
-	p.limitGrace(c.StopTimeout)
-	p.begin(s)
-	if err := c.getReady(p); err != nil {
+func readyFails(c Contract, f *fixture) error {
+	r := f.prepare()
+	r.refuse = child.ErrStopped
+	r.limitGrace(c.StopTimeout)
+	r.begin(f)
+	if err := c.getReady(r); err != nil {
 		return err
 	}
 	// Its context has not ended, so that only the error can tell it to go.
-	if !p.endsSoon(c.StopTimeout) {
+	if !r.endsSoon(c.StopTimeout) {
 		return errors.New("Run went on after ctx.Ready had returned an error: return it at once")
 	}
-	return p.misbehaved()
+	return r.misbehaved()
 }
 
-func runAgain(c Contract, s *stage) error {
+func runAgain(c Contract, f *fixture) error {
 	for n := 1; ; n++ {
-		p := s.run()
-		err := c.getReady(p)
+		r := f.run()
+		err := c.getReady(r)
 		if err == nil {
-			err = c.stop(p)
+			err = c.stop(r)
 		}
 		switch {
 		case err == nil && n == 2:
@@ -146,13 +146,13 @@ func runAgain(c Contract, s *stage) error {
 	}
 }
 
-func runTwice(c Contract, s *stage) error {
-	first := s.run()
+func runTwice(c Contract, f *fixture) error {
+	first := f.run()
 	if err := c.getReady(first); err != nil {
 		return err
 	}
 	whole := first.endsSoon(10 * time.Millisecond) // a task, say
-	second := s.run()
+	second := f.run()
 	disturbed := func(format string, args ...any) error {
 		return fmt.Errorf("a second run, started while the first was going on, %s: "+
 			"a run that was abandoned may still be there when the next begins", fmt.Sprintf(format, args...))
@@ -179,33 +179,33 @@ func runTwice(c Contract, s *stage) error {
 }
 
 // getReady waits until a run is ready.
-func (c Contract) getReady(p *probe) error {
+func (c Contract) getReady(r *checkedRun) error {
 	select {
-	case <-p.ready:
+	case <-r.ready:
 		return nil
-	case <-p.done:
+	case <-r.done:
 	case <-time.After(c.StartTimeout):
-		return fmt.Errorf("it did not call ctx.Ready within %v of its start: call it when set-up is done:\n%s", c.StartTimeout, p.stack())
+		return fmt.Errorf("it did not call ctx.Ready within %v of its start: call it when set-up is done:\n%s", c.StartTimeout, r.stack())
 	}
 	select {
-	case <-p.ready: // both at once
+	case <-r.ready: // both at once
 		return nil
 	default:
 	}
-	if err := p.misbehaved(); err != nil {
+	if err := r.misbehaved(); err != nil {
 		return err
 	}
-	if p.err == nil {
+	if r.err == nil {
 		return errors.New("Run returned nil before it had called ctx.Ready: call it, or return an error")
 	}
-	return fmt.Errorf("it could not start, so there is nothing to check: %w", p.err)
+	return fmt.Errorf("it could not start, so there is nothing to check: %w", r.err)
 }
 
 // stop stops a run.
-func (c Contract) stop(p *probe) error {
-	p.stop(c.StopTimeout)
-	if !p.endsSoon(c.StopTimeout) {
-		return fmt.Errorf("Run did not return within %v after its context had ended: select on ctx.Done wherever it waits:\n%s", c.StopTimeout, p.stack())
+func (c Contract) stop(r *checkedRun) error {
+	r.stop(c.StopTimeout)
+	if !r.endsSoon(c.StopTimeout) {
+		return fmt.Errorf("Run did not return within %v after its context had ended: select on ctx.Done wherever it waits:\n%s", c.StopTimeout, r.stack())
 	}
-	return p.misbehaved()
+	return r.misbehaved()
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/internal/jitter"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -20,10 +20,10 @@ var ErrFault = errors.New("fault put in by the test")
 // A fault is a row of the table.
 type fault struct {
 	name string
-	plan trial.Fault // for the first run
+	plan testkit.Fault // for the first run
 	// after, if set, is done to the child when the tree is up; what happened
 	// before is not told then.
-	after func(in *trial.Injector, path string) bool
+	after func(in *testkit.Injector, path string) bool
 	stop  bool // tell the stop too
 }
 
@@ -31,10 +31,10 @@ type fault struct {
 // finds worth an event, the hang longer than any stop timeout in sight. A start that
 // fails does so when siblings that start side by side with it are up.
 var faults = []fault{
-	{name: "crash", after: func(in *trial.Injector, path string) bool { return in.Crash(path, ErrFault) }},
-	{name: "crash at start", plan: trial.Fault{Fail: ErrFault, Slow: time.Millisecond}},
-	{name: "hang at stop", after: func(in *trial.Injector, path string) bool { return in.Hang(path, faultHang) }, stop: true},
-	{name: "slow ready", plan: trial.Fault{Slow: faultSlow}},
+	{name: "crash", after: func(in *testkit.Injector, path string) bool { return in.Crash(path, ErrFault) }},
+	{name: "crash at start", plan: testkit.Fault{Fail: ErrFault, Slow: time.Millisecond}},
+	{name: "hang at stop", after: func(in *testkit.Injector, path string) bool { return in.Hang(path, faultHang) }, stop: true},
+	{name: "slow ready", plan: testkit.Fault{Slow: faultSlow}},
 }
 
 const (
@@ -64,13 +64,13 @@ func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 		return ""
 	}
 	var paths []string
-	trial.Virtually(t, "FaultTable", func(t testing.TB) {
+	testkit.Virtually(t, "FaultTable", func(t testing.TB) {
 		t.Helper()
-		tr := newRecorded(t, tree())
+		tr := newTestedTree(t, tree())
 		tr.Ctx = jitter.None(tr.Ctx)
 		defer func() {
 			tr.end(t)
-			trial.Settle()
+			testkit.Settle()
 		}()
 		tr.start(t)
 		for st := range tr.Sup.Tree().All() {
@@ -87,7 +87,7 @@ func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 	var text strings.Builder
 	for _, path := range paths[1:] {
 		for _, f := range faults {
-			trial.Virtually(t, "FaultTable", func(t testing.TB) { f.play(t, &text, tree(), path) })
+			testkit.Virtually(t, "FaultTable", func(t testing.TB) { f.play(t, &text, tree(), path) })
 		}
 	}
 	return text.String()
@@ -96,9 +96,9 @@ func FaultTable(t testing.TB, tree func() supervisor.Spec) string {
 // play writes what the tree does about one fault of one child.
 func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, path string) {
 	fmt.Fprintf(text, "%s: %s\n", path, f.name)
-	tr := newRecorded(t, spec)
+	tr := newTestedTree(t, spec)
 	tr.Ctx = jitter.None(tr.Ctx)
-	defer trial.Settle()
+	defer testkit.Settle()
 	defer tr.letGo()
 	tr.Injector.Plan(path, f.plan)
 	began, told := time.Now(), 0
@@ -106,14 +106,14 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 		fmt.Fprintf(text, "  %8v  %s\n", at.Sub(began).Round(time.Millisecond), what)
 	}
 	tell := func() {
-		trial.Settle()
+		testkit.Settle()
 		events := tr.events.Events()
 		order := strategies(tr.Sup)
-		for _, e := range trial.InOneOrder(events[told:], func(a, b *supervisor.Event) bool {
+		for _, e := range testkit.InOneOrder(events[told:], func(a, b *supervisor.Event) bool {
 			if a.Kind == supervisor.EventSlowStart || b.Kind == supervisor.EventSlowStart {
 				return a.Path != b.Path // it comes from a timer
 			}
-			above, ok := trial.Apart(a.Path, b.Path)
+			above, ok := testkit.Apart(a.Path, b.Path)
 			return ok && order[above] == strategy.Independent
 		}) {
 			line(text, e.Time, e.String())
@@ -122,11 +122,11 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 	}
 	if err := tr.Sup.Start(tr.Ctx); err != nil {
 		tell()
-		line(text, time.Now(), "the start fails: "+trial.OneLine(err))
+		line(text, time.Now(), "the start fails: "+testkit.OneLine(err))
 		return
 	}
 	if f.after != nil {
-		trial.Settle()
+		testkit.Settle()
 		began, told = time.Now(), len(tr.events.Events())
 		if !f.after(tr.Injector, path) {
 			line(text, began, "the child does not run")
@@ -142,12 +142,12 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 		tell()
 		select {
 		case <-tr.Sup.Done():
-			line(text, time.Now(), "the tree has ended: "+trial.OneLine(tr.Sup.Wait()))
+			line(text, time.Now(), "the tree has ended: "+testkit.OneLine(tr.Sup.Wait()))
 			return
 		default:
 		}
 		if err := tr.Sup.Health(); err != nil {
-			line(text, time.Now(), "not ready: "+trial.OneLine(err))
+			line(text, time.Now(), "not ready: "+testkit.OneLine(err))
 		} else {
 			line(text, time.Now(), "all ready")
 		}
@@ -158,7 +158,7 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 	}
 	switch {
 	case err != nil:
-		line(text, time.Now(), "all stopped, but "+trial.OneLine(err))
+		line(text, time.Now(), "all stopped, but "+testkit.OneLine(err))
 	case f.stop:
 		line(text, time.Now(), "all stopped")
 	}

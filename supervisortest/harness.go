@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -20,8 +20,8 @@ type Harness struct {
 	// Events has what happened since before the start.
 	Events *Recorder
 
-	trial *recorded
-	over  bool
+	tree *testedTree
+	over bool
 }
 
 // Run runs a tree in a testing/synctest bubble and calls f with it: time passes
@@ -45,18 +45,18 @@ func Run(t testing.TB, tree func() supervisor.Spec, f func(h *Harness)) {
 		t.Fatalf("Run: f is nil")
 		return
 	}
-	trial.Virtually(t, "Run", func(t testing.TB) {
+	testkit.Virtually(t, "Run", func(t testing.TB) {
 		t.Helper()
 		gate, spec := newGate(t, tree())
-		tr := newRecorded(t, spec)
-		h := &Harness{T: t, Supervisor: tr.Sup, Events: tr.events, trial: tr}
+		tr := newTestedTree(t, spec)
+		h := &Harness{T: t, Supervisor: tr.Sup, Events: tr.events, tree: tr}
 		defer func() {
 			t.Helper()
 			h.over = true
 			tr.stop(t)
 			gate.check(t)
 			tr.end(t)
-			trial.Settle()
+			testkit.Settle()
 		}()
 		tr.start(t)
 		f(h)
@@ -69,7 +69,7 @@ func (h *Harness) usable(method string) bool {
 	switch {
 	case h.over:
 		h.T.Fatalf("%s: Run has returned: use the Harness in the function that is given to Run only", method)
-	case !trial.InBubble():
+	case !testkit.InBubble():
 		h.T.Fatalf("%s: not in the bubble: call it on the goroutine of the function that is given to Run", method)
 	default:
 		return true
@@ -90,7 +90,7 @@ func (h *Harness) Crash(path string, err error) {
 	}
 	synctest.Wait()
 	h.Events.Skip()
-	if !h.trial.Injector.Crash(fullPath(h.Supervisor.Path(), path), err) {
+	if !h.tree.Injector.Crash(fullPath(h.Supervisor.Path(), path), err) {
 		h.T.Fatalf("crash: no child %s runs; these are the children:\n%v\n%v",
 			fullPath(h.Supervisor.Path(), path), h.Tree(), h.Events.show())
 		return

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -91,9 +91,9 @@ type leak struct {
 
 // leaks returns what is left when what was about to end has ended.
 func (g gate) leaks() []leak {
-	trial.Settle()
+	testkit.Settle()
 	left := g.look()
-	if trial.InBubble() {
+	if testkit.InBubble() {
 		return left // who has not ended by now waits for something
 	}
 	for pause := time.Millisecond; len(left) > 0 && pause < time.Second; pause *= 2 {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -19,7 +19,7 @@ type Recorder struct {
 	sup    *supervisor.Supervisor
 	cancel func()
 	began  time.Time
-	made   trial.Bubble
+	made   testkit.Bubble
 
 	mu      sync.Mutex
 	events  []supervisor.Event
@@ -41,7 +41,7 @@ func Record(t testing.TB, sup *supervisor.Supervisor) *Recorder {
 		t.Fatalf("Record: nil supervisor: give it what supervisor.New or supervisortest.Start returns")
 		return nil
 	}
-	if tr := trial.Of(sup); tr != nil {
+	if tr := testkit.Of(sup); tr != nil {
 		if events, ok := tr.Events.(*Recorder); ok {
 			return events
 		}
@@ -52,7 +52,7 @@ func Record(t testing.TB, sup *supervisor.Supervisor) *Recorder {
 }
 
 func newRecorder(sup *supervisor.Supervisor) *Recorder {
-	r := &Recorder{sup: sup, began: time.Now(), made: trial.Here(), news: make(chan struct{})}
+	r := &Recorder{sup: sup, began: time.Now(), made: testkit.Here(), news: make(chan struct{})}
 	r.cancel = sup.Subscribe(r.add)
 	return r
 }
@@ -86,7 +86,7 @@ func (r *Recorder) AwaitAll(t testing.TB, all ...Match) []supervisor.Event {
 		t.Fatalf("await: %v", err)
 		return make([]supervisor.Event, len(all))
 	}
-	limit := trial.Patience()
+	limit := testkit.Patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
@@ -173,7 +173,7 @@ func (r *Recorder) Order(t testing.TB, lines ...string) {
 		t.Fatalf("order: %v", err)
 		return
 	}
-	limit := trial.Patience()
+	limit := testkit.Patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {

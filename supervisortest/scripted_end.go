@@ -3,7 +3,7 @@ package supervisortest
 import (
 	"errors"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 )
 
 // ErrScripted is the failure of a scripted child that is given no other.
@@ -12,4 +12,4 @@ var ErrScripted = errors.New("scripted failure")
 // Panic returns an error that, as the end of a run in Child.EndWith, Child.End
 // or Harness.Crash, is a panic with the value. In their place
 // child.ErrGoexit is a call of runtime.Goexit.
-func Panic(value any) error { return trial.Panic(value) }
+func Panic(value any) error { return testkit.Panic(value) }

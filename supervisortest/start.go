@@ -14,7 +14,7 @@ import (
 // Without a Spec.Logger the tree is silent; a test that fails prints its events.
 func Start(t testing.TB, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()
-	tr := newRecorded(t, spec)
+	tr := newTestedTree(t, spec)
 	t.Cleanup(func() {
 		t.Helper()
 		tr.end(t)

@@ -25,7 +25,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -116,14 +116,14 @@ type Rule struct {
 // and the rules of the spec.
 func Play(t testing.TB, sup *supervisor.Supervisor, spec Spec) *Report {
 	t.Helper()
-	tr := trial.Of(sup)
+	tr := testkit.Of(sup)
 	if tr == nil {
 		t.Fatalf("chaos.Play: the tree must be one that supervisortest.Start or Run has started")
 		return nil
 	}
 	err := tr.Made.Elsewhere("the tree")
 	if err == nil {
-		err = spec.prepare(trial.InBubble())
+		err = spec.prepare(testkit.InBubble())
 	}
 	if err != nil {
 		t.Fatalf("chaos.Play: %v", err)

@@ -8,7 +8,7 @@ import (
 	"sort"
 	"time"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -76,7 +76,7 @@ func (w *watch) listed(err error, live map[string]int) {
 	}
 	for _, path := range sortedKeys(live) {
 		if live[path] > w.earlier[path] && !listed[path] && !w.atOnce(path) {
-			w.fault("%s has not returned, and the end of the tree does not say so: %s", path, trial.OneLine(err))
+			w.fault("%s has not returned, and the end of the tree does not say so: %s", path, testkit.OneLine(err))
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (w *watch) atOnce(path string) bool {
 
 // drained waits until no run is left.
 func (c *campaign) drained() bool {
-	timer := time.NewTimer(trial.Patience())
+	timer := time.NewTimer(testkit.Patience())
 	defer timer.Stop()
 	for {
 		if live, _ := c.tr.Injector.Live(); len(live) == 0 {
@@ -163,8 +163,8 @@ func (c *campaign) result() *Report {
 // trace puts notes and events together, in an order that is the same each time.
 func (c *campaign) trace(events []supervisor.Event) (lines []string) {
 	notes := append([]note(nil), c.notes...)
-	for _, e := range trial.InOneOrder(events, func(a, b *supervisor.Event) bool {
-		_, ok := trial.Apart(a.Path, b.Path)
+	for _, e := range testkit.InOneOrder(events, func(a, b *supervisor.Event) bool {
+		_, ok := testkit.Apart(a.Path, b.Path)
 		return ok
 	}) {
 		notes = append(notes, note{e.Time, event, "", e.String()})

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -28,9 +28,9 @@ func (c *campaign) check() {
 // and no look at both is a look at one instant: so for each path they must be seen
 // to agree once, before patience ends. Until then nothing new is done.
 func (c *campaign) agree(differences func() map[string]string) {
-	trial.Settle()
+	testkit.Settle()
 	apart := differences()
-	timer := time.NewTimer(trial.Patience())
+	timer := time.NewTimer(testkit.Patience())
 	defer timer.Stop()
 	for late := !c.live; len(apart) > 0 && !late; {
 		select {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -26,7 +26,7 @@ func idle(ctx child.Context) error {
 func playing(t *testing.T, f func(t *testing.T, c *campaign)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		tr := trial.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}}})
+		tr := testkit.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}}})
 		defer tr.LetGo()
 		require.NoError(t, tr.Sup.Start(tr.Ctx))
 		defer func() { require.NoError(t, tr.Sup.Stop(tr.Ctx)) }()
@@ -113,7 +113,7 @@ func TestPlayComparesCountWithChildren(t *testing.T) {
 func TestPlayFindsASecondRunHoweverShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var once child.Context
-		tr := trial.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+		tr := testkit.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
 			once = ctx
 			return idle(ctx)
 		}}}})

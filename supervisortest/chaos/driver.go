@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -23,7 +23,7 @@ var silent = slog.New(slog.DiscardHandler)
 
 // A campaign is one call of Play.
 type campaign struct {
-	tr    *trial.Trial
+	tr    *testkit.Tree
 	spec  Spec
 	live  bool
 	runs  func() map[string]int // how many run, by path
@@ -50,9 +50,9 @@ type task struct {
 	do      func()
 }
 
-func newCampaign(tr *trial.Trial, spec Spec) *campaign {
+func newCampaign(tr *testkit.Tree, spec Spec) *campaign {
 	c := &campaign{
-		tr: tr, spec: spec, live: !trial.InBubble(), began: time.Now(),
+		tr: tr, spec: spec, live: !testkit.InBubble(), began: time.Now(),
 		dice:   rand.New(rand.NewPCG(spec.Seed, 0)),
 		coming: make(map[string]bool),
 		waits:  make(map[int]context.CancelFunc),
@@ -63,7 +63,7 @@ func newCampaign(tr *trial.Trial, spec Spec) *campaign {
 	}
 	c.report = Report{Name: spec.Name, Seed: spec.Seed, Live: c.live, Duration: spec.Duration,
 		Done: map[string]int{}, Errors: map[string]int{}, Events: map[string]uint64{}}
-	trial.Settle()
+	testkit.Settle()
 	c.watch = newWatch(tr, !c.live)
 	return c
 }
@@ -153,7 +153,7 @@ func (c *campaign) tick() {
 		{s.Crash, func() { c.crash("crash", Err) }},
 		{s.Panic, func() {
 			if hit(c.rng, 0.5) {
-				c.crash("panic", trial.Panic(Err))
+				c.crash("panic", testkit.Panic(Err))
 			} else {
 				c.crash("goexit", child.ErrGoexit)
 			}
@@ -341,7 +341,7 @@ func (c *campaign) call(what, path string, f func(context.Context) error) {
 		c.mu.Lock()
 		delete(c.waits, n)
 		c.mu.Unlock()
-		c.note(asked, path, fmt.Sprintf("%s: %s", what, trial.OneLine(err)))
+		c.note(asked, path, fmt.Sprintf("%s: %s", what, testkit.OneLine(err)))
 		if err != nil {
 			c.failed(err)
 		}

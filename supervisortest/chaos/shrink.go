@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -28,7 +28,7 @@ func Shrink(t testing.TB, tree func() supervisor.Spec, spec Spec) *Report {
 		return nil
 	}
 	replay := func(only []int) (r *Report) {
-		trial.Virtually(t, "chaos.Shrink", func(t testing.TB) {
+		testkit.Virtually(t, "chaos.Shrink", func(t testing.TB) {
 			t.Helper()
 			spec := spec
 			spec.Only = only
@@ -74,8 +74,8 @@ func Shrink(t testing.TB, tree func() supervisor.Spec, spec Spec) *Report {
 // replayed is one run of Play in the bubble at hand.
 func replayed(t testing.TB, tree supervisor.Spec, spec Spec) *Report {
 	t.Helper()
-	tr := trial.New(t, tree)
-	defer trial.Settle()
+	tr := testkit.New(t, tree)
+	defer testkit.Settle()
 	defer tr.LetGo()
 	if err := tr.Sup.Start(tr.Ctx); err != nil {
 		t.Fatalf("start: %v", err)

@@ -9,14 +9,14 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/rules"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
 // A watch looks at each event of a tree under Play, and says which cannot be.
 // Of a child that it has not heard of it believes anything.
 type watch struct {
-	tr     *trial.Trial
+	tr     *testkit.Tree
 	cancel func()
 	keep   bool // all events, for the trace; else the last ones
 
@@ -55,7 +55,7 @@ func (s watched) String() string {
 
 const keptLive = 1000
 
-func newWatch(tr *trial.Trial, keep bool) *watch {
+func newWatch(tr *testkit.Tree, keep bool) *watch {
 	w := &watch{
 		tr: tr, keep: keep,
 		counts: make(map[string]uint64), state: make(map[string]watched), left: make(map[string]int),

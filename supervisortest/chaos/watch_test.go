@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -45,7 +45,7 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 		"a new window":           {"0s restarting a, 1s restarting a, 2s restarting b, again, 5s restarting a", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr := trial.New(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle, StopTimeout: time.Second}}})
+			tr := testkit.New(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle, StopTimeout: time.Second}}})
 			defer tr.LetGo()
 			w := newWatch(tr, true)
 			began := time.Now()
@@ -79,7 +79,7 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 }
 
 func TestWatchWantsAnEndOfEveryStart(t *testing.T) {
-	tr := trial.New(t, supervisor.Spec{})
+	tr := testkit.New(t, supervisor.Spec{})
 	defer tr.LetGo()
 	w := newWatch(tr, true)
 	for i, kind := range []supervisor.EventKind{supervisor.EventStarting, supervisor.EventReady, supervisor.EventStopping} {
@@ -92,7 +92,7 @@ func TestWatchWantsAnEndOfEveryStart(t *testing.T) {
 }
 
 func TestWatchWantsTheStopToListAllThatRun(t *testing.T) {
-	tr := trial.New(t, supervisor.Spec{StopTimeout: time.Second})
+	tr := testkit.New(t, supervisor.Spec{StopTimeout: time.Second})
 	defer tr.LetGo()
 	w := newWatch(tr, true)
 	c := &campaign{}

@@ -4,25 +4,25 @@ import (
 	"context"
 	"testing"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A recorded is a tree under test, and what happens in it.
-type recorded struct {
-	*trial.Trial
+// A testedTree is a tree under test with the record of its events.
+type testedTree struct {
+	*testkit.Tree
 	events  *Recorder
 	stopped bool
 }
 
-func newRecorded(t testing.TB, spec supervisor.Spec) *recorded {
-	tr := trial.New(t, spec)
+func newTestedTree(t testing.TB, spec supervisor.Spec) *testedTree {
+	tr := testkit.New(t, spec)
 	events := newRecorder(tr.Sup)
 	tr.Events = events
-	return &recorded{Trial: tr, events: events}
+	return &testedTree{Tree: tr, events: events}
 }
 
-func (tr *recorded) start(t testing.TB) {
+func (tr *testedTree) start(t testing.TB) {
 	t.Helper()
 	if err := tr.Sup.Start(tr.Ctx); err != nil {
 		t.Fatalf("start: %v\n%v", report(err), tr.events.show())
@@ -30,16 +30,16 @@ func (tr *recorded) start(t testing.TB) {
 }
 
 // stop stops the tree, and reports the runs that were abandoned.
-func (tr *recorded) stop(t testing.TB) {
+func (tr *testedTree) stop(t testing.TB) {
 	t.Helper()
 	if tr.stopped {
 		return
 	}
 	tr.stopped = true
 	failed := t.Failed()
-	trial.Settle() // for those that the test has just let go
+	testkit.Settle() // for those that the test has just let go
 	err := tr.Sup.Stop(context.Background())
-	trial.Settle() // for the last events
+	testkit.Settle() // for the last events
 	switch {
 	case err != nil && !tr.excuses(err):
 		t.Errorf("stop: %v\n%v", report(err), tr.events.show())
@@ -50,7 +50,7 @@ func (tr *recorded) stop(t testing.TB) {
 
 // excuses reports whether a stop says no more than that runs ended as the test had
 // them end: chaos may have them crash at the very moment at which they are stopped.
-func (tr *recorded) excuses(err error) bool {
+func (tr *testedTree) excuses(err error) bool {
 	stop, ok := err.(*supervisor.StopError)
 	if !ok || tr.Excused == nil || len(stop.Abandoned) > 0 {
 		return false
@@ -64,14 +64,14 @@ func (tr *recorded) excuses(err error) bool {
 }
 
 // end stops the tree, and lets go of all that hangs.
-func (tr *recorded) end(t testing.TB) {
+func (tr *testedTree) end(t testing.TB) {
 	t.Helper()
 	tr.stop(t)
 	tr.letGo()
 }
 
 // letGo lets go of all that hangs, when the test has seen the stop.
-func (tr *recorded) letGo() {
+func (tr *testedTree) letGo() {
 	tr.LetGo()
 	tr.events.cancel()
 }

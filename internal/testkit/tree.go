@@ -1,6 +1,6 @@
-// Package trial runs a tree with every run of it in the test's hand. It is what
+// Package testkit runs a tree whose runs a test can hold, delay and end. It is what
 // supervisortest and supervisortest/chaos share.
-package trial
+package testkit
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // A Trial is a tree under test: its root, and an injector of faults into all its
 // runs.
-type Trial struct {
+type Tree struct {
 	Spec     supervisor.Spec // as it was given
 	Sup      *supervisor.Supervisor
 	Injector *Injector
@@ -42,39 +42,39 @@ func Over(ctx context.Context) <-chan struct{} {
 	return over
 }
 
-// trials are those that have not ended.
-var trials = struct {
+// live are those that have not ended.
+var live = struct {
 	sync.Mutex
-	of map[*supervisor.Supervisor]*Trial
-}{of: make(map[*supervisor.Supervisor]*Trial)}
+	of map[*supervisor.Supervisor]*Tree
+}{of: make(map[*supervisor.Supervisor]*Tree)}
 
 // Of returns the trial that sup is the root of, or nil.
-func Of(sup *supervisor.Supervisor) *Trial {
-	trials.Lock()
-	defer trials.Unlock()
-	return trials.of[sup]
+func Of(sup *supervisor.Supervisor) *Tree {
+	live.Lock()
+	defer live.Unlock()
+	return live.of[sup]
 }
 
 // New makes a tree, silent unless the spec has a logger. It does not start it.
-func New(t testing.TB, spec supervisor.Spec) *Trial {
-	tr := &Trial{Spec: spec, Injector: newInjector(), Made: Here(), over: make(chan struct{})}
+func New(t testing.TB, spec supervisor.Spec) *Tree {
+	tr := &Tree{Spec: spec, Injector: newInjector(), Made: Here(), over: make(chan struct{})}
 	if spec.Logger == nil {
 		spec.Logger = slog.New(slog.DiscardHandler)
 	}
 	spec.Around = supervisor.Arounds(tr.Injector.Around, spec.Around)
 	tr.Sup = supervisor.New(spec)
 	tr.Ctx = context.WithValue(t.Context(), overKey{}, tr.over)
-	trials.Lock()
-	defer trials.Unlock()
-	trials.of[tr.Sup] = tr
+	live.Lock()
+	defer live.Unlock()
+	live.of[tr.Sup] = tr
 	return tr
 }
 
 // LetGo lets go of all that hangs, when the test has seen the stop.
-func (tr *Trial) LetGo() {
+func (tr *Tree) LetGo() {
 	close(tr.over)
 	tr.Injector.Release()
-	trials.Lock()
-	defer trials.Unlock()
-	delete(trials.of, tr.Sup)
+	live.Lock()
+	defer live.Unlock()
+	delete(live.of, tr.Sup)
 }
