@@ -33,7 +33,7 @@ func TestRunWithAGoroutineThatNeverEndsFailsTheTestAndCrashesNothing(t *testing.
 	test.Env = append(os.Environ(), planted+"=1")
 	out, err := test.CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "leak: /root/a left a goroutine behind")
+	require.Contains(t, string(out), "leak: /root/a left a goroutine running")
 	require.Contains(t, string(out), "Run: goroutines of the test are blocked for ever: end what the test has started")
 	require.NotContains(t, string(out), "\npanic:")
 }

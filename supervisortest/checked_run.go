@@ -13,7 +13,7 @@ import (
 	"github.com/coppice-go/coppice/internal/testkit"
 )
 
-// A fixture is where one child is checked.
+// A fixture is one child under Check, with all its runs.
 type fixture struct {
 	name  string
 	child child.Runnable
@@ -40,34 +40,35 @@ func (f *fixture) prepare() *checkedRun {
 	return r
 }
 
-// clean says what the runs have left behind.
+// clean reports the first goroutine that a run has leaked, or the first call of its
+// context after its end.
 func (f *fixture) clean() error {
 	for _, r := range f.runs {
 		for _, l := range r.gate.leaks() {
-			return fmt.Errorf("Run left %s behind when it returned: what it starts has to end before, or with ctx:\n%s",
+			return fmt.Errorf("Run left %s running when it returned: every goroutine must end before Run returns, or with ctx:\n%s",
 				goroutines(l.count), l.stack)
 		}
 	}
-	if testkit.InBubble() { // for those that call something a little later
+	if testkit.InBubble() { // to see calls that come a little later
 		<-time.After(time.Second)
 	}
 	for _, r := range f.runs {
 		if call := r.tooLate(); call != "" {
-			return fmt.Errorf("ctx.%s was called after Run had returned: what Run starts has to end with it", call)
+			return fmt.Errorf("ctx.%s was called after Run had returned: end whatever uses ctx before Run returns", call)
 		}
 	}
 	return nil
 }
 
-// leave ends what a scene that was cut short has left.
-func (f *fixture) leave() {
+// cancel ends the runs of a scene that was cut short.
+func (f *fixture) cancel() {
 	for _, r := range f.runs {
 		r.cancel(child.ErrStopped)
 		r.endGrace(nil)
 	}
 }
 
-// A checkedRun is the context of a run that is checked, and sees what the run does.
+// A checkedRun is the context of a run under Check, and observes what the run does.
 type checkedRun struct {
 	child.Context
 	gate     gate
@@ -79,12 +80,12 @@ type checkedRun struct {
 	ready chan struct{} // closed by Ready
 	done  chan struct{} // closed when Run has returned
 	err   error         // what it returned
-	how   string        // it ended otherwise, if it did
+	how   string        // how it ended, if not by a return
 
 	mu    sync.Mutex
 	asked bool // Ready was called
 	ended bool
-	late  string // the first call after that
+	late  string // the first method called after the end
 }
 
 // begin starts the run.
@@ -116,12 +117,13 @@ func (r *checkedRun) stop(limit time.Duration) {
 	r.cancel(child.ErrStopped)
 }
 
-// limitGrace is what a supervisor does when it asks a run to stop.
+// limitGrace ends the run's Grace when nine tenths of the limit are over, as a supervisor
+// does.
 func (r *checkedRun) limitGrace(limit time.Duration) {
 	time.AfterFunc(limit-limit/10, func() { r.endGrace(context.DeadlineExceeded) })
 }
 
-// endsSoon waits until the run has ended, and reports whether it has.
+// endsSoon reports whether the run ends within the limit.
 func (r *checkedRun) endsSoon(limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -133,7 +135,7 @@ func (r *checkedRun) endsSoon(limit time.Duration) bool {
 	}
 }
 
-// misbehaved says how a run that is over ended, if that was not by returning.
+// misbehaved returns an error if a run that has ended did not return.
 func (r *checkedRun) misbehaved() error {
 	if r.how != "" {
 		return errors.New("Run " + r.how + ": return an error instead")
@@ -158,7 +160,7 @@ func (r *checkedRun) tooLate() string {
 	return r.late
 }
 
-// called notes a call.
+// called records a call of a method.
 func (r *checkedRun) called(method string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,7 +169,7 @@ func (r *checkedRun) called(method string) {
 	}
 }
 
-// Value finds the checkedRun itself, for FromContext.
+// Value returns the checkedRun itself to child.FromContext.
 func (r *checkedRun) Value(key any) any {
 	if key == (runkey.Key{}) {
 		return child.Context(r)

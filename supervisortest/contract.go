@@ -10,36 +10,35 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Check puts a child through what a supervisor may do to it, and fails the test
-// with one sentence if it breaks the contract of child.Spec.Run:
+// Check runs a child in every way that a supervisor may, and fails the test with one
+// sentence if the child breaks the contract of child.Spec.Run:
 //
-//   - it calls ctx.Ready in time, and does not return nil before
+//   - it calls ctx.Ready in time, and does not return nil before that
 //   - it returns in time when its context ends, before Ready and after
 //   - when ctx.Ready returns an error, it returns at once
-//   - it neither panics nor calls runtime.Goexit, nor returns context.Canceled
-//     when nobody has stopped it
-//   - it can run again after its end
-//   - a second run beside a first one, which was abandoned but goes on, may fail,
-//     and leaves the first one alone
-//   - what it starts has ended, or ends with its context, when Run returns; nothing
-//     calls a method of the context after that
+//   - it does not panic or call runtime.Goexit, and does not return context.Canceled
+//     unless it was stopped
+//   - it can run again after it has ended
+//   - a second run may fail while an abandoned first run goes on, but must not disturb it
+//   - the goroutines that it starts end before Run returns, or with its context, and
+//     none of them calls a method of the context after Run has returned
 //
-// Each step gets a new child from the function. No supervisor is around it. Check
-// works in real time, and, for a child that does no input or output, in a bubble.
-// There it also sees what calls the context up to a second after Run has returned.
-// Contract sets other limits than 10 s for a start and 5 s for a stop.
+// Check calls newChild once for each step, and uses no supervisor. It works in real time
+// and, for a child that does no I/O, in a bubble. There it also finds calls of the
+// context up to a second after Run has returned. The limits are 10 s for a start and 5 s
+// for a stop; a Contract has others.
 func Check(t testing.TB, newChild func() child.Runnable) {
 	t.Helper()
 	Contract{}.Check(t, newChild)
 }
 
-// A Contract is a Check with limits of its own.
+// A Contract is Check with other limits.
 type Contract struct {
-	StartTimeout time.Duration // from the call of Run to ctx.Ready; zero is 10 s
-	StopTimeout  time.Duration // from the end of the context to the return; zero is 5 s
+	StartTimeout time.Duration // from the call of Run to ctx.Ready; zero means 10 s
+	StopTimeout  time.Duration // from the end of the context to the return; zero means 5 s
 }
 
-// Check is Check with the contract's limits.
+// Check does what the function Check does, with the limits of c.
 func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	t.Helper()
 	if newChild == nil {
@@ -47,7 +46,7 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 		return
 	}
 	if c.StartTimeout < 0 || c.StopTimeout < 0 {
-		t.Fatalf("Check: negative limit in %+v: zero is the default", c)
+		t.Fatalf("Check: negative limit in %+v: use zero for the default", c)
 		return
 	}
 	if c.StartTimeout == 0 {
@@ -67,7 +66,7 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 		if err == nil {
 			err = f.clean()
 		}
-		f.leave()
+		f.cancel()
 		if err != nil {
 			t.Errorf("contract: %v", err)
 			return
@@ -81,7 +80,7 @@ func startAndStop(c Contract, f *fixture) error {
 		return err
 	}
 	if r.endsSoon(10*time.Millisecond) && errors.Is(r.err, context.Canceled) {
-		return errors.New("Run returned context.Canceled though nobody had stopped it: that is the end of some other context")
+		return errors.New("Run returned context.Canceled but was not stopped: the error is that of another context")
 	}
 	return c.stop(r)
 }
@@ -107,8 +106,8 @@ func stopOnItsWay(c Contract, f *fixture) error {
 // givesUp checks that a run which was asked to stop before it was ready ends.
 func (c Contract) givesUp(r *checkedRun) error {
 	if !r.endsSoon(c.StopTimeout) {
-		return fmt.Errorf("Run did not return within %v when it was asked to stop before it was ready: "+
-			"what it does before ctx.Ready has to end with ctx too:\n%s", c.StopTimeout, r.stack())
+		return fmt.Errorf("Run did not return within %v after it was asked to stop before ctx.Ready: "+
+			"its set-up must end with ctx too:\n%s", c.StopTimeout, r.stack())
 	}
 	return r.misbehaved()
 }
@@ -121,9 +120,9 @@ func readyFails(c Contract, f *fixture) error {
 	if err := c.getReady(r); err != nil {
 		return err
 	}
-	// Its context has not ended, so that only the error can tell it to go.
+	// Its context has not ended: only the error says that it must return.
 	if !r.endsSoon(c.StopTimeout) {
-		return errors.New("Run went on after ctx.Ready had returned an error: return it at once")
+		return errors.New("Run went on after ctx.Ready returned an error: return that error at once")
 	}
 	return r.misbehaved()
 }
@@ -141,7 +140,7 @@ func runAgain(c Contract, f *fixture) error {
 		case err != nil && n == 1:
 			return err
 		case err != nil:
-			return fmt.Errorf("it does not run a second time, and every start calls Run of the same child anew: %w", err)
+			return fmt.Errorf("the second call of Run failed, but a restart calls Run of the same child again: %w", err)
 		}
 	}
 }
@@ -154,23 +153,23 @@ func runTwice(c Contract, f *fixture) error {
 	whole := first.endsSoon(10 * time.Millisecond) // a task, say
 	second := f.run()
 	disturbed := func(format string, args ...any) error {
-		return fmt.Errorf("a second run, started while the first was going on, %s: "+
-			"a run that was abandoned may still be there when the next begins", fmt.Sprintf(format, args...))
+		return fmt.Errorf("a second run, started while the first was still running, %s: "+
+			"an abandoned run may still be running when the next one starts", fmt.Sprintf(format, args...))
 	}
 	select {
 	case <-second.ready:
-	case <-second.done: // it may say that it cannot
+	case <-second.done: // it may refuse with an error
 		if second.how != "" {
 			return disturbed("%s", second.how)
 		}
 	case <-time.After(c.StartTimeout):
-		return disturbed("was neither ready nor over within %v", c.StartTimeout)
+		return disturbed("neither became ready nor returned within %v", c.StartTimeout)
 	}
 	if !whole && first.endsSoon(10*time.Millisecond) {
 		return disturbed("ended the first")
 	}
 	if err := c.stop(second); err != nil {
-		return disturbed("does not stop")
+		return disturbed("did not stop")
 	}
 	if err := c.stop(first); err != nil {
 		return disturbed("kept the first from stopping")
@@ -185,7 +184,7 @@ func (c Contract) getReady(r *checkedRun) error {
 		return nil
 	case <-r.done:
 	case <-time.After(c.StartTimeout):
-		return fmt.Errorf("it did not call ctx.Ready within %v of its start: call it when set-up is done:\n%s", c.StartTimeout, r.stack())
+		return fmt.Errorf("Run did not call ctx.Ready within %v: call it when set-up is done:\n%s", c.StartTimeout, r.stack())
 	}
 	select {
 	case <-r.ready: // both at once
@@ -196,16 +195,16 @@ func (c Contract) getReady(r *checkedRun) error {
 		return err
 	}
 	if r.err == nil {
-		return errors.New("Run returned nil before it had called ctx.Ready: call it, or return an error")
+		return errors.New("Run returned nil before it called ctx.Ready: call Ready, or return an error")
 	}
-	return fmt.Errorf("it could not start, so there is nothing to check: %w", r.err)
+	return fmt.Errorf("Run failed before ctx.Ready, so Check has nothing to check: %w", r.err)
 }
 
-// stop stops a run.
+// stop stops a run, and checks that it returns in time.
 func (c Contract) stop(r *checkedRun) error {
 	r.stop(c.StopTimeout)
 	if !r.endsSoon(c.StopTimeout) {
-		return fmt.Errorf("Run did not return within %v after its context had ended: select on ctx.Done wherever it waits:\n%s", c.StopTimeout, r.stack())
+		return fmt.Errorf("Run did not return within %v after its context ended: select on ctx.Done wherever it waits:\n%s", c.StopTimeout, r.stack())
 	}
 	return r.misbehaved()
 }

@@ -157,7 +157,7 @@ func ExampleRecorder_Order() {
 		events.Order(t, "fail db", "stop api", "stopped api")
 		events.Order(t, "start api", "ready db")
 	})
-	// Output: FAIL: order: event 1: want "start api", got "ready /root/db".
+	// Output: FAIL: Order: event 1: want "start api", got "ready /root/db".
 }
 
 // deaf is a child that breaks the contract.
@@ -174,7 +174,7 @@ func ExampleCheck() {
 		contract := supervisortest.Contract{StopTimeout: 20 * time.Millisecond}
 		contract.Check(t, func() child.Runnable { return new(deaf) })
 	})
-	// Output: FAIL: contract: Run went on after ctx.Ready had returned an error: return it at once
+	// Output: FAIL: contract: Run went on after ctx.Ready returned an error: return that error at once
 }
 
 func ExampleNoLeaks() {
@@ -192,7 +192,7 @@ func ExampleNoLeaks() {
 		spec := supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "mailer", Run: mailer}}}
 		supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
 	})
-	// Output: FAIL: leak: /shop/mailer left a goroutine behind: have them end before Run returns, or with its context:
+	// Output: FAIL: leak: /shop/mailer left a goroutine running: every goroutine must end before Run returns, or with its context:
 }
 
 func ExampleRun() {
@@ -248,19 +248,19 @@ func ExampleFaultTable() {
 	})
 	// Output:
 	// /root/db: crash
-	//         0s  failed /root/db: fault put in by the test
-	//         0s  restarting /root/db: fault put in by the test
+	//         0s  failed /root/db: injected fault
+	//         0s  restarting /root/db: injected fault
 	//         0s  starting /root/db
 	//         1s  ready /root/db
 	//       1m0s  all ready
 	// /root/db: crash at start
 	//         0s  starting /root/db
-	//        1ms  failed /root/db: fault put in by the test
-	//        1ms  the start fails: /root/db: fault put in by the test
+	//        1ms  failed /root/db: injected fault
+	//        1ms  start failed: /root/db: injected fault
 	// /root/db: hang at stop
 	//         0s  stopping /root/db: stopped
 	//         5s  abandoned /root/db
-	//         5s  all stopped, but /root/db: did not stop within 5s
+	//         5s  stopped with an error: /root/db: did not stop within 5s
 	// /root/db: slow ready
 	//         0s  starting /root/db
 	//        10s  slow-start /root/db: ctx.Ready was not called within 10s: call it when set-up is done

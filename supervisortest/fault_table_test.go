@@ -65,9 +65,9 @@ func TestFaultTableHasNoJitter(t *testing.T) {
 		}}
 	}
 	table := supervisortest.FaultTable(t, tree)
-	require.Contains(t, table, "restarting /root/inner in 3s: fault")
-	require.Contains(t, table, "restarting /root/inner/a in 500ms: fault")
-	require.Contains(t, table, "restarting /root/b in 2s: fault")
+	require.Contains(t, table, "restarting /root/inner in 3s: injected")
+	require.Contains(t, table, "restarting /root/inner/a in 500ms: injected")
+	require.Contains(t, table, "restarting /root/b in 2s: injected")
 	require.Equal(t, table, supervisortest.FaultTable(t, tree))
 }
 
@@ -86,9 +86,9 @@ func TestOtherTreesHaveJitter(t *testing.T) {
 
 func TestBadUseOfFaultTable(t *testing.T) {
 	for want, tree := range map[string]func() supervisor.Spec{
-		"FaultTable: tree is nil": nil,
-		"FaultTable: /root has no children: there is nothing to go wrong": func() supervisor.Spec { return supervisor.Spec{} },
-		"start: /root/a: Run: nil\nwhat happened in /root:\n  nothing":    func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} },
+		"FaultTable: tree is nil":                            nil,
+		"FaultTable: /root has no children":                  func() supervisor.Spec { return supervisor.Spec{} },
+		"start: /root/a: Run: nil\nevents of /root:\n  none": func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			require.Contains(t, failing.Test(t, func(t testing.TB) { supervisortest.FaultTable(t, tree) }), want)

@@ -106,7 +106,7 @@ func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
 				inside.T = t
 				inside.Crash("a", errBoom)
 			})
-			require.Contains(t, said, "crash: no child /root/a runs; these are the children:\nroot")
+			require.Contains(t, said, "Crash: no child /root/a is running; the tree is:\nroot")
 			h.Advance(time.Minute)
 		})
 	}
@@ -129,13 +129,13 @@ func TestBadUseOfAHarness(t *testing.T) {
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}}
 	}
 	for want, use := range map[string]func(t testing.TB){
-		"crash: no child /root/b runs; these are the children:\nroot": func(t testing.TB) {
+		"Crash: no child /root/b is running; the tree is:\nroot": func(t testing.TB) {
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Crash("b", errBoom) })
 		},
-		"no child /root/b; these are the children:\nroot": func(t testing.TB) {
+		"Child: no child /root/b; the tree is:\nroot": func(t testing.TB) {
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Child("b") })
 		},
-		"Advance: -1s: time does not go back": func(t testing.TB) {
+		"Advance: d is -1s: it must not be negative": func(t testing.TB) {
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Advance(-time.Second) })
 		},
 		"Run: f is nil": func(t testing.TB) {
@@ -144,7 +144,7 @@ func TestBadUseOfAHarness(t *testing.T) {
 		"Run: tree is nil": func(t testing.TB) {
 			supervisortest.Run(t, nil, func(h *supervisortest.Harness) {})
 		},
-		"Settle: Run has returned: use the Harness in the function that is given to Run only": func(t testing.TB) {
+		"Settle: Run has returned: use the Harness only in the function passed to Run": func(t testing.TB) {
 			var kept *supervisortest.Harness
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { kept = h })
 			kept.Settle()
@@ -175,6 +175,6 @@ func TestHarnessOutsideOfItsBubbleFailsTheTest(t *testing.T) {
 		return supervisor.Spec{}
 	}, func(h *supervisortest.Harness) {
 		harness <- h
-		require.Contains(t, <-done, "Advance: not in the bubble: call it on the goroutine of the function that is given to Run")
+		require.Contains(t, <-done, "Advance: not in the bubble: call it on the goroutine of the function passed to Run")
 	})
 }

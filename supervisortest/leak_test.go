@@ -29,7 +29,7 @@ func TestLeakGateNamesTheChild(t *testing.T) {
 			_ = sup.RestartChild(t.Context(), "a")
 			time.AfterFunc(time.Second, func() { close(over) })
 		})
-		require.Contains(t, text, "leak: /root/a left 2 goroutines behind: have them end before Run returns, or with its context:\n")
+		require.Contains(t, text, "leak: /root/a left 2 goroutines running: every goroutine must end before Run returns, or with its context:\n")
 		require.Regexp(t, `\n    .*supervisortest_test.*leak\..*\n        .*/leak_test.go:\d+`, text, "the stack")
 		time.Sleep(time.Second)
 	})
@@ -57,7 +57,7 @@ func TestLeakGateFindsDynamicChildrenOfAnyDepth(t *testing.T) {
 			_ = jobs.StartChild(t.Context(), child.Spec{Name: "job", Run: leak(over)})
 			time.AfterFunc(time.Second, func() { close(over) })
 		})
-		require.Contains(t, text, "leak: /root/jobs/job left a goroutine behind")
+		require.Contains(t, text, "leak: /root/jobs/job left a goroutine running")
 		time.Sleep(time.Second)
 	})
 }
@@ -75,7 +75,7 @@ func TestLeakGateLooksAtItsOwnTreeOnly(t *testing.T) {
 			supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
 		}))
 	})
-	require.Contains(t, text, "leak: /root/a left a goroutine behind")
+	require.Contains(t, text, "leak: /root/a left a goroutine running")
 }
 
 func TestLeakGateWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
@@ -97,7 +97,7 @@ func TestRunFindsWhatAChildLeavesBehind(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Run(t, leaky, func(h *supervisortest.Harness) {})
 		})
-		require.Contains(t, text, "leak: /root/jobs/b left a goroutine behind")
+		require.Contains(t, text, "leak: /root/jobs/b left a goroutine running")
 		require.NotContains(t, text, "/root/a left")
 	})
 }

@@ -40,7 +40,7 @@ func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
 		a := &supervisortest.Child{FailStarts: 1, StartError: errBoom}
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
 	})
-	require.Contains(t, text, "start: /root/a: boom\nwhat happened in /root:")
+	require.Contains(t, text, "start: /root/a: boom\nevents of /root:")
 }
 
 func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
@@ -82,7 +82,7 @@ func TestATestThatFailsPrintsTheEvents(t *testing.T) {
 			t.Errorf("it was wrong")
 		})
 		require.Equal(t, `it was wrong
-what happened in /root:
+events of /root:
         0s  starting /root/a
         0s  ready /root/a
         0s  stopping /root/a: stopped

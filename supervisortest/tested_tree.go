@@ -29,7 +29,7 @@ func (tr *testedTree) start(t testing.TB) {
 	}
 }
 
-// stop stops the tree, and reports the runs that were abandoned.
+// stop stops the tree once, and fails the test for abandoned runs and unclean ends.
 func (tr *testedTree) stop(t testing.TB) {
 	t.Helper()
 	if tr.stopped {
@@ -37,7 +37,7 @@ func (tr *testedTree) stop(t testing.TB) {
 	}
 	tr.stopped = true
 	failed := t.Failed()
-	testkit.Settle() // for those that the test has just let go
+	testkit.Settle() // for runs that the test has just released
 	err := tr.Sup.Stop(context.Background())
 	testkit.Settle() // for the last events
 	switch {
@@ -48,8 +48,8 @@ func (tr *testedTree) stop(t testing.TB) {
 	}
 }
 
-// excuses reports whether a stop says no more than that runs ended as the test had
-// them end: chaos may have them crash at the very moment at which they are stopped.
+// excuses reports whether a stop error lists only ends that the test itself has caused:
+// chaos may crash a run at the very moment at which it is stopped.
 func (tr *testedTree) excuses(err error) bool {
 	stop, ok := err.(*supervisor.StopError)
 	if !ok || tr.Excused == nil || len(stop.Abandoned) > 0 {
@@ -63,14 +63,14 @@ func (tr *testedTree) excuses(err error) bool {
 	return true
 }
 
-// end stops the tree, and lets go of all that hangs.
+// end stops the tree and then releases whatever still hangs.
 func (tr *testedTree) end(t testing.TB) {
 	t.Helper()
 	tr.stop(t)
 	tr.letGo()
 }
 
-// letGo lets go of all that hangs, when the test has seen the stop.
+// letGo releases whatever hangs, after the test has seen the stop.
 func (tr *testedTree) letGo() {
 	tr.LetGo()
 	tr.events.cancel()

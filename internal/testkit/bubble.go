@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// A Bubble is the number of the synctest bubble in which something was made, or
-// empty: it was made outside.
+// A Bubble is the number of the synctest bubble in which something was created, or empty
+// if it was created outside.
 type Bubble string
 
-// Here returns the caller's bubble. There is no call that tells; the head of a
-// goroutine's stack does: "goroutine 21 [running, synctest bubble 1]:".
+// Here returns the caller's bubble. No call of the standard library reports it, but the
+// head of a goroutine's stack does: "goroutine 21 [running, synctest bubble 1]:".
 func Here() Bubble {
 	var stack [128]byte
 	head, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), "]")
@@ -25,26 +25,28 @@ func Here() Bubble {
 // InBubble reports whether the caller is in a bubble.
 func InBubble() bool { return Here() != "" }
 
-// Elsewhere says what is wrong if the caller is not where something was made: to
-// use its channels would crash the process, or wait for ever.
+// Elsewhere returns an error if the caller is not in the bubble b, in which something was
+// created: to use its channels would crash the process, or block for ever.
 func (b Bubble) Elsewhere(what string) error {
 	if Here() == b {
 		return nil
 	}
-	return fmt.Errorf("%s was made in another bubble, or outside of one: make and use it in the same function of Run "+
+	return fmt.Errorf("%s was created in another bubble, or outside: create and use it in the same function passed to Run "+
 		"or synctest.Test, or both outside", what)
 }
 
-// Settle waits, in a bubble, until nothing more happens by itself.
+// Settle waits, in a bubble, until all other goroutines are blocked. Outside it does
+// nothing.
 func Settle() {
-	defer func() { _ = recover() }() // somebody else in the bubble waits already
+	defer func() { _ = recover() }() // synctest.Wait panics if another goroutine is in it
 	if InBubble() {
 		synctest.Wait()
 	}
 }
 
-// Virtually runs f in a bubble: in that of the caller, or in a new one.
-func Virtually(t testing.TB, who string, f func(t testing.TB)) {
+// Virtually runs f in a bubble: in the caller's, or in a new one. A failure begins with
+// the name of the caller.
+func Virtually(t testing.TB, caller string, f func(t testing.TB)) {
 	t.Helper()
 	if InBubble() {
 		f(t)
@@ -52,7 +54,7 @@ func Virtually(t testing.TB, who string, f func(t testing.TB)) {
 	}
 	real, ok := t.(*testing.T)
 	if !ok {
-		t.Fatalf("%s needs a *testing.T to create a synctest bubble, got %T", who, t)
+		t.Fatalf("%s needs a *testing.T to create a synctest bubble, got %T", caller, t)
 		return
 	}
 	defer func() {
@@ -62,15 +64,14 @@ func Virtually(t testing.TB, who string, f func(t testing.TB)) {
 				panic(v) // not ours
 			}
 			t.Errorf("%s: goroutines of the test are blocked for ever: end what the test has started, "+
-				"and make the channels that children wait on inside of the bubble (%v)", who, v)
+				"and create the channels that children wait on inside the bubble (%v)", caller, v)
 		}
 	}()
 	synctest.Test(real, func(t *testing.T) { f(t) })
 }
 
-// Patience is how long to wait for something that should happen: a time that
-// only a failing test takes. In a bubble it has to be longer than any backoff,
-// and costs nothing.
+// Patience returns how long to wait for something that should happen. Only a failing test
+// waits that long. In a bubble it must be longer than any backoff, and costs nothing.
 func Patience() time.Duration {
 	if InBubble() {
 		return 48 * time.Hour

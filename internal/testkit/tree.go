@@ -1,5 +1,5 @@
-// Package testkit runs a tree whose runs a test can hold, delay and end. It is what
-// supervisortest and supervisortest/chaos share.
+// Package testkit is what supervisortest and supervisortest/chaos share: a tree into whose
+// runs a test injects faults, and helpers for synctest bubbles.
 package testkit
 
 import (
@@ -11,51 +11,52 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A Trial is a tree under test: its root, and an injector of faults into all its
+// A Tree is a tree under test: its root supervisor, and an injector of faults into all its
 // runs.
 type Tree struct {
-	Spec     supervisor.Spec // as it was given
+	Spec     supervisor.Spec // the caller's
 	Sup      *supervisor.Supervisor
 	Injector *Injector
 	Ctx      context.Context // to start it with
-	Made     Bubble          // where it was made
+	Made     Bubble          // where it was created
 
 	// Events is the supervisortest.Recorder of the tree, which this package cannot
 	// name, or nil.
 	Events any
 
-	// Excused, if set, reports whether an unclean end of a run in the report of the
-	// last stop is the work of the test itself.
+	// Excused, if set, reports whether the test itself has caused an unclean end of a
+	// run in the report of the last stop.
 	Excused func(end error) bool
 
 	over chan struct{} // closed when the test has seen the stop
 }
 
-// overKey is where children find Trial.over.
+// overKey is the context key of Tree.over.
 type overKey struct{}
 
-// Over returns a channel that is closed when the test of ctx's tree has seen its
-// stop: children that hang go then, wherever in the tree they are. It is nil
-// outside of a trial.
+// Over returns a channel that is closed when the test of ctx's tree has seen its stop.
+// Then children that hang return, at any depth. The channel is nil if ctx is not of a
+// tree under test.
 func Over(ctx context.Context) <-chan struct{} {
 	over, _ := ctx.Value(overKey{}).(chan struct{})
 	return over
 }
 
-// live are those that have not ended.
+// live are the trees whose tests have not ended.
 var live = struct {
 	sync.Mutex
 	of map[*supervisor.Supervisor]*Tree
 }{of: make(map[*supervisor.Supervisor]*Tree)}
 
-// Of returns the trial that sup is the root of, or nil.
+// Of returns the tree under test whose root is sup, or nil.
 func Of(sup *supervisor.Supervisor) *Tree {
 	live.Lock()
 	defer live.Unlock()
 	return live.of[sup]
 }
 
-// New makes a tree, silent unless the spec has a logger. It does not start it.
+// New creates a tree under test, which logs nothing unless the spec has a Logger. It does
+// not start it.
 func New(t testing.TB, spec supervisor.Spec) *Tree {
 	tr := &Tree{Spec: spec, Injector: newInjector(), Made: Here(), over: make(chan struct{})}
 	if spec.Logger == nil {
@@ -70,7 +71,7 @@ func New(t testing.TB, spec supervisor.Spec) *Tree {
 	return tr
 }
 
-// LetGo lets go of all that hangs, when the test has seen the stop.
+// LetGo releases whatever hangs, after the test has seen the stop.
 func (tr *Tree) LetGo() {
 	close(tr.over)
 	tr.Injector.Release()

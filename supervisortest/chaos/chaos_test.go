@@ -210,7 +210,7 @@ func TestRulesOfThePresets(t *testing.T) {
 
 // Channels of a bubble crash the process when they are used outside of it.
 func TestPlayOutsideOfTheBubbleOfItsTreeSaysWhatToDo(t *testing.T) {
-	const want = "chaos.Play: the tree was made in another bubble, or outside of one: make and use it in the same function of Run or synctest.Test, or both outside"
+	const want = "chaos.Play: the tree was created in another bubble, or outside: create and use it in the same function passed to Run or synctest.Test, or both outside"
 	play := func(sup *supervisor.Supervisor) string {
 		return failing.Test(t, func(t testing.TB) { chaos.Play(t, sup, chaos.Happy(1)) })
 	}
