@@ -69,7 +69,7 @@ type Child struct {
 // that far.
 type ChildRun struct {
 	Path     string
-	Order    uint64 // counts the starts of all scripted children, to compare who started first
+	Order    uint64 // numbers the starts of all scripted children, to compare them
 	Restarts int    // what the run's Context.Restarts returned
 	Started  time.Time
 	Ready    time.Time

@@ -16,8 +16,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// play runs c as /root/a for a minute, restarted after a second, and returns
-// what happened, and its record.
+// play runs c as /root/a for a minute, with a backoff of a second, and returns the events
+// and the records of its runs.
 func play(t *testing.T, c *supervisortest.Child, spec child.Spec) (text string, runs []supervisortest.ChildRun) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestANilChildSaysWhatToDo(t *testing.T) {
 	}), "start: /root/a: "+want)
 }
 
-func TestAScriptThatCannotBeFollowedSaysWhatIsWrong(t *testing.T) {
+func TestAnInvalidScriptSaysWhatIsWrong(t *testing.T) {
 	for want, script := range map[string]*supervisortest.Child{
 		"FailStarts is -1: it must not be negative":                                    {FailStarts: -1},
 		"ReadyAfter is -1s: it must not be negative":                                   {ReadyAfter: -time.Second},
@@ -126,7 +126,7 @@ func TestAScriptThatCannotBeFollowedSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestEndOfAChildThatDoesNotRunSaysWhatToDo(t *testing.T) {
+func TestEndOfAChildThatIsNotRunningSaysWhatToDo(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) { (&supervisortest.Child{}).End(t, nil) })
 	require.Equal(t, "End: the child is not ready (0 starts so far): await its ready event first", text)
 }

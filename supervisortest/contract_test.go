@@ -21,7 +21,7 @@ type runFunc func(child.Context) error
 
 func (f runFunc) Run(ctx child.Context) error { return f(ctx) }
 
-// waits is a child as it should be.
+// waits is a child that keeps the contract.
 func waits(ctx child.Context) error {
 	if err := ctx.Ready(); err != nil {
 		return err
@@ -30,8 +30,8 @@ func waits(ctx child.Context) error {
 	return nil
 }
 
-// breaks returns what Check says about a child, in virtual time. What ends it is
-// closed when that has been said.
+// breaks returns the failure of Check for a child, in virtual time. Then it closes over,
+// which ends the child.
 func breaks(t *testing.T, newChild func(over <-chan struct{}) child.Runnable) (said string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func breaks(t *testing.T, newChild func(over <-chan struct{}) child.Runnable) (s
 	return said
 }
 
-func TestCheckIsContentWithGoodChildren(t *testing.T) {
+func TestCheckAcceptsGoodChildren(t *testing.T) {
 	for name, good := range map[string]func() child.Runnable{
 		"waits":    func() child.Runnable { return runFunc(waits) },
 		"scripted": func() child.Runnable { return &supervisortest.Child{ReadyAfter: time.Second, StopAfter: time.Second} },
@@ -66,7 +66,7 @@ func TestCheckIsContentWithGoodChildren(t *testing.T) {
 				return waits(ctx)
 			})
 		},
-		"starts what ends with ctx": func() child.Runnable {
+		"its goroutine ends with ctx": func() child.Runnable {
 			return runFunc(func(ctx child.Context) error {
 				go func() { <-ctx.Done() }()
 				return waits(ctx)
@@ -86,8 +86,8 @@ func TestCheckIsContentWithGoodChildren(t *testing.T) {
 	}
 }
 
-// In real time, with what is not slow.
-func TestCheckWorksOutsideOfABubble(t *testing.T) {
+// In real time, with a child that is fast.
+func TestCheckWorksOutsideABubble(t *testing.T) {
 	t.Parallel()
 	supervisortest.Check(t, func() child.Runnable { return runFunc(waits) })
 	said := failing.Test(t, func(t testing.TB) {
@@ -104,7 +104,7 @@ func TestCheckWorksOutsideOfABubble(t *testing.T) {
 	require.Contains(t, said, "contract: Run did not return within 20ms after its context ended")
 }
 
-// One wrong child for each rule, and what is said of it.
+// One child that breaks each rule, and the failure.
 func TestCheckNamesTheRule(t *testing.T) {
 	for name, tc := range map[string]struct {
 		run  func(over <-chan struct{}) func(child.Context) error
@@ -122,14 +122,14 @@ func TestCheckNamesTheRule(t *testing.T) {
 		"set-up does not stop": {func(over <-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error {
 				if ctx.ShouldHalt() {
-					<-over // as if it dialled without ctx
+					<-over // dials without ctx, for example
 				}
 				return waits(ctx)
 			}
 		}, "Run did not return within 5s after it was asked to stop before ctx.Ready: its set-up must end with ctx too:"},
 		"set-up does not stop on its way": {func(over <-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error {
-				if ctx.ShouldHalt() { // it looks once, and then dials without ctx
+				if ctx.ShouldHalt() { // checks once, then dials without ctx
 					return nil
 				}
 				select {

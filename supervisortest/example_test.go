@@ -16,7 +16,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// A printer is the t of an example, and prints the first line of why it fails.
+// A printer is the t of an example. It prints the first line of each failure.
 type printer struct {
 	testing.TB
 	failed   bool
@@ -41,7 +41,7 @@ func (p *printer) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// test stands for the func Test that go test would call.
+// test runs f as go test would run a test.
 func test(f func(t testing.TB)) {
 	p, done := new(printer), make(chan struct{})
 	go func() {
@@ -58,8 +58,8 @@ func test(f func(t testing.TB)) {
 	<-done
 }
 
-// bubbleTest stands for a func Test whose t must be a *testing.T, as that of a
-// bubble must. Only package testing can make one.
+// bubbleTest runs f as go test would run a test, with a *testing.T: a bubble needs one,
+// and only package testing can create it.
 func bubbleTest(f func(t *testing.T)) {
 	if !testing.Testing() { // on the Go playground
 		all := func(_, _ string) (bool, error) { return true, nil }
@@ -67,10 +67,10 @@ func bubbleTest(f func(t *testing.T)) {
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // as -cpu changes it
 	defer func(v string) { _ = flag.Set("test.v", v) }(flag.Lookup("test.v").Value.String())
-	_ = flag.Set("test.v", "false") // what it prints is no output of the example
+	_ = flag.Set("test.v", "false") // so that its output is not that of the example
 	ran := false
 	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "Example", F: func(t *testing.T) {
-		if !ran { // and not -count times
+		if !ran { // not once for each -count
 			ran = true
 			f(t)
 		}
@@ -160,11 +160,11 @@ func ExampleRecorder_Order() {
 	// Output: FAIL: Order: event 1: want "start api", got "ready /root/db".
 }
 
-// deaf is a child that breaks the contract.
+// deaf is a child that ignores the error of Ready.
 type deaf struct{}
 
 func (*deaf) Run(ctx child.Context) error {
-	_ = ctx.Ready() // and what if it returns an error?
+	_ = ctx.Ready() // wrong: it may return an error
 	<-ctx.Done()
 	return nil
 }
@@ -181,7 +181,7 @@ func ExampleNoLeaks() {
 	over := make(chan struct{})
 	defer close(over)
 	mailer := func(ctx child.Context) error {
-		go func() { <-over }() // not with ctx
+		go func() { <-over }() // a leak: it does not end with ctx
 		if err := ctx.Ready(); err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func ExampleHarness() {
 	// Output: <nil> restarted with a sibling
 }
 
-// Kept as a golden file, the table shows in a review what a change does to it.
+// Kept as a golden file, the table shows in a review how a change affects the tree.
 func ExampleFaultTable() {
 	bubbleTest(func(t *testing.T) {
 		fmt.Print(supervisortest.FaultTable(t, func() supervisor.Spec {

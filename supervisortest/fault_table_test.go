@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata: read the difference before you keep it")
 
-// shop has each kind of supervisor.
+// shop has supervisors of each kind of strategy.
 func shop() supervisor.Spec {
 	jobs := supervisor.New(supervisor.Spec{
 		Strategy: strategy.Independent,
@@ -51,7 +51,7 @@ func TestFaultTableIsTheSameEachTime(t *testing.T) {
 	require.Equal(t, string(want), got)
 }
 
-// Whatever the pauses are made of, and however deep in the tree.
+// With every backoff policy, at any depth.
 func TestFaultTableHasNoJitter(t *testing.T) {
 	tree := func() supervisor.Spec {
 		retries := child.Exponential(2*time.Second, time.Minute).Retries(5)
@@ -71,7 +71,7 @@ func TestFaultTableHasNoJitter(t *testing.T) {
 	require.Equal(t, table, supervisortest.FaultTable(t, tree))
 }
 
-func TestOtherTreesHaveJitter(t *testing.T) {
+func TestRunKeepsJitter(t *testing.T) {
 	supervisortest.Run(t, func() supervisor.Spec {
 		a := &supervisortest.Child{RunFor: child.AtOnce, EndWith: errBoom}
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, Backoff: child.Exponential(time.Hour, time.Hour)}}}

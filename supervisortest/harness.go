@@ -17,7 +17,7 @@ type Harness struct {
 	T testing.TB
 	// Supervisor is the root. It has started.
 	Supervisor *supervisor.Supervisor
-	// Events has all events of the tree, from the first start.
+	// Events records the tree from its first start.
 	Events *Recorder
 
 	tree *testedTree

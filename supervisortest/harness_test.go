@@ -30,8 +30,8 @@ func TestADayOfBackoffTakesMilliseconds(t *testing.T) {
 	require.Less(t, time.Since(began), 10*time.Second)
 }
 
-// A channel of the tree belongs to the bubble, or time would stand still while the
-// child waits for it.
+// A channel of the tree belongs to the bubble. Otherwise time would stand still while the
+// child waits on it.
 func TestTheTreeOfRunIsMadeInItsBubble(t *testing.T) {
 	made := 0
 	supervisortest.Run(t, func() supervisor.Spec {
@@ -79,7 +79,7 @@ func TestCrashReachesChildrenOfAnyDepth(t *testing.T) {
 	})
 }
 
-func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
+func TestCrashWaitsForAChildThatReturnsLate(t *testing.T) {
 	supervisortest.Run(t, func() supervisor.Spec {
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: time.Second}).Run}}}
 	}, func(h *supervisortest.Harness) {
@@ -90,8 +90,8 @@ func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
 	})
 }
 
-// A run that was left behind has its end before it: nothing would come of a crash.
-func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
+// A run that was asked to stop, or abandoned, cannot be crashed: its end has no effect.
+func TestCrashOfAStoppingOrAbandonedRunSaysThatNoChildIsRunning(t *testing.T) {
 	a := &supervisortest.Child{StopAfter: time.Minute}
 	tree := func() supervisor.Spec {
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, StopTimeout: time.Second}}}
@@ -112,7 +112,7 @@ func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
 	}
 }
 
-func TestHangingRunIsInTheStopReportAndIsNoLeak(t *testing.T) {
+func TestAHangingRunIsInTheStopReportAndIsNotALeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Run(t, func() supervisor.Spec {
@@ -161,7 +161,7 @@ func TestBadUseOfAHarness(t *testing.T) {
 	}
 }
 
-func TestHarnessOutsideOfItsBubbleFailsTheTest(t *testing.T) {
+func TestUseOfAHarnessOutsideItsBubbleFailsTheTest(t *testing.T) {
 	harness, done := make(chan *supervisortest.Harness, 1), make(chan string, 1)
 	go func() {
 		h := <-harness

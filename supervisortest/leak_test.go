@@ -35,7 +35,7 @@ func TestLeakGateNamesTheChild(t *testing.T) {
 	})
 }
 
-// leak returns a Run that leaves a goroutine behind, until over is closed.
+// leak returns a Run that leaks a goroutine, which ends when over is closed.
 func leak(over <-chan struct{}) func(child.Context) error {
 	return func(ctx child.Context) error {
 		go func() { <-over }()
@@ -47,7 +47,7 @@ func leak(over <-chan struct{}) func(child.Context) error {
 	}
 }
 
-func TestLeakGateFindsDynamicChildrenOfAnyDepth(t *testing.T) {
+func TestNoLeaksFindsDynamicChildrenAtAnyDepth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			over := make(chan struct{})
@@ -63,7 +63,7 @@ func TestLeakGateFindsDynamicChildrenOfAnyDepth(t *testing.T) {
 }
 
 // In real time, in parallel with a tree that leaks under the same names.
-func TestLeakGateLooksAtItsOwnTreeOnly(t *testing.T) {
+func TestNoLeaksIgnoresOtherTrees(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
 	defer close(over)
@@ -78,7 +78,7 @@ func TestLeakGateLooksAtItsOwnTreeOnly(t *testing.T) {
 	require.Contains(t, text, "leak: /root/a left a goroutine running")
 }
 
-func TestLeakGateWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
+func TestNoLeaksWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
 	t.Parallel()
 	supervisortest.Start(t, supervisortest.NoLeaks(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
 		for range 10 {
@@ -92,7 +92,7 @@ func TestLeakGateWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
 	}}}}))
 }
 
-func TestRunFindsWhatAChildLeavesBehind(t *testing.T) {
+func TestRunFindsLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Run(t, leaky, func(h *supervisortest.Harness) {})

@@ -95,7 +95,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-func TestOrderFindsWhatComesTwice(t *testing.T) {
+func TestOrderFindsAnEventThatComesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec, db, _ := pair()
@@ -107,7 +107,7 @@ func TestOrderFindsWhatComesTwice(t *testing.T) {
 	})
 }
 
-func TestRecordOfATreeThatStartDoesNotKnow(t *testing.T) {
+func TestRecordOfATreeThatTheTestStartsItself(t *testing.T) {
 	t.Parallel()
 	spec, _, _ := pair()
 	spec.Children = spec.Children[1:]
@@ -120,12 +120,12 @@ func TestRecordOfATreeThatStartDoesNotKnow(t *testing.T) {
 	require.Len(t, events.Events(), 4)
 }
 
-func TestRecordOfNilSaysWhatToGive(t *testing.T) {
+func TestRecordOfNilSaysWhatToPass(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) { supervisortest.Record(t, nil) })
 	require.Contains(t, text, "Record: sup is nil: pass the result of supervisor.New or supervisortest.Start")
 }
 
-func TestSkipTakesAllAsRead(t *testing.T) {
+func TestSkipMovesBehindAllEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spec, db, _ := pair()
 		events := supervisortest.Record(t, supervisortest.Start(t, spec))
@@ -136,7 +136,7 @@ func TestSkipTakesAllAsRead(t *testing.T) {
 	})
 }
 
-func TestEventsAreInTheLogOnceOnly(t *testing.T) {
+func TestEventsAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()

@@ -43,7 +43,7 @@ func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
 	require.Contains(t, text, "start: /root/a: boom\nevents of /root:")
 }
 
-func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
+func TestStartWithAnInvalidSpecFailsTheTest(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) {
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a"}}})
 	})
@@ -63,8 +63,8 @@ func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
 	})
 }
 
-// What the test lets go at its very end is not left behind.
-func TestWhoIsReleasedAtTheEndOfTheTestIsNotLeftBehind(t *testing.T) {
+// A run that the test releases at its very end is not abandoned.
+func TestARunReleasedAtTheEndOfTheTestIsNotAbandoned(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
 			a := &supervisortest.Child{StopAfter: child.Forever}
@@ -90,7 +90,7 @@ events of /root:
 	})
 }
 
-func TestAnErrorAsTheTreeStopsFailsTheTest(t *testing.T) {
+func TestAnErrorDuringTheStopFailsTheTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
