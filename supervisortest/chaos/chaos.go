@@ -29,9 +29,9 @@ import (
 )
 
 // A Spec says which actions Play runs, how often and for how long. Each chance is a
-// probability from 0 to 1, drawn at every tick. A zero Span means no delay, unless its
-// comment says otherwise. Happy, HighTurnover, Reasonable, Messy, Outrage, Impatient and
-// RandomOfAll return ready-made specs.
+// probability from 0 to 1. A zero Span means no delay, unless its comment says otherwise.
+// Happy, HighTurnover, Reasonable, Messy, Outrage, Impatient and RandomOfAll return
+// ready-made specs.
 type Spec struct {
 	Name string // in the report
 	// Seed is the seed of all random choices. In virtual time the same seed gives the
