@@ -109,7 +109,7 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 		testkit.Settle()
 		events := tr.events.Events()
 		order := strategies(tr.Sup)
-		for _, e := range testkit.InOneOrder(events[written:], func(a, b *supervisor.Event) bool {
+		for _, e := range testkit.CanonicalOrder(events[written:], func(a, b *supervisor.Event) bool {
 			if a.Kind == supervisor.EventSlowStart || b.Kind == supervisor.EventSlowStart {
 				return a.Path != b.Path // it comes from a timer
 			}

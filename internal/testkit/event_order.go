@@ -6,11 +6,11 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// InOneOrder returns the events in a canonical order. Children that run side by side do
+// CanonicalOrder returns the events in a canonical order. Children that run side by side do
 // not wait for each other, so their events at one instant come in an order that differs
-// from run to run. InOneOrder sorts such events by path. Two events of one instant may
+// from run to run. CanonicalOrder sorts such events by path. Two events of one instant may
 // change places only if free reports true for them.
-func InOneOrder(events []supervisor.Event, free func(a, b *supervisor.Event) bool) []supervisor.Event {
+func CanonicalOrder(events []supervisor.Event, free func(a, b *supervisor.Event) bool) []supervisor.Event {
 	ordered := make([]supervisor.Event, 0, len(events))
 	for len(events) > 0 {
 		n := 1

@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-func TestInOneOrder(t *testing.T) {
+func TestCanonicalOrder(t *testing.T) {
 	now := time.Now()
 	events := func(script string) (all []supervisor.Event) {
 		for i, group := range strings.Split(script, "; ") {
@@ -33,6 +33,6 @@ func TestInOneOrder(t *testing.T) {
 		"stopping /r/c, stopping /r, starting /r/b, starting /r/a": "stopping /r/c, stopping /r, starting /r/a, starting /r/b",
 		"starting /r/a/y, starting /r/a/x, ready /r/a, ready /r/0": "ready /r/0, starting /r/a/x, starting /r/a/y, ready /r/a",
 	} {
-		require.Equal(t, events(want), testkit.InOneOrder(events(script), free), script)
+		require.Equal(t, events(want), testkit.CanonicalOrder(events(script), free), script)
 	}
 }

@@ -163,7 +163,7 @@ func (c *campaign) result() *Report {
 // trace merges notes and events, in an order that is the same each time.
 func (c *campaign) trace(events []supervisor.Event) (lines []string) {
 	notes := append([]note(nil), c.notes...)
-	for _, e := range testkit.InOneOrder(events, func(a, b *supervisor.Event) bool {
+	for _, e := range testkit.CanonicalOrder(events, func(a, b *supervisor.Event) bool {
 		_, ok := testkit.Apart(a.Path, b.Path)
 		return ok
 	}) {
