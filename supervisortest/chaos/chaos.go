@@ -164,7 +164,7 @@ func (s *Spec) prepare(virtual bool) error {
 		}
 	}
 	if s.Duration < 0 || s.MaxChildren < 0 || s.MaxSupervisors < 0 {
-		return fmt.Errorf("Duration, MaxChildren and MaxSupervisors must not be negative")
+		return fmt.Errorf("negative Duration, MaxChildren or MaxSupervisors")
 	}
 	if s.Name == "" {
 		s.Name = "chaos"
@@ -179,7 +179,7 @@ func (s *Spec) prepare(virtual bool) error {
 		s.Tick = Span{10 * time.Millisecond, 100 * time.Millisecond}
 	}
 	if s.Tick.Max == 0 {
-		return fmt.Errorf("Tick must be positive")
+		return fmt.Errorf("zero Tick: it must be positive")
 	}
 	if s.Seed != 0 {
 		return nil

@@ -135,10 +135,10 @@ func TestABrokenRuleFailsTheTestWithTheSeed(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec := chaos.Happy(3)
 			spec.Duration = time.Second
-			spec.Rules = []chaos.Rule{{Says: "nobody starts", Holds: func(r *chaos.Report) bool { return r.Started == 0 }}}
+			spec.Rules = []chaos.Rule{{Says: "no child starts", Holds: func(r *chaos.Report) bool { return r.Started == 0 }}}
 			chaos.Play(t, supervisortest.Start(t, victim()), spec)
 		})
-		require.Contains(t, text, "chaos: happy, seed 3:\nrule broken: nobody starts\nthe end of the trace:\n")
+		require.Contains(t, text, "chaos: happy, seed 3:\nrule broken: no child starts\nthe end of the trace:\n")
 		require.Contains(t, text, "stopping /victim/db: stopped")
 	})
 }
@@ -149,7 +149,7 @@ func TestBadUseOfChaos(t *testing.T) {
 		"chaos.Play: Tick is 2s to 1s: want 0 <= Min <= Max": func(s *chaos.Spec) {
 			s.Tick = chaos.Span{Min: 2 * time.Second, Max: time.Second}
 		},
-		"chaos.Play: Duration, MaxChildren and MaxSupervisors must not be negative": func(s *chaos.Spec) { s.MaxChildren = -1 },
+		"chaos.Play: negative Duration, MaxChildren or MaxSupervisors": func(s *chaos.Spec) { s.MaxChildren = -1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			require.Contains(t, failing.Test(t, func(t testing.TB) {
