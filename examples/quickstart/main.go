@@ -1,4 +1,4 @@
-// Quickstart is the program in the README: two children, one of which fails once.
+// Quickstart is the program of the README: two children, one of which fails once.
 package main
 
 import (
