@@ -20,7 +20,7 @@ func leaky() supervisor.Spec {
 	return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "jobs", Run: jobs.Run}}}
 }
 
-func TestLeakGateNamesTheChild(t *testing.T) {
+func TestNoLeaksNamesTheChild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			over := make(chan struct{})

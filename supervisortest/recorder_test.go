@@ -21,7 +21,7 @@ func pair() (spec supervisor.Spec, db, api *supervisortest.Child) {
 	return spec, db, api
 }
 
-func TestAwaitGoesOnBehindWhatItHasFound(t *testing.T) {
+func TestAwaitFindsEachEventOnce(t *testing.T) {
 	t.Parallel() // in real time
 	spec, db, api := pair()
 	db.ReadyAfter = 0
@@ -48,7 +48,7 @@ func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
 	})
 }
 
-func TestAwaitOfWhatDoesNotComeFailsWithTheWholeLog(t *testing.T) {
+func TestAwaitOfAMissingEventPrintsAllEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()

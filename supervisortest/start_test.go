@@ -35,7 +35,7 @@ func TestStartWorksInABubble(t *testing.T) {
 	})
 }
 
-func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
+func TestAFailedStartFailsTheTestAndPrintsTheEvents(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) {
 		a := &supervisortest.Child{FailStarts: 1, StartError: errBoom}
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
@@ -50,7 +50,7 @@ func TestStartWithAnInvalidSpecFailsTheTest(t *testing.T) {
 	require.Contains(t, text, "start: /root/a: Run: nil")
 }
 
-func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
+func TestAnAbandonedRunFailsTheTestAndIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			a := &supervisortest.Child{StopAfter: child.Forever}
