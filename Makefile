@@ -1,4 +1,4 @@
-# Everything here needs Go and make only; tools are fetched at a pinned version.
+# The targets need only Go and make. They fetch other tools at pinned versions.
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 1m
@@ -9,16 +9,16 @@ SOAK        ?= 2m
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-test: lint unit ## gofmt, vet, staticcheck, all tests with the race detector: what CI runs
+test: lint unit ## lint and unit: what CI runs
 
-lint: ## gofmt, vet, staticcheck
+lint: ## gofmt, vet and staticcheck
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt -w:" $$files; exit 1; fi
 	$(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd bench && $(GO) run $(STATICCHECK) ./...
 
-unit: ## all tests with the race detector, then once with 1 and 4 processors
+unit: ## all tests with the race detector, then without it on 1 and on 4 processors
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 ./...
 	cd bench && $(GO) test -short ./...
@@ -26,7 +26,7 @@ unit: ## all tests with the race detector, then once with 1 and 4 processors
 	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } \
 		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events\n", scenes, states, deep, walks, steps }' explore.out
 
-demo: ## the example service, with random crashes, checked against a sequential pass
+demo: ## the example service with random crashes, its result checked against a sequential pass
 	$(GO) run ./examples/codesearch -demo
 
 cover: ## coverage of each package by all tests
@@ -36,13 +36,13 @@ cover: ## coverage of each package by all tests
 			for (p in all) printf "%6.1f %%  %s\n", 100 * got[p] / all[p], p }' cover.out | sort -k3
 	@$(GO) tool cover -func=cover.out | tail -n 1
 
-explore: ## every order of events for small trees, deeper than make test does: EXPLORE=states
+explore: ## checks the machine in every order of events, deeper than make test: EXPLORE=states
 	EXPLORE=$${EXPLORE:-400000} $(GO) test -timeout 60m -run 'Explore|RandomWalks' -v ./internal/machine
 
-faults: ## breaks the rules of the machine one by one; the exploring tests must find each
+faults: ## plants faults in the machine one by one; the tests must find each
 	FAULTS=1 $(GO) test -timeout 30m -run PlantedFaults -v ./internal/machine
 
-scale: ## what one child costs among 10, 1,000 and 100,000 siblings, as a table; then a million children (8 GB)
+scale: ## cost of one child among 10, 1,000 and 100,000 siblings; then a million children (8 GB)
 	@$(GO) test -run '^$$' -bench '^Benchmark(Add|Remove|Restart|RestartChild)$$' -benchtime 5000x -count 5 ./supervisor | awk ' \
 		/ns\/op/ { split($$1, at, "/"); sub(/-[0-9]+$$/, "", at[3]); row = sprintf("%-22s %-12s", at[1], at[2]); \
 			if (!(row in seen)) { seen[row] = 1; rows[++n] = row } \
@@ -54,42 +54,42 @@ scale: ## what one child costs among 10, 1,000 and 100,000 siblings, as a table;
 			exit failed }'
 	COPPICE_SCALE=1 $(GO) test -run TestOneSupervisorHoldsAMillionChildren -v ./supervisor
 
-bench: ## what things cost beside hand-written shapes and other libraries, as a table (6 GB): docs/performance.md
+bench: ## cost of operations beside hand-written code and other libraries (6 GB): see docs/performance.md
 	@cd bench && $(GO) run ./cmd/table
 
-outage: ## what very many late children cost: missed heartbeats, hung stops, Resume
+outage: ## cost of thousands of late children: missed heartbeats, hung stops, Resume, failures
 	$(GO) test ./supervisor -run '^$$' -bench 'AThousandMissed|TenThousandThat|ResumeOf|TwentyThousand' -benchtime 1x
 
-compare: ## what a change costs, by benchstat: BASE=commit ROWS=regexp
+compare: ## benchmarks of the working tree against a commit, by benchstat: BASE=commit ROWS=regexp
 	bench/compare $(or $(BASE),HEAD) '$(or $(ROWS),^(start|restart_after_an_error$$))'
 
-# Without the limit for minimizing, go test spends most of the time on it: real
-# goroutines do not cover the same lines twice.
-fuzz: ## each fuzz target for FUZZTIME (1m)
+# Without the limit on minimizing, go test would spend most of its time on it: two runs of
+# real goroutines rarely cover the same lines.
+fuzz: ## runs each fuzz target for FUZZTIME (1m)
 	$(GO) test -run '^$$' -fuzz '^FuzzWindow$$' -fuzztime $(FUZZTIME) ./internal/rules
 	$(GO) test -run '^$$' -fuzz '^FuzzMachine$$' -fuzztime $(FUZZTIME) ./internal/machine
 	$(GO) test -run '^$$' -fuzz '^FuzzSupervisor$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 
-soak: ## random trouble in live trees for SOAK (2m), without and then with the race detector
+soak: ## chaos in live trees for SOAK (2m), without and then with the race detector
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos
 	SOAK=$(SOAK) $(GO) test -race -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos
 
 .PHONY: tidy cross vuln llms api release
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-tidy: ## go.mod and go.sum of each module are what go mod tidy writes
+tidy: ## checks that go.mod and go.sum of each module are tidy
 	@for mod in $$(git ls-files 'go.mod' '*/go.mod'); do (cd $$(dirname $$mod) && $(GO) mod tidy -diff) || exit 1; done
 
-cross: ## build and vet where int has 32 bits, and for other systems
+cross: ## build and vet for a 32-bit system, vet for macOS and Windows
 	GOARCH=386 $(GO) build ./... && GOARCH=386 $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 
-vuln: ## known vulnerabilities in what is imported
+vuln: ## known vulnerabilities in dependencies
 	$(GO) run $(GOVULNCHECK) ./...
 
-llms: ## writes llms.txt from the package texts and examples/recipes
+llms: ## writes llms.txt from the package comments and examples/recipes
 	$(GO) test -run '^TestLLMsTextIsInStep$$' . -update
 
 api: ## what changed in the public API since the last release

@@ -15,11 +15,11 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// planted is set in the environment of a process that is to fail.
+// planted is set in the environment of a process whose test must fail.
 const planted = "SUPERVISORTEST_PLANTED"
 
-// A bubble in which a goroutine stays for ever would crash the whole test binary.
-func TestRunWithAGoroutineThatNeverEndsFailsTheTestAndCrashesNothing(t *testing.T) {
+// A goroutine that never ends in a bubble would crash the whole test binary.
+func TestAGoroutineThatNeverEndsFailsTheTestAndDoesNotCrashTheProcess(t *testing.T) {
 	if os.Getenv(planted) != "" {
 		supervisortest.Run(t, func() supervisor.Spec {
 			return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
@@ -33,7 +33,7 @@ func TestRunWithAGoroutineThatNeverEndsFailsTheTestAndCrashesNothing(t *testing.
 	test.Env = append(os.Environ(), planted+"=1")
 	out, err := test.CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "leak: /root/a left a goroutine behind")
+	require.Contains(t, string(out), "leak: /root/a left a goroutine running")
 	require.Contains(t, string(out), "Run: goroutines of the test are blocked for ever: end what the test has started")
 	require.NotContains(t, string(out), "\npanic:")
 }
@@ -51,7 +51,7 @@ func TestRunInABubbleUsesThatBubble(t *testing.T) {
 	})
 }
 
-func TestRunOfABenchmarkSaysWhatItNeeds(t *testing.T) {
+func TestRunOutsideABubbleNeedsATestingT(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) {
 		supervisortest.Run(t, func() supervisor.Spec {
 			return supervisor.Spec{}

@@ -12,16 +12,16 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-const elsewhere = " was made in another bubble, or outside of one: make and use it in the same function of Run or synctest.Test, or both outside"
+const elsewhere = " was created in another bubble, or outside: create and use it in the same function passed to Run or synctest.Test, or both outside"
 
-// Channels of a bubble crash the process when they are used outside of it, and a
-// bubble in which somebody waits for what is outside stands still. What the kit
-// has made in one place fails the test in another.
-func TestUseOutsideOfItsBubbleSaysWhatToDo(t *testing.T) {
+// A channel of a bubble crashes the process when it is used outside, and a bubble in which
+// a goroutine waits for something outside stands still. So a value of this package that is
+// used in another bubble than its own fails the test.
+func TestUseInAnotherBubbleSaysWhatToDo(t *testing.T) {
 	ready := supervisortest.Match{Kind: supervisor.EventReady}
 	for want, use := range map[string]func(t testing.TB, sup *supervisor.Supervisor, events *supervisortest.Recorder){
-		"await: the recorder" + elsewhere: func(t testing.TB, _ *supervisor.Supervisor, events *supervisortest.Recorder) { events.Await(t, ready) },
-		"order: the recorder" + elsewhere: func(t testing.TB, _ *supervisor.Supervisor, events *supervisortest.Recorder) {
+		"Await: the recorder" + elsewhere: func(t testing.TB, _ *supervisor.Supervisor, events *supervisortest.Recorder) { events.Await(t, ready) },
+		"Order: the recorder" + elsewhere: func(t testing.TB, _ *supervisor.Supervisor, events *supervisortest.Recorder) {
 			events.Order(t, "ready a")
 		},
 	} {
@@ -49,7 +49,7 @@ func TestUseOutsideOfItsBubbleSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAChildOutsideOfTheBubbleOfItsRuns(t *testing.T) {
+func TestUseOfAChildOutsideTheBubbleOfItsRuns(t *testing.T) {
 	a := &supervisortest.Child{StopAfter: child.Forever}
 	ready, ended := make(chan struct{}), make(chan string)
 	go func() {
@@ -60,8 +60,8 @@ func TestAChildOutsideOfTheBubbleOfItsRuns(t *testing.T) {
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}}
 	}, func(h *supervisortest.Harness) {
 		close(ready)
-		require.Equal(t, "end: the child's run"+elsewhere, <-ended)
-		a.Release() // or the stop would leave it behind
+		require.Equal(t, "End: the child's run"+elsewhere, <-ended)
+		a.Release() // or the stop would abandon it
 	})
 	a.Release() // its channels must not be touched here
 }

@@ -10,51 +10,54 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 )
 
-// A Child is a child that follows a script, and keeps a record of its runs. The
-// zero Child is ready at once and runs until it is asked to stop. Put its Run
-// into a child.Spec. The script must not be changed once it runs.
+// A Child is a child that follows a script and records its runs. The zero Child is ready
+// at once and runs until it is asked to stop. Use its Run method as child.Spec.Run. The
+// script must not change after the first start.
 //
 //	db := &supervisortest.Child{ReadyAfter: time.Second, FailStarts: 2}
 //	…
 //	{Name: "db", Run: db.Run, Backoff: child.Constant(time.Minute), RetryStart: true}
 type Child struct {
-	// FailStarts is how many starts fail, from the first on: Run returns before
-	// Ready, with StartError.
+	// FailStarts is the number of starts that fail, counted from the first: Run ends
+	// with StartError before it calls Ready.
 	FailStarts int
-	// StartError is what they fail with: an error, Panic or child.ErrGoexit. Nil is
-	// ErrScripted.
+	// StartError is how those starts end: an error, the result of Panic, or
+	// child.ErrGoexit. The default is ErrScripted.
 	StartError error
 
-	// ReadyAfter is how long each start takes. Zero: ready at once.
+	// ReadyAfter is the time from the start of a run to its call of Ready. The default
+	// is zero: ready at once.
 	ReadyAfter time.Duration
-	// NeverReady: it waits, as a child that forgot to call Ready.
+	// NeverReady makes a run wait until it is stopped, without a call of Ready.
 	NeverReady bool
 
-	// RunFor is how long it runs, once ready, before it ends by itself as EndWith
-	// says. Zero: until it is asked to stop. Negative, as child.AtOnce: it ends as
+	// RunFor is how long a run lasts after Ready. Then it ends with EndWith. Zero means
+	// until it is asked to stop. Negative, such as child.AtOnce, means that it ends as
 	// soon as it is ready.
 	RunFor time.Duration
-	// EndWith is how it ends then: nil, an error, Panic or child.ErrGoexit.
+	// EndWith is how a run ends after RunFor: nil, an error, the result of Panic, or
+	// child.ErrGoexit.
 	EndWith error
 
-	// StopAfter is how long it goes on after it was asked to stop. Child.Forever:
-	// until Release, or, in a tree of Start or Run, until the test has ended.
+	// StopAfter is how long a run goes on after it was asked to stop. The default is
+	// zero: it returns at once. With child.Forever it hangs until Release or, in a tree
+	// of Start or Run, until the test has ended.
 	StopAfter time.Duration
 
-	// Reports are given to OnError when it is ready.
+	// Reports are the errors that a run passes to OnError when it is ready.
 	Reports []error
 
-	// Beat is how often it calls Heartbeat. Zero: never.
+	// Beat is the interval between calls of Heartbeat. Zero means no calls.
 	Beat time.Duration
-	// BeatFor is when it stops doing so, counted from Ready, and goes on as if it
-	// hung. Zero: never.
+	// BeatFor is the time from Ready until the heartbeats stop. The run goes on, as if
+	// it hung. Zero means that they do not stop.
 	BeatFor time.Duration
 
-	// Leak: each run starts a goroutine and leaves it behind, until Release, or, in
-	// a tree of Start or Run, until the test has ended.
+	// Leak makes each run start a goroutine that outlives it. The goroutine ends at
+	// Release or, in a tree of Start or Run, when the test has ended.
 	Leak bool
 
 	mu       sync.Mutex
@@ -62,34 +65,34 @@ type Child struct {
 	released bool
 }
 
-// A ChildRun is what happened in one run of a Child. A time is zero if it has
-// not come to that.
+// A ChildRun is the record of one run of a Child. A time is zero if the run has not come
+// that far.
 type ChildRun struct {
 	Path     string
-	Order    uint64 // counts the starts of all scripted children, so that they can be compared
-	Restarts int    // as the run's context told
+	Order    uint64 // numbers the starts of all scripted children, to compare them
+	Restarts int    // what the run's Context.Restarts returned
 	Started  time.Time
 	Ready    time.Time
 	Stopping time.Time // when it was asked to stop
-	Cause    error     // why: its context.Cause
+	Cause    error     // why it was: the context.Cause of the run
 	Ended    time.Time
-	Err      error // what it ended with: nil, an error, Panic or child.ErrGoexit
+	Err      error // how it ended: nil, an error, the result of Panic, or child.ErrGoexit
 }
 
-// scripted is a run, its record, and the strings that the test can pull.
+// scripted is a run with its record and the channels by which a test controls it.
 type scripted struct {
 	ChildRun
-	made    trial.Bubble
-	end     chan error    // End
-	release chan struct{} // Release
+	made    testkit.Bubble
+	end     chan error    // filled by End
+	release chan struct{} // closed by Release
 }
 
 var orders atomic.Uint64
 
-var errNilChild = errors.New("supervisortest: nil *Child: make one with new(supervisortest.Child)")
+var errNilChild = errors.New("supervisortest: Child is nil: create one with new(supervisortest.Child)")
 
-// Run follows the script. One that cannot be followed, as with a negative
-// ReadyAfter, is the error of the start.
+// Run follows the script. If the script is invalid (a negative ReadyAfter, say), the start
+// fails with an error that says why.
 func (c *Child) Run(ctx child.Context) error {
 	if c == nil {
 		return errNilChild
@@ -101,30 +104,30 @@ func (c *Child) Run(ctx child.Context) error {
 	defer c.set(func() { r.Ended = time.Now() })
 	err := c.play(ctx, r, n)
 	c.set(func() { r.Err = err })
-	return trial.Raise(err)
+	return testkit.Raise(err)
 }
 
 // problem says what is wrong with the script.
 func (c *Child) problem() string {
 	switch {
 	case c.FailStarts < 0:
-		return fmt.Sprintf("FailStarts is %d: zero is the least", c.FailStarts)
+		return fmt.Sprintf("FailStarts is %d: it must not be negative", c.FailStarts)
 	case c.ReadyAfter < 0:
-		return fmt.Sprintf("ReadyAfter is %v: zero is the least", c.ReadyAfter)
+		return fmt.Sprintf("ReadyAfter is %v: it must not be negative", c.ReadyAfter)
 	case c.StopAfter < 0:
-		return fmt.Sprintf("StopAfter is %v: zero is the least, and child.Forever until Release", c.StopAfter)
+		return fmt.Sprintf("StopAfter is %v: it must not be negative; child.Forever hangs until Release", c.StopAfter)
 	case c.Beat < 0:
-		return fmt.Sprintf("Beat is %v: zero is the least", c.Beat)
+		return fmt.Sprintf("Beat is %v: it must not be negative", c.Beat)
 	case c.BeatFor < 0:
-		return fmt.Sprintf("BeatFor is %v: zero is the least", c.BeatFor)
+		return fmt.Sprintf("BeatFor is %v: it must not be negative", c.BeatFor)
 	case c.BeatFor > 0 && c.Beat == 0:
-		return fmt.Sprintf("BeatFor is %v and Beat is zero: say how often it beats before it stops", c.BeatFor)
+		return fmt.Sprintf("BeatFor is %v and Beat is zero: set Beat too", c.BeatFor)
 	}
 	return ""
 }
 
 func (c *Child) play(ctx child.Context, r *scripted, n int) error {
-	over := trial.Over(ctx)
+	over := testkit.Over(ctx)
 	if c.Leak {
 		go func() {
 			select {
@@ -146,7 +149,7 @@ func (c *Child) play(ctx child.Context, r *scripted, n int) error {
 		<-ctx.Done()
 		return c.stop(ctx, r, over)
 	}
-	c.set(func() { r.Ready = time.Now() }) // before others know
+	c.set(func() { r.Ready = time.Now() }) // before the event
 	if ctx.Ready() != nil {
 		c.set(func() { r.Ready = time.Time{} })
 		return c.stop(ctx, r, over)
@@ -189,7 +192,7 @@ func (c *Child) play(ctx child.Context, r *scripted, n int) error {
 	}
 }
 
-// stop is what the script says of being stopped.
+// stop does what the script says when the run is asked to stop.
 func (c *Child) stop(ctx context.Context, r *scripted, over <-chan struct{}) error {
 	c.set(func() { r.Stopping, r.Cause = time.Now(), context.Cause(ctx) })
 	switch {
@@ -210,9 +213,9 @@ func (c *Child) stop(ctx context.Context, r *scripted, over <-chan struct{}) err
 	return nil
 }
 
-// begin notes a run, and returns its number, from 1.
+// begin records a new run, and returns its number, from 1.
 func (c *Child) begin(ctx child.Context) (*scripted, int) {
-	r := &scripted{made: trial.Here(), end: make(chan error, 1), release: make(chan struct{})}
+	r := &scripted{made: testkit.Here(), end: make(chan error, 1), release: make(chan struct{})}
 	r.ChildRun = ChildRun{Path: ctx.Path(), Order: orders.Add(1), Restarts: ctx.Restarts(), Started: time.Now()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,7 +232,7 @@ func (c *Child) set(change func()) {
 	change()
 }
 
-// Runs returns what happened in all runs so far, the first one first.
+// Runs returns the records of all runs so far, in the order of their starts.
 func (c *Child) Runs() []ChildRun {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,20 +243,20 @@ func (c *Child) Runs() []ChildRun {
 	return runs
 }
 
-// Starts returns how many runs there were.
+// Starts returns the number of runs so far.
 func (c *Child) Starts() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.runs)
 }
 
-// End has the latest run, which must be ready, end now: with nil, an error,
-// Panic or child.ErrGoexit. It does not wait for what follows: in a bubble synctest.Wait
-// does, outside of one await an event.
+// End makes the latest run end now with err: nil, an error, the result of Panic, or
+// child.ErrGoexit. The run must be ready, or the test fails. End does not wait for what
+// follows: call synctest.Wait in a bubble, or await an event.
 func (c *Child) End(t testing.TB, err error) {
 	t.Helper()
 	if c == nil {
-		t.Fatalf("end: %v", errNilChild)
+		t.Fatalf("End: %v", errNilChild)
 		return
 	}
 	c.mu.Lock()
@@ -262,22 +265,22 @@ func (c *Child) End(t testing.TB, err error) {
 		r := c.runs[len(c.runs)-1]
 		if !r.Ready.IsZero() && r.Ended.IsZero() && r.Stopping.IsZero() {
 			if err := r.made.Elsewhere("the child's run"); err != nil {
-				t.Fatalf("end: %v", err)
+				t.Fatalf("End: %v", err)
 				return
 			}
 			select {
 			case r.end <- err:
-			default: // it has been told already
+			default: // it ends already
 			}
 			return
 		}
 	}
-	t.Fatalf("end: the child has been started %d times and is not ready now: await its ready event first", len(c.runs))
+	t.Fatalf("End: the child is not ready (%d starts so far): await its ready event first", len(c.runs))
 }
 
-// Release lets all runs that StopAfter holds return, and all goroutines that
-// Leak has left behind end, now and from now on. Runs in a bubble it reaches from
-// inside of that bubble only.
+// Release ends the waits of StopAfter and the goroutines of Leak, in all present and
+// future runs. It reaches only runs in the caller's bubble or, outside of a bubble, runs
+// outside.
 func (c *Child) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -285,7 +288,7 @@ func (c *Child) Release() {
 		return
 	}
 	c.released = true
-	at := trial.Here()
+	at := testkit.Here()
 	for _, r := range c.runs {
 		if r.made == at {
 			close(r.release)

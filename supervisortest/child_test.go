@@ -16,8 +16,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// play runs c as /root/a for a minute, restarted after a second, and returns
-// what happened, and its record.
+// play runs c as /root/a for a minute, with a backoff of a second, and returns the events
+// and the records of its runs.
 func play(t *testing.T, c *supervisortest.Child, spec child.Spec) (text string, runs []supervisortest.ChildRun) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -104,21 +104,21 @@ func TestChildEndsWhenTheTestSaysSo(t *testing.T) {
 
 func TestANilChildSaysWhatToDo(t *testing.T) {
 	var none *supervisortest.Child
-	const want = "supervisortest: nil *Child: make one with new(supervisortest.Child)"
-	require.Equal(t, "end: "+want, failing.Test(t, func(t testing.TB) { none.End(t, nil) }))
+	const want = "supervisortest: Child is nil: create one with new(supervisortest.Child)"
+	require.Equal(t, "End: "+want, failing.Test(t, func(t testing.TB) { none.End(t, nil) }))
 	require.Contains(t, failing.Test(t, func(t testing.TB) {
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: none.Run}}})
 	}), "start: /root/a: "+want)
 }
 
-func TestAScriptThatCannotBeFollowedSaysWhatIsWrong(t *testing.T) {
+func TestAnInvalidScriptSaysWhatIsWrong(t *testing.T) {
 	for want, script := range map[string]*supervisortest.Child{
-		"FailStarts is -1: zero is the least":                                    {FailStarts: -1},
-		"ReadyAfter is -1s: zero is the least":                                   {ReadyAfter: -time.Second},
-		"StopAfter is -1s: zero is the least, and child.Forever until Release":   {StopAfter: -time.Second},
-		"Beat is -1s: zero is the least":                                         {Beat: -time.Second},
-		"BeatFor is -1s: zero is the least":                                      {BeatFor: -time.Second},
-		"BeatFor is 1s and Beat is zero: say how often it beats before it stops": {BeatFor: time.Second},
+		"FailStarts is -1: it must not be negative":                                    {FailStarts: -1},
+		"ReadyAfter is -1s: it must not be negative":                                   {ReadyAfter: -time.Second},
+		"StopAfter is -1s: it must not be negative; child.Forever hangs until Release": {StopAfter: -time.Second},
+		"Beat is -1s: it must not be negative":                                         {Beat: -time.Second},
+		"BeatFor is -1s: it must not be negative":                                      {BeatFor: -time.Second},
+		"BeatFor is 1s and Beat is zero: set Beat too":                                 {BeatFor: time.Second},
 	} {
 		require.Contains(t, failing.Test(t, func(t testing.TB) {
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: script.Run}}})
@@ -126,7 +126,7 @@ func TestAScriptThatCannotBeFollowedSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestEndOfAChildThatDoesNotRunSaysWhatToDo(t *testing.T) {
+func TestEndOfAChildThatIsNotRunningSaysWhatToDo(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) { (&supervisortest.Child{}).End(t, nil) })
-	require.Equal(t, "end: the child has been started 0 times and is not ready now: await its ready event first", text)
+	require.Equal(t, "End: the child is not ready (0 starts so far): await its ready event first", text)
 }

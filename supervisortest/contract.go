@@ -10,36 +10,35 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Check puts a child through what a supervisor may do to it, and fails the test
-// with one sentence if it breaks the contract of child.Spec.Run:
+// Check runs a child in every way that a supervisor may, and fails the test with one
+// sentence if the child breaks the contract of child.Spec.Run:
 //
-//   - it calls ctx.Ready in time, and does not return nil before
+//   - it calls ctx.Ready in time, and does not return nil before that
 //   - it returns in time when its context ends, before Ready and after
 //   - when ctx.Ready returns an error, it returns at once
-//   - it neither panics nor calls runtime.Goexit, nor returns context.Canceled
-//     when nobody has stopped it
-//   - it can run again after its end
-//   - a second run beside a first one, which was abandoned but goes on, may fail,
-//     and leaves the first one alone
-//   - what it starts has ended, or ends with its context, when Run returns; nothing
-//     calls a method of the context after that
+//   - it does not panic or call runtime.Goexit, and does not return context.Canceled
+//     unless it was stopped
+//   - it can run again after it has ended
+//   - a second run may fail while an abandoned first run goes on, but must not disturb it
+//   - the goroutines that it starts end before Run returns, or with its context, and
+//     none of them calls a method of the context after Run has returned
 //
-// Each step gets a new child from the function. No supervisor is around it. Check
-// works in real time, and, for a child that does no input or output, in a bubble.
-// There it also sees what calls the context up to a second after Run has returned.
-// Contract sets other limits than 10 s for a start and 5 s for a stop.
+// Check calls newChild once for each step, and uses no supervisor. It works in real time
+// and, for a child that does no I/O, in a bubble. There it also finds calls of the
+// context up to a second after Run has returned. The limits are 10 s for a start and 5 s
+// for a stop; a Contract has others.
 func Check(t testing.TB, newChild func() child.Runnable) {
 	t.Helper()
 	Contract{}.Check(t, newChild)
 }
 
-// A Contract is a Check with limits of its own.
+// A Contract is Check with other limits.
 type Contract struct {
-	StartTimeout time.Duration // from the call of Run to ctx.Ready; zero is 10 s
-	StopTimeout  time.Duration // from the end of the context to the return; zero is 5 s
+	StartTimeout time.Duration // from the call of Run to ctx.Ready; zero means 10 s
+	StopTimeout  time.Duration // from the end of the context to the return; zero means 5 s
 }
 
-// Check is Check with the contract's limits.
+// Check does what the function Check does, with the limits of c.
 func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	t.Helper()
 	if newChild == nil {
@@ -47,7 +46,7 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 		return
 	}
 	if c.StartTimeout < 0 || c.StopTimeout < 0 {
-		t.Fatalf("Check: negative limit in %+v: zero is the default", c)
+		t.Fatalf("Check: negative limit in %+v: use zero for the default", c)
 		return
 	}
 	if c.StartTimeout == 0 {
@@ -56,18 +55,18 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	if c.StopTimeout == 0 {
 		c.StopTimeout = child.DefaultStopTimeout
 	}
-	for _, scene := range []func(Contract, *stage) error{startAndStop, stopBeforeReady, stopOnItsWay, readyFails, runAgain, runTwice} {
-		r := newChild()
-		if r == nil {
+	for _, scene := range []func(Contract, *fixture) error{startAndStop, stopBeforeReady, stopOnItsWay, readyFails, runAgain, runTwice} {
+		runnable := newChild()
+		if runnable == nil {
 			t.Fatalf("Check: newChild returned nil")
 			return
 		}
-		st := &stage{name: t.Name(), child: r}
-		err := scene(c, st)
+		f := &fixture{name: t.Name(), child: runnable}
+		err := scene(c, f)
 		if err == nil {
-			err = st.clean()
+			err = f.clean()
 		}
-		st.leave()
+		f.cancel()
 		if err != nil {
 			t.Errorf("contract: %v", err)
 			return
@@ -75,65 +74,65 @@ func (c Contract) Check(t testing.TB, newChild func() child.Runnable) {
 	}
 }
 
-func startAndStop(c Contract, s *stage) error {
-	p := s.run()
-	if err := c.getReady(p); err != nil {
+func startAndStop(c Contract, f *fixture) error {
+	r := f.run()
+	if err := c.getReady(r); err != nil {
 		return err
 	}
-	if p.endsSoon(10*time.Millisecond) && errors.Is(p.err, context.Canceled) {
-		return errors.New("Run returned context.Canceled though nobody had stopped it: that is the end of some other context")
+	if r.endsSoon(10*time.Millisecond) && errors.Is(r.err, context.Canceled) {
+		return errors.New("Run returned context.Canceled but was not stopped: the error is that of another context")
 	}
-	return c.stop(p)
+	return c.stop(r)
 }
 
-func stopBeforeReady(c Contract, s *stage) error {
-	p := s.prepare()
-	p.stop(c.StopTimeout)
-	p.begin(s)
-	return c.givesUp(p)
+func stopBeforeReady(c Contract, f *fixture) error {
+	r := f.prepare()
+	r.stop(c.StopTimeout)
+	r.begin(f)
+	return c.givesUp(r)
 }
 
-func stopOnItsWay(c Contract, s *stage) error {
-	p := s.run()
+func stopOnItsWay(c Contract, f *fixture) error {
+	r := f.run()
 	select {
-	case <-p.ready: // too fast to be caught
-	case <-p.done:
+	case <-r.ready: // too fast to be caught
+	case <-r.done:
 	case <-time.After(10 * time.Millisecond):
 	}
-	p.stop(c.StopTimeout)
-	return c.givesUp(p)
+	r.stop(c.StopTimeout)
+	return c.givesUp(r)
 }
 
 // givesUp checks that a run which was asked to stop before it was ready ends.
-func (c Contract) givesUp(p *probe) error {
-	if !p.endsSoon(c.StopTimeout) {
-		return fmt.Errorf("Run did not return within %v when it was asked to stop before it was ready: "+
-			"what it does before ctx.Ready has to end with ctx too:\n%s", c.StopTimeout, p.stack())
+func (c Contract) givesUp(r *checkedRun) error {
+	if !r.endsSoon(c.StopTimeout) {
+		return fmt.Errorf("Run did not return within %v after it was asked to stop before ctx.Ready: "+
+			"its set-up must end with ctx too:\n%s", c.StopTimeout, r.stack())
 	}
-	return p.misbehaved()
+	return r.misbehaved()
 }
 
-func readyFails(c Contract, s *stage) error {
-	p := s.prepare()
-	p.refuse = child.ErrStopped
-	p.limitGrace(c.StopTimeout)
-	p.begin(s)
-	if err := c.getReady(p); err != nil {
+func readyFails(c Contract, f *fixture) error {
+	r := f.prepare()
+	r.refuse = child.ErrStopped
+	r.limitGrace(c.StopTimeout)
+	r.begin(f)
+	if err := c.getReady(r); err != nil {
 		return err
 	}
-	// Its context has not ended, so that only the error can tell it to go.
-	if !p.endsSoon(c.StopTimeout) {
-		return errors.New("Run went on after ctx.Ready had returned an error: return it at once")
+	// Its context has not ended: only the error says that it must return.
+	if !r.endsSoon(c.StopTimeout) {
+		return errors.New("Run went on after ctx.Ready returned an error: return that error at once")
 	}
-	return p.misbehaved()
+	return r.misbehaved()
 }
 
-func runAgain(c Contract, s *stage) error {
+func runAgain(c Contract, f *fixture) error {
 	for n := 1; ; n++ {
-		p := s.run()
-		err := c.getReady(p)
+		r := f.run()
+		err := c.getReady(r)
 		if err == nil {
-			err = c.stop(p)
+			err = c.stop(r)
 		}
 		switch {
 		case err == nil && n == 2:
@@ -141,36 +140,36 @@ func runAgain(c Contract, s *stage) error {
 		case err != nil && n == 1:
 			return err
 		case err != nil:
-			return fmt.Errorf("it does not run a second time, and every start calls Run of the same child anew: %w", err)
+			return fmt.Errorf("the second call of Run failed, but a restart calls Run of the same child again: %w", err)
 		}
 	}
 }
 
-func runTwice(c Contract, s *stage) error {
-	first := s.run()
+func runTwice(c Contract, f *fixture) error {
+	first := f.run()
 	if err := c.getReady(first); err != nil {
 		return err
 	}
 	whole := first.endsSoon(10 * time.Millisecond) // a task, say
-	second := s.run()
+	second := f.run()
 	disturbed := func(format string, args ...any) error {
-		return fmt.Errorf("a second run, started while the first was going on, %s: "+
-			"a run that was abandoned may still be there when the next begins", fmt.Sprintf(format, args...))
+		return fmt.Errorf("a second run, started while the first was still running, %s: "+
+			"an abandoned run may still be running when the next one starts", fmt.Sprintf(format, args...))
 	}
 	select {
 	case <-second.ready:
-	case <-second.done: // it may say that it cannot
+	case <-second.done: // it may refuse with an error
 		if second.how != "" {
 			return disturbed("%s", second.how)
 		}
 	case <-time.After(c.StartTimeout):
-		return disturbed("was neither ready nor over within %v", c.StartTimeout)
+		return disturbed("neither became ready nor returned within %v", c.StartTimeout)
 	}
 	if !whole && first.endsSoon(10*time.Millisecond) {
 		return disturbed("ended the first")
 	}
 	if err := c.stop(second); err != nil {
-		return disturbed("does not stop")
+		return disturbed("did not stop")
 	}
 	if err := c.stop(first); err != nil {
 		return disturbed("kept the first from stopping")
@@ -179,33 +178,33 @@ func runTwice(c Contract, s *stage) error {
 }
 
 // getReady waits until a run is ready.
-func (c Contract) getReady(p *probe) error {
+func (c Contract) getReady(r *checkedRun) error {
 	select {
-	case <-p.ready:
+	case <-r.ready:
 		return nil
-	case <-p.done:
+	case <-r.done:
 	case <-time.After(c.StartTimeout):
-		return fmt.Errorf("it did not call ctx.Ready within %v of its start: call it when set-up is done:\n%s", c.StartTimeout, p.stack())
+		return fmt.Errorf("Run did not call ctx.Ready within %v: call it when set-up is done:\n%s", c.StartTimeout, r.stack())
 	}
 	select {
-	case <-p.ready: // both at once
+	case <-r.ready: // both at once
 		return nil
 	default:
 	}
-	if err := p.misbehaved(); err != nil {
+	if err := r.misbehaved(); err != nil {
 		return err
 	}
-	if p.err == nil {
-		return errors.New("Run returned nil before it had called ctx.Ready: call it, or return an error")
+	if r.err == nil {
+		return errors.New("Run returned nil before it called ctx.Ready: call Ready, or return an error")
 	}
-	return fmt.Errorf("it could not start, so there is nothing to check: %w", p.err)
+	return fmt.Errorf("Run failed before ctx.Ready, so Check has nothing to check: %w", r.err)
 }
 
-// stop stops a run.
-func (c Contract) stop(p *probe) error {
-	p.stop(c.StopTimeout)
-	if !p.endsSoon(c.StopTimeout) {
-		return fmt.Errorf("Run did not return within %v after its context had ended: select on ctx.Done wherever it waits:\n%s", c.StopTimeout, p.stack())
+// stop stops a run, and checks that it returns in time.
+func (c Contract) stop(r *checkedRun) error {
+	r.stop(c.StopTimeout)
+	if !r.endsSoon(c.StopTimeout) {
+		return fmt.Errorf("Run did not return within %v after its context ended: select on ctx.Done wherever it waits:\n%s", c.StopTimeout, r.stack())
 	}
-	return p.misbehaved()
+	return r.misbehaved()
 }

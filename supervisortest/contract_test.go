@@ -21,7 +21,7 @@ type runFunc func(child.Context) error
 
 func (f runFunc) Run(ctx child.Context) error { return f(ctx) }
 
-// waits is a child as it should be.
+// waits is a child that keeps the contract.
 func waits(ctx child.Context) error {
 	if err := ctx.Ready(); err != nil {
 		return err
@@ -30,8 +30,8 @@ func waits(ctx child.Context) error {
 	return nil
 }
 
-// breaks returns what Check says about a child, in virtual time. What ends it is
-// closed when that has been said.
+// breaks returns the failure of Check for a child, in virtual time. Then it closes over,
+// which ends the child.
 func breaks(t *testing.T, newChild func(over <-chan struct{}) child.Runnable) (said string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func breaks(t *testing.T, newChild func(over <-chan struct{}) child.Runnable) (s
 	return said
 }
 
-func TestCheckIsContentWithGoodChildren(t *testing.T) {
+func TestCheckAcceptsGoodChildren(t *testing.T) {
 	for name, good := range map[string]func() child.Runnable{
 		"waits":    func() child.Runnable { return runFunc(waits) },
 		"scripted": func() child.Runnable { return &supervisortest.Child{ReadyAfter: time.Second, StopAfter: time.Second} },
@@ -66,7 +66,7 @@ func TestCheckIsContentWithGoodChildren(t *testing.T) {
 				return waits(ctx)
 			})
 		},
-		"starts what ends with ctx": func() child.Runnable {
+		"its goroutine ends with ctx": func() child.Runnable {
 			return runFunc(func(ctx child.Context) error {
 				go func() { <-ctx.Done() }()
 				return waits(ctx)
@@ -86,8 +86,8 @@ func TestCheckIsContentWithGoodChildren(t *testing.T) {
 	}
 }
 
-// In real time, with what is not slow.
-func TestCheckWorksOutsideOfABubble(t *testing.T) {
+// In real time, with a child that is fast.
+func TestCheckWorksOutsideABubble(t *testing.T) {
 	t.Parallel()
 	supervisortest.Check(t, func() child.Runnable { return runFunc(waits) })
 	said := failing.Test(t, func(t testing.TB) {
@@ -101,10 +101,10 @@ func TestCheckWorksOutsideOfABubble(t *testing.T) {
 			})
 		})
 	})
-	require.Contains(t, said, "contract: Run did not return within 20ms after its context had ended")
+	require.Contains(t, said, "contract: Run did not return within 20ms after its context ended")
 }
 
-// One wrong child for each rule, and what is said of it.
+// One child that breaks each rule, and the failure.
 func TestCheckNamesTheRule(t *testing.T) {
 	for name, tc := range map[string]struct {
 		run  func(over <-chan struct{}) func(child.Context) error
@@ -112,24 +112,24 @@ func TestCheckNamesTheRule(t *testing.T) {
 	}{
 		"never ready": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { <-ctx.Done(); return nil }
-		}, "it did not call ctx.Ready within 10s of its start: call it when set-up is done:"},
+		}, "Run did not call ctx.Ready within 10s: call it when set-up is done:"},
 		"nil before ready": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { return nil }
-		}, "Run returned nil before it had called ctx.Ready: call it, or return an error"},
+		}, "Run returned nil before it called ctx.Ready: call Ready, or return an error"},
 		"does not stop": {func(over <-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { _ = ctx.Ready(); <-over; return nil }
-		}, "Run did not return within 5s after its context had ended: select on ctx.Done wherever it waits:"},
+		}, "Run did not return within 5s after its context ended: select on ctx.Done wherever it waits:"},
 		"set-up does not stop": {func(over <-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error {
 				if ctx.ShouldHalt() {
-					<-over // as if it dialled without ctx
+					<-over // dials without ctx, for example
 				}
 				return waits(ctx)
 			}
-		}, "Run did not return within 5s when it was asked to stop before it was ready: what it does before ctx.Ready has to end with ctx too:"},
+		}, "Run did not return within 5s after it was asked to stop before ctx.Ready: its set-up must end with ctx too:"},
 		"set-up does not stop on its way": {func(over <-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error {
-				if ctx.ShouldHalt() { // it looks once, and then dials without ctx
+				if ctx.ShouldHalt() { // checks once, then dials without ctx
 					return nil
 				}
 				select {
@@ -138,10 +138,10 @@ func TestCheckNamesTheRule(t *testing.T) {
 				}
 				return waits(ctx)
 			}
-		}, "Run did not return within 5s when it was asked to stop before it was ready: what it does before ctx.Ready has to end with ctx too:"},
+		}, "Run did not return within 5s after it was asked to stop before ctx.Ready: its set-up must end with ctx too:"},
 		"goes on after Ready failed": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { _ = ctx.Ready(); <-ctx.Done(); return nil }
-		}, "Run went on after ctx.Ready had returned an error: return it at once"},
+		}, "Run went on after ctx.Ready returned an error: return that error at once"},
 		"panics": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { _ = waits(ctx); panic("ouch") }
 		}, "Run panicked (ouch): return an error instead"},
@@ -157,7 +157,7 @@ func TestCheckNamesTheRule(t *testing.T) {
 				cancel()
 				return own.Err()
 			}
-		}, "Run returned context.Canceled though nobody had stopped it: that is the end of some other context"},
+		}, "Run returned context.Canceled but was not stopped: the error is that of another context"},
 		"runs once only": {func(<-chan struct{}) func(child.Context) error {
 			done := make(chan struct{})
 			return func(ctx child.Context) error {
@@ -165,7 +165,7 @@ func TestCheckNamesTheRule(t *testing.T) {
 				close(done)
 				return err
 			}
-		}, "it does not run a second time, and every start calls Run of the same child anew: Run panicked (close of closed channel): return an error instead"},
+		}, "the second call of Run failed, but a restart calls Run of the same child again: Run panicked (close of closed channel): return an error instead"},
 		"second run ends the first": {func(<-chan struct{}) func(child.Context) error {
 			var stop atomic.Pointer[context.CancelFunc]
 			return func(ctx child.Context) error {
@@ -180,7 +180,7 @@ func TestCheckNamesTheRule(t *testing.T) {
 				<-own.Done()
 				return nil
 			}
-		}, "a second run, started while the first was going on, ended the first: a run that was abandoned may still be there when the next begins"},
+		}, "a second run, started while the first was still running, ended the first: an abandoned run may still be running when the next one starts"},
 		"second run hangs": {func(<-chan struct{}) func(child.Context) error {
 			busy := make(chan struct{}, 1)
 			return func(ctx child.Context) error {
@@ -192,22 +192,22 @@ func TestCheckNamesTheRule(t *testing.T) {
 				defer func() { <-busy }()
 				return waits(ctx)
 			}
-		}, "a second run, started while the first was going on, was neither ready nor over within 10s: a run that was abandoned may still be there when the next begins"},
+		}, "a second run, started while the first was still running, neither became ready nor returned within 10s: an abandoned run may still be running when the next one starts"},
 		"leaks": {func(over <-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error {
 				go func() { <-over }()
 				return waits(ctx)
 			}
-		}, "Run left a goroutine behind when it returned: what it starts has to end before, or with ctx:"},
+		}, "Run left a goroutine running when it returned: every goroutine must end before Run returns, or with ctx:"},
 		"uses ctx after the end": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error {
 				defer time.AfterFunc(time.Millisecond, func() { ctx.OnError(errBoom) })
 				return waits(ctx)
 			}
-		}, "ctx.OnError was called after Run had returned: what Run starts has to end with it"},
+		}, "ctx.OnError was called after Run had returned: end whatever uses ctx before Run returns"},
 		"cannot start": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { return errBoom }
-		}, "it could not start, so there is nothing to check: boom"},
+		}, "Run failed before ctx.Ready, so Check has nothing to check: boom"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := breaks(t, func(over <-chan struct{}) child.Runnable { return runFunc(tc.run(over)) })
@@ -230,7 +230,7 @@ func TestBadUseOfCheck(t *testing.T) {
 		"Check: newChild returned nil": func(t testing.TB) {
 			supervisortest.Check(t, func() child.Runnable { return nil })
 		},
-		"Check: negative limit in {StartTimeout:-1ns StopTimeout:0s}: zero is the default": func(t testing.TB) {
+		"Check: negative limit in {StartTimeout:-1ns StopTimeout:0s}: use zero for the default": func(t testing.TB) {
 			supervisortest.Contract{StartTimeout: -1}.Check(t, func() child.Runnable { return runFunc(waits) })
 		},
 	} {

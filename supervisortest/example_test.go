@@ -16,7 +16,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// A printer is the t of an example, and prints the first line of why it fails.
+// A printer is the t of an example. It prints the first line of each failure.
 type printer struct {
 	testing.TB
 	failed   bool
@@ -41,7 +41,7 @@ func (p *printer) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// test stands for the func Test that go test would call.
+// test runs f as go test would run a test.
 func test(f func(t testing.TB)) {
 	p, done := new(printer), make(chan struct{})
 	go func() {
@@ -58,8 +58,8 @@ func test(f func(t testing.TB)) {
 	<-done
 }
 
-// bubbleTest stands for a func Test whose t must be a *testing.T, as that of a
-// bubble must. Only package testing can make one.
+// bubbleTest runs f as go test would run a test, with a *testing.T: a bubble needs one,
+// and only package testing can create it.
 func bubbleTest(f func(t *testing.T)) {
 	if !testing.Testing() { // on the Go playground
 		all := func(_, _ string) (bool, error) { return true, nil }
@@ -67,10 +67,10 @@ func bubbleTest(f func(t *testing.T)) {
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // as -cpu changes it
 	defer func(v string) { _ = flag.Set("test.v", v) }(flag.Lookup("test.v").Value.String())
-	_ = flag.Set("test.v", "false") // what it prints is no output of the example
+	_ = flag.Set("test.v", "false") // so that its output is not that of the example
 	ran := false
 	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "Example", F: func(t *testing.T) {
-		if !ran { // and not -count times
+		if !ran { // not once for each -count
 			ran = true
 			f(t)
 		}
@@ -157,14 +157,14 @@ func ExampleRecorder_Order() {
 		events.Order(t, "fail db", "stop api", "stopped api")
 		events.Order(t, "start api", "ready db")
 	})
-	// Output: FAIL: order: event 1: want "start api", got "ready /root/db".
+	// Output: FAIL: Order: event 1: want "start api", got "ready /root/db".
 }
 
-// deaf is a child that breaks the contract.
+// deaf is a child that ignores the error of Ready.
 type deaf struct{}
 
 func (*deaf) Run(ctx child.Context) error {
-	_ = ctx.Ready() // and what if it returns an error?
+	_ = ctx.Ready() // wrong: it may return an error
 	<-ctx.Done()
 	return nil
 }
@@ -174,14 +174,14 @@ func ExampleCheck() {
 		contract := supervisortest.Contract{StopTimeout: 20 * time.Millisecond}
 		contract.Check(t, func() child.Runnable { return new(deaf) })
 	})
-	// Output: FAIL: contract: Run went on after ctx.Ready had returned an error: return it at once
+	// Output: FAIL: contract: Run went on after ctx.Ready returned an error: return that error at once
 }
 
 func ExampleNoLeaks() {
 	over := make(chan struct{})
 	defer close(over)
 	mailer := func(ctx child.Context) error {
-		go func() { <-over }() // not with ctx
+		go func() { <-over }() // a leak: it does not end with ctx
 		if err := ctx.Ready(); err != nil {
 			return err
 		}
@@ -192,7 +192,7 @@ func ExampleNoLeaks() {
 		spec := supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "mailer", Run: mailer}}}
 		supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
 	})
-	// Output: FAIL: leak: /shop/mailer left a goroutine behind: have them end before Run returns, or with its context:
+	// Output: FAIL: leak: /shop/mailer left a goroutine running: every goroutine must end before Run returns, or with its context:
 }
 
 func ExampleRun() {
@@ -238,7 +238,7 @@ func ExampleHarness() {
 	// Output: <nil> restarted with a sibling
 }
 
-// Kept as a golden file, the table shows in a review what a change does to it.
+// Kept as a golden file, the table shows in a review how a change affects the tree.
 func ExampleFaultTable() {
 	bubbleTest(func(t *testing.T) {
 		fmt.Print(supervisortest.FaultTable(t, func() supervisor.Spec {
@@ -248,19 +248,19 @@ func ExampleFaultTable() {
 	})
 	// Output:
 	// /root/db: crash
-	//         0s  failed /root/db: fault put in by the test
-	//         0s  restarting /root/db: fault put in by the test
+	//         0s  failed /root/db: injected fault
+	//         0s  restarting /root/db: injected fault
 	//         0s  starting /root/db
 	//         1s  ready /root/db
 	//       1m0s  all ready
 	// /root/db: crash at start
 	//         0s  starting /root/db
-	//        1ms  failed /root/db: fault put in by the test
-	//        1ms  the start fails: /root/db: fault put in by the test
+	//        1ms  failed /root/db: injected fault
+	//        1ms  start failed: /root/db: injected fault
 	// /root/db: hang at stop
 	//         0s  stopping /root/db: stopped
 	//         5s  abandoned /root/db
-	//         5s  all stopped, but /root/db: did not stop within 5s
+	//         5s  stopped with an error: /root/db: did not stop within 5s
 	// /root/db: slow ready
 	//         0s  starting /root/db
 	//        10s  slow-start /root/db: ctx.Ready was not called within 10s: call it when set-up is done

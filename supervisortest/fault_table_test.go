@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata: read the difference before you keep it")
 
-// shop has each kind of supervisor.
+// shop has supervisors of each kind of strategy.
 func shop() supervisor.Spec {
 	jobs := supervisor.New(supervisor.Spec{
 		Strategy: strategy.Independent,
@@ -51,7 +51,7 @@ func TestFaultTableIsTheSameEachTime(t *testing.T) {
 	require.Equal(t, string(want), got)
 }
 
-// Whatever the pauses are made of, and however deep in the tree.
+// With every backoff policy, at any depth.
 func TestFaultTableHasNoJitter(t *testing.T) {
 	tree := func() supervisor.Spec {
 		retries := child.Exponential(2*time.Second, time.Minute).Retries(5)
@@ -65,13 +65,13 @@ func TestFaultTableHasNoJitter(t *testing.T) {
 		}}
 	}
 	table := supervisortest.FaultTable(t, tree)
-	require.Contains(t, table, "restarting /root/inner in 3s: fault")
-	require.Contains(t, table, "restarting /root/inner/a in 500ms: fault")
-	require.Contains(t, table, "restarting /root/b in 2s: fault")
+	require.Contains(t, table, "restarting /root/inner in 3s: injected")
+	require.Contains(t, table, "restarting /root/inner/a in 500ms: injected")
+	require.Contains(t, table, "restarting /root/b in 2s: injected")
 	require.Equal(t, table, supervisortest.FaultTable(t, tree))
 }
 
-func TestOtherTreesHaveJitter(t *testing.T) {
+func TestRunKeepsJitter(t *testing.T) {
 	supervisortest.Run(t, func() supervisor.Spec {
 		a := &supervisortest.Child{RunFor: child.AtOnce, EndWith: errBoom}
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, Backoff: child.Exponential(time.Hour, time.Hour)}}}
@@ -86,9 +86,9 @@ func TestOtherTreesHaveJitter(t *testing.T) {
 
 func TestBadUseOfFaultTable(t *testing.T) {
 	for want, tree := range map[string]func() supervisor.Spec{
-		"FaultTable: tree is nil": nil,
-		"FaultTable: /root has no children: there is nothing to go wrong": func() supervisor.Spec { return supervisor.Spec{} },
-		"start: /root/a: Run: nil\nwhat happened in /root:\n  nothing":    func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} },
+		"FaultTable: tree is nil":                            nil,
+		"FaultTable: /root has no children":                  func() supervisor.Spec { return supervisor.Spec{} },
+		"start: /root/a: Run: nil\nevents of /root:\n  none": func() supervisor.Spec { return supervisor.Spec{Children: []child.Spec{{Name: "a"}}} },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			require.Contains(t, failing.Test(t, func(t testing.TB) { supervisortest.FaultTable(t, tree) }), want)

@@ -6,35 +6,37 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A Harness drives a tree in virtual time. Its methods belong into the function
-// that is given to Run, on that function's goroutine.
+// A Harness drives a tree in virtual time. Call its methods only in the function passed to
+// Run, on that function's goroutine.
 type Harness struct {
-	// T is the test inside of the bubble: use it in place of the outer one.
+	// T is the test inside the bubble. Use it instead of the outer one.
 	T testing.TB
-	// Supervisor is the root. It runs.
+	// Supervisor is the root. It has started.
 	Supervisor *supervisor.Supervisor
-	// Events has what happened since before the start.
+	// Events records the tree from its first start.
 	Events *Recorder
 
-	trial *recorded
-	over  bool
+	tree *testedTree
+	over bool
 }
 
-// Run runs a tree in a testing/synctest bubble and calls f with it: time passes
-// at once when all that runs waits for it. When f returns, the tree is stopped,
-// and the test fails if anything is left: a run that did not stop, with its
-// stack, or a goroutine that a child has left behind, with the child's name.
+// Run starts a tree in a testing/synctest bubble and calls f with it. In the bubble, time
+// is virtual: it advances at once when every goroutine is waiting. When f returns, Run
+// stops the tree. The test fails if the tree cannot start, if its stop returns an error,
+// such as an abandoned run with its stack, or if a child has leaked a goroutine, with the
+// child's path.
 //
-// Run calls tree in the bubble, once. What the children wait on, such as a
-// channel, must be made there too, in tree, in Run of the child or in f: one that was
-// made before Run belongs to no bubble, and time stands still while a child waits
-// for it.
+// Run calls tree once, in the bubble. Whatever the children wait on, such as a channel,
+// must be created there too: in tree, in the child's own Run, or in f. A channel created
+// before Run belongs to no bubble, and virtual time does not advance while a child waits
+// on it.
 //
-// In a bubble already, Run uses that. Otherwise t must be a *testing.T.
+// If the caller is in a bubble already, Run uses that bubble. Otherwise t must be a
+// *testing.T.
 func Run(t testing.TB, tree func() supervisor.Spec, f func(h *Harness)) {
 	t.Helper()
 	switch {
@@ -45,44 +47,47 @@ func Run(t testing.TB, tree func() supervisor.Spec, f func(h *Harness)) {
 		t.Fatalf("Run: f is nil")
 		return
 	}
-	trial.Virtually(t, "Run", func(t testing.TB) {
+	testkit.Virtually(t, "Run", func(t testing.TB) {
 		t.Helper()
 		gate, spec := newGate(t, tree())
-		tr := newRecorded(t, spec)
-		h := &Harness{T: t, Supervisor: tr.Sup, Events: tr.events, trial: tr}
+		tr := newTestedTree(t, spec)
+		h := &Harness{T: t, Supervisor: tr.Sup, Events: tr.events, tree: tr}
 		defer func() {
 			t.Helper()
 			h.over = true
 			tr.stop(t)
 			gate.check(t)
 			tr.end(t)
-			trial.Settle()
+			testkit.Settle()
 		}()
 		tr.start(t)
 		f(h)
 	})
 }
 
-// usable fails the test if the harness is used where it cannot work.
+// usable reports whether the harness is used in its bubble and in time. If not, it fails
+// the test.
 func (h *Harness) usable(method string) bool {
 	h.T.Helper()
 	switch {
 	case h.over:
-		h.T.Fatalf("%s: Run has returned: use the Harness in the function that is given to Run only", method)
-	case !trial.InBubble():
-		h.T.Fatalf("%s: not in the bubble: call it on the goroutine of the function that is given to Run", method)
+		h.T.Fatalf("%s: Run has returned: use the Harness only in the function passed to Run", method)
+	case !testkit.InBubble():
+		h.T.Fatalf("%s: not in the bubble: call it on the goroutine of the function passed to Run", method)
 	default:
 		return true
 	}
 	return false
 }
 
-// Crash has the run of a child end with err: with nil, an error, Panic or child.ErrGoexit.
-// Its context ends, and when its Run has returned, err is what counts. Then it
-// waits, as Settle does, for all that follows at once. Events before the crash are
-// taken as read: what Events awaits next is what came of it. A path is a name, a path
-// from the root (jobs/job-17), or a full one. A supervisor can be crashed too:
-// its children are stopped first.
+// Crash makes the run of a child end with err: nil, an error, the result of Panic, or
+// child.ErrGoexit. It cancels the context of the run; when the child's Run returns, err
+// takes the place of what it returned. Then Crash waits, as Settle does, for what follows
+// at once. It first moves the read position of Events behind the events so far: the next
+// Await sees what the crash has caused.
+//
+// The path is a name, a path from the root (jobs/job-17), or a full path
+// (/root/jobs/job-17). A supervisor can be crashed too: its children are stopped first.
 func (h *Harness) Crash(path string, err error) {
 	h.T.Helper()
 	if !h.usable("Crash") {
@@ -90,15 +95,16 @@ func (h *Harness) Crash(path string, err error) {
 	}
 	synctest.Wait()
 	h.Events.Skip()
-	if !h.trial.Injector.Crash(fullPath(h.Supervisor.Path(), path), err) {
-		h.T.Fatalf("crash: no child %s runs; these are the children:\n%v\n%v",
+	if !h.tree.Injector.Crash(fullPath(h.Supervisor.Path(), path), err) {
+		h.T.Fatalf("Crash: no child %s is running; the tree is:\n%v\n%v",
 			fullPath(h.Supervisor.Path(), path), h.Tree(), h.Events.show())
 		return
 	}
 	synctest.Wait()
 }
 
-// Settle waits until nothing more happens without time passing.
+// Settle waits until every goroutine in the bubble is blocked: nothing more happens until
+// time advances.
 func (h *Harness) Settle() {
 	h.T.Helper()
 	if h.usable("Settle") {
@@ -106,28 +112,31 @@ func (h *Harness) Settle() {
 	}
 }
 
-// Advance lets d of virtual time pass, and all that happens in it.
+// Advance lets d of virtual time pass, and waits for everything that happens in it. It
+// must not be negative.
 func (h *Harness) Advance(d time.Duration) {
 	h.T.Helper()
 	switch {
 	case !h.usable("Advance"):
 	case d < 0:
-		h.T.Fatalf("Advance: %v: time does not go back", d)
+		h.T.Fatalf("Advance: d is %v: it must not be negative", d)
 	default:
 		time.Sleep(d)
 		synctest.Wait()
 	}
 }
 
-// Tree returns the tree as it is now. It prints well.
+// Tree returns a snapshot of the tree. Its String is a drawing with the state of each
+// child.
 func (h *Harness) Tree() supervisor.Tree { return h.Supervisor.Tree() }
 
-// Child returns what is known of a child, and fails the test if there is none.
+// Child returns the status of the child at path, which has the forms that Crash takes. It
+// fails the test if there is none.
 func (h *Harness) Child(path string) child.Status {
 	h.T.Helper()
 	st, ok := h.Supervisor.Lookup(path)
 	if !ok {
-		h.T.Fatalf("no child %s; these are the children:\n%v", fullPath(h.Supervisor.Path(), path), h.Tree())
+		h.T.Fatalf("Child: no child %s; the tree is:\n%v", fullPath(h.Supervisor.Path(), path), h.Tree())
 	}
 	return st
 }

@@ -30,8 +30,8 @@ func TestADayOfBackoffTakesMilliseconds(t *testing.T) {
 	require.Less(t, time.Since(began), 10*time.Second)
 }
 
-// A channel of the tree belongs to the bubble, or time would stand still while the
-// child waits for it.
+// A channel of the tree belongs to the bubble. Otherwise time would stand still while the
+// child waits on it.
 func TestTheTreeOfRunIsMadeInItsBubble(t *testing.T) {
 	made := 0
 	supervisortest.Run(t, func() supervisor.Spec {
@@ -79,7 +79,7 @@ func TestCrashReachesChildrenOfAnyDepth(t *testing.T) {
 	})
 }
 
-func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
+func TestCrashWaitsForAChildThatReturnsLate(t *testing.T) {
 	supervisortest.Run(t, func() supervisor.Spec {
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{StopAfter: time.Second}).Run}}}
 	}, func(h *supervisortest.Harness) {
@@ -90,8 +90,8 @@ func TestCrashWaitsForAChildThatTakesItsTimeToReturn(t *testing.T) {
 	})
 }
 
-// A run that was left behind has its end before it: nothing would come of a crash.
-func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
+// A run that was asked to stop, or abandoned, cannot be crashed: its end has no effect.
+func TestCrashOfAStoppingOrAbandonedRunSaysThatNoChildIsRunning(t *testing.T) {
 	a := &supervisortest.Child{StopAfter: time.Minute}
 	tree := func() supervisor.Spec {
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run, StopTimeout: time.Second}}}
@@ -106,13 +106,13 @@ func TestCrashOfAChildThatOnlyLingersSaysThatItDoesNotRun(t *testing.T) {
 				inside.T = t
 				inside.Crash("a", errBoom)
 			})
-			require.Contains(t, said, "crash: no child /root/a runs; these are the children:\nroot")
+			require.Contains(t, said, "Crash: no child /root/a is running; the tree is:\nroot")
 			h.Advance(time.Minute)
 		})
 	}
 }
 
-func TestHangingRunIsInTheStopReportAndIsNoLeak(t *testing.T) {
+func TestAHangingRunIsInTheStopReportAndIsNotALeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Run(t, func() supervisor.Spec {
@@ -129,13 +129,13 @@ func TestBadUseOfAHarness(t *testing.T) {
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: (&supervisortest.Child{}).Run}}}
 	}
 	for want, use := range map[string]func(t testing.TB){
-		"crash: no child /root/b runs; these are the children:\nroot": func(t testing.TB) {
+		"Crash: no child /root/b is running; the tree is:\nroot": func(t testing.TB) {
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Crash("b", errBoom) })
 		},
-		"no child /root/b; these are the children:\nroot": func(t testing.TB) {
+		"Child: no child /root/b; the tree is:\nroot": func(t testing.TB) {
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Child("b") })
 		},
-		"Advance: -1s: time does not go back": func(t testing.TB) {
+		"Advance: d is -1s: it must not be negative": func(t testing.TB) {
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { h.Advance(-time.Second) })
 		},
 		"Run: f is nil": func(t testing.TB) {
@@ -144,7 +144,7 @@ func TestBadUseOfAHarness(t *testing.T) {
 		"Run: tree is nil": func(t testing.TB) {
 			supervisortest.Run(t, nil, func(h *supervisortest.Harness) {})
 		},
-		"Settle: Run has returned: use the Harness in the function that is given to Run only": func(t testing.TB) {
+		"Settle: Run has returned: use the Harness only in the function passed to Run": func(t testing.TB) {
 			var kept *supervisortest.Harness
 			supervisortest.Run(t, tree, func(h *supervisortest.Harness) { kept = h })
 			kept.Settle()
@@ -161,7 +161,7 @@ func TestBadUseOfAHarness(t *testing.T) {
 	}
 }
 
-func TestHarnessOutsideOfItsBubbleFailsTheTest(t *testing.T) {
+func TestUseOfAHarnessOutsideItsBubbleFailsTheTest(t *testing.T) {
 	harness, done := make(chan *supervisortest.Harness, 1), make(chan string, 1)
 	go func() {
 		h := <-harness
@@ -175,6 +175,6 @@ func TestHarnessOutsideOfItsBubbleFailsTheTest(t *testing.T) {
 		return supervisor.Spec{}
 	}, func(h *supervisortest.Harness) {
 		harness <- h
-		require.Contains(t, <-done, "Advance: not in the bubble: call it on the goroutine of the function that is given to Run")
+		require.Contains(t, <-done, "Advance: not in the bubble: call it on the goroutine of the function passed to Run")
 	})
 }

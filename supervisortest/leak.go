@@ -12,22 +12,21 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// NoLeaks returns the spec with pprof labels asked for: the goroutine of each run
-// in the tree, at any depth, bears the child's path, and hands it down to all that
-// it starts. When the test ends, and the tree has been stopped, the test fails
-// for each goroutine that a child has started and left behind, with the child's
-// path and the goroutine's stack.
+// NoLeaks returns the spec with an Around that labels each run of the tree, at any depth,
+// with the child's path. Goroutines inherit these pprof labels. When the test ends, after
+// the tree has stopped, the test fails for each goroutine that a child has started and
+// that still runs, with the child's path and the goroutine's stack.
 //
 //	sup := supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
 //
-// It looks at no other tree's goroutines, so that tests may run in parallel. A
-// goroutine that is about to end is given a second to do so; in a bubble, no time.
-// A run that was left behind itself is not listed: the stop report has it. Run
-// does all this by itself.
+// NoLeaks ignores the goroutines of other trees, so tests may run in parallel. A goroutine
+// that is about to end has a second to do so; in a bubble, no time. An abandoned run
+// itself is not listed: it is in the stop report. In a test with Run, NoLeaks is not
+// needed: Run does the same.
 func NoLeaks(t testing.TB, spec supervisor.Spec) supervisor.Spec {
 	t.Helper()
 	g, spec := newGate(t, spec)
@@ -38,7 +37,7 @@ func NoLeaks(t testing.TB, spec supervisor.Spec) supervisor.Spec {
 	return spec
 }
 
-// The labels.
+// The keys of the pprof labels.
 const (
 	treeLabel  = "coppice.tree"
 	childLabel = "coppice.child"
@@ -49,7 +48,7 @@ type gate struct{ tree string }
 
 var gates atomic.Uint64
 
-// newGate returns a gate and the spec of a tree that it can look at.
+// newGate returns a gate, and the spec with the Around that sets its labels.
 func newGate(t testing.TB, spec supervisor.Spec) (gate, supervisor.Spec) {
 	g := gate{fmt.Sprintf("%s#%d", t.Name(), gates.Add(1))}
 	spec.Around = supervisor.Arounds(g.around, spec.Around)
@@ -61,16 +60,16 @@ func (g gate) around(ctx child.Context, run func(child.Context) error) (err erro
 	return err
 }
 
-// do calls f on a goroutine that bears the labels.
+// do calls f with the labels set.
 func (g gate) do(ctx context.Context, path string, f func(context.Context)) {
 	pprof.Do(ctx, pprof.Labels(treeLabel, g.tree, childLabel, path), f)
 }
 
-// check fails the test for what is left.
+// check fails the test for each leak.
 func (g gate) check(t testing.TB) {
 	t.Helper()
 	for _, l := range g.leaks() {
-		t.Errorf("leak: %s left %s behind: have them end before Run returns, or with its context:\n%s",
+		t.Errorf("leak: %s left %s running: every goroutine must end before Run returns, or with its context:\n%s",
 			l.path, goroutines(l.count), l.stack)
 	}
 }
@@ -82,30 +81,30 @@ func goroutines(n int) string {
 	return fmt.Sprintf("%d goroutines", n)
 }
 
-// A leak is some goroutines with the same stack, and the child they belong to.
+// A leak is a number of goroutines with the same stack, and the child that started them.
 type leak struct {
 	path  string
 	count int
 	stack string
 }
 
-// leaks returns what is left when what was about to end has ended.
+// leaks returns the goroutines that still run after those about to end have had time to.
 func (g gate) leaks() []leak {
-	trial.Settle()
+	testkit.Settle()
 	left := g.look()
-	if trial.InBubble() {
-		return left // who has not ended by now waits for something
+	if testkit.InBubble() {
+		return left // what has not ended by now is blocked
 	}
 	for pause := time.Millisecond; len(left) > 0 && pause < time.Second; pause *= 2 {
-		timer := time.NewTimer(pause) // nobody tells when a goroutine ends
+		timer := time.NewTimer(pause) // the end of a goroutine cannot be awaited
 		<-timer.C
 		left = g.look()
 	}
 	return left
 }
 
-// look reads the goroutine profile as text, which has a paragraph for each stack
-// and its labels:
+// look reads the goroutine profile as text, which has a paragraph for each stack with its
+// labels:
 //
 //	2 @ 0x4446f1 0x4830fd
 //	# labels: {"coppice.child":"/root/db", "coppice.tree":"TestA#1"}
@@ -136,7 +135,7 @@ func (g gate) look() (left []leak) {
 	return left
 }
 
-// calls returns the lines of a profile's stack without what is for machines.
+// calls returns a profile's stack without its addresses.
 func calls(stack string) string {
 	var text []string
 	for _, line := range strings.Split(strings.TrimSpace(stack), "\n") {

@@ -20,7 +20,7 @@ func leaky() supervisor.Spec {
 	return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "jobs", Run: jobs.Run}}}
 }
 
-func TestLeakGateNamesTheChild(t *testing.T) {
+func TestNoLeaksNamesTheChild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			over := make(chan struct{})
@@ -29,13 +29,13 @@ func TestLeakGateNamesTheChild(t *testing.T) {
 			_ = sup.RestartChild(t.Context(), "a")
 			time.AfterFunc(time.Second, func() { close(over) })
 		})
-		require.Contains(t, text, "leak: /root/a left 2 goroutines behind: have them end before Run returns, or with its context:\n")
+		require.Contains(t, text, "leak: /root/a left 2 goroutines running: every goroutine must end before Run returns, or with its context:\n")
 		require.Regexp(t, `\n    .*supervisortest_test.*leak\..*\n        .*/leak_test.go:\d+`, text, "the stack")
 		time.Sleep(time.Second)
 	})
 }
 
-// leak returns a Run that leaves a goroutine behind, until over is closed.
+// leak returns a Run that leaks a goroutine, which ends when over is closed.
 func leak(over <-chan struct{}) func(child.Context) error {
 	return func(ctx child.Context) error {
 		go func() { <-over }()
@@ -47,7 +47,7 @@ func leak(over <-chan struct{}) func(child.Context) error {
 	}
 }
 
-func TestLeakGateFindsDynamicChildrenOfAnyDepth(t *testing.T) {
+func TestNoLeaksFindsDynamicChildrenAtAnyDepth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			over := make(chan struct{})
@@ -57,13 +57,13 @@ func TestLeakGateFindsDynamicChildrenOfAnyDepth(t *testing.T) {
 			_ = jobs.StartChild(t.Context(), child.Spec{Name: "job", Run: leak(over)})
 			time.AfterFunc(time.Second, func() { close(over) })
 		})
-		require.Contains(t, text, "leak: /root/jobs/job left a goroutine behind")
+		require.Contains(t, text, "leak: /root/jobs/job left a goroutine running")
 		time.Sleep(time.Second)
 	})
 }
 
 // In real time, in parallel with a tree that leaks under the same names.
-func TestLeakGateLooksAtItsOwnTreeOnly(t *testing.T) {
+func TestNoLeaksIgnoresOtherTrees(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
 	defer close(over)
@@ -75,10 +75,10 @@ func TestLeakGateLooksAtItsOwnTreeOnly(t *testing.T) {
 			supervisortest.Start(t, supervisortest.NoLeaks(t, spec))
 		}))
 	})
-	require.Contains(t, text, "leak: /root/a left a goroutine behind")
+	require.Contains(t, text, "leak: /root/a left a goroutine running")
 }
 
-func TestLeakGateWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
+func TestNoLeaksWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
 	t.Parallel()
 	supervisortest.Start(t, supervisortest.NoLeaks(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
 		for range 10 {
@@ -92,12 +92,12 @@ func TestLeakGateWaitsForGoroutinesThatEndWithTheContext(t *testing.T) {
 	}}}}))
 }
 
-func TestRunFindsWhatAChildLeavesBehind(t *testing.T) {
+func TestRunFindsLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Run(t, leaky, func(h *supervisortest.Harness) {})
 		})
-		require.Contains(t, text, "leak: /root/jobs/b left a goroutine behind")
+		require.Contains(t, text, "leak: /root/jobs/b left a goroutine running")
 		require.NotContains(t, text, "/root/a left")
 	})
 }

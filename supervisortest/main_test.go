@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(planted) != "" { // it is there to leak
+	if os.Getenv(planted) != "" { // its test leaks on purpose
 		os.Exit(m.Run())
 	}
 	goleak.VerifyTestMain(m)

@@ -8,15 +8,15 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A Match says which events are meant. What is not set is not looked at, so
-// that the zero Match is any event.
+// A Match selects events. Zero fields match anything, so the zero Match matches every
+// event.
 type Match struct {
 	Kind supervisor.EventKind
-	Path string // a name, a path from the root (jobs/job-17), or a full one
-	Err  error  // what errors.Is finds in the event's error
+	Path string // a name, a path from the root (jobs/job-17), or a full path (/root/jobs/job-17)
+	Err  error  // compared with the event's error by errors.Is
 }
 
-// String returns the match as "failed db: boom".
+// String returns the match as text, for example "failed db: boom".
 func (m Match) String() string {
 	text := "any event"
 	if m.Kind != 0 {
@@ -31,14 +31,14 @@ func (m Match) String() string {
 	return text
 }
 
-// fits reports whether an event in the tree of root is meant.
+// fits reports whether m matches an event in the tree of root.
 func (m Match) fits(e *supervisor.Event, root string) bool {
 	return (m.Kind == 0 || m.Kind == e.Kind) &&
 		(m.Path == "" || fullPath(root, m.Path) == e.Path) &&
 		(m.Err == nil || errors.Is(e.Err, m.Err))
 }
 
-// fullPath returns a path as events have it.
+// fullPath returns the path in the form that events use.
 func fullPath(root, path string) string {
 	if strings.HasPrefix(path, "/") {
 		return path
@@ -46,7 +46,7 @@ func fullPath(root, path string) string {
 	return root + "/" + path
 }
 
-// shortKinds are the words that come easily besides the kinds' own names.
+// shortKinds are words that Order accepts besides the names of the kinds.
 var shortKinds = map[string]supervisor.EventKind{
 	"start": supervisor.EventStarting, "fail": supervisor.EventFailed,
 	"restart": supervisor.EventRestarting, "complete": supervisor.EventCompleted,
@@ -58,11 +58,11 @@ var shortKinds = map[string]supervisor.EventKind{
 func parseMatch(line string) (Match, error) {
 	word, path, ok := strings.Cut(line, " ")
 	if !ok || path == "" {
-		return Match{}, fmt.Errorf("%q: want a word and a path, as \"ready db\"", line)
+		return Match{}, fmt.Errorf("%q: want a kind of event and a path, such as \"ready db\"", line)
 	}
 	kind, ok := shortKinds[word]
 	if !ok && kind.UnmarshalText([]byte(word)) != nil {
-		return Match{}, fmt.Errorf("%q: no such kind of event: use one of %s", line, strings.Join(kindWords(), ", "))
+		return Match{}, fmt.Errorf("%q: unknown kind of event: use one of %s", line, strings.Join(kindWords(), ", "))
 	}
 	return Match{Kind: kind, Path: path}, nil
 }

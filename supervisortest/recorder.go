@@ -7,41 +7,40 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A Recorder keeps the events of a tree, the last ten thousand of them, and
-// waits for them. It reads them like a book: Await and Order go on behind the
-// event that the last one has found, so that what has been seen once is not
-// taken for news.
+// A Recorder keeps the last ten thousand events of a tree, and waits for events. It has a
+// read position: Await, AwaitAll and Order look only at events after the last one that
+// they have found, so an event is found at most once.
 type Recorder struct {
 	sup    *supervisor.Supervisor
 	cancel func()
 	began  time.Time
-	made   trial.Bubble
+	made   testkit.Bubble
 
 	mu      sync.Mutex
 	events  []supervisor.Event
-	dropped int           // that came before events[0]
-	next    int           // where to read on, counted from the first of all
-	shown   bool          // a failure has printed it
+	dropped int           // the number of events before events[0]
+	next    int           // the read position, counted from the first event of all
+	shown   bool          // a failure has printed the events
 	news    chan struct{} // closed by the next event
 }
 
 // maxRecorded is how many events a Recorder keeps.
 const maxRecorded = 10_000
 
-// Record returns a recorder of a tree's events: from its beginning if Start or
-// Run has started it, else from now on. To see the beginning of another, call it
-// before the start. It works in and out of a bubble.
+// Record returns a recorder of a tree's events. If Start or Run has started the tree, the
+// recorder has its events from the beginning; otherwise it records from now on, so call
+// Record before the supervisor starts. It works inside a bubble and outside.
 func Record(t testing.TB, sup *supervisor.Supervisor) *Recorder {
 	t.Helper()
 	if sup == nil {
-		t.Fatalf("Record: nil supervisor: give it what supervisor.New or supervisortest.Start returns")
+		t.Fatalf("Record: sup is nil: pass the result of supervisor.New or supervisortest.Start")
 		return nil
 	}
-	if tr := trial.Of(sup); tr != nil {
+	if tr := testkit.Of(sup); tr != nil {
 		if events, ok := tr.Events.(*Recorder); ok {
 			return events
 		}
@@ -52,7 +51,7 @@ func Record(t testing.TB, sup *supervisor.Supervisor) *Recorder {
 }
 
 func newRecorder(sup *supervisor.Supervisor) *Recorder {
-	r := &Recorder{sup: sup, began: time.Now(), made: trial.Here(), news: make(chan struct{})}
+	r := &Recorder{sup: sup, began: time.Now(), made: testkit.Here(), news: make(chan struct{})}
 	r.cancel = sup.Subscribe(r.add)
 	return r
 }
@@ -70,23 +69,23 @@ func (r *Recorder) add(e supervisor.Event) {
 	r.news = make(chan struct{})
 }
 
-// Await waits for the next event that fits, and returns it. It fails the test,
-// with all that has happened so far, if there is none within 10 s, or, in a
-// bubble, within two days of virtual time.
+// Await waits for the next event that matches m, and returns it. If none comes within
+// 10 s, or within two days of virtual time in a bubble, it fails the test and prints all
+// events so far.
 func (r *Recorder) Await(t testing.TB, m Match) supervisor.Event {
 	t.Helper()
 	return r.AwaitAll(t, m)[0]
 }
 
-// AwaitAll waits until each match has an event of its own, in any order, and
-// returns them in the order of the matches.
+// AwaitAll waits for one event for each match, in any order, and returns the events in the
+// order of the matches. It fails the test as Await does.
 func (r *Recorder) AwaitAll(t testing.TB, all ...Match) []supervisor.Event {
 	t.Helper()
 	if err := r.made.Elsewhere("the recorder"); err != nil {
-		t.Fatalf("await: %v", err)
+		t.Fatalf("Await: %v", err)
 		return make([]supervisor.Event, len(all))
 	}
-	limit := trial.Patience()
+	limit := testkit.Patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
@@ -97,14 +96,14 @@ func (r *Recorder) AwaitAll(t testing.TB, all ...Match) []supervisor.Event {
 		select {
 		case <-news:
 		case <-timer.C:
-			t.Fatalf("await: no %v within %v.%s\n%v", missing, limit, r.unknown(missing), r.show())
+			t.Fatalf("Await: no %v within %v.%s\n%v", missing, limit, r.unknown(missing), r.show())
 			return found
 		}
 	}
 }
 
-// find looks for an event for each match. If all have one, reading goes on
-// behind the last.
+// find looks for an event for each match. If all have one, the read position moves behind
+// the last.
 func (r *Recorder) find(all []Match) (found []supervisor.Event, missing *Match, news <-chan struct{}) {
 	root := r.sup.Path()
 	r.mu.Lock()
@@ -129,7 +128,7 @@ func (r *Recorder) find(all []Match) (found []supervisor.Event, missing *Match, 
 	return found, nil, nil
 }
 
-// unknown says what is wrong with a match that cannot fit, as far as can be told.
+// unknown says so if the tree has no child at the path of the match.
 func (r *Recorder) unknown(m *Match) string {
 	if m.Path == "" {
 		return ""
@@ -143,44 +142,42 @@ func (r *Recorder) unknown(m *Match) string {
 	return fmt.Sprintf(" There is no child %s in the tree now.", path)
 }
 
-// Order checks that events come in the given order. A line is a kind of event
-// and a path, as in
+// Order checks that events come in the given order. A line is a kind of event and a path:
 //
 //	events.Order(t, "start db", "ready db", "start api", "ready api")
 //
-// and the short forms start, fail, restart, complete, stop, abandon, remove and
-// give-up stand for starting, failed and so on. Of all events behind the last one
-// found it looks at those that some line names, waits for as many as there are
-// lines, and wants them to be these lines: one that is too early, or comes twice,
-// fails the test, and so does one that is not there within 10 s, or two days of
-// virtual time.
+// The short forms start, fail, restart, complete, stop, abandon, remove and give-up stand
+// for starting, failed and so on. Order looks at the events after the read position that
+// match any of the lines, and ignores others. It waits for as many of them as there are
+// lines. The test fails if one comes too early or twice, or does not come within 10 s, or
+// within two days of virtual time in a bubble.
 func (r *Recorder) Order(t testing.TB, lines ...string) {
 	t.Helper()
 	if len(lines) == 0 {
-		t.Fatalf(`order: no lines: say what is to happen, as "start db", "ready db"`)
+		t.Fatalf(`Order: no lines: pass the expected events, such as "start db", "ready db"`)
 		return
 	}
 	want := make([]Match, len(lines))
 	for i, line := range lines {
 		m, err := parseMatch(line)
 		if err != nil {
-			t.Fatalf("order: %v", err)
+			t.Fatalf("Order: %v", err)
 			return
 		}
 		want[i] = m
 	}
 	if err := r.made.Elsewhere("the recorder"); err != nil {
-		t.Fatalf("order: %v", err)
+		t.Fatalf("Order: %v", err)
 		return
 	}
-	limit := trial.Patience()
+	limit := testkit.Patience()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
 		right, wrong, news := r.compare(want)
 		switch {
 		case wrong != nil:
-			t.Fatalf("order: event %d: want %q, got %q.\n%v", right+1, lines[right], wrong.String(), r.show())
+			t.Fatalf("Order: event %d: want %q, got %q.\n%v", right+1, lines[right], wrong.String(), r.show())
 			return
 		case right == len(want):
 			return
@@ -188,14 +185,14 @@ func (r *Recorder) Order(t testing.TB, lines ...string) {
 		select {
 		case <-news:
 		case <-timer.C:
-			t.Fatalf("order: no %q within %v.%s\n%v", lines[right], limit, r.unknown(&want[right]), r.show())
+			t.Fatalf("Order: no %q within %v.%s\n%v", lines[right], limit, r.unknown(&want[right]), r.show())
 			return
 		}
 	}
 }
 
-// compare returns how many of the wanted events have come, and the first that is
-// not the one wanted. If all have come, reading goes on behind the last.
+// compare returns how many of the wanted events have come, and the first event that is
+// out of order. If all have come, the read position moves behind the last.
 func (r *Recorder) compare(want []Match) (right int, wrong *supervisor.Event, news <-chan struct{}) {
 	root := r.sup.Path()
 	r.mu.Lock()
@@ -218,21 +215,21 @@ func (r *Recorder) compare(want []Match) (right int, wrong *supervisor.Event, ne
 	return right, nil, r.news
 }
 
-// Skip takes all that has happened so far as read: Await and Order go on behind it.
+// Skip moves the read position behind all events so far.
 func (r *Recorder) Skip() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.next = r.dropped + len(r.events)
 }
 
-// Events returns what has happened so far.
+// Events returns a copy of the events so far, whatever the read position.
 func (r *Recorder) Events() []supervisor.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]supervisor.Event(nil), r.events...)
 }
 
-// show is String for a message that fails the test.
+// show is String for a failure, and notes that the test's log has the events.
 func (r *Recorder) show() string {
 	text := r.String()
 	r.mu.Lock()
@@ -241,28 +238,28 @@ func (r *Recorder) show() string {
 	return text
 }
 
-// wasShown reports whether the test's log has it.
+// wasShown reports whether the test's log has the events.
 func (r *Recorder) wasShown() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.shown
 }
 
-// String returns what has happened so far, a line for each event, with the time
-// since the recording began.
+// String returns the events so far, one a line, each with the time since the recording
+// began.
 func (r *Recorder) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var text strings.Builder
-	fmt.Fprintf(&text, "what happened in %s:", r.sup.Path())
+	fmt.Fprintf(&text, "events of %s:", r.sup.Path())
 	if r.dropped > 0 {
-		fmt.Fprintf(&text, "\n  (%d events before)", r.dropped)
+		fmt.Fprintf(&text, "\n  (%d earlier events dropped)", r.dropped)
 	}
 	for i := range r.events {
 		fmt.Fprintf(&text, "\n  %8v  %s", r.events[i].Time.Sub(r.began).Round(time.Millisecond), r.events[i])
 	}
 	if len(r.events) == 0 {
-		text.WriteString("\n  nothing")
+		text.WriteString("\n  none")
 	}
 	return text.String()
 }

@@ -21,7 +21,7 @@ func pair() (spec supervisor.Spec, db, api *supervisortest.Child) {
 	return spec, db, api
 }
 
-func TestAwaitGoesOnBehindWhatItHasFound(t *testing.T) {
+func TestAwaitFindsEachEventOnce(t *testing.T) {
 	t.Parallel() // in real time
 	spec, db, api := pair()
 	db.ReadyAfter = 0
@@ -48,15 +48,15 @@ func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
 	})
 }
 
-func TestAwaitOfWhatDoesNotComeFailsWithTheWholeLog(t *testing.T) {
+func TestAwaitOfAMissingEventPrintsAllEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()
 			events := supervisortest.Record(t, supervisortest.Start(t, spec))
 			events.Await(t, supervisortest.Match{Kind: supervisor.EventFailed, Path: "dbb", Err: errBoom})
 		})
-		require.Contains(t, text, `await: no failed dbb: boom within 48h0m0s. There is no child /shop/dbb in the tree now.
-what happened in /shop:
+		require.Contains(t, text, `Await: no failed dbb: boom within 48h0m0s. There is no child /shop/dbb in the tree now.
+events of /shop:
         0s  starting /shop/db
         1s  ready /shop/db
         1s  starting /shop/api
@@ -72,12 +72,12 @@ func TestOrder(t *testing.T) {
 		"as it was":      {lines: []string{"start db", "ready db", "start api", "ready api"}},
 		"some of it":     {lines: []string{"ready db", "ready api"}},
 		"full paths":     {lines: []string{"ready /shop/db", "starting /shop/api"}},
-		"wrong order":    {lines: []string{"start api", "ready db"}, want: `order: event 1: want "start api", got "ready /shop/db".`},
-		"does not come":  {lines: []string{"ready api", "fail api"}, want: `order: no "fail api" within 48h0m0s.`},
-		"unknown path":   {lines: []string{"ready web"}, want: `order: no "ready web" within 48h0m0s. There is no child /shop/web in the tree now.`},
-		"unknown kind":   {lines: []string{"begin db"}, want: `order: "begin db": no such kind of event: use one of starting, ready, failed, restarting,`},
-		"no path":        {lines: []string{"ready"}, want: `order: "ready": want a word and a path, as "ready db"`},
-		"nothing wanted": {want: `order: no lines: say what is to happen, as "start db", "ready db"`},
+		"wrong order":    {lines: []string{"start api", "ready db"}, want: `Order: event 1: want "start api", got "ready /shop/db".`},
+		"does not come":  {lines: []string{"ready api", "fail api"}, want: `Order: no "fail api" within 48h0m0s.`},
+		"unknown path":   {lines: []string{"ready web"}, want: `Order: no "ready web" within 48h0m0s. There is no child /shop/web in the tree now.`},
+		"unknown kind":   {lines: []string{"begin db"}, want: `Order: "begin db": unknown kind of event: use one of starting, ready, failed, restarting,`},
+		"no path":        {lines: []string{"ready"}, want: `Order: "ready": want a kind of event and a path, such as "ready db"`},
+		"nothing wanted": {want: `Order: no lines: pass the expected events, such as "start db", "ready db"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-func TestOrderFindsWhatComesTwice(t *testing.T) {
+func TestOrderFindsAnEventThatComesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec, db, _ := pair()
@@ -103,29 +103,29 @@ func TestOrderFindsWhatComesTwice(t *testing.T) {
 			db.End(t, errBoom)
 			supervisortest.Record(t, sup).Order(t, "start db", "fail db", "stop api")
 		})
-		require.Contains(t, text, `order: event 3: want "stop api", got "starting /shop/db".`)
+		require.Contains(t, text, `Order: event 3: want "stop api", got "starting /shop/db".`)
 	})
 }
 
-func TestRecordOfATreeThatStartDoesNotKnow(t *testing.T) {
+func TestRecordOfATreeThatTheTestStartsItself(t *testing.T) {
 	t.Parallel()
 	spec, _, _ := pair()
 	spec.Children = spec.Children[1:]
 	sup := supervisor.New(spec)
 	events := supervisortest.Record(t, sup)
-	require.Equal(t, "what happened in /shop:\n  nothing", events.String())
+	require.Equal(t, "events of /shop:\n  none", events.String())
 	require.NoError(t, sup.Start(t.Context()))
 	require.NoError(t, sup.Stop(t.Context()))
 	events.Order(t, "start api", "ready api", "stop api", "stopped api")
 	require.Len(t, events.Events(), 4)
 }
 
-func TestRecordOfNilSaysWhatToGive(t *testing.T) {
+func TestRecordOfNilSaysWhatToPass(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) { supervisortest.Record(t, nil) })
-	require.Contains(t, text, "Record: nil supervisor: give it what supervisor.New or supervisortest.Start returns")
+	require.Contains(t, text, "Record: sup is nil: pass the result of supervisor.New or supervisortest.Start")
 }
 
-func TestSkipTakesAllAsRead(t *testing.T) {
+func TestSkipMovesBehindAllEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spec, db, _ := pair()
 		events := supervisortest.Record(t, supervisortest.Start(t, spec))
@@ -136,12 +136,12 @@ func TestSkipTakesAllAsRead(t *testing.T) {
 	})
 }
 
-func TestEventsAreInTheLogOnceOnly(t *testing.T) {
+func TestEventsAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec, _, _ := pair()
 			supervisortest.Record(t, supervisortest.Start(t, spec)).Order(t, "fail db")
 		})
-		require.Equal(t, 1, strings.Count(text, "what happened in /shop"))
+		require.Equal(t, 1, strings.Count(text, "events of /shop"))
 	})
 }

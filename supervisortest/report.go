@@ -8,7 +8,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// report is an error's text, and for runs that were left behind their stacks.
+// report returns an error's text, with the stacks of abandoned runs.
 func report(err error) string {
 	text := err.Error()
 	var stop *supervisor.StopError

@@ -3,13 +3,13 @@ package supervisortest
 import (
 	"errors"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 )
 
-// ErrScripted is the failure of a scripted child that is given no other.
+// ErrScripted is the default failure of a scripted Child.
 var ErrScripted = errors.New("scripted failure")
 
-// Panic returns an error that, as the end of a run in Child.EndWith, Child.End
-// or Harness.Crash, is a panic with the value. In their place
-// child.ErrGoexit is a call of runtime.Goexit.
-func Panic(value any) error { return trial.Panic(value) }
+// Panic returns an error that makes a run panic with the value. Pass it to
+// Child.StartError, Child.EndWith, Child.End or Harness.Crash. Likewise,
+// child.ErrGoexit makes the run call runtime.Goexit.
+func Panic(value any) error { return testkit.Panic(value) }

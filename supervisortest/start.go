@@ -6,15 +6,15 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Start starts a supervisor with the given spec as a root, and stops it when the
-// test ends. It fails the test at once if a child cannot start, and at its end if
-// the stop has left somebody behind; the stop report then is in the test's log.
-// It works in and out of a testing/synctest bubble.
+// Start starts a supervisor as a root and stops it when the test ends. The test fails at
+// once if a child cannot start, and at its end if the stop returns an error, such as an
+// abandoned run; its log then has the stop report with the stacks. Start works inside a
+// testing/synctest bubble and outside.
 //
-// Without a Spec.Logger the tree is silent; a test that fails prints its events.
+// Without a Spec.Logger the tree logs nothing; a test that fails prints its events.
 func Start(t testing.TB, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()
-	tr := newRecorded(t, spec)
+	tr := newTestedTree(t, spec)
 	t.Cleanup(func() {
 		t.Helper()
 		tr.end(t)

@@ -35,22 +35,22 @@ func TestStartWorksInABubble(t *testing.T) {
 	})
 }
 
-func TestStartThatFailsFailsTheTestWithWhatHappened(t *testing.T) {
+func TestAFailedStartFailsTheTestAndPrintsTheEvents(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) {
 		a := &supervisortest.Child{FailStarts: 1, StartError: errBoom}
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
 	})
-	require.Contains(t, text, "start: /root/a: boom\nwhat happened in /root:")
+	require.Contains(t, text, "start: /root/a: boom\nevents of /root:")
 }
 
-func TestStartWithAFaultySpecFailsTheTest(t *testing.T) {
+func TestStartWithAnInvalidSpecFailsTheTest(t *testing.T) {
 	text := failing.Test(t, func(t testing.TB) {
 		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a"}}})
 	})
 	require.Contains(t, text, "start: /root/a: Run: nil")
 }
 
-func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
+func TestAnAbandonedRunFailsTheTestAndIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			a := &supervisortest.Child{StopAfter: child.Forever}
@@ -63,8 +63,8 @@ func TestWhoDoesNotStopFailsTheTestAndIsLetGo(t *testing.T) {
 	})
 }
 
-// What the test lets go at its very end is not left behind.
-func TestWhoIsReleasedAtTheEndOfTheTestIsNotLeftBehind(t *testing.T) {
+// A run that the test releases at its very end is not abandoned.
+func TestARunReleasedAtTheEndOfTheTestIsNotAbandoned(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
 			a := &supervisortest.Child{StopAfter: child.Forever}
@@ -82,7 +82,7 @@ func TestATestThatFailsPrintsTheEvents(t *testing.T) {
 			t.Errorf("it was wrong")
 		})
 		require.Equal(t, `it was wrong
-what happened in /root:
+events of /root:
         0s  starting /root/a
         0s  ready /root/a
         0s  stopping /root/a: stopped
@@ -90,7 +90,7 @@ what happened in /root:
 	})
 }
 
-func TestAnErrorAsTheTreeStopsFailsTheTest(t *testing.T) {
+func TestAnErrorDuringTheStopFailsTheTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {

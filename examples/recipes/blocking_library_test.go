@@ -8,7 +8,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A device stands for a library that knows no context: Loop blocks until Close.
+// A device stands for a library without context support: Loop blocks until Close.
 type device struct{ closed chan struct{} }
 
 func open() (*device, error) { return &device{make(chan struct{})}, nil }
@@ -17,9 +17,9 @@ func (d *device) Loop() error { <-d.closed; return nil }
 
 func (d *device) Close() { fmt.Println("closed"); close(d.closed) }
 
-// A library that blocks is unblocked when the child is asked to stop. If Close must
-// not be called twice, context.AfterFunc and its result see to that. Package adapt
-// has the same for pairs of functions as oklog/run takes them.
+// To stop a library call that blocks, close what it blocks on when the child's context
+// ends. The result of context.AfterFunc's stop function ensures that Close is called only
+// once. Package adapt does the same for pairs of functions in the style of oklog/run.
 func Example_blockingLibrary() {
 	reader := func(ctx child.Context) error {
 		dev, err := open() // once for each run
@@ -28,7 +28,7 @@ func Example_blockingLibrary() {
 		}
 		unhook := context.AfterFunc(ctx, dev.Close)
 		defer func() {
-			if unhook() { // not stopped: Loop ended by itself, or panicked
+			if unhook() { // not closed yet: Loop ended by itself, or panicked
 				dev.Close()
 			}
 		}()

@@ -11,9 +11,9 @@ import (
 	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
-// Chaos crashes, hangs, restarts, adds and removes children at random, for a minute
-// of virtual time, and fails the test if a promise of the tree is broken. The same seed
-// gives the same run; with 0 there is a new one each time, and the log has it.
+// Chaos crashes, hangs, restarts, adds and removes children at random for a minute of
+// virtual time, and fails the test if the tree breaks a promise. The same seed gives the
+// same run. With seed 0 each run has a new seed, which the test logs.
 func TestTheTreeSurvivesChaos(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &supervisortest.Child{ReadyAfter: time.Second} // or the child of your program

@@ -12,7 +12,7 @@ import (
 // A config maps the name of a feed to its address.
 type config map[string]string
 
-// tree declares what the program runs with a config.
+// tree returns the spec of the program for a config.
 func tree(cfg config) supervisor.Spec {
 	spec := supervisor.Spec{Name: "feeds"}
 	for _, name := range []string{"eu", "us"} {
@@ -29,8 +29,9 @@ func tree(cfg config) supervisor.Spec {
 	return spec
 }
 
-// A new config: Upgrade declares what the next runs do, and RestartChild restarts
-// the children that changed. The others go on.
+// To load a new config, Upgrade replaces the specs, which apply from the next start of
+// each child, and RestartChild restarts the children that changed. The others keep
+// running.
 func Example_configReload() {
 	ctx := context.Background()
 	cfg := config{"eu": "a:1", "us": "b:1"}
@@ -38,7 +39,7 @@ func Example_configReload() {
 	_ = root.Start(ctx)
 	reload := func(next config) error { // on SIGHUP, or when the file changes
 		if err := root.Upgrade(tree(next)); err != nil {
-			return err // a faulty spec changes nothing
+			return err // an invalid spec changes nothing
 		}
 		var errs []error
 		for name := range next {

@@ -12,8 +12,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// echo serves one connection. Its end closes the connection, and so does a stop,
-// since a Read heeds no context.
+// echo serves one connection. It closes the connection when it returns and when it is
+// asked to stop, because Read takes no context.
 func echo(conn net.Conn) func(context.Context) error {
 	return func(ctx context.Context) error {
 		defer conn.Close()
@@ -23,8 +23,8 @@ func echo(conn net.Conn) func(context.Context) error {
 	}
 }
 
-// Each connection is a child of its own: a panic ends one connection and is in the
-// log with its name. The acceptor stops first, then all connections side by side.
+// Each connection is a child: a panic ends only that connection, and the log has its name.
+// On a stop, the acceptor stops first, then all connections side by side.
 func Example_connectionPerChild() {
 	var addr child.Ref[net.Addr]
 	conns := supervisor.New(supervisor.Spec{Strategy: strategy.Independent, MaxChildren: 10_000})
@@ -45,7 +45,7 @@ func Example_connectionPerChild() {
 				return err
 			}
 			spec := child.Spec{Name: child.UniqueName("conn"), Run: child.Plain(echo(conn)), Restart: child.Temporary}
-			if err := conns.StartChild(ctx, spec); err != nil { // too many, or the tree stops
+			if err := conns.StartChild(ctx, spec); err != nil { // MaxChildren, or the tree is stopping
 				ctx.OnError(err)
 				conn.Close()
 			}

@@ -11,14 +11,14 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A partition is a log and how much of it has been consumed.
+// A partition is a log, with the number of messages consumed.
 type partition struct {
 	messages  []string
 	committed int
 }
 
-// consume goes on where the last run left off. A program that reads from a broker
-// does not return at the end, but waits for the next message.
+// consume continues where the last run stopped. A program that reads from a broker would
+// wait for the next message instead of returning at the end.
 func (p *partition) consume(ctx context.Context) error {
 	for _, message := range p.messages[p.committed:] {
 		if ctx.Err() != nil {
@@ -32,8 +32,8 @@ func (p *partition) consume(ctx context.Context) error {
 	return nil
 }
 
-// Each partition has a consumer with a backoff of its own: one that fails holds up
-// no other. Here the supervisor ends when the last consumer is done.
+// Each partition has a consumer with its own backoff, so a failure of one does not delay
+// the others. Here the supervisor ends when the last consumer is done.
 func Example_consumerPerPartition() {
 	orders := []*partition{
 		{messages: []string{"a", "b", "c"}},

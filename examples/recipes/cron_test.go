@@ -10,9 +10,9 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// every makes a child that works at an interval, never twice at a time. An error is
-// reported and shows in Tree; the child goes on. If it should be restarted instead,
-// with a backoff, return the error.
+// every returns a child that calls work at an interval, never two at a time. An error is
+// reported and appears in Tree, and the child goes on. To restart the child instead, with
+// a backoff, return the error.
 func every(interval time.Duration, work func(context.Context) error) func(child.Context) error {
 	return func(ctx child.Context) error {
 		tick := time.NewTicker(interval)
@@ -31,8 +31,8 @@ func every(interval time.Duration, work func(context.Context) error) func(child.
 	}
 }
 
-// Work at an interval is a child with a ticker. A stop waits for the work that is
-// under way, up to the StopTimeout.
+// A periodic job is a child with a ticker. A stop waits for the call in progress, up to
+// StopTimeout.
 func Example_cron() {
 	ctx := context.Background()
 	worked := make(chan int, 1000)

@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A pool stands for a *sql.DB, which connects again by itself.
+// A pool stands for a *sql.DB, which reconnects by itself.
 type pool struct{ away atomic.Bool }
 
 func (p *pool) Ping(context.Context) error {
@@ -21,7 +21,7 @@ func (p *pool) Ping(context.Context) error {
 	return nil
 }
 
-// A database offers its pool to its siblings, and says whether the server answers.
+// A database offers its pool to its siblings, and reports whether the server answers.
 type database struct {
 	open func() *pool
 	pool child.Ref[*pool] // withdrawn when the run ends, offered again by the next
@@ -46,9 +46,9 @@ func (d *database) Run(ctx child.Context) error {
 	return nil
 }
 
-// A database that goes away takes nothing with it: it is unready until it is back,
-// which Health reports, and nothing is restarted. The strategy RestForOne would
-// restart the API with each failure of the database.
+// When the database server is away, nothing is restarted: the child db is unready until
+// the server is back, and Health reports that. The strategy RestForOne would restart the
+// API with each failure of the database.
 func Example_database() {
 	ctx := context.Background()
 	server := new(pool)

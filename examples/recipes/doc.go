@@ -1,4 +1,4 @@
-// Package recipes has whole programs for common tasks, each about twenty lines and
-// each an example or a test with its output checked. Copy the one that is nearest to
-// what you need. There is nothing here to import.
+// Package recipes has a short, whole program for each of several common tasks. Each is a
+// test, or an example whose output is checked. Copy the one that is nearest to what you
+// need. The package exports nothing.
 package recipes

@@ -26,8 +26,9 @@ func newServer(ctx child.Context) (*http.Server, error) {
 	return &http.Server{Addr: "127.0.0.1:0", Handler: mux, ReadHeaderTimeout: 5 * time.Second}, nil
 }
 
-// An HTTP server with a readiness probe, which fails while any declared child is not
-// ready. Give a server as long to stop as your orchestrator gives the process.
+// The readiness probe of this HTTP server fails while any declared child is not ready. Set
+// the server's StopTimeout to fit the time that your orchestrator gives the process to
+// stop.
 func Example_httpHealth() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })

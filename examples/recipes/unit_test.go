@@ -24,8 +24,8 @@ func poll(fetch func() error) func(child.Context) error {
 	})
 }
 
-// A child is a function, and needs no supervisor in a test. In a bubble an hour
-// takes no time.
+// A child is a function, so a test can call it without a supervisor. In a bubble, an hour
+// takes no real time.
 func TestPollingEndsWithTheFirstError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		errFetch := errors.New("timeout")
@@ -46,8 +46,8 @@ func TestPollingEndsWithTheFirstError(t *testing.T) {
 	})
 }
 
-// What the tree makes of a failure: Start stops the tree when the test ends, and
-// fails the test if anything is left.
+// A test of the tree checks what follows a failure. Start stops the tree when the test
+// ends, and fails the test if a run does not stop.
 func TestPollingIsRestartedAfterAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run := poll(func() error { return errors.New("timeout") })

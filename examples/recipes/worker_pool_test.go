@@ -11,11 +11,11 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Workers take jobs from a channel. A worker that fails loses the job that it had,
-// and is restarted after a pause. The others go on.
+// Workers take jobs from a channel. A worker that fails loses its job, and is restarted
+// with a backoff. The others go on.
 func Example_workerPool() {
 	jobs := make(chan int)
-	var taken sync.WaitGroup // a job that panics is taken, but not done
+	var taken sync.WaitGroup // counts a job that panics too
 	var done atomic.Int32
 	do := func(job int) {
 		defer taken.Done()
@@ -40,7 +40,7 @@ func Example_workerPool() {
 			{Name: "worker-1", Run: worker},
 			{Name: "worker-2", Run: worker},
 		},
-		Backoff: child.Exponential(100*time.Millisecond, 10*time.Second), // so that bad jobs do not end the pool
+		Backoff: child.Exponential(100*time.Millisecond, 10*time.Second), // with a backoff, bad jobs do not make the pool give up
 	})
 	failures := pool.Watch(context.Background(), "", supervisor.EventFailed)
 	_ = pool.Start(context.Background())

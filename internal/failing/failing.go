@@ -1,4 +1,5 @@
-// Package failing is for tests of what fails a test.
+// Package failing runs functions that are expected to fail a test, and returns what they
+// printed.
 package failing
 
 import (
@@ -9,17 +10,17 @@ import (
 	"testing"
 )
 
-// A tester is a testing.TB that keeps what it is given.
+// A tester is a testing.TB that records failures and logs.
 type tester struct {
 	testing.TB
 	mu       sync.Mutex
 	failed   bool
-	said     []string
+	output   []string
 	cleanups []func()
 }
 
-// Test runs f as a test, to its end, and returns why it failed, and what it
-// logged. It returns nothing if f has not failed.
+// Test runs f as a test, with its cleanups. If f failed, Test returns its failures and its
+// log, one a line; otherwise the empty string.
 func Test(t testing.TB, f func(t testing.TB)) string {
 	t.Helper()
 	in := &tester{TB: t}
@@ -34,10 +35,10 @@ func Test(t testing.TB, f func(t testing.TB)) string {
 	if !in.failed {
 		return ""
 	}
-	return strings.Join(in.said, "\n")
+	return strings.Join(in.output, "\n")
 }
 
-// do calls f on a goroutine of its own, so that FailNow can end it.
+// do calls f on another goroutine, which Fatalf can end.
 func (t *tester) do(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -55,7 +56,7 @@ func (t *tester) Errorf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.failed = true
-	t.said = append(t.said, fmt.Sprintf(format, args...))
+	t.output = append(t.output, fmt.Sprintf(format, args...))
 }
 
 func (t *tester) Fatalf(format string, args ...any) {
@@ -72,7 +73,7 @@ func (t *tester) Failed() bool {
 func (t *tester) Logf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.said = append(t.said, fmt.Sprintf(format, args...))
+	t.output = append(t.output, fmt.Sprintf(format, args...))
 }
 
 func (t *tester) Log(args ...any) { t.Logf("%s", fmt.Sprint(args...)) }

@@ -1,5 +1,5 @@
-// Package chaos does things to a running tree at random, from a seed, and checks
-// what must hold whatever happens.
+// Package chaos runs random actions on a running tree, from a seed, and checks what must
+// hold whatever happens.
 //
 //	func TestShopUnderChaos(t *testing.T) {
 //		supervisortest.Run(t, shop, func(h *supervisortest.Harness) {
@@ -7,11 +7,10 @@
 //		})
 //	}
 //
-// [Play] adds, removes, stops and restarts children, has them crash, panic and
-// hang. In virtual time the same seed gives the same trace; CHAOS_SEED in the
-// environment repeats one that a test has logged. [Shrink] finds the few actions
-// that are enough to break a tree. [Happy], [Messy] and the others of [Presets] are
-// ready-made settings.
+// [Play] adds, removes, stops and restarts children, and makes them crash, panic and hang.
+// In virtual time the same seed gives the same trace. Each test logs its seed; to repeat
+// it, set CHAOS_SEED in the environment. [Shrink] finds the few actions that are enough to
+// break a tree. [Happy], [Messy] and the others of [Presets] are ready-made settings.
 package chaos
 
 import (
@@ -25,105 +24,107 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A Spec says what Play does, how often and how long. Chances are from 0 to
-// 1, and drawn for each at every tick. The zero of a Span is at once. Happy,
-// HighTurnover, Reasonable, Messy, Outrage, Impatient and RandomOfAll are ready
-// made.
+// A Spec says which actions Play runs, how often and for how long. Each chance is a
+// probability from 0 to 1. A zero Span means no delay, unless its comment says otherwise.
+// Happy, HighTurnover, Reasonable, Messy, Outrage, Impatient and RandomOfAll return
+// ready-made specs.
 type Spec struct {
 	Name string // in the report
-	// Seed is what all is drawn from. In virtual time the same seed gives the same
-	// trace, as far as the tree itself draws nothing at random, as child.Exponential
-	// does. Zero: that in the environment's CHAOS_SEED, else a new one; it is in the
-	// test's log.
+	// Seed is the seed of all random choices. In virtual time the same seed gives the
+	// same trace, unless the tree itself is random, as child.Exponential is. Zero means
+	// CHAOS_SEED of the environment or, without it, a new seed. The test logs the seed.
 	Seed     uint64
-	Duration time.Duration // zero: a minute of virtual time, or 2 s live
-	Tick     Span          // between the ticks; zero: 10 ms to 100 ms
+	Duration time.Duration // zero means a minute of virtual time, or 2 s live
+	Tick     Span          // between two ticks; zero means 10 ms to 100 ms
 
-	MaxSupervisors int // most supervisors that it adds to the tree at a time
-	MaxChildren    int // most other children that it adds
+	MaxSupervisors int // the most supervisors that Play adds, at a time
+	MaxChildren    int // the most other children that it adds, at a time
 
-	AddSupervisor    float64 // a supervisor with up to three children, at any depth
-	RemoveSupervisor float64 // one that it has added
-	Add              float64 // a child
-	Remove           float64 // one that it has added
-	Stop             float64 // the same
-	Restart          float64 // any child or supervisor
-	Crash            float64 // any child or supervisor that runs: it returns an error
-	Panic            float64 // or panics, or calls runtime.Goexit
-	Hang             float64 // one that runs will take HangTime to stop
-	Suspend          float64 // any supervisor, for SuspendTime
-	Check            float64 // compare what the tree says with what runs
+	// The chance, at each tick, to
+	AddSupervisor    float64 // add a supervisor with up to three children, at any depth
+	RemoveSupervisor float64 // remove a supervisor that Play has added
+	Add              float64 // add a child, at any depth
+	Remove           float64 // remove a child that Play has added
+	Stop             float64 // stop a child that Play has added
+	Restart          float64 // restart any child or supervisor
+	Crash            float64 // make a running child or supervisor return an error
+	Panic            float64 // make one panic or call runtime.Goexit
+	Hang             float64 // make one take HangTime to stop
+	Suspend          float64 // suspend any supervisor for SuspendTime
+	Check            float64 // compare the tree's own view with the live runs
 
-	FailStart float64 // that a start of a child it has added fails
-	FailRun   float64 // that a run which ends by itself is a failure
-	Permanent float64 // that such a child is Permanent; else Transient or Temporary
+	// The chance that a child which Play has added
+	FailStart float64 // fails to start
+	FailRun   float64 // fails, when a run ends by itself
+	Permanent float64 // is Permanent; otherwise it is Transient or Temporary
 
+	// The times of a child that Play has added
 	StartTime   Span // from Run to Ready
-	RunTime     Span // from Ready to its end; zero: until it is stopped
-	StopTime    Span // from being asked to stop to its end
-	StopTimeout Span // zero: the default
-	RemoveAfter Span // from when it was added until it is removed; zero: only Remove does
-	HangTime    Span
-	SuspendTime Span
+	RunTime     Span // from Ready to its end; zero means until it is stopped
+	StopTime    Span // from the request to stop to its end
+	StopTimeout Span // its StopTimeout; zero means the default
+	RemoveAfter Span // from its addition to its removal; zero means that only Remove removes it
 
-	Impatience float64 // that whoever asks for something waits no longer than Patience
+	HangTime    Span // how long a hang delays a stop
+	SuspendTime Span // how long a supervisor stays suspended
+
+	Impatience float64 // the chance that a call waits no longer than Patience
 	Patience   Span
 
-	// Only, if not nil, leaves out all actions but those with these numbers, from 1
-	// on, of the ones that the seed gives. Shrink finds them.
+	// Only, if not nil, restricts the actions that the seed gives to those with these
+	// numbers, counted from 1. Shrink reports such numbers.
 	Only []int
 
-	// Rules are what has to hold at the end, besides what always does.
+	// Rules must hold at the end, besides what Play always checks.
 	Rules []Rule
 }
 
-// A Span is a range of durations, with both ends.
+// A Span is a range of durations that includes both ends.
 type Span struct{ Min, Max time.Duration }
 
-// A Rule is a sentence about the report, and whether it is true.
+// A Rule is a sentence about a report, and a function that reports whether it is true.
 type Rule struct {
 	Says  string
 	Holds func(*Report) bool
 }
 
-// Play does things to a running tree at random: adds, removes, stops, restarts
-// and suspends, has children crash, panic and hang, and starts the tree again
-// when it has given up. At last it stops the tree. In a bubble that happens in
-// virtual time, else live. The tree must be one of supervisortest.Start or Run, made
-// where Play is called. Nobody else may stop or start it meanwhile.
+// Play runs random actions on a running tree: it adds, removes, stops, restarts and
+// suspends, makes children crash, panic and hang, and starts the tree again when it has
+// given up. At the end it stops the tree. In a bubble it works in virtual time, otherwise
+// live. The tree must have been started by supervisortest.Start or Run, in the bubble in
+// which Play is called, or outside if Play is. Nothing else may stop or start the tree
+// meanwhile.
 //
-// The test fails, with the seed and the end of the trace, if any of these does not
-// hold, at any time:
+// The test fails, with the seed and the end of the trace, if one of these does not hold:
 //
-//   - a child has one live run at most, besides those that were abandoned, and no
-//     run begins while another goes on that nobody has asked to stop
-//   - no event is told of a child in a state that it cannot come from
-//   - children start in declared order and stop in reverse order, where their
-//     strategy says so
-//   - what the tree says, Count and Children, agrees with what runs: in virtual
-//     time at each check, live once within 10 s of it, as nothing stands still there
-//   - never more restarts in a period than Spec.Intensity permits, and no stop that
-//     takes longer than Spec.StopTimeout (of the root)
-//   - no stop of a child takes longer than its StopTimeout, or live 2 s more, as far
-//     as that is known: of the root's own children, and those that Play has added
-//   - at the end every start has had its end, in fact and in the events, and the
-//     stop report lists all runs that were abandoned
-//
-// and the rules of the spec.
+//   - a child has at most one live run, besides abandoned ones, and no run begins while
+//     another that was not asked to stop is running
+//   - each event fits the state of its child
+//   - children start in declared order and stop in reverse order, where their strategy
+//     says so
+//   - Count and Children of the tree agree with the live runs: in virtual time at each
+//     check, live at least once within 10 s of it, as nothing stands still there
+//   - the root does not restart more often than its Spec.Intensity permits, and does not
+//     take longer than its Spec.StopTimeout to stop
+//   - a child does not take longer than its StopTimeout to stop (live, 2 s more), where
+//     that is known: for the root's own children and those that Play has added
+//   - at the end every start has its end, in fact and in the events, and the stop report
+//     lists all abandoned runs
+//   - the rules of the spec
 func Play(t testing.TB, sup *supervisor.Supervisor, spec Spec) *Report {
 	t.Helper()
-	tr := trial.Of(sup)
+	tr := testkit.Of(sup)
 	if tr == nil {
 		t.Fatalf("chaos.Play: the tree must be one that supervisortest.Start or Run has started")
 		return nil
 	}
 	err := tr.Made.Elsewhere("the tree")
 	if err == nil {
-		err = spec.prepare(trial.InBubble())
+		err = spec.prepare(testkit.InBubble())
 	}
 	if err != nil {
 		t.Fatalf("chaos.Play: %v", err)
@@ -142,7 +143,7 @@ func Play(t testing.TB, sup *supervisor.Supervisor, spec Spec) *Report {
 // isOurs reports whether a run may have ended so because Play had it end.
 func isOurs(end error) bool { return errors.Is(end, Err) || errors.Is(end, child.ErrGoexit) }
 
-// failure is what a test is told of a run in which something did not hold.
+// failure returns the failure of a test in which something did not hold.
 func (r *Report) failure(more string) string {
 	return fmt.Sprintf("chaos: %s, seed %d:\n%s\n%sthe end of the trace:\n%s",
 		r.Name, r.Seed, strings.Join(r.Broken, "\n"), more, strings.Join(last(r.Trace, 60), "\n"))
@@ -150,11 +151,11 @@ func (r *Report) failure(more string) string {
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }
 
-// prepare finds what is wrong with the spec, and puts in what it leaves open.
+// prepare checks the spec, and fills in the defaults.
 func (s *Spec) prepare(virtual bool) error {
 	for name, chance := range s.chances() {
 		if !(*chance >= 0 && *chance <= 1) {
-			return fmt.Errorf("%s is %v: a chance is from 0 to 1", name, *chance)
+			return fmt.Errorf("%s is %v: want a chance from 0 to 1", name, *chance)
 		}
 	}
 	for name, span := range s.spans() {
@@ -163,7 +164,7 @@ func (s *Spec) prepare(virtual bool) error {
 		}
 	}
 	if s.Duration < 0 || s.MaxChildren < 0 || s.MaxSupervisors < 0 {
-		return fmt.Errorf("a negative Duration, MaxChildren or MaxSupervisors: zero is the least")
+		return fmt.Errorf("negative Duration, MaxChildren or MaxSupervisors")
 	}
 	if s.Name == "" {
 		s.Name = "chaos"
@@ -196,7 +197,7 @@ func newSeed() (uint64, error) {
 	}
 	seed, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || seed == 0 {
-		return 0, fmt.Errorf("CHAOS_SEED is %q: no such seed: give it a number that a test has logged", text)
+		return 0, fmt.Errorf("CHAOS_SEED is %q: set it to a seed that a test has logged", text)
 	}
 	return seed, nil
 }

@@ -21,7 +21,7 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// victim is a tree to play with.
+// victim is a tree for Play.
 func victim() supervisor.Spec {
 	jobs := supervisor.New(supervisor.Spec{
 		Strategy: strategy.OneForAll, Backoff: child.Constant(30 * time.Millisecond), Logger: quiet,
@@ -40,7 +40,7 @@ func victim() supervisor.Spec {
 	}
 }
 
-// wreck runs one preset in virtual time.
+// wreck runs a spec on victim in virtual time.
 func wreck(t *testing.T, spec chaos.Spec) (report *chaos.Report) {
 	t.Helper()
 	supervisortest.Run(t, victim, func(h *supervisortest.Harness) {
@@ -50,7 +50,7 @@ func wreck(t *testing.T, spec chaos.Spec) (report *chaos.Report) {
 }
 
 func TestPresetsHoldInVirtualTime(t *testing.T) {
-	// More of them: CHAOS_SEED, -count, make soak.
+	// For other seeds: CHAOS_SEED, -count, make soak.
 	for _, spec := range chaos.Presets(0) {
 		spec.Duration = 2 * time.Second
 		t.Run(spec.Name, func(t *testing.T) {
@@ -78,8 +78,8 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
-// Everybody hangs, for longer than the whole stop may take.
-func TestChaosHoldsTheStopToTheLimitOfTheTree(t *testing.T) {
+// All children hang, for longer than the whole stop may take.
+func TestPlayChecksTheStopTimeoutOfTheTree(t *testing.T) {
 	supervisortest.Run(t, func() supervisor.Spec {
 		return supervisor.Spec{
 			StopTimeout: time.Second,
@@ -130,26 +130,26 @@ func TestChaosLive(t *testing.T) {
 	}
 }
 
-func TestARuleThatDoesNotHoldFailsTheTestWithTheSeed(t *testing.T) {
+func TestABrokenRuleFailsTheTestWithTheSeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec := chaos.Happy(3)
 			spec.Duration = time.Second
-			spec.Rules = []chaos.Rule{{Says: "nobody starts", Holds: func(r *chaos.Report) bool { return r.Started == 0 }}}
+			spec.Rules = []chaos.Rule{{Says: "no child starts", Holds: func(r *chaos.Report) bool { return r.Started == 0 }}}
 			chaos.Play(t, supervisortest.Start(t, victim()), spec)
 		})
-		require.Contains(t, text, "chaos: happy, seed 3:\nthe rule does not hold: nobody starts\nthe end of the trace:\n")
+		require.Contains(t, text, "chaos: happy, seed 3:\nrule broken: no child starts\nthe end of the trace:\n")
 		require.Contains(t, text, "stopping /victim/db: stopped")
 	})
 }
 
 func TestBadUseOfChaos(t *testing.T) {
 	for want, change := range map[string]func(*chaos.Spec){
-		"chaos.Play: Crash is 2: a chance is from 0 to 1": func(s *chaos.Spec) { s.Crash = 2 },
+		"chaos.Play: Crash is 2: want a chance from 0 to 1": func(s *chaos.Spec) { s.Crash = 2 },
 		"chaos.Play: Tick is 2s to 1s: want 0 <= Min <= Max": func(s *chaos.Spec) {
 			s.Tick = chaos.Span{Min: 2 * time.Second, Max: time.Second}
 		},
-		"chaos.Play: a negative Duration, MaxChildren or MaxSupervisors: zero is the least": func(s *chaos.Spec) { s.MaxChildren = -1 },
+		"chaos.Play: negative Duration, MaxChildren or MaxSupervisors": func(s *chaos.Spec) { s.MaxChildren = -1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			require.Contains(t, failing.Test(t, func(t testing.TB) {
@@ -173,11 +173,12 @@ func TestSeedFromTheEnvironment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		require.Contains(t, failing.Test(t, func(t testing.TB) {
 			chaos.Play(t, supervisortest.Start(t, victim()), spec)
-		}), `chaos.Play: CHAOS_SEED is "cafe": no such seed: give it a number that a test has logged`)
+		}), `chaos.Play: CHAOS_SEED is "cafe": set it to a seed that a test has logged`)
 	})
 }
 
-// What each preset says of a report in which nothing, or just that, is wrong.
+// The rules of each preset accept a report without faults, and reject one with a fault of
+// their kind.
 func TestRulesOfThePresets(t *testing.T) {
 	well := chaos.Report{Started: 9, Ended: 9, MostChildren: 3, Events: map[string]uint64{"ready": 8, "failed": 0}}
 	failed, abandoned, refused, many, worse, left := well, well, well, well, well, well
@@ -208,9 +209,9 @@ func TestRulesOfThePresets(t *testing.T) {
 	}
 }
 
-// Channels of a bubble crash the process when they are used outside of it.
-func TestPlayOutsideOfTheBubbleOfItsTreeSaysWhatToDo(t *testing.T) {
-	const want = "chaos.Play: the tree was made in another bubble, or outside of one: make and use it in the same function of Run or synctest.Test, or both outside"
+// A channel of a bubble crashes the process when it is used outside.
+func TestPlayInAnotherBubbleThanItsTreeSaysWhatToDo(t *testing.T) {
+	const want = "chaos.Play: the tree was created in another bubble, or outside: create and use it in the same function passed to Run or synctest.Test, or both outside"
 	play := func(sup *supervisor.Supervisor) string {
 		return failing.Test(t, func(t testing.TB) { chaos.Play(t, sup, chaos.Happy(1)) })
 	}

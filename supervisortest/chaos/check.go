@@ -8,11 +8,11 @@ import (
 	"sort"
 	"time"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// finish stops the tree, and checks how it ends.
+// finish stops the tree and checks its end.
 func (c *campaign) finish() {
 	c.mu.Lock()
 	c.over = true
@@ -41,47 +41,47 @@ func (c *campaign) finish() {
 		c.watch.mu.Unlock()
 	}
 	c.settle()
-	c.agree(c.watch.untold)
+	c.agree(c.watch.withoutEnd)
 	c.watch.cancel()
 }
 
-// stopped checks what the stop says.
+// stopped checks the result of the stop.
 func (w *watch) stopped(c *campaign, err error, took time.Duration, live map[string]int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// A supervisor that was out of time gets a second to return.
+	// A supervisor that is out of time has a second to return.
 	slack := time.Second
 	if c.live {
 		slack += slackLive
 	}
 	if limit := w.tr.Spec.StopTimeout; limit > 0 && took > limit+slack {
-		w.fault("the stop took %v, and its limit is %v", took, limit)
+		w.fault("the stop took %v, but StopTimeout is %v", took, limit)
 	}
-	var left *supervisor.StopError
-	if err != nil && !errors.As(err, &left) {
-		w.fault("the stop returns %v", err)
+	var stop *supervisor.StopError
+	if err != nil && !errors.As(err, &stop) {
+		w.fault("the stop returned %v", err)
 	}
 	w.listed(err, live)
 }
 
-// listed checks that the error of a tree that has ended lists all that run still,
-// but for those that an earlier end has left.
+// listed checks that the error of a tree that has ended lists all live runs, except those
+// that were abandoned by an earlier end.
 func (w *watch) listed(err error, live map[string]int) {
 	listed := make(map[string]bool)
-	var left *supervisor.StopError
-	if errors.As(err, &left) {
-		for _, s := range left.Abandoned {
+	var stop *supervisor.StopError
+	if errors.As(err, &stop) {
+		for _, s := range stop.Abandoned {
 			listed[s.Path] = true
 		}
 	}
 	for _, path := range sortedKeys(live) {
 		if live[path] > w.earlier[path] && !listed[path] && !w.atOnce(path) {
-			w.fault("%s has not returned, and the end of the tree does not say so: %s", path, trial.OneLine(err))
+			w.fault("%s has not returned, but the tree's error does not list it: %s", path, testkit.OneLine(err))
 		}
 	}
 }
 
-// atOnce reports whether a child is never waited for, as far as it is known.
+// atOnce reports whether a child is known to be abandoned at once, without a wait.
 func (w *watch) atOnce(path string) bool {
 	for _, s := range w.tr.Spec.Children {
 		if w.tr.Sup.Path()+"/"+s.Name == path && s.StopTimeout < 0 {
@@ -91,9 +91,9 @@ func (w *watch) atOnce(path string) bool {
 	return false
 }
 
-// drained waits until no run is left.
+// drained reports whether all runs end before Patience does.
 func (c *campaign) drained() bool {
-	timer := time.NewTimer(trial.Patience())
+	timer := time.NewTimer(testkit.Patience())
 	defer timer.Stop()
 	for {
 		if live, _ := c.tr.Injector.Live(); len(live) == 0 {
@@ -107,7 +107,7 @@ func (c *campaign) drained() bool {
 	}
 }
 
-// A note is a line of the trace that is not an event.
+// A note is a line of the trace.
 type note struct {
 	time  time.Time
 	place place
@@ -115,13 +115,13 @@ type note struct {
 	text  string
 }
 
-// place is where a note stands among what came at the same instant.
+// place is the position of a note among those of the same instant.
 type place uint8
 
 const (
-	doing place = iota // before all events
+	doing place = iota // an action: before all events
 	event
-	asked // behind them
+	asked // the result of a call: after all events
 )
 
 func (c *campaign) note(at place, path, text string) {
@@ -141,7 +141,7 @@ func (c *campaign) result() *Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := &c.report
-	r.Events, r.Lost = maps.Clone(w.counts), w.lost // live, some may be told late
+	r.Events, r.Lost = maps.Clone(w.counts), w.lost // live, some events may come late
 	live, entered := c.tr.Injector.Live()
 	r.Started, r.Ended = entered, entered
 	for _, n := range live {
@@ -149,22 +149,22 @@ func (c *campaign) result() *Report {
 	}
 	r.Broken = append([]string{}, w.broken...)
 	for _, path := range c.tr.Injector.Twice() {
-		r.Broken = append(r.Broken, path+" was started while an earlier run went on that nobody had asked to stop")
+		r.Broken = append(r.Broken, path+" was started while an earlier run, not asked to stop, was running")
 	}
 	for _, rule := range c.spec.Rules {
 		if !rule.Holds(r) {
-			r.Broken = append(r.Broken, "the rule does not hold: "+rule.Says)
+			r.Broken = append(r.Broken, "rule broken: "+rule.Says)
 		}
 	}
 	r.Trace = c.trace(w.events)
 	return r
 }
 
-// trace puts notes and events together, in an order that is the same each time.
+// trace merges notes and events, in an order that is the same each time.
 func (c *campaign) trace(events []supervisor.Event) (lines []string) {
 	notes := append([]note(nil), c.notes...)
-	for _, e := range trial.InOneOrder(events, func(a, b *supervisor.Event) bool {
-		_, ok := trial.Apart(a.Path, b.Path)
+	for _, e := range testkit.CanonicalOrder(events, func(a, b *supervisor.Event) bool {
+		_, ok := testkit.Apart(a.Path, b.Path)
 		return ok
 	}) {
 		notes = append(notes, note{e.Time, event, "", e.String()})

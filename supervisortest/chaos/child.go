@@ -12,12 +12,11 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Err is the failure that Play puts in.
+// Err is the failure that Play injects.
 var Err = errors.New("chaos")
 
-// A rascal is a child that Play has added. What it does is drawn from the seed,
-// its name and the number of the run alone, so that it does not matter who of
-// several draws first.
+// A rascal is a child that Play has added. Its behaviour depends only on the seed, its name
+// and the number of the run, so the order in which children draw does not matter.
 type rascal struct {
 	spec *Spec
 	seed uint64
@@ -55,9 +54,9 @@ func (r *rascal) Run(ctx child.Context) error {
 	return nil
 }
 
-// child makes the spec of a rascal. Without a pause, one that fails at once keeps
-// failing at the same instant, so there is none only where few failures are
-// permitted.
+// child returns the spec of a rascal. Without a backoff, a child that fails at once would
+// fail for ever at the same instant, so only a supervisor that permits few failures gets
+// children without.
 func (c *campaign) child(name string, few bool) child.Spec {
 	spec := child.Spec{Name: name, Run: c.rascal(name).Run, StopTimeout: draw(c.rng, c.spec.StopTimeout)}
 	switch {
@@ -73,7 +72,7 @@ func (c *campaign) child(name string, few bool) child.Spec {
 	return spec
 }
 
-// supervisor makes the spec of a child in which a supervisor runs.
+// supervisor returns the spec of a nested supervisor.
 func (c *campaign) supervisor(name string) child.Spec {
 	inner := supervisor.Spec{
 		Strategy: strategy.Strategy(c.rng.IntN(4)),
@@ -103,5 +102,5 @@ func draw(rng *rand.Rand, s Span) time.Duration {
 	return s.Min + time.Duration(rng.Int64N(int64(s.Max-s.Min)+1))
 }
 
-// hit draws whether something with that chance happens.
+// hit draws whether something happens that has the given chance.
 func hit(rng *rand.Rand, chance float64) bool { return rng.Float64() < chance }

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// check compares what the tree says with what runs.
+// check compares the tree's own view with the live runs.
 func (c *campaign) check() {
 	c.report.Checks++
 	c.agree(c.differences)
@@ -23,14 +23,14 @@ func (c *campaign) check() {
 	c.report.MostChildren = max(c.report.MostChildren, n)
 }
 
-// agree notes what two views of the tree differ in, by path. In virtual time it
-// waits until nothing moves, and then they must agree. Live something always moves,
-// and no look at both is a look at one instant: so for each path they must be seen
-// to agree once, before patience ends. Until then nothing new is done.
+// agree records the paths at which two views of the tree differ. In virtual time it waits
+// until nothing moves, and then they must agree. Live, something always moves, and the two
+// views are not of one instant. So for each path they must agree once before Patience
+// ends. Until then no new action begins.
 func (c *campaign) agree(differences func() map[string]string) {
-	trial.Settle()
+	testkit.Settle()
 	apart := differences()
-	timer := time.NewTimer(trial.Patience())
+	timer := time.NewTimer(testkit.Patience())
 	defer timer.Stop()
 	for late := !c.live; len(apart) > 0 && !late; {
 		select {
@@ -51,7 +51,7 @@ func (c *campaign) agree(differences func() map[string]string) {
 	}
 }
 
-// differences returns who does not agree, and how, by path.
+// differences describes the paths at which the views differ.
 func (c *campaign) differences() map[string]string {
 	tree := c.tr.Sup.Tree()
 	apart := c.watch.compare(tree, c.runs())
@@ -66,7 +66,7 @@ func (w *watch) compare(tree supervisor.Tree, live map[string]int) map[string]st
 	defer w.mu.Unlock()
 	differs := func(path string, want int) bool {
 		want += w.left[path]
-		// When events were lost there may be others who were abandoned.
+		// When events were lost, there may be other abandoned runs.
 		return live[path] < want || live[path] > want && w.lost == 0
 	}
 	for st := range tree.All() {
@@ -78,14 +78,14 @@ func (w *watch) compare(tree supervisor.Tree, live map[string]int) map[string]st
 			want = 1
 		}
 		if differs(st.Path, want) || st.Abandoned > w.left[st.Path] && w.lost == 0 {
-			apart[st.Path] = fmt.Sprintf("%s is %v and has %d abandoned runs, of which it tells %d, and %d run",
-				st.Path, st.State, w.left[st.Path], st.Abandoned, live[st.Path])
+			apart[st.Path] = fmt.Sprintf("%s is %v with %d live runs; its events say %d are abandoned, its status %d",
+				st.Path, st.State, live[st.Path], w.left[st.Path], st.Abandoned)
 		}
 		delete(live, st.Path)
 	}
 	for path, n := range live {
 		if differs(path, 0) {
-			apart[path] = fmt.Sprintf("%s is not in the tree and has %d abandoned runs, and %d run", path, w.left[path], n)
+			apart[path] = fmt.Sprintf("%s is not in the tree but has %d live runs; its events say %d are abandoned", path, n, w.left[path])
 		}
 	}
 	return apart
@@ -102,15 +102,15 @@ func (c *campaign) count(t supervisor.Tree, apart map[string]string) {
 	}
 	select {
 	case <-sup.Done():
-		return // it has ended, and its run has yet to return
+		return // it has ended, but its run has not returned yet
 	default:
 	}
 	if got, want := sup.Count(), countsOf(t); got != want {
-		apart["count of "+t.Path] = fmt.Sprintf("%s counts %+v, and has %+v", t.Path, got, want)
+		apart["count of "+t.Path] = fmt.Sprintf("Count of %s is %+v, but its children are %+v", t.Path, got, want)
 	}
 }
 
-// countsOf counts the children that a tree shows.
+// countsOf counts the children in a snapshot.
 func countsOf(t supervisor.Tree) supervisor.Counts {
 	n := supervisor.Counts{Specs: len(t.Children)}
 	for _, st := range t.Children {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -26,7 +26,7 @@ func idle(ctx child.Context) error {
 func playing(t *testing.T, f func(t *testing.T, c *campaign)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		tr := trial.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}}})
+		tr := testkit.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}}})
 		defer tr.LetGo()
 		require.NoError(t, tr.Sup.Start(tr.Ctx))
 		defer func() { require.NoError(t, tr.Sup.Stop(tr.Ctx)) }()
@@ -36,7 +36,7 @@ func playing(t *testing.T, f func(t *testing.T, c *campaign)) {
 	})
 }
 
-// A view is what a check sees of the runs.
+// A view is what a check sees as the live runs.
 type view struct {
 	mu   sync.Mutex
 	runs map[string]int
@@ -54,16 +54,16 @@ func (v *view) set(runs map[string]int) {
 	v.runs = runs
 }
 
-func TestPlayComparesWhatTheTreeSaysWithWhatRuns(t *testing.T) {
+func TestPlayComparesTheTreeWithTheLiveRuns(t *testing.T) {
 	for name, tc := range map[string]struct {
 		runs   map[string]int
 		broken []string
 	}{
-		"as it is":      {map[string]int{"/root/a": 1, "/root/b": 1}, nil},
-		"two runs":      {map[string]int{"/root/a": 2, "/root/b": 1}, []string{"/root/a is running and has 0 abandoned runs, of which it tells 0, and 2 run"}},
-		"no run":        {map[string]int{"/root/b": 1}, []string{"/root/a is running and has 0 abandoned runs, of which it tells 0, and 0 run"}},
-		"of nobody":     {map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1}, []string{"/root/x is not in the tree and has 0 abandoned runs, and 1 run"}},
-		"two of nobody": {map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1, "/root/y": 1}, []string{"/root/x is not in the tree and has 0 abandoned runs, and 1 run", "/root/y is not in the tree and has 0 abandoned runs, and 1 run"}},
+		"in agreement":         {map[string]int{"/root/a": 1, "/root/b": 1}, nil},
+		"two runs":             {map[string]int{"/root/a": 2, "/root/b": 1}, []string{"/root/a is running with 2 live runs; its events say 0 are abandoned, its status 0"}},
+		"no run":               {map[string]int{"/root/b": 1}, []string{"/root/a is running with 0 live runs; its events say 0 are abandoned, its status 0"}},
+		"unknown child":        {map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1}, []string{"/root/x is not in the tree but has 1 live runs; its events say 0 are abandoned"}},
+		"two unknown children": {map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1, "/root/y": 1}, []string{"/root/x is not in the tree but has 1 live runs; its events say 0 are abandoned", "/root/y is not in the tree but has 1 live runs; its events say 0 are abandoned"}},
 	} {
 		for _, live := range []bool{false, true} {
 			playing(t, func(t *testing.T, c *campaign) {
@@ -72,7 +72,7 @@ func TestPlayComparesWhatTheTreeSaysWithWhatRuns(t *testing.T) {
 				c.check()
 				require.Equal(t, tc.broken, c.watch.broken, name)
 				if live && tc.broken != nil {
-					require.NotZero(t, time.Since(began), "%s: it might have come right", name)
+					require.NotZero(t, time.Since(began), "%s: it waits for agreement", name)
 				} else {
 					require.Zero(t, time.Since(began), name)
 				}
@@ -81,8 +81,9 @@ func TestPlayComparesWhatTheTreeSaysWithWhatRuns(t *testing.T) {
 	}
 }
 
-// Live, the two may differ for a while. What differs only later is for the next check.
-func TestPlayIsPatientWithWhatMoves(t *testing.T) {
+// Live, the two may differ for a while. A difference that comes later is left to the next
+// check.
+func TestALiveCheckWaitsForAgreement(t *testing.T) {
 	playing(t, func(t *testing.T, c *campaign) {
 		seen := &view{runs: map[string]int{"/root/a": 1, "/root/b": 1, "/root/x": 1}}
 		c.live, c.runs = true, seen.get
@@ -105,15 +106,15 @@ func TestPlayComparesCountWithChildren(t *testing.T) {
 		tree.Children[1].State = child.Waiting
 		tree.Children[1].Supervisor = true
 		c.count(tree, apart)
-		require.Equal(t, map[string]string{"count of /root": "/root counts {Specs:2 Active:2 Supervisors:0 Workers:2}, and has {Specs:2 Active:1 Supervisors:1 Workers:1}"}, apart)
+		require.Equal(t, map[string]string{"count of /root": "Count of /root is {Specs:2 Active:2 Supervisors:0 Workers:2}, but its children are {Specs:2 Active:1 Supervisors:1 Workers:1}"}, apart)
 	})
 }
 
-// A look at the tree now and then would miss a second run that is short.
-func TestPlayFindsASecondRunHoweverShort(t *testing.T) {
+// Checks now and then would miss a short second run.
+func TestPlayFindsEvenAShortSecondRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var once child.Context
-		tr := trial.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+		tr := testkit.New(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
 			once = ctx
 			return idle(ctx)
 		}}}})
@@ -122,6 +123,6 @@ func TestPlayFindsASecondRunHoweverShort(t *testing.T) {
 		c := newCampaign(tr, Spec{})
 		require.NoError(t, tr.Injector.Around(once, func(child.Context) error { return nil }))
 		c.finish()
-		require.Equal(t, []string{"/root/a was started while an earlier run went on that nobody had asked to stop"}, c.result().Broken)
+		require.Equal(t, []string{"/root/a was started while an earlier run, not asked to stop, was running"}, c.result().Broken)
 	})
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -23,36 +23,36 @@ var silent = slog.New(slog.DiscardHandler)
 
 // A campaign is one call of Play.
 type campaign struct {
-	tr    *trial.Trial
+	tr    *testkit.Tree
 	spec  Spec
 	live  bool
-	runs  func() map[string]int // how many run, by path
-	dice  *rand.Rand            // for what is done when
-	rng   *rand.Rand            // for how: anew for each action, so that none depends on those before it
+	runs  func() map[string]int // the number of live runs, by path
+	dice  *rand.Rand            // draws which action comes when
+	rng   *rand.Rand            // draws the details; seeded again for each action, so that none depends on others
 	watch *watch
 	began time.Time
 	calls sync.WaitGroup
 	later []task
-	over  bool // nothing new is begun
+	over  bool // the final stop has begun
 
 	mu     sync.Mutex
 	report Report
 	notes  []note
 	coming map[string]bool            // children that are being added
 	asked  int                        // calls so far
-	waits  map[int]context.CancelFunc // for an answer, by the number of the call
+	waits  map[int]context.CancelFunc // cancels the calls that wait, by their number
 }
 
-// A task is to be done later.
+// A task is an action with a time.
 type task struct {
 	due     time.Time
-	resumes bool // a supervisor that is suspended
+	resumes bool // it resumes a suspended supervisor
 	do      func()
 }
 
-func newCampaign(tr *trial.Trial, spec Spec) *campaign {
+func newCampaign(tr *testkit.Tree, spec Spec) *campaign {
 	c := &campaign{
-		tr: tr, spec: spec, live: !trial.InBubble(), began: time.Now(),
+		tr: tr, spec: spec, live: !testkit.InBubble(), began: time.Now(),
 		dice:   rand.New(rand.NewPCG(spec.Seed, 0)),
 		coming: make(map[string]bool),
 		waits:  make(map[int]context.CancelFunc),
@@ -63,19 +63,19 @@ func newCampaign(tr *trial.Trial, spec Spec) *campaign {
 	}
 	c.report = Report{Name: spec.Name, Seed: spec.Seed, Live: c.live, Duration: spec.Duration,
 		Done: map[string]int{}, Errors: map[string]int{}, Events: map[string]uint64{}}
-	trial.Settle()
+	testkit.Settle()
 	c.watch = newWatch(tr, !c.live)
 	return c
 }
 
-// play does all, and returns what came of it.
+// play runs the actions, stops the tree, and returns the report.
 func (c *campaign) play() *Report {
 	c.run()
 	c.finish()
 	return c.result()
 }
 
-// run does things until the time is over.
+// run runs actions until the time is over.
 func (c *campaign) run() {
 	c.seed()
 	for end := c.began.Add(c.spec.Duration); time.Now().Before(end); {
@@ -86,7 +86,7 @@ func (c *campaign) run() {
 	}
 }
 
-// pause lets time pass: virtual time, and all that happens in it, or real time.
+// pause lets time pass: virtual time with everything that happens in it, or real time.
 func (c *campaign) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	<-timer.C
@@ -101,7 +101,7 @@ func (c *campaign) settle() {
 	synctest.Wait()
 }
 
-// apart sees to it that in virtual time no two things are done at the same instant.
+// apart ensures that in virtual time no two actions come at the same instant.
 func (c *campaign) apart() {
 	if !c.live {
 		c.pause(time.Microsecond)
@@ -124,11 +124,11 @@ func (c *campaign) dueTasks() {
 	}
 }
 
-// seed makes the random numbers of the next action.
+// seed seeds rng for the next action.
 func (c *campaign) seed() { c.rng = rand.New(rand.NewPCG(c.spec.Seed, uint64(c.report.Actions)+1)) }
 
-// tick draws what is done. Each draws first, and then looks for whom it concerns,
-// so that there is one draw for each chance at each tick, and the same ones if
+// tick draws the actions of a tick. Each action is drawn first, and looks for its child
+// then. So there is one draw for each chance at each tick, and the draws are the same if
 // some of the actions are left out.
 func (c *campaign) tick() {
 	s := &c.spec
@@ -153,7 +153,7 @@ func (c *campaign) tick() {
 		{s.Crash, func() { c.crash("crash", Err) }},
 		{s.Panic, func() {
 			if hit(c.rng, 0.5) {
-				c.crash("panic", trial.Panic(Err))
+				c.crash("panic", testkit.Panic(Err))
 			} else {
 				c.crash("goexit", child.ErrGoexit)
 			}
@@ -180,13 +180,13 @@ func (c *campaign) tick() {
 	}
 }
 
-// How the names begin of those that Play adds.
+// The prefixes of the names that Play adds.
 const (
 	addedChild      = "c~"
 	addedSupervisor = "s~"
 )
 
-// The children that something may be done to.
+// Which children an action may pick.
 func isAny(st child.Status) bool     { return true }
 func isRunning(st child.Status) bool { return st.State == child.Running }
 func isAdded(st child.Status) bool {
@@ -204,7 +204,7 @@ func (c *campaign) pick(fits func(child.Status) bool) (path string, ok bool) {
 			all = append(all, st.Path)
 		}
 	}
-	n := c.rng.Uint64() // whether there is anybody or not
+	n := c.rng.Uint64() // drawn even if there is no child
 	if len(all) == 0 {
 		return "", false
 	}
@@ -282,8 +282,8 @@ func (c *campaign) add(super bool) {
 	})
 }
 
-func (c *campaign) remove(who func(child.Status) bool) {
-	if path, ok := c.pick(who); ok {
+func (c *campaign) remove(fits func(child.Status) bool) {
+	if path, ok := c.pick(fits); ok {
 		c.call("remove", path, func(ctx context.Context) error { return c.tr.Sup.RemoveChild(ctx, path) })
 	}
 }
@@ -317,12 +317,12 @@ func (c *campaign) startAgain() {
 	c.report.Again++
 	c.watch.beginAgain(c.tr.Sup.Wait())
 	if err := c.tr.Sup.Start(c.tr.Ctx); err != nil {
-		c.failed(err) // then at the next tick
+		c.failed(err) // the next tick tries again
 	}
 	c.settle()
 }
 
-// call does something that may have to wait, and does not wait for it.
+// call makes a call that may have to wait, on another goroutine.
 func (c *campaign) call(what, path string, f func(context.Context) error) {
 	impatient, patience := hit(c.rng, c.spec.Impatience), draw(c.rng, c.spec.Patience)
 	c.did(what, path)
@@ -341,7 +341,7 @@ func (c *campaign) call(what, path string, f func(context.Context) error) {
 		c.mu.Lock()
 		delete(c.waits, n)
 		c.mu.Unlock()
-		c.note(asked, path, fmt.Sprintf("%s: %s", what, trial.OneLine(err)))
+		c.note(asked, path, fmt.Sprintf("%s: %s", what, testkit.OneLine(err)))
 		if err != nil {
 			c.failed(err)
 		}
@@ -349,7 +349,7 @@ func (c *campaign) call(what, path string, f func(context.Context) error) {
 	c.settle()
 }
 
-// giveUp ends all waiting for answers, one after another.
+// giveUp cancels all calls that still wait, one after another.
 func (c *campaign) giveUp() {
 	for n := range c.asked {
 		c.mu.Lock()
@@ -363,7 +363,7 @@ func (c *campaign) giveUp() {
 	c.calls.Wait()
 }
 
-// did notes what is done.
+// did records an action.
 func (c *campaign) did(what, path string) {
 	c.note(doing, path, what)
 	c.mu.Lock()
@@ -376,12 +376,12 @@ func (c *campaign) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over && errors.Is(err, context.Canceled) {
-		return // we are not waiting any more
+		return // giveUp has cancelled it
 	}
 	c.report.Errors[kindOf(err)]++
 }
 
-// kindOf says what an error of a call is, without what differs from run to run.
+// kindOf classifies the error of a call, without details that differ from run to run.
 func kindOf(err error) string {
 	for _, kind := range []error{
 		supervisor.ErrNotRunning, supervisor.ErrNotFound, supervisor.ErrDuplicate, supervisor.ErrMaxChildren,
@@ -392,9 +392,9 @@ func kindOf(err error) string {
 			return kind.Error()
 		}
 	}
-	var left *supervisor.StopError
-	if errors.As(err, &left) {
-		return "left behind"
+	var stop *supervisor.StopError
+	if errors.As(err, &stop) {
+		return "abandoned"
 	}
 	return "other"
 }

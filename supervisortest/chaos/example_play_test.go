@@ -12,9 +12,9 @@ import (
 	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
-// testShop is what stands in your TestShop. It is live, for a tenth of a second. In
-// a bubble, as in the function that supervisortest.Run calls, it takes a minute of
-// virtual time, and the same seed gives the same trace.
+// testShop is the body of a test. It is live, for a tenth of a second. In a bubble, as in
+// the function passed to supervisortest.Run, Play takes a minute of virtual time by
+// default, and the same seed gives the same trace.
 func testShop(t testing.TB) {
 	db := &supervisortest.Child{}
 	shop := supervisortest.Start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: db.Run}}})

@@ -17,10 +17,10 @@ import (
 	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
-// testBrittle is what stands in your test. The tree gives up at the second failure
-// within a second. Of all that Messy does in a minute two things are enough for that:
-// a panic and a Goexit of db. The children that it adds have a backoff, so their
-// failures do not count.
+// testBrittle is the body of a test. The tree gives up at the second failure within a
+// second. Of all actions that Messy runs in a minute, two are enough for that: a crash and
+// a Goexit of db. The children that Messy adds have a backoff, so their failures do not
+// count.
 func testBrittle(t testing.TB) {
 	spec := chaos.Messy(1)
 	spec.Rules = []chaos.Rule{{
@@ -43,7 +43,7 @@ func ExampleShrink() {
 	// 2798 map[crash:1 goexit:1 start again:1]
 }
 
-// runExample does what go test would do: it runs f in a bubble.
+// runExample runs f in a bubble, as go test would run a test.
 func runExample(f func(t testing.TB)) {
 	if !testing.Testing() { // on the Go playground
 		all := func(_, _ string) (bool, error) { return true, nil }
@@ -52,7 +52,7 @@ func runExample(f func(t testing.TB)) {
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0)) // -cpu changes it
 	defer func(v string) { _ = flag.Set("test.v", v) }(flag.Lookup("test.v").Value.String())
-	_ = flag.Set("test.v", "false") // what it prints is no output of the example
+	_ = flag.Set("test.v", "false") // so that its output is not that of the example
 	ran := false
 	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "Example", F: func(t *testing.T) {
 		if ran { // once, whatever -count says
@@ -63,7 +63,7 @@ func runExample(f func(t testing.TB)) {
 	}}})
 }
 
-// A failingT is a testing.TB that prints the first line of why it fails.
+// A failingT is a testing.TB that prints the first line of each failure.
 type failingT struct{ testing.TB }
 
 func (*failingT) Helper()                  {}

@@ -7,7 +7,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Presets returns all that are ready made, with one seed.
+// Presets returns all ready-made specs, with the same seed.
 func Presets(seed uint64) []Spec {
 	return []Spec{
 		Happy(seed), HighTurnover(seed), Reasonable(seed), Messy(seed),
@@ -23,8 +23,8 @@ var nothingFails = Rule{"nothing fails, and no call returns an error", func(r *R
 	return r.Events[supervisor.EventFailed.String()] == 0 && r.Events[supervisor.EventAbandoned.String()] == 0 && len(r.Errors) == 0
 }}
 
-// Happy has children come and go, and nothing go wrong. Its rule: nothing fails,
-// and no call returns an error.
+// Happy adds and removes children, and injects no faults. Its rule: nothing fails, and no
+// call returns an error.
 func Happy(seed uint64) Spec {
 	return Spec{
 		Name: "happy", Seed: seed, MaxSupervisors: 3, MaxChildren: 20,
@@ -34,8 +34,8 @@ func Happy(seed uint64) Spec {
 	}
 }
 
-// HighTurnover has few children at a time, and many one after another. Its rules:
-// those of Happy, and never more children than its limit, three.
+// HighTurnover adds many children one after another, and few at a time. Its rules: that of
+// Happy, and never more than three children.
 func HighTurnover(seed uint64) Spec {
 	const limit = 3
 	return Spec{
@@ -48,8 +48,8 @@ func HighTurnover(seed uint64) Spec {
 	}
 }
 
-// Reasonable has the troubles of a usual day. Its rule: more starts succeed than
-// runs and starts fail.
+// Reasonable injects the faults of an ordinary day. Its rule: more starts succeed than
+// starts and runs fail.
 func Reasonable(seed uint64) Spec {
 	return Spec{
 		Name: "reasonable", Seed: seed, MaxSupervisors: 3, MaxChildren: 20,
@@ -62,12 +62,12 @@ func Reasonable(seed uint64) Spec {
 	}
 }
 
-var startsAreEnds = Rule{"every start has had its end", func(r *Report) bool {
+var startsAreEnds = Rule{"every start has its end", func(r *Report) bool {
 	return r.Started == r.Ended
 }}
 
-// Messy has much go wrong at the same time, hangs included. Its rule: every start
-// has had its end.
+// Messy injects many faults at the same time, including hangs. Its rule: every start has
+// its end.
 func Messy(seed uint64) Spec {
 	return Spec{
 		Name: "messy", Seed: seed, MaxSupervisors: 5, MaxChildren: 20,
@@ -81,8 +81,8 @@ func Messy(seed uint64) Spec {
 	}
 }
 
-// Outrage has everything go wrong all the time. It has no rule of its own: what
-// always holds must hold here too.
+// Outrage injects every fault all the time. It has no rule of its own: what Play always
+// checks must hold here too.
 func Outrage(seed uint64) Spec {
 	return Spec{
 		Name: "outrage", Seed: seed, Tick: millis(1, 20), MaxSupervisors: 8, MaxChildren: 30,
@@ -95,8 +95,7 @@ func Outrage(seed uint64) Spec {
 	}
 }
 
-// Impatient has nobody wait for what it has asked for. Its rule: every start has
-// had its end.
+// Impatient gives up most calls before they return. Its rule: every start has its end.
 func Impatient(seed uint64) Spec {
 	return Spec{
 		Name: "impatient", Seed: seed, MaxSupervisors: 3, MaxChildren: 20,
@@ -108,15 +107,14 @@ func Impatient(seed uint64) Spec {
 	}
 }
 
-// RandomOfAll draws all its settings from the seed. Its rule: every start has had
-// its end.
+// RandomOfAll draws all its settings from the seed. Its rule: every start has its end.
 func RandomOfAll(seed uint64) Spec {
-	if seed == 0 { // now, as the settings hang on it; what is wrong with it Play says
+	if seed == 0 { // the settings need it now; Play reports an invalid CHAOS_SEED
 		seed, _ = newSeed()
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
 	s := Spec{MaxSupervisors: rng.IntN(8), MaxChildren: rng.IntN(30)}
-	// By name, since the order of a map is not from the seed.
+	// By name, since the order of a map does not depend on the seed.
 	chances, spans := s.chances(), s.spans()
 	for _, name := range sortedKeys(chances) {
 		*chances[name] = rng.Float64() * rng.Float64()

@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// A Report counts what Play did and what came of it. String is a table,
-// and JSON has the same.
+// A Report counts the actions of Play and their effects. String returns it as a table, and
+// MarshalJSON has the same counters.
 type Report struct {
 	Name     string        `json:"name"`
 	Seed     uint64        `json:"seed"`
-	Live     bool          `json:"live"` // not in virtual time
+	Live     bool          `json:"live"` // in real time, not in virtual time
 	Duration time.Duration `json:"-"`
 	Ticks    int           `json:"ticks"`
-	Actions  int           `json:"actions"` // that the seed gave; Done has those that found somebody
+	Actions  int           `json:"actions"` // given by the seed; Done counts those that found a child
 
-	Done   map[string]int    `json:"done"`   // what was done, how often
-	Errors map[string]int    `json:"errors"` // what calls returned, by kind
-	Events map[string]uint64 `json:"events"` // of the tree, by kind
-	Lost   uint64            `json:"lost"`   // events that came too fast to be looked at
+	Done   map[string]int    `json:"done"`   // actions done, by kind
+	Errors map[string]int    `json:"errors"` // errors that calls returned, by kind
+	Events map[string]uint64 `json:"events"` // events of the tree, by kind
+	Lost   uint64            `json:"lost"`   // events that the tree dropped because they came too fast
 
-	Started      uint64 `json:"started"`       // runs
+	Started      uint64 `json:"started"`       // runs that have begun
 	Ended        uint64 `json:"ended"`         // runs that have returned
-	MostChildren int    `json:"most_children"` // of those added, as the tree showed them at a check
-	Checks       int    `json:"checks"`        // comparisons of what the tree says with what runs
-	Again        int    `json:"again"`         // starts of the whole tree, after it had given up
+	MostChildren int    `json:"most_children"` // the most children added by Play that a check found
+	Checks       int    `json:"checks"`        // comparisons of the tree's own view with the live runs
+	Again        int    `json:"again"`         // starts of the whole tree after it had given up
 
 	Broken []string `json:"broken"` // what did not hold
-	Trace  []string `json:"-"`      // what happened; live, the last of it
+	Trace  []string `json:"-"`      // actions and events in order; live, only the last ones
 }
 
-// MarshalJSON writes the counters in snake case, the duration in seconds. The
-// trace is left out.
+// MarshalJSON returns the counters, with names in snake case and the duration in seconds.
+// It omits the trace.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	type plain Report
 	return json.Marshal(struct {

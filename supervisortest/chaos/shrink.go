@@ -5,22 +5,23 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// mostReplays is how often Shrink runs a tree at most.
+// mostReplays is the most replays of one Shrink.
 const mostReplays = 300
 
-// Shrink is Play in virtual time for a tree that can be made again. If
-// something does not hold, it replays the seed with ever fewer of its actions, up
-// to three hundred times, as long as something still does not hold, and fails the
-// test with the shortest run that it has found: what did not hold, which actions
-// are enough, and the trace. Put those into Spec.Only to have that run again.
+// Shrink is Play in virtual time that looks for the shortest failure. If something does
+// not hold, Shrink replays the seed with fewer and fewer of its actions, up to three
+// hundred times, and keeps the replays in which something still does not hold. It fails
+// the test with the shortest run that it has found: what did not hold, which actions are
+// enough, and the trace. To repeat that run, set Spec.Only to those actions.
 //
-// The function makes the tree, anew for each run and within its bubble. The
-// actions that are left are drawn as before, but where they depend on what the
-// others did, as in whom they concern, they may do something else.
+// Shrink calls tree for each run, inside its bubble. In a replay the remaining actions are
+// drawn as before. Where an action depends on those left out, for example in the choice of
+// a child, it may differ. In a bubble already, Shrink uses that bubble; otherwise t must be
+// a *testing.T.
 func Shrink(t testing.TB, tree func() supervisor.Spec, spec Spec) *Report {
 	t.Helper()
 	if tree == nil {
@@ -28,7 +29,7 @@ func Shrink(t testing.TB, tree func() supervisor.Spec, spec Spec) *Report {
 		return nil
 	}
 	replay := func(only []int) (r *Report) {
-		trial.Virtually(t, "chaos.Shrink", func(t testing.TB) {
+		testkit.Virtually(t, "chaos.Shrink", func(t testing.TB) {
 			t.Helper()
 			spec := spec
 			spec.Only = only
@@ -71,11 +72,11 @@ func Shrink(t testing.TB, tree func() supervisor.Spec, spec Spec) *Report {
 	return shortest
 }
 
-// replayed is one run of Play in the bubble at hand.
+// replayed is one run of Play in the caller's bubble.
 func replayed(t testing.TB, tree supervisor.Spec, spec Spec) *Report {
 	t.Helper()
-	tr := trial.New(t, tree)
-	defer trial.Settle()
+	tr := testkit.New(t, tree)
+	defer testkit.Settle()
 	defer tr.LetGo()
 	if err := tr.Sup.Start(tr.Ctx); err != nil {
 		t.Fatalf("start: %v", err)

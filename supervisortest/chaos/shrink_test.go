@@ -16,7 +16,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
-// brittle holds a tree to be unharmed by one crash, and not by the second.
+// brittle has a rule that one crash keeps and the second breaks.
 func brittle(seed uint64) chaos.Spec {
 	spec := chaos.Messy(seed)
 	spec.Duration = 2 * time.Second
@@ -31,11 +31,11 @@ func TestShrinkFindsTheFewActionsThatAreEnough(t *testing.T) {
 		var report *chaos.Report
 		text := failing.Test(t, func(t testing.TB) { report = chaos.Shrink(t, victim, brittle(1)) })
 		require.Equal(t, map[string]int{"crash": 2}, report.Done)
-		found := regexp.MustCompile(`(?m)^chaos: messy, seed 1:\nthe rule does not hold: one crash at most\n2 of (\d+) actions are enough: Only: \[\]int\{(\d+), (\d+)\}\nthe end of the trace:\n`).FindStringSubmatch(text)
+		found := regexp.MustCompile(`(?m)^chaos: messy, seed 1:\nrule broken: one crash at most\n2 of (\d+) actions are enough: Only: \[\]int\{(\d+), (\d+)\}\nthe end of the trace:\n`).FindStringSubmatch(text)
 		require.NotNil(t, found, "%s", text)
 		require.Equal(t, fmt.Sprint(report.Actions), found[1])
 
-		// And so it is done again.
+		// Those actions repeat the run.
 		spec := brittle(1)
 		for _, number := range found[2:] {
 			var n int
@@ -47,11 +47,11 @@ func TestShrinkFindsTheFewActionsThatAreEnough(t *testing.T) {
 				require.Equal(t, report.Trace, chaos.Play(h.T, h.Supervisor, spec).Trace)
 			})
 		})
-		require.Contains(t, text, "the rule does not hold: one crash at most")
+		require.Contains(t, text, "rule broken: one crash at most")
 	})
 }
 
-func TestShrinkOfARunInWhichAllHoldsRunsOnce(t *testing.T) {
+func TestShrinkRunsOnceIfNothingIsBroken(t *testing.T) {
 	made := 0
 	spec := chaos.Messy(1)
 	spec.Duration = time.Second
@@ -61,7 +61,7 @@ func TestShrinkOfARunInWhichAllHoldsRunsOnce(t *testing.T) {
 	require.False(t, r.Live)
 }
 
-func TestShrinkOfARuleThatNeverHoldsNeedsNoAction(t *testing.T) {
+func TestShrinkOfARuleThatNeverHoldsKeepsNoAction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {
 			spec := chaos.Spec{Seed: 1, Duration: time.Second, Crash: 0.2, Rules: []chaos.Rule{
@@ -78,7 +78,7 @@ func TestBadUseOfShrink(t *testing.T) {
 		"chaos.Shrink: tree is nil": func(t testing.TB) {
 			chaos.Shrink(t, nil, chaos.Happy(1))
 		},
-		"chaos.Shrink: Crash is 2: a chance is from 0 to 1": func(t testing.TB) {
+		"chaos.Shrink: Crash is 2: want a chance from 0 to 1": func(t testing.TB) {
 			chaos.Shrink(t, victim, chaos.Spec{Crash: 2})
 		},
 		"start: /root/a: Run: nil": func(t testing.TB) {

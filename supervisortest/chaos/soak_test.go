@@ -15,11 +15,11 @@ import (
 func TestSoak(t *testing.T) {
 	text := os.Getenv("SOAK")
 	if text == "" {
-		t.Skip("SOAK is not set: SOAK=2m has each preset run for two minutes")
+		t.Skip("SOAK is not set: SOAK=2m runs each preset for two minutes")
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		t.Fatalf("SOAK is %q: give it a duration, as 2m", text)
+		t.Fatalf("SOAK is %q: want a duration, such as 2m", text)
 	}
 	for _, spec := range chaos.Presets(0) {
 		spec.Duration = d

@@ -9,33 +9,33 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/rules"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A watch looks at each event of a tree under Play, and says which cannot be.
-// Of a child that it has not heard of it believes anything.
+// A watch checks each event of a tree under Play, and records those that must not come.
+// For a child that it does not know, every event is right.
 type watch struct {
-	tr     *trial.Trial
+	tr     *testkit.Tree
 	cancel func()
-	keep   bool // all events, for the trace; else the last ones
+	keep   bool // keep all events for the trace, not only the last ones
 
 	mu       sync.Mutex
 	events   []supervisor.Event
 	counts   map[string]uint64
 	lost     uint64
 	state    map[string]watched
-	left     map[string]int           // runs that were abandoned and have not returned
-	asked    map[string]time.Time     // children that are stopping: since when
+	left     map[string]int           // abandoned runs that have not returned
+	asked    map[string]time.Time     // when a stopping child was asked to stop
 	limits   map[string]time.Duration // stop timeouts, by the last one or two names of a path, or by the whole
 	declared map[string][]string      // the children of a supervisor that starts them in order, by its name or path
-	begun    map[string]bool          // children that have got beyond starting since their supervisor began
-	crashes  map[string]time.Time     // of children that were ready
-	restarts []time.Time              // that count for Spec.Intensity of the root
-	behind   map[string][]string      // in the final stop: who has to be down before a child is asked to stop
-	until    time.Time                // from when on all are asked at once
+	begun    map[string]bool          // children that have come beyond starting since their supervisor started
+	crashes  map[string]time.Time     // the last crash of a child that was ready
+	restarts []time.Time              // those that count for Spec.Intensity of the root
+	behind   map[string][]string      // in the final stop: the children that must be down before a child is asked to stop
+	until    time.Time                // from then on all are asked to stop at once
 	final    time.Time                // when the final stop began
-	earlier  map[string]int           // runs that the tree had left when it last ended
+	earlier  map[string]int           // live runs when the tree last ended
 	broken   []string
 }
 
@@ -55,7 +55,7 @@ func (s watched) String() string {
 
 const keptLive = 1000
 
-func newWatch(tr *trial.Trial, keep bool) *watch {
+func newWatch(tr *testkit.Tree, keep bool) *watch {
 	w := &watch{
 		tr: tr, keep: keep,
 		counts: make(map[string]uint64), state: make(map[string]watched), left: make(map[string]int),
@@ -70,8 +70,8 @@ func newWatch(tr *trial.Trial, keep bool) *watch {
 	return w
 }
 
-// declare says which children a supervisor starts in order, and how long they may
-// take to stop. Its name or path does.
+// declare records which children a supervisor, given by its name or path, starts in order,
+// and how long they may take to stop.
 func (w *watch) declare(sup string, spec supervisor.Spec) {
 	for _, c := range spec.Children {
 		w.allow(sup+"/"+c.Name, c.StopTimeout)
@@ -88,8 +88,8 @@ func (w *watch) declare(sup string, spec supervisor.Spec) {
 	w.declared[sup] = names
 }
 
-// allow says how long a child may take to stop.
-func (w *watch) allow(who string, stopTimeout time.Duration) {
+// allow records how long a child may take to stop.
+func (w *watch) allow(name string, stopTimeout time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -98,10 +98,10 @@ func (w *watch) allow(who string, stopTimeout time.Duration) {
 	case stopTimeout < 0:
 		stopTimeout = 0
 	}
-	w.limits[who] = stopTimeout
+	w.limits[name] = stopTimeout
 }
 
-// beginAgain says that the root has ended with err, and is about to start again.
+// beginAgain records that the root has ended with err and is about to start again.
 func (w *watch) beginAgain(err error) {
 	live, _ := w.tr.Injector.Live()
 	w.mu.Lock()
@@ -113,7 +113,7 @@ func (w *watch) beginAgain(err error) {
 	clear(w.crashes)
 }
 
-// begin forgets how far the children of a supervisor had come.
+// begin forgets which children of a supervisor have come beyond starting.
 func (w *watch) begin(sup string) {
 	for path := range w.begun {
 		if strings.HasPrefix(path, sup+"/") {
@@ -153,7 +153,7 @@ func (w *watch) add(e supervisor.Event) {
 				return
 			}
 		}
-		w.fault("%s, which was %v", e.String(), was)
+		w.fault("%s, but it was %v", e.String(), was)
 	}
 	switch e.Kind {
 	case supervisor.EventStarting:
@@ -176,7 +176,7 @@ func (w *watch) add(e supervisor.Event) {
 		w.left[path]++
 	case supervisor.EventLateExit:
 		if w.left[path]--; w.left[path] < 0 && w.lost == 0 {
-			w.fault("%s, and it was not abandoned", e.String())
+			w.fault("%s, but it was not abandoned", e.String())
 		}
 	case supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventStopped:
 		w.inTime(&e)
@@ -197,8 +197,8 @@ func (w *watch) add(e supervisor.Event) {
 	w.begun[path] = true
 }
 
-// inOrder checks that those declared before a child have got somewhere before it
-// starts.
+// inOrder checks that the children declared before a child have come beyond starting when
+// it starts.
 func (w *watch) inOrder(path string) {
 	above, name := cutName(path)
 	names, ok := w.declared[above]
@@ -212,14 +212,14 @@ func (w *watch) inOrder(path string) {
 		}
 		for _, before := range names[:i] {
 			if !w.begun[above+"/"+before] {
-				w.fault("starting %s, and %s, which is declared before it, has not been ready", path, before)
+				w.fault("starting %s, but %s, which is declared before it, has not been ready", path, before)
 			}
 		}
 	}
 }
 
-// inTime checks that a child which has stopped has done so within its stop
-// timeout. That of a supervisor is for those in it.
+// inTime checks that a child has stopped within its stop timeout. A supervisor's own
+// timeout limits its children, so supervisors are not checked.
 func (w *watch) inTime(e *supervisor.Event) {
 	since, asked := w.asked[e.Path]
 	delete(w.asked, e.Path)
@@ -234,45 +234,45 @@ func (w *watch) inTime(e *supervisor.Event) {
 			continue
 		}
 		if took := e.Time.Sub(since); took > limit && (w.keep || took > limit+slackLive) {
-			w.fault("%s: it took %v to stop, and its stop timeout is %v", e.String(), took, limit)
+			w.fault("%s: it took %v to stop, but its stop timeout is %v", e.String(), took, limit)
 		}
 		return
 	}
 }
 
-// slackLive is how late something may be that a timer has to see to.
+// slackLive is how late a timer may be in real time.
 const slackLive = 2 * time.Second
 
-// untold returns, when the tree has ended, who has been told to start and not to
-// end.
-func (w *watch) untold() map[string]string {
+// withoutEnd returns, when the tree has ended, the children whose events have a start and
+// no end.
+func (w *watch) withoutEnd() map[string]string {
 	apart := make(map[string]string)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for path, s := range w.state {
 		if s > down {
-			apart[path] = fmt.Sprintf("the tree has ended, and the last that was told of %s is that it is %v", path, s)
+			apart[path] = fmt.Sprintf("the tree has ended, but by its last event %s is %v", path, s)
 		}
 	}
 	return apart
 }
 
-// inReverse checks, in the final stop, that those behind a child are down when
-// it is asked to stop.
+// inReverse checks, in the final stop, that the children declared after a child are down
+// when it is asked to stop.
 func (w *watch) inReverse(e *supervisor.Event) {
 	if w.behind == nil || e.Time.Before(w.final) || !w.until.IsZero() && !e.Time.Before(w.until) {
 		return
 	}
 	for _, later := range w.behind[e.Path] {
 		if s := w.state[later]; s == starting || s == running || s == stopping {
-			w.fault("stopping %s, and %s, which stands behind it, is not down", e.Path, later)
+			w.fault("stopping %s, but %s, which is declared after it, is not down", e.Path, later)
 		}
 	}
 }
 
-// budget checks that the root restarts no more often than its Intensity permits.
-// A crash counts when it happens; a start that failed when its retry is due, so
-// that only those without a pause are known to count. Children with a backoff do not.
+// budget checks that the root does not restart more often than its Intensity permits. A
+// crash counts when it happens. A failed start counts when its retry is due, so only one
+// without a delay is known to count. Restarts of children with a backoff do not count.
 func (w *watch) budget(e *supervisor.Event) {
 	n, period, limited := w.tr.Spec.Intensity.Limit()
 	crash, crashed := w.crashes[e.Path]
@@ -292,7 +292,7 @@ func (w *watch) budget(e *supervisor.Event) {
 	slices.SortFunc(w.restarts, time.Time.Compare)
 	for i := range w.restarts[:max(0, len(w.restarts)-n)] {
 		if w.restarts[i+n].Sub(w.restarts[i]) <= period {
-			w.fault("%d restarts in %v, and %v are permitted: %s", n+1, w.restarts[i+n].Sub(w.restarts[i]), w.tr.Spec.Intensity, e.String())
+			w.fault("%d restarts in %v, but %v are permitted: %s", n+1, w.restarts[i+n].Sub(w.restarts[i]), w.tr.Spec.Intensity, e.String())
 			w.restarts = nil
 			return
 		}
@@ -302,21 +302,21 @@ func (w *watch) budget(e *supervisor.Event) {
 	}
 }
 
-// hasNoBackoff reports whether a child of the root is known to have none.
+// hasNoBackoff reports whether a child of the root is known to have no backoff.
 func (w *watch) hasNoBackoff(path string) bool {
 	return w.tr.Spec.Backoff == nil && slices.ContainsFunc(w.tr.Spec.Children, func(s child.Spec) bool {
 		return s.Backoff == nil && w.tr.Sup.Path()+"/"+s.Name == path
 	})
 }
 
-// cutName cuts a path before its last name.
+// cutName splits a path before its last name.
 func cutName(path string) (above, name string) {
 	i := strings.LastIndex(path, "/")
 	return path[:i], path[i+1:]
 }
 
-// finalStop says that the root is about to be stopped, and how it stands then. News of
-// what happened before may come later.
+// finalStop records that the root is about to be stopped, with its snapshot. Events of
+// what happened before may still come.
 func (w *watch) finalStop(t supervisor.Tree, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -332,8 +332,8 @@ func (w *watch) finalStop(t supervisor.Tree, now time.Time) {
 					w.behind[c.Path] = append(w.behind[c.Path], later.Path)
 				}
 			}
-			// Other supervisors may have a stop timeout, at the end of which all are
-			// asked at once.
+			// Other supervisors may have a stop timeout, after which they ask all
+			// children to stop at once.
 			visit(c, strings.HasPrefix(c.Name, addedSupervisor))
 		}
 	}

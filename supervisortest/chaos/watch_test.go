@@ -9,43 +9,43 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// What a tree must not do, told to a watch as lines of the form "1s ready db".
-// "again" is a new start of the tree, "stop" its final stop with all children up.
-func TestWatchFindsWhatCannotBe(t *testing.T) {
+// A script has events in the form "1s ready db". "again" is a new start of the tree,
+// "stop" its final stop with all children up.
+func TestWatchFindsEventsThatMustNotCome(t *testing.T) {
 	for name, tc := range map[string]struct {
 		script string
 		broken string
 	}{
-		"all well":               {"0s starting x, 0s ready x, 1s failed x, 1s starting x, 2s ready x, 2s stopping x, 3s stopped x, 3s removed x", ""},
-		"two live runs":          {"0s starting x, 0s starting x", "starting /root/x, which was starting"},
-		"second run of a ready":  {"0s starting x, 0s ready x, 0s starting x", "starting /root/x, which was running"},
-		"ready after its end":    {"0s starting x, 0s failed x, 0s ready x", "ready /root/x, which was down"},
-		"stopped twice":          {"0s starting x, 0s stopping x, 0s stopping x", "stopping /root/x, which was stopping"},
-		"removed while it runs":  {"0s starting x, 0s removed x", "removed /root/x, which was starting"},
-		"abandoned unasked":      {"0s starting x, 0s abandoned x", "abandoned /root/x, which was starting"},
-		"late exit of nobody":    {"0s late-exit x", "late-exit /root/x, and it was not abandoned"},
-		"late exit":              {"0s starting x, 0s stopping x, 5s abandoned x, 6s starting x, 7s late-exit x", ""},
-		"stop in time":           {"0s starting a, 0s stopping a, 5s stopped a, 9s starting a, 10s stopping a, 15s abandoned a", ""},
-		"stop too late":          {"0s starting a, 0s stopping a, 6s stopped a", "stopped /root/a: it took 6s to stop, and its stop timeout is 5s"},
-		"abandoned too late":     {"0s starting b, 0s stopping b, 6s abandoned b", "abandoned /root/b: it took 6s to stop, and its stop timeout is 1s"},
-		"unknown limit":          {"0s starting x, 0s stopping x, 6s stopped x", ""},
-		"start in order":         {"again, 0s starting a, 0s ready a, 0s starting b, 0s ready b", ""},
-		"start too early":        {"again, 0s starting a, 0s starting b", "starting /root/b, and a, which is declared before it, has not been ready"},
-		"stop in reverse":        {"stop, 0s stopping b, 1s stopped b, 1s stopping a", ""},
-		"stop in the wrong turn": {"stop, 0s stopping a", "stopping /root/a, and /root/b, which stands behind it, is not down"},
-		"stop too early":         {"stop, 0s stopping b, 0s stopping a", "stopping /root/a, and /root/b, which stands behind it, is not down"},
-		"stop out of time":       {"stop, 0s stopping b, 9500ms stopping a", ""},
-		"within the intensity":   {"0s restarting a, 1s restarting a, 2s restarting b, 5001ms restarting a", ""},
-		"beyond the intensity":   {"0s restarting a, 1s restarting a, 2s restarting b, 5s restarting a", "4 restarts in 5s, and 3 in 5s are permitted: restarting /root/a"},
-		"a new window":           {"0s restarting a, 1s restarting a, 2s restarting b, again, 5s restarting a", ""},
+		"all well":                    {"0s starting x, 0s ready x, 1s failed x, 1s starting x, 2s ready x, 2s stopping x, 3s stopped x, 3s removed x", ""},
+		"two live runs":               {"0s starting x, 0s starting x", "starting /root/x, but it was starting"},
+		"second run of a ready child": {"0s starting x, 0s ready x, 0s starting x", "starting /root/x, but it was running"},
+		"ready after its end":         {"0s starting x, 0s failed x, 0s ready x", "ready /root/x, but it was down"},
+		"stopped twice":               {"0s starting x, 0s stopping x, 0s stopping x", "stopping /root/x, but it was stopping"},
+		"removed while it runs":       {"0s starting x, 0s removed x", "removed /root/x, but it was starting"},
+		"abandoned unasked":           {"0s starting x, 0s abandoned x", "abandoned /root/x, but it was starting"},
+		"late exit without abandon":   {"0s late-exit x", "late-exit /root/x, but it was not abandoned"},
+		"late exit":                   {"0s starting x, 0s stopping x, 5s abandoned x, 6s starting x, 7s late-exit x", ""},
+		"stop in time":                {"0s starting a, 0s stopping a, 5s stopped a, 9s starting a, 10s stopping a, 15s abandoned a", ""},
+		"stop too late":               {"0s starting a, 0s stopping a, 6s stopped a", "stopped /root/a: it took 6s to stop, but its stop timeout is 5s"},
+		"abandoned too late":          {"0s starting b, 0s stopping b, 6s abandoned b", "abandoned /root/b: it took 6s to stop, but its stop timeout is 1s"},
+		"unknown limit":               {"0s starting x, 0s stopping x, 6s stopped x", ""},
+		"start in order":              {"again, 0s starting a, 0s ready a, 0s starting b, 0s ready b", ""},
+		"start too early":             {"again, 0s starting a, 0s starting b", "starting /root/b, but a, which is declared before it, has not been ready"},
+		"stop in reverse":             {"stop, 0s stopping b, 1s stopped b, 1s stopping a", ""},
+		"stop in the wrong turn":      {"stop, 0s stopping a", "stopping /root/a, but /root/b, which is declared after it, is not down"},
+		"stop too early":              {"stop, 0s stopping b, 0s stopping a", "stopping /root/a, but /root/b, which is declared after it, is not down"},
+		"stop out of time":            {"stop, 0s stopping b, 9500ms stopping a", ""},
+		"within the intensity":        {"0s restarting a, 1s restarting a, 2s restarting b, 5001ms restarting a", ""},
+		"beyond the intensity":        {"0s restarting a, 1s restarting a, 2s restarting b, 5s restarting a", "4 restarts in 5s, but 3 in 5s are permitted: restarting /root/a"},
+		"a new window":                {"0s restarting a, 1s restarting a, 2s restarting b, again, 5s restarting a", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr := trial.New(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle, StopTimeout: time.Second}}})
+			tr := testkit.New(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle, StopTimeout: time.Second}}})
 			defer tr.LetGo()
 			w := newWatch(tr, true)
 			began := time.Now()
@@ -78,33 +78,33 @@ func TestWatchFindsWhatCannotBe(t *testing.T) {
 	}
 }
 
-func TestWatchWantsAnEndOfEveryStart(t *testing.T) {
-	tr := trial.New(t, supervisor.Spec{})
+func TestWatchFindsAStartWithoutEnd(t *testing.T) {
+	tr := testkit.New(t, supervisor.Spec{})
 	defer tr.LetGo()
 	w := newWatch(tr, true)
 	for i, kind := range []supervisor.EventKind{supervisor.EventStarting, supervisor.EventReady, supervisor.EventStopping} {
-		require.Len(t, w.untold(), min(i, 1))
+		require.Len(t, w.withoutEnd(), min(i, 1))
 		w.add(supervisor.Event{Kind: kind, Path: "/root/a"})
 	}
-	require.Equal(t, map[string]string{"/root/a": "the tree has ended, and the last that was told of /root/a is that it is stopping"}, w.untold())
+	require.Equal(t, map[string]string{"/root/a": "the tree has ended, but by its last event /root/a is stopping"}, w.withoutEnd())
 	w.add(supervisor.Event{Kind: supervisor.EventStopped, Path: "/root/a"})
-	require.Empty(t, w.untold())
+	require.Empty(t, w.withoutEnd())
 }
 
-func TestWatchWantsTheStopToListAllThatRun(t *testing.T) {
-	tr := trial.New(t, supervisor.Spec{StopTimeout: time.Second})
+func TestWatchFindsALiveRunThatTheStopDoesNotList(t *testing.T) {
+	tr := testkit.New(t, supervisor.Spec{StopTimeout: time.Second})
 	defer tr.LetGo()
 	w := newWatch(tr, true)
 	c := &campaign{}
-	left := &supervisor.StopError{Abandoned: []supervisor.AbandonedRun{{Path: "/root/x", After: time.Second}}}
-	w.stopped(c, left, time.Second, map[string]int{"/root/x": 1})
+	stop := &supervisor.StopError{Abandoned: []supervisor.AbandonedRun{{Path: "/root/x", After: time.Second}}}
+	w.stopped(c, stop, time.Second, map[string]int{"/root/x": 1})
 	require.Empty(t, w.broken)
 	w.stopped(c, nil, time.Second, map[string]int{"/root/x": 1})
 	w.stopped(c, nil, 3*time.Second, nil)
 	w.stopped(c, errors.New("odd"), 0, nil)
 	require.Equal(t, []string{
-		"/root/x has not returned, and the end of the tree does not say so: nil",
-		"the stop took 3s, and its limit is 1s",
-		"the stop returns odd",
+		"/root/x has not returned, but the tree's error does not list it: nil",
+		"the stop took 3s, but StopTimeout is 1s",
+		"the stop returned odd",
 	}, w.broken)
 }

@@ -1,4 +1,4 @@
-package trial
+package testkit
 
 import (
 	"context"
@@ -10,32 +10,32 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// An Injector holds every run of a tree, at any depth, so that a test can end it,
-// or have it start late or hang. Its Around is the tree's Spec.Around.
+// An Injector injects faults into the runs of a tree, at any depth: it ends a run, delays
+// its start, or makes it hang. Its Around is the tree's Spec.Around.
 type Injector struct {
 	mu      sync.Mutex
-	runs    map[string][]*heldRun // live ones by path, the first one first
-	faults  map[string]Fault      // by path: for the next run
+	runs    map[string][]*heldRun // live runs by path, in the order of their starts
+	faults  map[string]Fault      // for the next run, by path
 	supers  map[string]*supervisor.Supervisor
-	entered uint64
-	doubles []string      // paths of runs that began while another went on that nobody had asked to stop
-	moved   chan struct{} // holds something when a run has begun or ended, or a watch has seen an event
+	entered uint64        // runs that have begun
+	doubles []string      // paths of runs that began while another, not asked to stop, was running
+	moved   chan struct{} // not empty after a run has begun or ended, or Stir was called
 	free    chan struct{} // closed by Release
 	freed   bool
 }
 
 // A Fault is what goes wrong with the next run of a child.
 type Fault struct {
-	Fail error         // its start fails
-	Slow time.Duration // its start takes so much longer
-	Hang time.Duration // so much longer it takes to stop
+	Fail error         // how its start fails
+	Slow time.Duration // a delay of its start
+	Hang time.Duration // a delay of its stop
 }
 
-// A heldRun is a run.
+// A heldRun is a run under an Injector.
 type heldRun struct {
-	outer   context.Context // ends when its supervisor wants it to
+	outer   context.Context // ends when its supervisor stops it
 	cancel  context.CancelCauseFunc
-	end     error // it is to end with this
+	end     error // how it ends if it crashed
 	crashed bool
 	hang    time.Duration
 }
@@ -50,7 +50,8 @@ func newInjector() *Injector {
 	}
 }
 
-// Around holds the run of a child, and has it fail, hang or end as the test wants.
+// Around runs a child with the faults that were injected. It is an Around of
+// supervisor.Spec.
 func (in *Injector) Around(ctx child.Context, run func(child.Context) error) error {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -103,7 +104,7 @@ func (in *Injector) leave(path string, h *heldRun) {
 	in.Stir()
 }
 
-// Stir wakes who waits for something to move.
+// Stir fills the channel of Moved.
 func (in *Injector) Stir() {
 	select {
 	case in.moved <- struct{}{}:
@@ -117,7 +118,7 @@ func (in *Injector) ended(h *heldRun) (crashed bool, hang time.Duration, end err
 	return h.crashed, h.hang, h.end
 }
 
-// linger holds up a run that was asked to stop.
+// linger delays the return of a run that was asked to stop.
 func (in *Injector) linger(d time.Duration) {
 	if d <= 0 {
 		return
@@ -130,9 +131,9 @@ func (in *Injector) linger(d time.Duration) {
 	}
 }
 
-// Crash ends the run of the child at path: its context ends, and when it has
-// returned the run ends with err. It reports false if there is none, but perhaps
-// some that were asked to stop: nothing would come of their end.
+// Crash cancels the context of the run of the child at path; when it returns, the run
+// ends with err. Crash reports false if no run is there, or only runs that were asked to
+// stop: their end would cause nothing.
 func (in *Injector) Crash(path string, err error) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -149,7 +150,8 @@ func (in *Injector) Crash(path string, err error) bool {
 	return false
 }
 
-// Hang has the latest run of the child at path take so much longer to stop.
+// Hang delays the stop of the latest run of the child at path by d. It reports false if
+// there is no run.
 func (in *Injector) Hang(path string, d time.Duration) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -161,14 +163,14 @@ func (in *Injector) Hang(path string, d time.Duration) bool {
 	return true
 }
 
-// Plan says what is to go wrong with the next run of the child at path.
+// Plan injects a fault into the next run of the child at path.
 func (in *Injector) Plan(path string, f Fault) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.faults[path] = f
 }
 
-// Release lets all runs go that hang, now and from now on.
+// Release ends the hangs of all present and future runs.
 func (in *Injector) Release() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -178,7 +180,7 @@ func (in *Injector) Release() {
 	}
 }
 
-// Live returns how many runs there are, by path, and how many there have been.
+// Live returns the number of live runs by path, and the number of all runs so far.
 func (in *Injector) Live() (by map[string]int, entered uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -189,7 +191,8 @@ func (in *Injector) Live() (by map[string]int, entered uint64) {
 	return by, in.entered
 }
 
-// Twice returns the paths of runs that must not have begun.
+// Twice returns the paths of runs that began while an earlier run of the same child, which
+// had not been asked to stop, was still running.
 func (in *Injector) Twice() []string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -203,6 +206,6 @@ func (in *Injector) Super(path string) *supervisor.Supervisor {
 	return in.supers[path]
 }
 
-// Moved returns a channel that has something when a run has begun or ended, or
-// Stir was called.
+// Moved returns a channel that receives a value after a run has begun or ended, or Stir
+// was called.
 func (in *Injector) Moved() <-chan struct{} { return in.moved }

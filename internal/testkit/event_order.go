@@ -1,4 +1,4 @@
-package trial
+package testkit
 
 import (
 	"strings"
@@ -6,11 +6,11 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// InOneOrder puts events that came at the same instant, and might as well have
-// come in another order, into one order: by path. Children that run side by side
-// do not wait for each other, so that the order in which they are heard of is not
-// always the same. Two events may change places if free says so.
-func InOneOrder(events []supervisor.Event, free func(a, b *supervisor.Event) bool) []supervisor.Event {
+// CanonicalOrder returns the events in a canonical order. Children that run side by side do
+// not wait for each other, so their events at one instant come in an order that differs
+// from run to run. CanonicalOrder sorts such events by path. Two events of one instant may
+// change places only if free reports true for them.
+func CanonicalOrder(events []supervisor.Event, free func(a, b *supervisor.Event) bool) []supervisor.Event {
 	ordered := make([]supervisor.Event, 0, len(events))
 	for len(events) > 0 {
 		n := 1

@@ -1,4 +1,4 @@
-package trial
+package testkit
 
 import (
 	"fmt"
@@ -7,15 +7,15 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Panic returns an error that Raise makes a panic with the value.
+// Panic returns an error that Raise turns into a panic with the value.
 func Panic(value any) error { return &panicking{value} }
 
 type panicking struct{ value any }
 
 func (p *panicking) Error() string { return fmt.Sprintf("supervisortest: panic(%v)", p.value) }
 
-// Raise ends the caller's run as err says: by a panic, by runtime.Goexit, or, when
-// it returns err, as an ordinary one.
+// Raise ends the caller's run as err says: by a panic if err is the result of Panic, by
+// runtime.Goexit if it is child.ErrGoexit. Otherwise it returns err.
 func Raise(err error) error {
 	if p, ok := err.(*panicking); ok {
 		panic(p.value)

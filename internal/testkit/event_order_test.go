@@ -1,4 +1,4 @@
-package trial_test
+package testkit_test
 
 import (
 	"strings"
@@ -7,11 +7,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/coppice-go/coppice/internal/trial"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-func TestInOneOrder(t *testing.T) {
+func TestCanonicalOrder(t *testing.T) {
 	now := time.Now()
 	events := func(script string) (all []supervisor.Event) {
 		for i, group := range strings.Split(script, "; ") {
@@ -24,7 +24,7 @@ func TestInOneOrder(t *testing.T) {
 		}
 		return all
 	}
-	free := func(a, b *supervisor.Event) bool { _, ok := trial.Apart(a.Path, b.Path); return ok }
+	free := func(a, b *supervisor.Event) bool { _, ok := testkit.Apart(a.Path, b.Path); return ok }
 	for script, want := range map[string]string{
 		"starting /r/b, starting /r/a":                             "starting /r/a, starting /r/b",
 		"starting /r/b; starting /r/a":                             "starting /r/b; starting /r/a",
@@ -33,6 +33,6 @@ func TestInOneOrder(t *testing.T) {
 		"stopping /r/c, stopping /r, starting /r/b, starting /r/a": "stopping /r/c, stopping /r, starting /r/a, starting /r/b",
 		"starting /r/a/y, starting /r/a/x, ready /r/a, ready /r/0": "ready /r/0, starting /r/a/x, starting /r/a/y, ready /r/a",
 	} {
-		require.Equal(t, events(want), trial.InOneOrder(events(script), free), script)
+		require.Equal(t, events(want), testkit.CanonicalOrder(events(script), free), script)
 	}
 }
