@@ -156,7 +156,7 @@ func restartsTwice(t *testing.T, run func(child.Context) error) {
 
 // Of the runner: Suspend refuses starts and keeps what runs, Resume (there
 // Enable) reopens, and so does Start after Stop. There the runner was one thing,
-// here Suspend holds back restarts too: suspend_test.go.
+// here Suspend holds back restarts too: request_suspend_test.go.
 func TestWhatGoServiceExpectsOfSuspendAndEnable(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := runner(t)

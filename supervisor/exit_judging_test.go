@@ -68,7 +68,7 @@ func TestStackOfAStragglerThatHangsWhileItsEndIsJudged(t *testing.T) {
 				require.ErrorAs(t, sup.Stop(t.Context()), &stop)
 				require.Len(t, stop.Abandoned, 2)
 				require.Equal(t, "/root/a", stop.Abandoned[1].Path)
-				require.Contains(t, string(stop.Abandoned[1].Stack), "judging_test.go")
+				require.Contains(t, string(stop.Abandoned[1].Stack), "exit_judging_test.go")
 				require.NotContains(t, string(stop.Abandoned[1].Stack), "supervisortest.(*Child)")
 			})
 		})
@@ -88,7 +88,7 @@ func TestRunThatHangsInDecideIsToldWithItsStack(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		events := told.take()
 		require.Len(t, events, 1)
-		require.Contains(t, string(events[0].Stack), "judging_test.go")
+		require.Contains(t, string(events[0].Stack), "exit_judging_test.go")
 	})
 }
 

@@ -62,7 +62,7 @@ func TestAbandonedRunIsToldWithTheStackOfItsOwnGoroutine(t *testing.T) {
 			require.Equal(t, 5*time.Second, stop.Abandoned[i].After)
 			if e.Path == "/root/miner" {
 				require.Contains(t, string(e.Stack), "supervisor_test.(*miner).digOn")
-				require.Contains(t, string(e.Stack), "left_behind_test.go")
+				require.Contains(t, string(e.Stack), "late_abandoned_test.go")
 				require.NotContains(t, string(e.Stack), "(*Child)")
 			} else {
 				require.Contains(t, string(e.Stack), "(*Child).stop")
