@@ -116,7 +116,7 @@ func TestAllocationsOfASupervisor(t *testing.T) {
 	})
 }
 
-func TestAllocationsOfALook(t *testing.T) {
+func TestAllocationsOfAQuery(t *testing.T) {
 	const n = 6400
 	sup := crowd(t, strategy.OneForOne, n)
 	var buf []child.Status
@@ -144,7 +144,7 @@ func TestAllocationsOfALook(t *testing.T) {
 }
 
 // The paths of a snapshot share their text, a few dozen to a piece.
-func TestWhoKeepsOnePathDoesNotKeepAll(t *testing.T) {
+func TestOneKeptPathDoesNotKeepAllPaths(t *testing.T) {
 	const n, looks = 6400, 100
 	sup := crowd(t, strategy.OneForOne, n)
 	heap := func() uint64 {

@@ -87,7 +87,7 @@ var endsOfARun = map[string]struct {
 func failsWhenStopped(ctx child.Context) error { return errors.Join(idle(ctx), errBoom) }
 
 // The table of docs/from-go-service.md, and its onEnd, which must not depend on it.
-func TestEachEndOfARunIsToldAsTheTableSaysAndOnEndSeesItOnce(t *testing.T) {
+func TestEachEndOfARunIsReportedAsTheTableSaysAndOnEndSeesItOnce(t *testing.T) {
 	for name, c := range endsOfARun {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Others get the lock between two stretches of ends. Each stretch has a time of its own.
-func TestEndsOfMoreThanAStretchAreNotBroughtInOneGo(t *testing.T) {
+func TestMoreExitsThanABatchAreNotAppliedAtOnce(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("its clock is too coarse to tell them apart")
 	}

@@ -84,7 +84,7 @@ func (e endTest) run(t *testing.T) {
 	require.Nil(t, l.fetched)
 }
 
-func TestPostedEndsAreToldInOrderAndInStretches(t *testing.T) {
+func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
 	const many = 2*machine.BatchSize + 100
 	var order []string
 	var told []Event
@@ -109,7 +109,7 @@ func TestPostedEndsAreToldInOrderAndInStretches(t *testing.T) {
 }
 
 // Only who has found the list empty waits for the lock.
-func TestWhoPostsItsEndDoesNotWait(t *testing.T) {
+func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
 	endTest{many: 100, meanwhile: func(*Supervisor, []string) {
 		waitFor(func() bool { // the others are about to be gone
 			stacks := stacksText()
@@ -119,7 +119,7 @@ func TestWhoPostsItsEndDoesNotWait(t *testing.T) {
 }
 
 // A grace may be asked for between the return of Run and the news of it.
-func TestGraceOfAPostedEndEnds(t *testing.T) {
+func TestGraceOfAPostedExitEnds(t *testing.T) {
 	var runs []*run
 	var noted sync.Mutex
 	keep := func(ctx child.Context) {
@@ -141,12 +141,12 @@ func TestGraceOfAPostedEndEnds(t *testing.T) {
 
 // Nobody is left behind whose end has been posted, also if the news of it comes to the
 // lock behind who is about to abandon him.
-func TestWhoHasPostedItsEndIsNotLeftBehind(t *testing.T) {
+func TestRunThatHasPostedItsExitIsNotAbandoned(t *testing.T) {
 	halting := func(s *Supervisor) {
 		go s.latest().halt(nil)
 		waitFor(func() bool {
 			return slices.ContainsFunc(strings.Split(stacksText(), "\n\n"), func(stack string) bool {
-				return strings.Contains(stack, "(*life).halt(") && strings.Contains(stack, "runtime_SemacquireMutex(")
+				return strings.Contains(stack, "(*life).halt(") && strings.Contains(stack, "sync.(*Mutex).Lock(")
 			})
 		})
 	}

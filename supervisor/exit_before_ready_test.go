@@ -237,7 +237,7 @@ func TestStartTimeoutStopsTheRunAndFailsTheStart(t *testing.T) {
 	}
 }
 
-func TestEscalateBeforeReadyGivesUpWhoeverStartedIt(t *testing.T) {
+func TestEscalateBeforeReadyGivesUpHoweverTheChildWasStarted(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 		bubble(t, func(t *testing.T) { // at the start of the root
 			sup := supervisor.New(supervisor.Spec{Strategy: s, Logger: quiet, Children: []child.Spec{

@@ -192,7 +192,7 @@ func TestDecideSeesWhatAHungRunReturns(t *testing.T) {
 }
 
 // While Decide thinks, the run has ended: what is left of it can do nothing more.
-func TestRunHasEndedForItsContextWhileDecideThinks(t *testing.T) {
+func TestContextIsCancelledWhileDecideRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var of child.Context
 		var early context.Context
@@ -221,7 +221,7 @@ func TestRunHasEndedForItsContextWhileDecideThinks(t *testing.T) {
 	})
 }
 
-func TestLateReadyWhileDecideThinksDoesNotMakeAFailedStartASuccess(t *testing.T) {
+func TestLateReadyWhileDecideRunsDoesNotMakeAFailedStartASuccess(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var of child.Context
 		sup := start(t, supervisor.Spec{})

@@ -124,7 +124,7 @@ func TestHostileErrorOfAStartReachesTheCaller(t *testing.T) {
 	}
 }
 
-func TestHostileErrorOfAStopOrOfOnErrorIsTold(t *testing.T) {
+func TestHostileErrorOfAStopOrOfOnErrorIsReported(t *testing.T) {
 	for name, hostile := range hostile {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

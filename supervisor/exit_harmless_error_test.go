@@ -35,7 +35,7 @@ type slices1 []string
 
 func (slices1) Error() string { return "cannot be compared" }
 
-func TestHarmlessIsWhatOnlySaysThatSomebodyStopped(t *testing.T) {
+func TestHarmlessErrorsOnlySayThatTheRunWasStopped(t *testing.T) {
 	nobody := func(*StopError) bool { return false }
 	flush := errors.New("flush: 1,708 rows not written")
 	cause := &errs.Wrap{Sentinel: child.ErrStopped, Cause: errors.New("signal")}

@@ -27,7 +27,7 @@ type asksFirst struct {
 
 func (e asksFirst) Is(error) bool { e.call(); return false }
 
-func TestRunHasEndedForItsContextWhileItsErrorIsLookedAt(t *testing.T) {
+func TestContextIsCancelledWhileTheErrorOfTheRunIsExamined(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		asked := 0
 		sup := start(t, supervisor.Spec{})
@@ -49,7 +49,7 @@ func TestRunHasEndedForItsContextWhileItsErrorIsLookedAt(t *testing.T) {
 	})
 }
 
-func TestStackOfAStragglerThatHangsWhileItsEndIsJudged(t *testing.T) {
+func TestStackOfAnAbandonedRunThatHangsWhileItsEndIsJudged(t *testing.T) {
 	for name, decide := range map[string]func(release chan struct{}) error{
 		"in Decide":        func(release chan struct{}) error { <-release; return errBoom },
 		"in an error's Is": func(release chan struct{}) error { return asksFirst{errBoom, func() { <-release }} },
@@ -75,7 +75,7 @@ func TestStackOfAStragglerThatHangsWhileItsEndIsJudged(t *testing.T) {
 	}
 }
 
-func TestRunThatHangsInDecideIsToldWithItsStack(t *testing.T) {
+func TestRunThatHangsInDecideIsReportedWithItsStack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		release := make(chan struct{})
@@ -142,7 +142,7 @@ func TestGraceAskedForWhileTheEndOfAStopIsJudgedEnds(t *testing.T) {
 
 // Whoever asks a run to stop says so first, and ends its context then. A run that
 // returns in between has been stopped, and for that cause.
-func TestCauseOfARunThatReturnsBeforeItsContextHasBeenEnded(t *testing.T) {
+func TestCauseOfARunThatReturnsBeforeItsContextIsCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for range 20 {
 			cause := make(chan error, 1)

@@ -216,7 +216,7 @@ func TestPanicWithNilIsAFailure(t *testing.T) {
 	})
 }
 
-func TestPanicWithASentinelSaysWhatTheSentinelSays(t *testing.T) {
+func TestPanicWithASentinelActsAsTheSentinel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := endOf(t, child.Spec{}, func() error { panic(child.Escalate(errBoom)) })
 		require.Equal(t, "gave up", a.left)

@@ -181,7 +181,7 @@ func TestTemporaryChildThatWasRestartedByHandIsKeptWhenItDeclines(t *testing.T) 
 
 // Row 100: TimedRestart is ready at once. RetryStart keeps those that come after
 // waiting; a child that is ready before it connects does not.
-func TestChildThatIsReadyBeforeItConnectsHoldsUpNobody(t *testing.T) {
+func TestChildThatIsReadyBeforeItConnectsDelaysNoOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		connects := func(ctx child.Context) error {
 			if err := ctx.Ready(); err != nil {

@@ -71,7 +71,7 @@ func inCrews(t *testing.T, f func(t *testing.T, at int)) {
 	}
 }
 
-func TestCrewStartsAndStopsFromTheFront(t *testing.T) {
+func TestIndependentChildrenStartAndStopFromTheFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const size = 1000 // as many events as wait for a subscriber
 		spec := crewOf(-1, nil)
@@ -106,7 +106,7 @@ func TestCrewStartsAndStopsFromTheFront(t *testing.T) {
 	})
 }
 
-func TestCrewIsStoppedWhileItStarts(t *testing.T) {
+func TestIndependentChildrenAreStoppedWhileTheyStart(t *testing.T) {
 	inCrews(t, func(t *testing.T, at int) {
 		sup := new(atomic.Pointer[supervisor.Supervisor])
 		var alive atomic.Int32
@@ -124,7 +124,7 @@ func TestCrewIsStoppedWhileItStarts(t *testing.T) {
 	})
 }
 
-func TestCrewStopsWhenOneOfItCannotStart(t *testing.T) {
+func TestIndependentChildrenStopWhenOneOfThemCannotStart(t *testing.T) {
 	inCrews(t, func(t *testing.T, at int) {
 		sup := newCrew(t, crewOf(at, func(child.Context) error { return errBoom }))
 		err := sup.Start(t.Context())
@@ -135,7 +135,7 @@ func TestCrewStopsWhenOneOfItCannotStart(t *testing.T) {
 	})
 }
 
-func TestChildAddedWhileACrewStartsIsBehindIt(t *testing.T) {
+func TestChildAddedWhileIndependentChildrenStartComesAfterThem(t *testing.T) {
 	inCrews(t, func(t *testing.T, at int) {
 		added := make(chan error, 1)
 		sup := startCrew(t, crewOf(at, func(ctx child.Context) error {
@@ -150,7 +150,7 @@ func TestChildAddedWhileACrewStartsIsBehindIt(t *testing.T) {
 	})
 }
 
-func TestCrewThatIsSuspendedWhileItStartsStartsAfterResume(t *testing.T) {
+func TestIndependentSupervisorSuspendedWhileItStartsContinuesAfterResume(t *testing.T) {
 	inCrews(t, func(t *testing.T, at int) {
 		sup := newCrew(t, crewOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
@@ -177,7 +177,7 @@ func TestCrewThatIsSuspendedWhileItStartsStartsAfterResume(t *testing.T) {
 	})
 }
 
-func TestCrewThatIsSuspendedWhileItStartsStops(t *testing.T) {
+func TestIndependentSupervisorSuspendedWhileItStartsCanBeStopped(t *testing.T) {
 	inCrews(t, func(t *testing.T, at int) {
 		sup := newCrew(t, crewOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
@@ -195,7 +195,7 @@ func TestCrewThatIsSuspendedWhileItStartsStops(t *testing.T) {
 	})
 }
 
-func TestCrewIsUpgradedWhileItStarts(t *testing.T) {
+func TestIndependentSupervisorIsUpgradedWhileItStarts(t *testing.T) {
 	inCrews(t, func(t *testing.T, at int) {
 		var next supervisor.Spec
 		spec := crewOf(at, func(ctx child.Context) error {
@@ -214,7 +214,7 @@ func TestCrewIsUpgradedWhileItStarts(t *testing.T) {
 	})
 }
 
-func TestChildrenOfACrewAreTakenOutWhileItStarts(t *testing.T) {
+func TestIndependentChildrenAreRemovedWhileOthersStart(t *testing.T) {
 	inCrews(t, func(t *testing.T, at int) {
 		done := make(chan error, 3)
 		sup := startCrew(t, crewOf(at, func(ctx child.Context) error {
@@ -233,7 +233,7 @@ func TestChildrenOfACrewAreTakenOutWhileItStarts(t *testing.T) {
 	})
 }
 
-func TestCrewInATreeIsHaltedInTime(t *testing.T) {
+func TestIndependentSupervisorInATreeStopsInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		spec := crewOf(-1, nil)
 		spec.Children = spec.Children[:600]
@@ -258,7 +258,7 @@ func TestCrewInATreeIsHaltedInTime(t *testing.T) {
 
 // The end of time for the whole comes while the crew has not been asked yet: then
 // all of it are asked at once, beyond the first stretch too.
-func TestCrewThatIsAskedInHasteIsAskedToTheLast(t *testing.T) {
+func TestHurriedStopCancelsEveryIndependentChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -272,7 +272,7 @@ func TestCrewThatIsAskedInHasteIsAskedToTheLast(t *testing.T) {
 	})
 }
 
-func TestThoseOfACrewThatAreGoneAreNotFoundWhileTheOthersStop(t *testing.T) {
+func TestIndependentChildrenThatHaveStoppedAreNotFoundWhileTheOthersStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := &supervisortest.Child{StopAfter: time.Second}
 		spec := crewOf(-1, nil)
@@ -289,7 +289,7 @@ func TestThoseOfACrewThatAreGoneAreNotFoundWhileTheOthersStop(t *testing.T) {
 	})
 }
 
-func TestWhatAChildOfACrewSaysWhenItIsStoppedIsTold(t *testing.T) {
+func TestErrorOfAnIndependentChildThatIsStoppedIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
 			_ = idle(ctx)
@@ -305,7 +305,7 @@ func TestWhatAChildOfACrewSaysWhenItIsStoppedIsTold(t *testing.T) {
 
 // A restart without a pause costs no goroutine, whatever the child has said, and also if
 // somebody asked for it.
-func TestAChildOfACrewIsRestartedWhereItRan(t *testing.T) {
+func TestIndependentChildIsRestartedOnTheSameGoroutine(t *testing.T) {
 	var where []string
 	third := make(chan struct{})
 	sup := startCrew(t, supervisor.Spec{Strategy: strategy.Independent, Intensity: strategy.Unlimited(), Logger: quiet, Children: []child.Spec{{

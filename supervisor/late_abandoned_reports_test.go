@@ -42,7 +42,7 @@ func stuckOnce(t *testing.T) func(child.Context) error {
 	}
 }
 
-func TestTheCallThatAbandonsReportsAndNoOther(t *testing.T) {
+func TestOnlyTheCallThatAbandonsARunReportsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: stuckOnce(t)}, {Name: "b", Run: stuckOnce(t)}, {Name: "c", Run: stuckOnce(t)},
@@ -75,7 +75,7 @@ func TestAbandonedRunThatHasReturnedIsNotListedAtTheEnd(t *testing.T) {
 	})
 }
 
-func TestAllWhoWaitForOneChildHearOfItsAbandonedRun(t *testing.T) {
+func TestAllCallersThatWaitForOneChildGetItsAbandonedRun(t *testing.T) {
 	for name, calls := range map[string]struct {
 		first, second func(*supervisor.Supervisor) error
 	}{

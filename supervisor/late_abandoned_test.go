@@ -38,7 +38,7 @@ func (m *miner) digOn(ctx child.Context) error {
 	return nil
 }
 
-func TestAbandonedRunIsToldWithTheStackOfItsOwnGoroutine(t *testing.T) {
+func TestAbandonedRunIsReportedWithTheStackOfItsOwnGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := &miner{make(chan func(child.Context) error)}
 		defer close(m.orders)
@@ -144,7 +144,7 @@ func TestWhatAnAbandonedRunDoesChangesNothing(t *testing.T) {
 	})
 }
 
-func TestLateReturnAfterTheEndIsTold(t *testing.T) {
+func TestLateReturnAfterTheEndIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := &miner{make(chan func(child.Context) error)}
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "m", Run: m.Run}}})
@@ -163,7 +163,7 @@ func TestLateReturnAfterTheEndIsTold(t *testing.T) {
 	})
 }
 
-func TestRunLeftBehindByAGroupRestartDoesNotHoldUpTheGroup(t *testing.T) {
+func TestRunAbandonedByAGroupRestartDoesNotDelayTheGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		m := &miner{make(chan func(child.Context) error)}
@@ -211,7 +211,7 @@ func TestStopReportCoversTheWholeSubtree(t *testing.T) {
 }
 
 // All abandon theirs at the same moment, and each ends and reports.
-func TestManySupervisorsOfATreeLeaveSomebodyBehindAtOnce(t *testing.T) {
+func TestManySupervisorsOfATreeAbandonARunAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -226,7 +226,7 @@ func TestManySupervisorsOfATreeLeaveSomebodyBehindAtOnce(t *testing.T) {
 	})
 }
 
-func TestWhoReturnsLateButBeforeTheStopIsOverIsNotListed(t *testing.T) {
+func TestRunThatReturnsLateButBeforeTheStopIsOverIsNotListed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, 4*time.Second)},
@@ -259,7 +259,7 @@ func TestStopChildOfAStuckChildReportsIt(t *testing.T) {
 
 // A supervisor that begins in a run which was left behind is none of the child's latest
 // run: that has its own, and all the time for it.
-func TestASupervisorInARunThatWasLeftBehindIsNotThatOfTheChild(t *testing.T) {
+func TestASupervisorInAnAbandonedRunIsNotThatOfTheChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		runs, goOn := 0, make(chan struct{})
 		slow := child.Spec{Name: "slow", StopTimeout: time.Minute, Run: (&supervisortest.Child{StopAfter: 30 * time.Second}).Run}

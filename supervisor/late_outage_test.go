@@ -81,7 +81,7 @@ func (r *run) lateBy(d time.Duration) {
 	r.few.watch.due -= d
 }
 
-func TestHeartbeatGetsOneMorePeriodAfterAStandstillAndNotTwo(t *testing.T) {
+func TestHeartbeatGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
 	for name, test := range map[string]struct {
 		late []time.Duration // of the looks, one after another
 		hung time.Duration
@@ -114,7 +114,7 @@ func TestHeartbeatGetsOneMorePeriodAfterAStandstillAndNotTwo(t *testing.T) {
 	}
 }
 
-func TestHeartbeatAfterAStandstillEarnsTheNextPeriod(t *testing.T) {
+func TestHeartbeatAfterAStandstillBeginsTheNextPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		beat := make(chan struct{})
 		s := quietRoot(t, Spec{Children: []child.Spec{{Name: "a", Heartbeat: 8 * time.Second, Run: func(ctx child.Context) error {
@@ -143,7 +143,7 @@ func TestHeartbeatAfterAStandstillEarnsTheNextPeriod(t *testing.T) {
 	})
 }
 
-func TestStartTimeoutGetsOneMorePeriodAfterAStandstillAndNotTwo(t *testing.T) {
+func TestStartTimeoutGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
 	for name, test := range map[string]struct {
 		late  []time.Duration
 		ended time.Duration
@@ -180,7 +180,7 @@ func TestStartTimeoutGetsOneMorePeriodAfterAStandstillAndNotTwo(t *testing.T) {
 
 // All that stand in one queue may have been held up, also those that are not due yet;
 // those with a longer timeout, whose slack is longer, were not.
-func TestAStandstillSparesAllOfOneLength(t *testing.T) {
+func TestAStandstillExtendsAllTimeoutsOfOneLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeaf(t)
 		s := quietRoot(t, Spec{Strategy: strategy.Independent})
@@ -229,7 +229,7 @@ func TestStopTimeoutGetsOneMorePeriodAfterAStandstillAndAHangingChildIsFound(t *
 
 // A supervisor that is stopped has nine tenths of its timeout for itself, then the rest
 // to hurry. It keeps both stages when it is spared.
-func TestNestedSupervisorThatWasSparedIsHurriedAllTheSame(t *testing.T) {
+func TestNestedSupervisorIsHurriedAlsoAfterAStandstill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := New(Spec{Children: []child.Spec{
 			{Name: "x", Run: obedientRun},
@@ -255,7 +255,7 @@ func obedientRun(ctx child.Context) error {
 	return err
 }
 
-func TestBudgetBeginsOnceMoreAfterAStandstillAndNotTwice(t *testing.T) {
+func TestBudgetStartsOverOnceAfterAStandstill(t *testing.T) {
 	for name, test := range map[string]struct {
 		late        [2]time.Duration // of the parts
 		hurry, over time.Duration

@@ -11,7 +11,7 @@ import (
 )
 
 // The name of a nested supervisor may begin like that of another.
-func TestAbandonedRunIsNotHeldAgainstASupervisorOfASimilarName(t *testing.T) {
+func TestAbandonedRunIsNotAttributedToASupervisorOfASimilarName(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()

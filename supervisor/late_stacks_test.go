@@ -210,7 +210,7 @@ func TestDumpsTakeABoundedShareOfTheTime(t *testing.T) {
 	})
 }
 
-func TestLatestDumpIsLetGoOf(t *testing.T) {
+func TestLatestDumpIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := new(dumps)
 		d.since(time.Now())
@@ -223,7 +223,7 @@ func TestLatestDumpIsLetGoOf(t *testing.T) {
 }
 
 // An error that wraps itself, or a very wide one, must not keep a run from ending.
-func TestHarmlessLooksAtSoManyErrorsOnly(t *testing.T) {
+func TestHarmlessExaminesABoundedNumberOfErrors(t *testing.T) {
 	require.False(t, harmless(&loop{}, nil, nil))
 	many := make([]error, 2*mostLooked)
 	for i := range many {

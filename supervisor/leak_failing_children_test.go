@@ -81,7 +81,7 @@ func TestNothingIsKeptOfChildrenThatWereDown(t *testing.T) {
 }
 
 // A backoff may panic when its tree has ended, and another life has begun.
-func TestBackoffThatPanicsAfterTheEndTellsTheNextLifeNothing(t *testing.T) {
+func TestBackoffThatPanicsAfterTheEndDoesNotReachTheNextLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0
 		s := quietRoot(t, Spec{Children: []child.Spec{{
@@ -105,7 +105,7 @@ func TestBackoffThatPanicsAfterTheEndTellsTheNextLifeNothing(t *testing.T) {
 
 // The timer of one child may go off between two stretches in which the others are
 // abandoned. The stacks for those must not be lost.
-func TestTimerBetweenTwoStretchesOfAnEndKeepsTheStacks(t *testing.T) {
+func TestTimerBetweenTwoBatchesOfAnEndKeepsTheStacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeaf(t)
 		var specs []child.Spec

@@ -22,7 +22,7 @@ import (
 
 // OTP, significant_transient and sup_stop_timeout together: what a child does
 // while an automatic shutdown stops it does not make a failure of that.
-func TestAutoShutdownThatLeavesARunBehindIsNoFailureToTheParent(t *testing.T) {
+func TestAutoShutdownThatAbandonsARunIsNoFailureToTheParent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)

@@ -374,7 +374,7 @@ func TestD24JujuNilKeepsTheSpecAndThePauseGrows(t *testing.T) {
 }
 
 // capataz: rest-for-one was a comment. Here all that the docs name is there:
-// TestEachEndUnderEachStrategyRestartsWhomTheTablesSay runs each.
+// TestEachEndUnderEachStrategyRestartsWhatTheTablesSay runs each.
 func TestD17CapatazEachStrategyThatHasANameIsThere(t *testing.T) {
 	for _, s := range allStrategies {
 		require.NoError(t, supervisor.Spec{Strategy: s}.Validate())

@@ -53,7 +53,7 @@ func TestChildIsNamedByNameRelativeOrFullPathFromAnySupervisor(t *testing.T) {
 	})
 }
 
-func TestPathThatLeadsNowhereIsNotFound(t *testing.T) {
+func TestUnknownPathIsNotFound(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		shop, jobs, deep := threeLevels(t)
 		for _, tc := range []struct {

@@ -221,7 +221,7 @@ func TestContextBoundsTheWaitNotTheWork(t *testing.T) {
 }
 
 // Whether the answer or the end of ctx is seen first must not be left to chance.
-func TestAnswerThatIsThereIsGivenThoughTheContextHasEnded(t *testing.T) {
+func TestAnswerThatIsReadyIsReturnedThoughTheContextHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
@@ -234,7 +234,7 @@ func TestAnswerThatIsThereIsGivenThoughTheContextHasEnded(t *testing.T) {
 	})
 }
 
-func TestConflictingWishesGetOneAnswerEach(t *testing.T) {
+func TestConflictingRequestsGetOneAnswerEach(t *testing.T) {
 	type answers struct{ first, second, third error }
 	for _, tc := range []struct {
 		name  string
@@ -425,7 +425,7 @@ func TestRequestGetsItsErrorWithThePath(t *testing.T) {
 	})
 }
 
-func TestChildThatStartsIsStoppedAndTheBootGoesOn(t *testing.T) {
+func TestChildThatStartsIsStoppedAndTheBootContinues(t *testing.T) {
 	for name, call := range map[string]func(*supervisor.Supervisor, context.Context, ...string) error{"stop": stopIt, "remove": removeIt} {
 		t.Run(name, func(t *testing.T) {
 			underEach(t, func(t *testing.T, s strategy.Strategy) {
@@ -444,7 +444,7 @@ func TestChildThatStartsIsStoppedAndTheBootGoesOn(t *testing.T) {
 	}
 }
 
-func TestChildThatStartsIsRestartedAndTheBootGoesOn(t *testing.T) {
+func TestChildThatStartsIsRestartedAndTheBootContinues(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		runs := 0
 		sup := newRoot(supervisor.Spec{Strategy: s, Children: []child.Spec{

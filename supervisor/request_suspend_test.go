@@ -28,7 +28,7 @@ func TestSuspendRefusesToStart(t *testing.T) {
 	})
 }
 
-func TestWhatFailsWhileSuspendedComesBackAfterResume(t *testing.T) {
+func TestChildThatFailsWhileSuspendedRestartsAfterResume(t *testing.T) {
 	for name, backoff := range map[string]child.Backoff{"at once": nil, "after its backoff": child.Constant(time.Second)} {
 		t.Run(name, func(t *testing.T) {
 			underEach(t, func(t *testing.T, s strategy.Strategy) {

@@ -38,7 +38,7 @@ func pause(t *testing.T, sup *supervisor.Supervisor, name string, p *puppet) tim
 	return time.Since(at)
 }
 
-func TestBackoffOfTheChildGoesBeforeThatOfTheSupervisor(t *testing.T) {
+func TestBackoffOfTheChildOverridesThatOfTheSupervisor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, b, c := newPuppet(), newPuppet(), newPuppet()
 		sup := start(t, supervisor.Spec{Backoff: child.Constant(time.Second), Children: []child.Spec{
@@ -52,7 +52,7 @@ func TestBackoffOfTheChildGoesBeforeThatOfTheSupervisor(t *testing.T) {
 	})
 }
 
-func TestEachChildHasAPolicyOfItsOwnOverAllItsRuns(t *testing.T) {
+func TestEachChildHasItsOwnBackoffOverAllItsRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		made := 0
 		a, b := newPuppet(), newPuppet()
@@ -73,7 +73,7 @@ func TestEachChildHasAPolicyOfItsOwnOverAllItsRuns(t *testing.T) {
 	})
 }
 
-func TestBackoffBeginsAnewAfterAHealthyTime(t *testing.T) {
+func TestBackoffStartsOverAfterAHealthyTime(t *testing.T) {
 	for name, c := range map[string]struct{ resetAfter, healthy time.Duration }{
 		"by default a minute": {0, time.Minute},
 		"as the spec says":    {time.Hour, time.Hour},
@@ -96,7 +96,7 @@ func TestBackoffBeginsAnewAfterAHealthyTime(t *testing.T) {
 }
 
 // The time that a start takes is not a healthy one.
-func TestOnlyTimeAsReadyBeginsABackoffAnew(t *testing.T) {
+func TestOnlyTimeAsReadyResetsABackoff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{
@@ -113,7 +113,7 @@ func TestOnlyTimeAsReadyBeginsABackoffAnew(t *testing.T) {
 
 // A child that says Unready when its database is away, and fails after a while, is
 // not healthy for that while.
-func TestTimeAsUnreadyBeginsNoBackoffAnew(t *testing.T) {
+func TestTimeAsUnreadyDoesNotResetABackoff(t *testing.T) {
 	type stretch struct {
 		unready bool
 		lasts   time.Duration
@@ -188,7 +188,7 @@ func TestRetriesGivesUpWithTheLastFailure(t *testing.T) {
 	})
 }
 
-func TestRetriesCountAnewAfterAHealthyTime(t *testing.T) {
+func TestRetriesStartOverAfterAHealthyTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
@@ -229,7 +229,7 @@ type policy func() time.Duration
 func (p policy) NextBackOff() time.Duration { return p() }
 func (policy) Reset()                       {}
 
-func TestPolicyThatPanicsGoexitsOrAnswersNegativeGivesUp(t *testing.T) {
+func TestBackoffThatPanicsGoexitsOrReturnsNegativeGivesUp(t *testing.T) {
 	of := func(p policy) child.Backoff { return func() child.BackoffPolicy { return p } }
 	for name, b := range map[string]child.Backoff{
 		"negative":       of(func() time.Duration { return -time.Nanosecond }),
@@ -251,7 +251,7 @@ func TestPolicyThatPanicsGoexitsOrAnswersNegativeGivesUp(t *testing.T) {
 }
 
 // A policy must not block. If it does all the same, only its child is held up.
-func TestPolicyThatBlocksHoldsUpItsChildAlone(t *testing.T) {
+func TestBackoffThatBlocksDelaysItsChildAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		block := make(chan struct{})
 		sup, p := ups(t, supervisor.Spec{Children: []child.Spec{}, Intensity: strategy.Unlimited()})
@@ -275,7 +275,7 @@ func TestPolicyThatBlocksHoldsUpItsChildAlone(t *testing.T) {
 	})
 }
 
-func TestBackoffThatReturnsNilPausesForNothing(t *testing.T) {
+func TestBackoffThatReturnsNilNeverWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		made := 0
 		p := newPuppet()
@@ -290,7 +290,7 @@ func TestBackoffThatReturnsNilPausesForNothing(t *testing.T) {
 }
 
 // Restarts without a pause are a loop, not a recursion, and take no timer.
-func TestPausesOfZeroRestartAtOnceAnyNumberOfTimes(t *testing.T) {
+func TestBackoffOfZeroRestartsAtOnceAnyNumberOfTimes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := &flaky{puppet: newPuppet(), failures: 5_000}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "f", Run: f.Run, Backoff: child.Constant(0)}}})
@@ -303,7 +303,7 @@ func TestPausesOfZeroRestartAtOnceAnyNumberOfTimes(t *testing.T) {
 	})
 }
 
-func TestEachRestartIsToldOnceWithItsPause(t *testing.T) {
+func TestEachRestartIsReportedOnceWithItsBackoff(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
 		bubble(t, func(t *testing.T) {
 			sup, p := ups(t, supervisor.Spec{Strategy: s, Backoff: growing})
@@ -322,7 +322,7 @@ func TestEachRestartIsToldOnceWithItsPause(t *testing.T) {
 }
 
 // The end that leads to a restart is the one that is told, not an earlier error.
-func TestRestartAfterANormalEndTellsOfNoError(t *testing.T) {
+func TestRestartAfterANormalEndReportsNoError(t *testing.T) {
 	for name, b := range map[string]child.Backoff{
 		"without a pause": child.Backoff(nil),
 		"with one":        child.Constant(time.Second).Retries(2),
@@ -355,7 +355,7 @@ func TestRestartAfterANormalEndTellsOfNoError(t *testing.T) {
 }
 
 // OnError is no failure: it is not what a restart is for.
-func TestGivingUpNamesTheFailureNotWhatOnErrorTold(t *testing.T) {
+func TestGivingUpNamesTheFailureNotWhatOnErrorReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{
 			Name:    "a",
@@ -372,7 +372,7 @@ func TestGivingUpNamesTheFailureNotWhatOnErrorTold(t *testing.T) {
 	})
 }
 
-func TestPanicOfAPolicyIsTold(t *testing.T) {
+func TestPanicOfABackoffIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{
 			Name: "a", Run: func(ctx child.Context) error { _ = ctx.Ready(); return errBoom },
@@ -386,6 +386,6 @@ func TestPanicOfAPolicyIsTold(t *testing.T) {
 		require.EqualError(t, events[0].Err, "backoff: panic: at the policy")
 		var panicked *child.PanicError
 		require.ErrorAs(t, events[0].Err, &panicked)
-		require.Contains(t, string(panicked.Stack()), "TestPanicOfAPolicyIsTold")
+		require.Contains(t, string(panicked.Stack()), "TestPanicOfABackoffIsReported")
 	})
 }

@@ -106,7 +106,7 @@ func TestEscalateBeforeReadyGivesUpTheStart(t *testing.T) {
 }
 
 // A StartChild whose child escalates gets that error, and the supervisor ends.
-func TestStartChildOfAChildThatEscalatesTellsIt(t *testing.T) {
+func TestStartChildOfAChildThatEscalatesReportsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
 		err := sup.StartChild(t.Context(), child.Spec{Name: "b", Run: func(child.Context) error { return child.Escalate(errBoom) }})
@@ -160,7 +160,7 @@ func TestPermanentSupervisorThatGaveUpIsRestarted(t *testing.T) {
 	})
 }
 
-func TestTransientSupervisorThatGaveUpIsDoneAndLoud(t *testing.T) {
+func TestTransientSupervisorThatGaveUpIsDoneAndLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{Restart: child.Transient}, supervisor.Spec{})
 		f.x.end(errBoom)
@@ -180,7 +180,7 @@ func TestTransientSupervisorThatGaveUpIsDoneAndLoud(t *testing.T) {
 	})
 }
 
-func TestTemporarySupervisorThatGaveUpIsForgottenAndLoud(t *testing.T) {
+func TestTemporarySupervisorThatGaveUpIsForgottenAndLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{Restart: child.Temporary}, supervisor.Spec{})
 		f.x.end(errBoom)
@@ -211,7 +211,7 @@ func TestDecideMakesAFailureOfGivingUp(t *testing.T) {
 }
 
 // Give-up climbs level by level, each by its own limit, and then ends the tree.
-func TestGivingUpClimbsToTheRoot(t *testing.T) {
+func TestGivingUpPropagatesToTheRoot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{}, supervisor.Spec{Intensity: none})
 		f.x.end(errBoom)
@@ -224,7 +224,7 @@ func TestGivingUpClimbsToTheRoot(t *testing.T) {
 }
 
 // What a child below said was meant for its own supervisor.
-func TestEscalateAndErrDoneInsideASupervisorsErrorDoNotClimb(t *testing.T) {
+func TestEscalateAndErrDoneInsideASupervisorsErrorDoNotPropagate(t *testing.T) {
 	for _, said := range []error{child.Escalate(errBoom), child.ErrDone, child.ErrIgnore} {
 		t.Run(said.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

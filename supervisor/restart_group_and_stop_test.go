@@ -35,7 +35,7 @@ func TestGroupRestartDoesNotWaitForAStopInFrontOfTheGroup(t *testing.T) {
 
 // A group stops in reverse order, one after another. A stop of one of them that somebody
 // else asks for meanwhile does not change that.
-func TestGroupWaitsForAStopOfItsOwnThatSomebodyElseAsksForToo(t *testing.T) {
+func TestGroupWaitsForItsOwnStopAlsoWhenACallerAsksForItToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newPuppet()
 		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
@@ -57,7 +57,7 @@ func TestGroupWaitsForAStopOfItsOwnThatSomebodyElseAsksForToo(t *testing.T) {
 	})
 }
 
-func TestChildThatIsLeftStoppedIsToldOnce(t *testing.T) {
+func TestChildThatStaysStoppedIsReportedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newPuppet()
 		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
@@ -149,7 +149,7 @@ func TestFailureWithoutABackoffEndsTheWaitOfAGroupWithin(t *testing.T) {
 
 // A child may be taken along by a group while its policy still thinks. The group restarts
 // it, so the answer does not count, also if it is to give up.
-func TestAnswerOfAPolicyDoesNotCountWhenAGroupHasTakenTheChildAlong(t *testing.T) {
+func TestAnswerOfABackoffIsIgnoredOnceAGroupRestartIncludesTheChild(t *testing.T) {
 	for _, late := range []time.Duration{-1, time.Hour} {
 		bubble(t, func(t *testing.T) {
 			a, c, answer := newPuppet(), newPuppet(), make(chan time.Duration)

@@ -135,7 +135,7 @@ func TestRetryOfAGroupWaitsForItsBackoff(t *testing.T) {
 }
 
 // As in OTP, where it takes microseconds; here it is told.
-func TestCancelledRetryLeavesLaterSiblingsStoppedAndTellsSo(t *testing.T) {
+func TestCancelledRetryLeavesLaterSiblingsStoppedAndReportsIt(t *testing.T) {
 	for _, remove := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
 			ch := stuck(t)
@@ -207,7 +207,7 @@ func TestSiblingRestartedByHandIsRestartedAgainByTheRetry(t *testing.T) {
 }
 
 // Overlapping failures: the latest leads, and here it has no backoff.
-func TestLaterFailureTakesAWaitingChildAlongWithoutItsBackoff(t *testing.T) {
+func TestLaterGroupRestartIncludesAWaitingChildWithoutItsBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ch := stuck(t)
 		ch.b.end(errBoom)
@@ -221,7 +221,7 @@ func TestLaterFailureTakesAWaitingChildAlongWithoutItsBackoff(t *testing.T) {
 // w has failed to start and waits. A failure of a takes it along, and while the
 // group goes down the time of its retry passes: it starts with its group, and only
 // once.
-func TestRetryThatFallsDueWhileItsGroupGoesDownDoesNotCome(t *testing.T) {
+func TestRetryThatFallsDueWhileItsGroupStopsIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, w := newPuppet(), &flaky{puppet: newPuppet(), failures: 1}
 		sup := start(t, supervisor.Spec{
@@ -264,7 +264,7 @@ func TestGroupComesUpWithoutALeaderThatWasStopped(t *testing.T) {
 }
 
 // A group whose child gives up for good on its way up goes on without it.
-func TestGroupGoesOnWithoutAMemberThatDeclinesOrIsDone(t *testing.T) {
+func TestGroupContinuesWithoutAMemberThatDeclinesOrIsDone(t *testing.T) {
 	for _, end := range []error{child.ErrIgnore, child.ErrDone} {
 		bubble(t, func(t *testing.T) {
 			b := newPuppet()

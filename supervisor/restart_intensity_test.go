@@ -289,7 +289,7 @@ func TestIntensityStillCountsTheChildrenWithoutABackoff(t *testing.T) {
 }
 
 // The example of the README: a database that is away for a minute.
-func TestAChildWithABackoffOutlastsAnOutageBesideAnIntensity(t *testing.T) {
+func TestChildWithABackoffOutlastsAnOutageDespiteTheIntensity(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		back := time.Now().Add(time.Minute)
 		sup := start(t, supervisor.Spec{

@@ -77,7 +77,7 @@ func (e ending) stateAfter(s strategy.Strategy, r child.Restart) (st child.State
 	}
 }
 
-func TestEachEndUnderEachStrategyRestartsWhomTheTablesSay(t *testing.T) {
+func TestEachEndUnderEachStrategyRestartsWhatTheTablesSay(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
 		for _, r := range []child.Restart{child.Permanent, child.Transient, child.Temporary} {
 			for _, e := range endings {

@@ -49,7 +49,7 @@ func TestNextStartOfAWaitingChildIsShown(t *testing.T) {
 	})
 }
 
-func TestWaitingChildNeverHoldsBackASibling(t *testing.T) {
+func TestWaitingChildNeverDelaysASibling(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 		bubble(t, func(t *testing.T) {
 			sup, p := waiting(t, supervisor.Spec{Strategy: s, Intensity: strategy.Unlimited()})
@@ -70,7 +70,7 @@ func TestWaitingChildNeverHoldsBackASibling(t *testing.T) {
 }
 
 // Under RestForOne the children before it are not in its group.
-func TestWaitingChildHoldsBackOnlyItsGroup(t *testing.T) {
+func TestWaitingChildDelaysOnlyItsGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		z := newPuppet()
 		sup := start(t, supervisor.Spec{
@@ -187,7 +187,7 @@ func TestRequestThatMeetsItsRetryTimerInFlight(t *testing.T) {
 
 // The same without a clock: the policy answers while the child is restarted by
 // hand and fails again.
-func TestLateAnswerOfAPolicyStartsNoSecondRun(t *testing.T) {
+func TestLateAnswerOfABackoffStartsNoSecondRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		answers := make(chan time.Duration)
 		p := newPuppet()

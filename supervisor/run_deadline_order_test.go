@@ -14,7 +14,7 @@ import (
 
 // A timer may come late, and then find deadlines of several lengths that are over.
 // They are told in the order in which they fell due, whatever their lengths.
-func TestDeadlinesThatAreOverComeInTheOrderInWhichTheyFellDue(t *testing.T) {
+func TestExpiredDeadlinesFireInTheOrderInWhichTheyFellDue(t *testing.T) {
 	l := &life{m: machine.New(machine.Config{})}
 	defer l.timers.end()
 	arm := func(at, wait time.Duration) *run {
@@ -42,7 +42,7 @@ func TestDeadlinesThatAreOverComeInTheOrderInWhichTheyFellDue(t *testing.T) {
 }
 
 // A timer that was on its way when it was set anew, or cleared, is late news.
-func TestATimerThatWasSetAnewDoesNotFireForTheOldTime(t *testing.T) {
+func TestATimerThatWasResetDoesNotFireForTheOldTime(t *testing.T) {
 	free := make(chan struct{})
 	defer close(free)
 	s := New(Spec{Logger: slog.New(slog.DiscardHandler), Children: []child.Spec{{Name: "a", StopTimeout: time.Hour, Run: func(ctx child.Context) error {

@@ -131,7 +131,7 @@ func TestDecoratorOfAContextIsGivenToASupervisorInside(t *testing.T) {
 }
 
 // A Run can be tested and used without any supervisor.
-func TestRunOutsideOfATreeHasAStandIn(t *testing.T) {
+func TestRunOutsideOfATreeHasADetachedContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx, stop := context.WithCancelCause(context.WithValue(t.Context(), derivedKey{}, "v"))
 		var seen []any
@@ -159,7 +159,7 @@ func TestRunOutsideOfATreeHasAStandIn(t *testing.T) {
 }
 
 // A supervisor may run with a stand-in: then it is a root.
-func TestSupervisorRunsWithAStandIn(t *testing.T) {
+func TestSupervisorRunsWithADetachedContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := new(witness)
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "w", Run: w.Run}}})
@@ -176,7 +176,7 @@ func TestSupervisorRunsWithAStandIn(t *testing.T) {
 	})
 }
 
-func TestSleepInARunIsHaltedByItsStop(t *testing.T) {
+func TestSleepInARunIsInterruptedByItsStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		halted := false
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {

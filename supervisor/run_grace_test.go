@@ -100,7 +100,7 @@ func TestGraceOfAChildStoppedAtOnceHasEnded(t *testing.T) {
 	}
 }
 
-func TestGraceIsOneAndOutlivesDone(t *testing.T) {
+func TestGraceIsOneContextThatOutlivesDone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var graces []context.Context
 		var inTheEnd context.Context
@@ -162,7 +162,7 @@ func TestGraceAskedForAfterTheEndHasEnded(t *testing.T) {
 }
 
 // A run that is left behind has had its time.
-func TestGraceOfARunThatIsLeftBehindHasEnded(t *testing.T) {
+func TestGraceOfAnAbandonedRunHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release, saw := make(chan struct{}), make(chan error, 4)
 		run := func(before, after bool) func(child.Context) error {

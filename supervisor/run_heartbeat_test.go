@@ -41,7 +41,7 @@ func (p *patient) Run(ctx child.Context) error {
 
 func hang(d time.Duration) { time.Sleep(d) }
 
-func TestChildThatIsFedLives(t *testing.T) {
+func TestChildWithARegularHeartbeatIsNotHung(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &patient{every: 999 * time.Millisecond, until: 24 * time.Hour}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second}}})
@@ -109,7 +109,7 @@ func TestHungChildIsRestartedAsItsRestartSays(t *testing.T) {
 	}
 }
 
-func TestHungChildCountsAsARestartAndTakesItsGroupAlong(t *testing.T) {
+func TestHungChildCountsAsARestartAndRestartsItsGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, w := &patient{every: 100 * time.Millisecond}, new(witness)
 		start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
@@ -148,7 +148,7 @@ func TestHungChildThatDoesNotReturnIsAbandonedThenRestarted(t *testing.T) {
 	})
 }
 
-func TestHeartbeatIsNotAskedForBeforeReady(t *testing.T) {
+func TestHeartbeatIsNotExpectedBeforeReady(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
 		told := record(t, sup, supervisor.EventHung)
@@ -166,7 +166,7 @@ func TestHeartbeatIsNotAskedForBeforeReady(t *testing.T) {
 	})
 }
 
-func TestHeartbeatIsNotAskedForWhileStopping(t *testing.T) {
+func TestHeartbeatIsNotExpectedWhileStopping(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &patient{every: 100 * time.Millisecond, until: time.Hour, lingers: 4 * time.Second}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second}}})
@@ -178,7 +178,7 @@ func TestHeartbeatIsNotAskedForWhileStopping(t *testing.T) {
 }
 
 // Only Heartbeat feeds the watchdog: a timer that calls the others proves nothing.
-func TestOtherCallsDoNotFeedTheWatchdog(t *testing.T) {
+func TestOtherCallsAreNoHeartbeat(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Restart: child.Temporary, Heartbeat: time.Second, Run: func(ctx child.Context) error {
 			for !child.Sleep(ctx, 100*time.Millisecond) {
@@ -195,7 +195,7 @@ func TestOtherCallsDoNotFeedTheWatchdog(t *testing.T) {
 	})
 }
 
-func TestHeartbeatOfAnEarlierRunDoesNotFeedTheNext(t *testing.T) {
+func TestHeartbeatOfAnEarlierRunDoesNotCountForTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var first child.Context
 		p := newPuppet()
@@ -215,7 +215,7 @@ func TestHeartbeatOfAnEarlierRunDoesNotFeedTheNext(t *testing.T) {
 	})
 }
 
-func TestHeartbeatWithoutAWatchdogHasNoEffect(t *testing.T) {
+func TestHeartbeatCallWithoutAHeartbeatHasNoEffect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &patient{every: time.Minute}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run}}})
@@ -244,7 +244,7 @@ func TestHungRunDoesNotResetTheBackoff(t *testing.T) {
 	})
 }
 
-func TestUpgradeMayGiveTheWatchdogMorePatience(t *testing.T) {
+func TestUpgradeMayLengthenTheHeartbeat(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		run := func(ctx child.Context) error {
 			child.Sleep(ctx, time.Minute) // what counts begins with Ready
@@ -262,7 +262,7 @@ func TestUpgradeMayGiveTheWatchdogMorePatience(t *testing.T) {
 	})
 }
 
-func TestUpgradeMayTakeTheWatchdogAway(t *testing.T) {
+func TestUpgradeMayRemoveTheHeartbeat(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &patient{every: time.Minute}
 		spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second}}}

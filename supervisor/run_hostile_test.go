@@ -75,7 +75,7 @@ func TestRunThatReturnsAtOnceTenThousandTimes(t *testing.T) {
 }
 
 // It costs no goroutine either, as long as the run has returned.
-func TestRestartAtOnceRunsOnTheGoroutineThatIsThere(t *testing.T) {
+func TestRestartAtOnceRunsOnTheSameGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var goroutines []string
 		p := newPuppet()
@@ -135,7 +135,7 @@ func TestCallsAfterTheEndChangeNothing(t *testing.T) {
 	})
 }
 
-func TestCallsOfARunThatIsLeftBehindChangeNothing(t *testing.T) {
+func TestCallsOfAnAbandonedRunChangeNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var zombie child.Context
 		release := make(chan struct{})
@@ -221,7 +221,7 @@ func TestRunThatStopsItsOwnTree(t *testing.T) {
 }
 
 // What the run leaves running may outlive it; only its context ends with it.
-func TestGoroutineThatARunLeavesBehindIsNotWaitedFor(t *testing.T) {
+func TestGoroutineThatARunStartedIsNotWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ended := make(chan error, 1)
 		sup := start(t, supervisor.Spec{})

@@ -344,7 +344,7 @@ func (h held) Err() error {
 	return h.Context.Err()
 }
 
-func TestRefIsWaitedForUntilItIsSeenWhichChildrenThereAre(t *testing.T) {
+func TestRefIsWaitedForUntilTheChildrenAreKnown(t *testing.T) {
 	for _, added := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
 			h, ends := newHawker(), newPuppet()
@@ -389,7 +389,7 @@ func TestRefThatWasNeverSetWaitsUntilItsContextEnds(t *testing.T) {
 
 // Whatever happens to the tree while many wait: when it has come to rest, all have an
 // answer. One that was not woken would wait for ever, and the bubble would say so.
-func TestNobodyWaitsForARefOfATreeThatHasEnded(t *testing.T) {
+func TestRefOfATreeThatHasEndedIsNotWaitedFor(t *testing.T) {
 	for seed := range uint64(20) {
 		underEach(t, func(t *testing.T, s strategy.Strategy) {
 			r := rand.New(rand.NewPCG(seed, uint64(s)))

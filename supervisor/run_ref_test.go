@@ -126,7 +126,7 @@ func TestRefInAGroupRestartIsThatOfTheNewRun(t *testing.T) {
 	}
 }
 
-func TestRefOfARunThatIsLeftBehindDoesNotPushOutItsSuccessor(t *testing.T) {
+func TestRefOfAnAbandonedRunDoesNotReplaceThatOfItsSuccessor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var offer child.Ref[string]
 		release := make(chan struct{})

@@ -46,7 +46,7 @@ func TestStartChildOfSeveralStartsThemInOrderOrSideBySide(t *testing.T) {
 	})
 }
 
-func TestStartChildThatFailsLeavesNoneBehind(t *testing.T) {
+func TestStartChildThatFailsKeepsNoneOfItsChildren(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		sup := start(t, supervisor.Spec{Strategy: s, Children: []child.Spec{{Name: "before", Run: idle}}})
 		var causes []error

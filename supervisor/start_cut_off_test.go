@@ -125,7 +125,7 @@ func TestVeryManyThatAreStartingAreNamedInAShortText(t *testing.T) {
 
 // What was started is taken back when ctx ends: all at once, each within its own time,
 // however long that is. As long as ctx lives, it is taken back in order.
-func TestStartThatIsTakenBackAsksAllAtOnceWhenItsContextHasEnded(t *testing.T) {
+func TestStartThatIsTakenBackCancelsAllAtOnceWhenItsContextHasEnded(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 		specs := []child.Spec{
 			{Name: "a", Run: slow(0, 30*time.Second), StopTimeout: child.Forever},
@@ -189,7 +189,7 @@ func TestStartThatIsTakenBackHurriesWhenItsContextEnds(t *testing.T) {
 	})
 }
 
-func TestStartOfATreeThatIsTakenBackAsksAllAtOnceWhenItsContextHasEnded(t *testing.T) {
+func TestStartOfATreeThatIsTakenBackCancelsAllAtOnceWhenItsContextHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: slow(0, 20*time.Second), StopTimeout: child.Forever}, {Name: "y", Run: slow(0, time.Second)}}})
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{

@@ -91,7 +91,7 @@ func TestLogThatHangsKeepsOneGoroutineHoweverOftenItsSupervisorRestarts(t *testi
 	}
 }
 
-func TestErrorThatARunOfAnEarlierLifeReportsIsNotTold(t *testing.T) {
+func TestErrorThatARunOfAnEarlierLifeReportsIsNotPublished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var old child.Context
 		kept := make(chan child.Context, 3)

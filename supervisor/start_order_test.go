@@ -96,7 +96,7 @@ func TestTaskIsDoneBeforeTheNextChildStarts(t *testing.T) {
 	})
 }
 
-func TestDeclinedChildDoesNotHoldUpTheNext(t *testing.T) {
+func TestDeclinedChildDoesNotDelayTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		decline := func(child.Context) error { return child.ErrIgnore }
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
@@ -110,7 +110,7 @@ func TestDeclinedChildDoesNotHoldUpTheNext(t *testing.T) {
 	})
 }
 
-func TestSlowStartIsToldOnceAfterTenSeconds(t *testing.T) {
+func TestSlowStartIsReportedOnceAfterTenSeconds(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		up      time.Duration
@@ -177,7 +177,7 @@ func TestStartTimeoutEndsTheRunWithItsCauseAndFailsTheStart(t *testing.T) {
 	})
 }
 
-func TestStartTimeoutKeepsWhatTheRunSaid(t *testing.T) {
+func TestStartTimeoutKeepsTheErrorOfTheRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{
 			{Name: "db", StartTimeout: time.Second, Run: func(ctx child.Context) error {
@@ -218,7 +218,7 @@ func TestStartTimeoutOfARestartIsAFailureThatIsRetried(t *testing.T) {
 	})
 }
 
-func TestReadyTakesTheStartTimeoutAway(t *testing.T) {
+func TestReadyClearsTheStartTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(time.Second, 0), StartTimeout: 2 * time.Second},
@@ -231,7 +231,7 @@ func TestReadyTakesTheStartTimeoutAway(t *testing.T) {
 	})
 }
 
-func TestStuckStartIsLeftBehindAtItsStopTimeoutAndReported(t *testing.T) {
+func TestStuckStartIsAbandonedAtItsStopTimeoutAndReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)

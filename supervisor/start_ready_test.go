@@ -161,7 +161,7 @@ func TestReadyAndStopAtTheSameTime(t *testing.T) {
 	require.Empty(t, sup.Children())
 }
 
-func TestUnreadyAndReadyAreToldAndShown(t *testing.T) {
+func TestUnreadyAndReadyAreReportedAndShown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		say := make(chan func(child.Context))
 		sup := start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
@@ -219,7 +219,7 @@ func TestUnreadyAndReadyAreToldAndShown(t *testing.T) {
 	})
 }
 
-func TestUnreadyOfARunThatIsLeftBehindIsNotShown(t *testing.T) {
+func TestUnreadyOfAnAbandonedRunIsNotShown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		sup := startLoosely(t, supervisor.Spec{Children: []child.Spec{{Name: "a", StopTimeout: time.Second, Run: func(ctx child.Context) error {
@@ -237,7 +237,7 @@ func TestUnreadyOfARunThatIsLeftBehindIsNotShown(t *testing.T) {
 	})
 }
 
-func TestOnErrorIsToldAndShownAndNoMore(t *testing.T) {
+func TestOnErrorIsOnlyReportedAndShown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var of child.Context
 		p := newPuppet()
@@ -262,7 +262,7 @@ func TestOnErrorIsToldAndShownAndNoMore(t *testing.T) {
 	})
 }
 
-func TestOnErrorBeforeReadyAndWhileStoppingIsTold(t *testing.T) {
+func TestOnErrorBeforeReadyAndWhileStoppingIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
 		told := record(t, sup, supervisor.EventError)

@@ -28,7 +28,7 @@ func TestTheZeroSpecIsValid(t *testing.T) {
 	})
 }
 
-func TestValidateTellsAllFaultsAtOnceWithPathAndField(t *testing.T) {
+func TestValidateReportsAllFaultsAtOnceWithPathAndField(t *testing.T) {
 	err := supervisor.Spec{
 		Name:         "a/b",
 		Strategy:     9,
@@ -124,7 +124,7 @@ func TestAFaultOfTheSpecIsTheErrorOfEveryStart(t *testing.T) {
 	})
 }
 
-func TestStartChildTellsTheFaultsOfAllItsSpecs(t *testing.T) {
+func TestStartChildReportsTheFaultsOfAllItsSpecs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
 		err := sup.StartChild(t.Context(),

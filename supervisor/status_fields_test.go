@@ -49,7 +49,7 @@ func idle(ctx child.Context) error {
 	return nil
 }
 
-func TestStatusTellsEachFieldOfAChild(t *testing.T) {
+func TestStatusShowsEachFieldOfAChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		began := time.Now()
 		p := newPuppet()

@@ -18,7 +18,7 @@ type modest struct{ child.Context }
 func (modest) Ready() error { return nil }
 
 // All that is below may be well.
-func TestHealthNamesASupervisorThatIsNotReadyThoughAllBelowItIs(t *testing.T) {
+func TestHealthNamesASupervisorThatIsNotReadyThoughAllChildrenAre(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deep := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: idle}}})
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "deep", Run: deep.Run}}})
@@ -35,7 +35,7 @@ func TestHealthNamesASupervisorThatIsNotReadyThoughAllBelowItIs(t *testing.T) {
 }
 
 // While a policy thinks, nobody knows when the next start will be.
-func TestHealthOfAChildWhosePauseIsNotKnownYet(t *testing.T) {
+func TestHealthOfAChildWhoseBackoffIsNotKnownYet(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, answer := newPuppet(), make(chan time.Duration)
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Backoff: func() child.BackoffPolicy {

@@ -41,7 +41,7 @@ func TestHealthIsNilWhenEveryDeclaredChildIsReady(t *testing.T) {
 	})
 }
 
-func TestHealthHasALineForEachChildThatIsIll(t *testing.T) {
+func TestHealthHasALineForEachUnhealthyChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -150,7 +150,7 @@ func (h holdReady) Ready() error {
 
 func (p *slowPool) Run(ctx child.Context) error { return p.Supervisor.Run(holdReady{ctx, p.warm}) }
 
-func TestHealthTellsOfASupervisorThatIsNotReadyThoughItsChildrenAre(t *testing.T) {
+func TestHealthReportsASupervisorThatIsNotReadyThoughItsChildrenAre(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &slowPool{supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: idle}}}), make(chan struct{})}
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "pool", Run: p.Run}}})
@@ -173,7 +173,7 @@ func TestHealthDoesNotCountDynamicChildren(t *testing.T) {
 	})
 }
 
-func TestAChildThatDeclinedIsIllOnceItRanAndWasStopped(t *testing.T) {
+func TestDeclinedChildIsUnhealthyOnceItRanAndWasStopped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		off := true
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
@@ -193,7 +193,7 @@ func TestAChildThatDeclinedIsIllOnceItRanAndWasStopped(t *testing.T) {
 	})
 }
 
-func TestHealthTellsOfASupervisorThatSaysSoItselfAndOfItsChildren(t *testing.T) {
+func TestHealthReportsAnUnreadySupervisorAndItsUnreadyChildren(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: idle}}})
 		ctxs := make(chan child.Context, 1)

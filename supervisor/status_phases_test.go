@@ -192,7 +192,7 @@ func TestAStartThatFailsLeadsFromStartingToStopping(t *testing.T) {
 	})
 }
 
-func TestASupervisorGoesNoOtherWayThanThoseListed(t *testing.T) {
+func TestASupervisorChangesPhaseOnlyAsListed(t *testing.T) {
 	drawn, _, _ := supervisorDoc(t)
 	bubble(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -244,7 +244,7 @@ func TestEachCallDoesInEachPhaseWhatTheTableSays(t *testing.T) {
 
 // That a child is not there is no reason to answer otherwise than the table says. While
 // an Independent supervisor stops, its children are forgotten one by one.
-func TestACallAboutAChildThatIsNotThereGoesByThePhaseToo(t *testing.T) {
+func TestACallForAnUnknownChildDependsOnThePhaseToo(t *testing.T) {
 	for _, phase := range phases {
 		running := phase == "Starting" || phase == "Up"
 		paths := []string{"nobody", "nobody/below", "/root/nobody", "/elsewhere/nobody"}

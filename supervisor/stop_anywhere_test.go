@@ -131,7 +131,7 @@ func TestStopInTheMiddleOfAGroupRestart(t *testing.T) {
 	}
 }
 
-func TestLaterStopWithLessTimeHastensAnEarlierOne(t *testing.T) {
+func TestLaterStopWithLessTimeShortensAnEarlierOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, 3*time.Second)}, {Name: "b", Run: slow(0, 3*time.Second)}, {Name: "c", Run: slow(0, 3*time.Second)},
@@ -147,7 +147,7 @@ func TestLaterStopWithLessTimeHastensAnEarlierOne(t *testing.T) {
 	})
 }
 
-func TestStopFromAChildWithItsOwnContextOnlyAsks(t *testing.T) {
+func TestStopFromAChildWithItsOwnContextDoesNotWait(t *testing.T) {
 	for _, depth := range []int{0, 1, 3} {
 		underEach(t, func(t *testing.T, s strategy.Strategy) {
 			var root *supervisor.Supervisor
@@ -265,7 +265,7 @@ func TestStopFromDecide(t *testing.T) {
 	}
 }
 
-func TestStopFromARunThatHasReturnedOnlyAsks(t *testing.T) {
+func TestStopFromARunThatHasReturnedDoesNotWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		contexts := make(chan child.Context, 1)
 		sup := start(t, supervisor.Spec{Children: []child.Spec{

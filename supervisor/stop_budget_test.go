@@ -29,7 +29,7 @@ func left(t *testing.T, err error) []string {
 	return lines
 }
 
-func TestBudgetAsksAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
+func TestBudgetCancelsAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -52,7 +52,7 @@ func TestBudgetAsksAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 	})
 }
 
-func TestBudgetThatSufficesIsNotFelt(t *testing.T) {
+func TestBudgetThatSufficesChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
 			{Name: "a", Run: slow(0, 4*time.Second)},
@@ -137,7 +137,7 @@ func TestStopTimeoutOfANestedSupervisorBoundsItAndTheReportNamesTheLeaf(t *testi
 	})
 }
 
-func TestNestedSupervisorThatIsToStopAtOnceDoesAndTheReportNamesTheLeaf(t *testing.T) {
+func TestNestedSupervisorThatMustStopAtOnceDoesAndTheReportNamesTheLeaf(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -231,7 +231,7 @@ func TestTypeAroundASupervisorDoesNotOutlastTheBudget(t *testing.T) {
 	}
 }
 
-func TestStopWhoseContextEndsAsksAllThatAreLeftAndTheirTimeoutsHold(t *testing.T) {
+func TestStopWhoseContextEndsCancelsAllThatRemainAndTheirTimeoutsHold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -257,7 +257,7 @@ func TestStopWhoseContextEndsAsksAllThatAreLeftAndTheirTimeoutsHold(t *testing.T
 	})
 }
 
-func TestStopWithAnEndedContextAsksAllAtOnce(t *testing.T) {
+func TestStopWithAnEndedContextCancelsAllAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, 3*time.Second)},

@@ -40,7 +40,7 @@ func requireCause(t *testing.T, want error, got []error) {
 	}
 }
 
-func TestCauseTellsWhyARunWasStopped(t *testing.T) {
+func TestCauseSaysWhyARunWasStopped(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		want    error

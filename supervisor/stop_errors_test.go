@@ -56,7 +56,7 @@ func dirty(err error) (paths []string) {
 	return paths
 }
 
-func TestErrorOfAStopIsReportedByWhoAskedForIt(t *testing.T) {
+func TestErrorOfAStopIsReturnedToTheCallThatAskedForIt(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
 		for name, stop := range map[string]func(t *testing.T, sup *supervisor.Supervisor) error{
 			"StopChild":      func(t *testing.T, sup *supervisor.Supervisor) error { return sup.StopChild(t.Context(), "a") },
@@ -378,7 +378,7 @@ func TestDecideSaysWhatIsReportedOfAStop(t *testing.T) {
 }
 
 // A crew ends in stretches, and its errors come in between.
-func TestErrorsOfAVeryLargeCrewAreAllThereAndTheTextIsShort(t *testing.T) {
+func TestErrorsOfVeryManyIndependentChildrenAreAllThereAndTheTextIsShort(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const many = 1000
 		sup := newRoot(supervisor.Spec{Strategy: strategy.Independent})

@@ -24,7 +24,7 @@ func stops(told *recorder, began time.Time) []string {
 
 var stopKinds = []supervisor.EventKind{supervisor.EventStopping, supervisor.EventStopped, supervisor.EventAbandoned}
 
-func TestChildrenStopInReverseOrderEachWhenTheOneBehindItIsGone(t *testing.T) {
+func TestChildrenStopInReverseOrderEachWhenTheOneAfterItHasStopped(t *testing.T) {
 	for _, s := range ordered {
 		t.Run(s.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -97,7 +97,7 @@ func shown(e supervisor.Event) supervisor.Event {
 		Err: e.Err, Delay: e.Delay, Stack: e.Stack, Lost: e.Lost}
 }
 
-func TestEveryKindOfEventIsTold(t *testing.T) {
+func TestEveryKindOfEventIsPublished(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		seen := map[supervisor.EventKind]supervisor.Event{}
 		deaf := &supervisortest.Child{StopAfter: child.Forever}

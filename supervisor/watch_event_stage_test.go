@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-func TestEventsTellAFailureFromAFailedStart(t *testing.T) {
+func TestEventsDistinguishAFailureFromAFailedStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{
 			Name: "a", Run: func(ctx child.Context) error {

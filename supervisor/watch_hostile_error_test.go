@@ -25,7 +25,7 @@ func (e *trap) Unwrap() error {
 }
 
 // An event is completed on its way to the subscriber, which looks into its error.
-func TestErrorWhoseUnwrapPanicsCostsNoEvent(t *testing.T) {
+func TestErrorWhoseUnwrapPanicsLosesNoEvent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, broken, goOn := newPuppet(), new(trap), make(chan struct{})
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run}}})

@@ -15,7 +15,7 @@ import (
 )
 
 // A level may be lowered while the tree runs. The logger is asked for it after each line.
-func TestLevelOfTheLogIsLookedAtAgainAfterEachLine(t *testing.T) {
+func TestLevelOfTheLogIsCheckedAgainAfterEachLine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		level := new(slog.LevelVar)
 		level.Set(slog.LevelError)
@@ -50,7 +50,7 @@ func (h moody) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 // Then every level counts as enabled, and the attempt to write shows the panic.
-func TestLoggerWhoseEnabledPanicsHoldsUpNothing(t *testing.T) {
+func TestLoggerWhoseEnabledPanicsDelaysNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		fallback, text := new(safe), new(safe)
 		defaultLog(t, slog.NewTextHandler(fallback, nil))

@@ -28,7 +28,7 @@ func (d *diary) story() (lines []string) {
 	return lines
 }
 
-func TestInfoLogTellsTheWholeStory(t *testing.T) {
+func TestInfoLogHasTheWholeStory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log := newDiary(slog.LevelInfo)
 		outage := make(chan error, 3) // one run ends by it, two starts fail
@@ -136,7 +136,7 @@ func TestFailureIsLoggedWithWhatItsBackoffSays(t *testing.T) {
 }
 
 // Somebody may act while a backoff thinks. Then the failure is logged before that.
-func TestFailureIsLoggedBeforeWhatHappensWhileItsBackoffThinks(t *testing.T) {
+func TestFailureIsLoggedBeforeWhatHappensWhileItsBackoffRuns(t *testing.T) {
 	for name, test := range map[string]struct {
 		act  func(t *testing.T, sup *supervisor.Supervisor, a *puppet)
 		want []string
@@ -299,7 +299,7 @@ func TestChildThatIsRestartedByHandWhileItIsDownIsReadyAgain(t *testing.T) {
 }
 
 // Event.Seq counts what somebody wanted, not what the log only had to look at.
-func TestSeqCountsOnlyWhatSomebodyWanted(t *testing.T) {
+func TestSeqCountsOnlyEventsWithASubscriber(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log, a := newDiary(slog.LevelWarn), newPuppet()
 		sup := startLoosely(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: func(ctx child.Context) error {

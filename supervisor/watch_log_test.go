@@ -115,7 +115,7 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 	})
 }
 
-func TestAPermanentChildThatKeepsReturningNilEarnsAWarning(t *testing.T) {
+func TestAPermanentChildThatKeepsReturningNilIsLoggedAsAWarning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log := newDiary(slog.LevelInfo)
 		p := newPuppet()
@@ -127,7 +127,7 @@ func TestAPermanentChildThatKeepsReturningNilEarnsAWarning(t *testing.T) {
 	})
 }
 
-func TestAnAbandonedRunThatWasNotToBeWaitedForIsNoTrouble(t *testing.T) {
+func TestAnAbandonedRunThatStopsAtOnceIsNotAWarning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log, deaf := newDiary(slog.LevelInfo), &supervisortest.Child{StopAfter: child.Forever}
 		sup := start(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{
@@ -188,7 +188,7 @@ func TestLoggerNilAtTheRootIsTheDefault(t *testing.T) {
 	})
 }
 
-func TestDiscardHandlerIsSilence(t *testing.T) {
+func TestDiscardHandlerWritesNothing(t *testing.T) {
 	log := newDiary(slog.LevelDebug)
 	defaultLog(t, log.Handler())
 	bubble(t, func(t *testing.T) {
@@ -219,7 +219,7 @@ func (b *blocking) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestALogHandlerThatBlocksHoldsUpOnlyTheLastReturnAndThatNotForEver(t *testing.T) {
+func TestALogHandlerThatBlocksDelaysOnlyTheLastReturnAndNotForever(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := &blocking{release: make(chan struct{})}
 		p := newPuppet()
@@ -292,7 +292,7 @@ func TestTheLastLinesAreWrittenWhenServeReturns(t *testing.T) {
 	})
 }
 
-func TestAPanicWhileStoppingEarnsAWarning(t *testing.T) {
+func TestAPanicWhileStoppingIsLoggedAsAWarning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log := newDiary(slog.LevelInfo)
 		sup := startLoosely(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{

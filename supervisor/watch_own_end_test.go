@@ -12,7 +12,7 @@ import (
 )
 
 // That a supervisor gives up is told with its own path, which is not below it.
-func TestWatchOfAChildIsNotToldThatTheSupervisorGaveUp(t *testing.T) {
+func TestWatchOfAChildDoesNotReceiveThatTheSupervisorGaveUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newPuppet()
 		sup := newRoot(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "a", Run: a.Run}}})

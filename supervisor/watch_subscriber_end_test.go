@@ -172,7 +172,7 @@ func treeEnds() map[string]func(t *testing.T, sup *supervisor.Supervisor) {
 	}
 }
 
-func TestWhatEndsATreeReturnsWhenItsSubscribersHaveBeenToldAll(t *testing.T) {
+func TestWhatEndsATreeReturnsWhenItsSubscribersHaveReceivedAll(t *testing.T) {
 	for name, end := range treeEnds() {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestWatchIsNotWaitedFor(t *testing.T) {
 }
 
 // Supervisors that ended before the tree did are waited for with it, side by side.
-func TestSupervisorsThatEndWithEventsToTellAreWaitedForTogether(t *testing.T) {
+func TestSupervisorsThatEndWithEventsToDeliverAreWaitedForTogether(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Strategy: strategy.Independent})
 		require.NoError(t, sup.Start(t.Context()))

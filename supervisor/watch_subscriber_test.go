@@ -58,7 +58,7 @@ func noisy(n int) func(child.Context) error {
 	}
 }
 
-func TestASubscriberThatBlocksHoldsUpNobodyAndItsLossIsCounted(t *testing.T) {
+func TestASubscriberThatBlocksDelaysNothingAndItsLossIsCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}})
 		release := make(chan struct{})
@@ -135,7 +135,7 @@ func TestASubscribersQueueKeepsItsOrderOverARestartOfTheTree(t *testing.T) {
 	})
 }
 
-func TestASubscriberThatPanicsIsToldInTheDefaultLogAndGoesOn(t *testing.T) {
+func TestASubscriberThatPanicsIsReportedInTheDefaultLogAndContinues(t *testing.T) {
 	text := new(safe)
 	defaultLog(t, slog.NewTextHandler(text, nil))
 	bubble(t, func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestASubscriberThatPanicsWhileTheDefaultLogPanicsTooEndsNothing(t *testing.
 	})
 }
 
-func TestASubscriberThatCallsGoexitGoesOn(t *testing.T) {
+func TestASubscriberThatCallsGoexitContinues(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}})
 		calls := 0

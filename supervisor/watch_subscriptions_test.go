@@ -12,7 +12,7 @@ import (
 // To subscribe and to cancel take constant time. The neighbours of a subscription are
 // all that may be looked at: here the list goes on in a circle, and whoever walked over it
 // would not come back.
-func TestSubscribeAndCancelDoNotWalkOverTheOthers(t *testing.T) {
+func TestSubscribeAndCancelVisitNoOtherSubscriptions(t *testing.T) {
 	s := New(Spec{})
 	for range 3 {
 		s.Subscribe(func(Event) {})
@@ -44,7 +44,7 @@ func TestSubscriptionsAreAsManyAsWereNotCancelled(t *testing.T) {
 }
 
 // Whoever waits for a subscriber that hangs, and gives up, leaves nothing in its queue.
-func TestWaitingForASubscriberThatHangsLeavesNothing(t *testing.T) {
+func TestWaitingForASubscriberThatHangsLeaksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
 		s := quietRoot(t, Spec{Children: []child.Spec{{Name: "a", Run: obedientRun}}})
