@@ -22,7 +22,7 @@ import (
 // is a change to be explained in docs/performance.md.
 
 // allocs fails the test if f allocates more than that. It may be less: a child that
-// is stopped early has not asked for its Done.
+// is stopped early has not called Done.
 func allocs(t *testing.T, most float64, f func()) {
 	t.Helper()
 	for range 10 { // what is made once is made
@@ -45,7 +45,7 @@ func TestAllocationsOfOneChildAddedAndRemoved(t *testing.T) {
 	}
 }
 
-// A stumbler is a child that fails as often as it is told to.
+// A stumbler is a child that fails a given number of times.
 type stumbler struct {
 	order, done chan int
 	left        int
@@ -81,11 +81,11 @@ func TestAllocationsOfARestart(t *testing.T) {
 		subscribe []supervisor.EventKind
 		most      float64
 	}{
-		// The run, its context and the function that ends it. Nobody asks for Done.
+		// The run, its context and the function that ends it. Done is not called.
 		{name: "after an error", most: 3},
 		// Besides, the go statement, the error, its text and what it keeps of the stack.
 		{name: "after a panic", panics: true, most: 7},
-		// What nobody wants to know costs nothing.
+		// Events without a subscriber cost nothing.
 		{name: "with a subscriber to something else", subscribe: []supervisor.EventKind{supervisor.EventGaveUp}, most: 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {

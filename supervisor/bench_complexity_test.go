@@ -61,7 +61,7 @@ func removeOne(sup *supervisor.Supervisor) error {
 	return sup.RemoveChild(context.Background(), "one")
 }
 
-// operations returns those that are to cost the same whatever the number of
+// operations returns those that must cost the same whatever the number of
 // siblings. Restart is one by the supervisor: the child fails, and is up again.
 func operations() []operation {
 	crash, up := make(chan struct{}), make(chan struct{}, 1)
@@ -147,7 +147,7 @@ func BenchmarkRestart(b *testing.B)      { benchmark(b, "Restart") }
 func BenchmarkRestartChild(b *testing.B) { benchmark(b, "RestartChild") }
 
 // costs returns the median of what op takes in each of the crowds. They are in one
-// process and have turns, so that a busy machine is as busy for all.
+// process and take turns, so that a busy machine is as busy for all.
 func costs(t *testing.T, op operation, sups []*supervisor.Supervisor) []time.Duration {
 	const rounds, each = 15, 100
 	took := make([][]time.Duration, len(sups))

@@ -59,7 +59,7 @@ func group(ctx context.Context, tasks map[string]func(context.Context) error) er
 	return err // a *GaveUpError that wraps the first error, or nil
 }
 
-// endsOfARun are the ways in which a run ends, as what is told of one child that is never
+// endsOfARun are the ways in which a run ends, as the events of one child that is never
 // restarted, from its start on. A run is over with the first of completed, failed, stopped
 // and abandoned.
 var endsOfARun = map[string]struct {

@@ -19,9 +19,9 @@ var (
 	allOf = supervisor.Spec{AutoShutdown: strategy.AllSignificant}
 )
 
-// crew starts a supervisor with a permanent child a, the significant s1 and s2,
+// withSignificant starts a supervisor with a permanent child a, the significant s1 and s2,
 // and a permanent child z.
-func crew(t *testing.T, spec supervisor.Spec, r child.Restart) (sup *supervisor.Supervisor, s1, s2 *puppet) {
+func withSignificant(t *testing.T, spec supervisor.Spec, r child.Restart) (sup *supervisor.Supervisor, s1, s2 *puppet) {
 	s1, s2 = newPuppet(), newPuppet()
 	spec.Children = []child.Spec{
 		{Name: "a", Run: newPuppet().Run},
@@ -48,7 +48,7 @@ func TestAnySignificantEndThatIsNotRestartedEndsTheSupervisor(t *testing.T) {
 		for _, e := range endings {
 			t.Run(fmt.Sprintf("%v/%s", r, e.name), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					sup, s1, _ := crew(t, anyOf, r)
+					sup, s1, _ := withSignificant(t, anyOf, r)
 					told := record(t, sup)
 					s1.endBy(e.end)
 					require.Equal(t, !e.restarted(r), ended(sup))
@@ -89,7 +89,7 @@ func TestAllSignificantEndsWithTheLast(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				spec := allOf
 				spec.Strategy = s
-				sup, s1, s2 := crew(t, spec, r)
+				sup, s1, s2 := withSignificant(t, spec, r)
 				s1.end(nil)
 				require.False(t, ended(sup))
 				s2.end(nil)
@@ -102,13 +102,13 @@ func TestAllSignificantEndsWithTheLast(t *testing.T) {
 
 func TestAllSignificantReturnsTheErrorOfTheLastOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		sup, s1, s2 := crew(t, allOf, child.Temporary)
+		sup, s1, s2 := withSignificant(t, allOf, child.Temporary)
 		s1.end(nil)
 		s2.end(errBoom)
 		require.EqualError(t, sup.Wait(), "/root/s2: boom")
 	})
 	bubble(t, func(t *testing.T) {
-		sup, s1, s2 := crew(t, allOf, child.Temporary)
+		sup, s1, s2 := withSignificant(t, allOf, child.Temporary)
 		s1.end(errBoom)
 		s2.end(nil)
 		require.NoError(t, sup.Wait(), "the end of s1 ended nothing")
@@ -119,7 +119,7 @@ func TestSignificantChildThatWaitsForItsRestartHoldsTheSupervisor(t *testing.T) 
 	bubble(t, func(t *testing.T) {
 		spec := allOf
 		spec.Backoff = child.Constant(time.Minute)
-		sup, s1, s2 := crew(t, spec, child.Transient)
+		sup, s1, s2 := withSignificant(t, spec, child.Transient)
 		s1.end(errBoom)
 		require.Equal(t, child.Waiting, state(t, sup, "s1"))
 		s2.end(nil)
@@ -134,7 +134,7 @@ func TestStopsByHandEndNoSupervisor(t *testing.T) {
 	for _, spec := range []supervisor.Spec{anyOf, allOf} {
 		for _, r := range []child.Restart{child.Transient, child.Temporary} {
 			bubble(t, func(t *testing.T) {
-				sup, _, _ := crew(t, spec, r)
+				sup, _, _ := withSignificant(t, spec, r)
 				require.NoError(t, sup.StopChild(t.Context(), "s1"))
 				require.NoError(t, sup.RemoveChild(t.Context(), "s2"))
 				require.False(t, ended(sup))
@@ -147,7 +147,7 @@ func TestStopsByHandEndNoSupervisor(t *testing.T) {
 func TestSignificantChildStoppedByHandIsNotWaitedFor(t *testing.T) {
 	for _, r := range []child.Restart{child.Transient, child.Temporary} {
 		bubble(t, func(t *testing.T) {
-			sup, s1, _ := crew(t, allOf, r)
+			sup, s1, _ := withSignificant(t, allOf, r)
 			require.NoError(t, sup.StopChild(t.Context(), "s2"))
 			s1.end(nil)
 			require.True(t, ended(sup))
@@ -203,7 +203,7 @@ func TestGroupRestartEndsNoSupervisor(t *testing.T) {
 	}
 }
 
-// As in OTP, whoever starts the supervisor sees it up first.
+// As in OTP, the caller of Start sees the supervisor up first.
 func TestSignificantEndWhileBootingIsJudgedWhenAllAreUp(t *testing.T) {
 	work := child.Spec{Name: "work", Run: child.Task(func(context.Context) error { return nil }), Restart: child.Transient, Significant: true}
 	more := work
@@ -289,7 +289,7 @@ func TestAutoShutdownAfterAFailureIsNoFailureToTheParent(t *testing.T) {
 }
 
 // A significant supervisor that gives up ends its parent too, and the root's
-// Serve tells why.
+// Serve returns why.
 func TestSignificantSupervisorThatGivesUpEndsItsParent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{Restart: child.Transient, Significant: true}, anyOf)

@@ -10,7 +10,7 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// Others get the lock between two stretches of ends. Each stretch has a time of its own.
+// Other callers get the lock between two batches of exits. Each batch has its own time.
 func TestMoreExitsThanABatchAreNotAppliedAtOnce(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("its clock is too coarse to tell them apart")

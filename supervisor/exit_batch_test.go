@@ -18,7 +18,7 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// An endTest stops a crew, and has its children return while the lock is held.
+// An endTest stops many independent children, which return while the lock is held.
 type endTest struct {
 	many      int
 	before    func(s *Supervisor)                 // what is done before they return
@@ -92,7 +92,7 @@ func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
 	all.Add(many)
 	endTest{many: many, meanwhile: func(s *Supervisor, paths []string) {
 		order = paths
-		// An end that is posted has not been told yet, so it is told to who comes now.
+		// A posted exit has not been published yet, so this subscriber receives it.
 		t.Cleanup(s.Subscribe(func(e Event) {
 			told = append(told, e)
 			all.Done()
@@ -108,7 +108,7 @@ func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
 	}
 }
 
-// Only who has found the list empty waits for the lock.
+// Only the run that has found the list empty waits for the lock.
 func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
 	endTest{many: 100, meanwhile: func(*Supervisor, []string) {
 		waitFor(func() bool { // the others are about to be gone
@@ -118,7 +118,7 @@ func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
 	}}.run(t)
 }
 
-// A grace may be asked for between the return of Run and the news of it.
+// Grace may be called after Run has returned and before the supervisor knows.
 func TestGraceOfAPostedExitEnds(t *testing.T) {
 	var runs []*run
 	var noted sync.Mutex
@@ -139,8 +139,8 @@ func TestGraceOfAPostedExitEnds(t *testing.T) {
 	}
 }
 
-// Nobody is left behind whose end has been posted, also if the news of it comes to the
-// lock behind who is about to abandon him.
+// A run whose exit has been posted is not abandoned, even if another goroutine that is
+// about to abandon it gets the lock first.
 func TestRunThatHasPostedItsExitIsNotAbandoned(t *testing.T) {
 	halting := func(s *Supervisor) {
 		go s.latest().halt(nil)
@@ -156,15 +156,15 @@ func TestRunThatHasPostedItsExitIsNotAbandoned(t *testing.T) {
 		late := make(chan struct{})
 		endTest{many: 100, before: halting, late: late, meanwhile: func(s *Supervisor, _ []string) {
 			l := s.latest()
-			l.fetched = inOrder(l.ends.Swap(nil)) // as between two stretches
+			l.fetched = inOrder(l.ends.Swap(nil)) // as between two batches
 			close(late)
 			waitFor(func() bool { return l.ends.Load() != nil })
 		}}.run(t)
 	})
 }
 
-// waitFor waits until something has come about that nobody tells of, as whoever would
-// tell waits for the lock.
+// waitFor polls until come returns true. No event can report it, since publishing one
+// needs the lock.
 func waitFor(come func() bool) {
 	for limit := time.Now().Add(20 * time.Second); !come(); runtime.Gosched() {
 		if time.Now().After(limit) {

@@ -164,7 +164,7 @@ func TestDecideIsAskedAboutTheErrorOfARunThatIsBeingStopped(t *testing.T) {
 	})
 }
 
-// It is not asked about the deadline that was passed, but about what the run says then.
+// Decide gets what the run returns, not the deadline that it missed.
 func TestDecideSeesWhatAHungRunReturns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var asked atomic.Int32
@@ -191,7 +191,7 @@ func TestDecideSeesWhatAHungRunReturns(t *testing.T) {
 	})
 }
 
-// While Decide thinks, the run has ended: what is left of it can do nothing more.
+// While Decide runs, the run has ended. Goroutines that it left can do nothing more.
 func TestContextIsCancelledWhileDecideRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var of child.Context

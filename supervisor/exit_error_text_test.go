@@ -25,7 +25,7 @@ const evil = "x\x1b[2J\rroot  running\u2028\u202e\u0085\u200b\xff"
 // escaped is evil as it may be shown.
 const escaped = `x\x1b[2J\rroot  running\u2028\u202e\u0085\u200b\xff`
 
-// harmless fails if text has more in it than lines that may be shown.
+// harmless fails if text contains more than lines of printable characters.
 func harmless(t *testing.T, text string) {
 	t.Helper()
 	for _, r := range strings.ToValidUTF8(text, "\u0085") {

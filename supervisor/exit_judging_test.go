@@ -16,8 +16,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// Between the return of Run and the news of it the end is judged, by code that is
-// the user's: Decide, and the methods of the error.
+// After Run has returned, its end is judged before the supervisor learns of it. User code
+// does that: Decide, and the methods of the error.
 
 // asksFirst is an error whose Is calls something.
 type asksFirst struct {
@@ -92,8 +92,8 @@ func TestRunThatHangsInDecideIsReportedWithItsStack(t *testing.T) {
 	})
 }
 
-// Whoever has seen the context of a run end is too late to be ready. The end of a
-// context takes a while where much hangs on it.
+// A goroutine that has seen the context of its run cancelled is too late to call Ready.
+// Cancelling a context takes a while if many contexts are derived from it.
 func TestReadyAfterDoneIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := startLoosely(t, supervisor.Spec{}) // start would put a context of its own in between
@@ -120,8 +120,8 @@ func TestReadyAfterDoneIsRefused(t *testing.T) {
 	})
 }
 
-// A grace that is asked for when the run has returned, and nobody has looked yet
-// whether there is one, ends with the run all the same.
+// A grace that is first requested when Run has returned, before the supervisor has looked
+// for one, ends with the run all the same.
 func TestGraceAskedForWhileTheEndOfAStopIsJudgedEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var grace context.Context
@@ -140,8 +140,8 @@ func TestGraceAskedForWhileTheEndOfAStopIsJudgedEnds(t *testing.T) {
 	})
 }
 
-// Whoever asks a run to stop says so first, and ends its context then. A run that
-// returns in between has been stopped, and for that cause.
+// A stop is recorded before the context of the run is cancelled. A run that returns in
+// between has been stopped, for that cause.
 func TestCauseOfARunThatReturnsBeforeItsContextIsCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for range 20 {

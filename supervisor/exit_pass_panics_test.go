@@ -17,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// crashEnv names, for a second process of this test binary, what it is to do.
+// crashEnv says which program a second process of this test binary must run.
 const crashEnv = "COPPICE_TEST_CRASH"
 
 // fatal are the programs that do not outlive a panic.
@@ -55,7 +55,7 @@ var fatal = map[string]func(){
 
 func panics(context.Context) error { panic("the disk is on fire") }
 
-// serve writes to the standard output what anybody hears of it.
+// serve writes the events to the standard output.
 func serve(spec supervisor.Spec) {
 	spec.Logger = slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for i := range spec.Children {
@@ -90,7 +90,7 @@ func TestPassPanicsLetsThePanicCrashTheProcessAtOnce(t *testing.T) {
 			require.True(t, strings.HasPrefix(crash.String(), "panic: the disk is on fire\n"), "%s", &crash)
 			require.Contains(t, crash.String(), "supervisor_test.panics(")
 			require.NotContains(t, crash.String(), "recovered")
-			// Nobody hears of a failure, of a restart still less.
+			// There is no event of a failure or of a restart.
 			for _, word := range []string{"served", "Goexit", "failed", "restarting"} {
 				require.NotContains(t, told.String(), word)
 			}

@@ -16,9 +16,9 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// An aftermath is what there is to see of an end: the kinds of what was told, in
-// order, the first error that was told, its stack, and where the child is then:
-// a state, "gone", or "gave up" with its supervisor.
+// An aftermath is what an end looks like from outside: the kinds of the events in
+// order, the first error among them, its stack, and the resulting state of the
+// child: a state, "gone", or "gave up" with its supervisor.
 type aftermath struct {
 	told  string
 	err   error
@@ -77,7 +77,7 @@ func TestEndOfAReadyRunCountsAsTheTableSays(t *testing.T) {
 	for _, c := range []struct {
 		name                            string
 		end                             func() error
-		permanent, transient, temporary string // told, and where the child is left
+		permanent, transient, temporary string // events, and the resulting state of the child
 	}{
 		{
 			"nil", returning(nil),

@@ -19,8 +19,8 @@ import (
 )
 
 // A storm is random calls from many goroutines against a small tree whose
-// children fail, hang and call as well. All that is random comes from the seed;
-// who comes first does not, so a seed is a kind of weather and no script.
+// children fail, hang and call as well. All random choices come from the seed, the
+// interleaving does not. So a seed does not repeat a storm exactly.
 type storm struct {
 	t    *testing.T
 	mu   sync.Mutex
@@ -84,7 +84,7 @@ func (s *storm) run(ctx child.Context) error {
 	<-ctx.Done()
 	switch s.n(6) {
 	case 0:
-		time.Sleep(10 * time.Second) // left behind
+		time.Sleep(10 * time.Second) // abandoned
 	case 1:
 		child.Sleep(ctx.Grace(), s.pause())
 	}

@@ -289,7 +289,7 @@ func async(f func() error) <-chan error {
 	return done
 }
 
-// readyOn is ready when it is told to, and closes yep, if any, when it halts.
+// readyOn is ready when its channel is closed, and closes yep, if any, when it halts.
 func readyOn(ready <-chan struct{}, yep chan<- struct{}) func(child.Context) error {
 	return func(ctx child.Context) error {
 		<-ready

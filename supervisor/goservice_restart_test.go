@@ -57,7 +57,7 @@ var goRestart = map[string]func(t *testing.T){
 		time.Sleep(time.Hour)
 		require.Equal(t, child.Stopped, state(t, sup, "s"))
 	},
-	// Suspend(bool) tells whether it has changed something: so do the events.
+	// Suspend(bool) returns whether it has changed something. Here the events show it.
 	"Suspend changed": func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "s", Run: idle}}})
 		stopped := record(t, sup, supervisor.EventStopped)
@@ -66,7 +66,7 @@ var goRestart = map[string]func(t *testing.T){
 		require.Equal(t, []string{"stopped s"}, stopped.lines(), "once")
 	},
 	// TimedRestartActive(false): declared, not started at first. ErrIgnore is how a
-	// child says so, and unlike StopChild it is asked again when its group restarts.
+	// child says so. Unlike after StopChild, it runs again when its group restarts.
 	"TimedRestartActive": func(t *testing.T) {
 		var active atomic.Bool
 		held := func(ctx child.Context) error {
@@ -99,7 +99,7 @@ var goRestart = map[string]func(t *testing.T){
 		deaf.Release()
 	},
 	// WaitCalc: a delay that is a function of the author's own, and knows more than
-	// there: a policy counts its attempts, is told of health, and can give up.
+	// there: a backoff counts its attempts, learns of health, and can give up.
 	"WaitCalc": func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "s", Run: ends(0, errBoom), Backoff: func() child.BackoffPolicy { return &linear{} }}}})
 		delays := record(t, sup, supervisor.EventRestarting)
@@ -131,7 +131,7 @@ func TestWhatGoServiceExpectsOfTimedRestart(t *testing.T) {
 }
 
 // restartsTwice is TimedRestartLimit and TimedRestartNotify: two starts, each
-// failure told with its number and error, then the limit. There a limit of n was
+// failure reported with its number and error, then the limit. There a limit of n was
 // n starts, here Retries counts restarts, so n is one less.
 func restartsTwice(t *testing.T, run func(child.Context) error) {
 	const limit = 2

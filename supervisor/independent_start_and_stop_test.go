@@ -19,17 +19,17 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// A crew is so many Independent children that they are started and stopped in
-// stretches. What happens between two of them depends on who comes first, so what is
-// wanted here holds in any case.
+// These supervisors have so many Independent children that they are started and stopped in
+// batches. What happens between two batches depends on which goroutine gets the lock
+// first, so what is asserted here holds in any order.
 
-const crewSize = 2000
+const manyChildren = 2000
 
-// crewOf returns the spec of a crew; from within the Run of the child at that
-// place, before it is ready, something is called.
-func crewOf(at int, call func(ctx child.Context) error) supervisor.Spec {
+// manyOf returns a spec with many independent children. The Run of the child with the given
+// index runs call before it is ready.
+func manyOf(at int, call func(ctx child.Context) error) supervisor.Spec {
 	spec := supervisor.Spec{Strategy: strategy.Independent, Logger: quiet}
-	for i := range crewSize {
+	for i := range manyChildren {
 		run := idle
 		if i == at {
 			run = func(ctx child.Context) error {
@@ -44,9 +44,9 @@ func crewOf(at int, call func(ctx child.Context) error) supervisor.Spec {
 	return spec
 }
 
-// newCrew makes a supervisor of that spec with so many subscribers that its start
-// takes its time: else whoever wants to come between comes too late.
-func newCrew(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
+// newMany makes a supervisor of that spec. It has so many subscribers that its start takes
+// a while, so that a call can come in between.
+func newMany(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	sup := supervisor.New(spec)
 	for range 40 {
 		t.Cleanup(sup.Subscribe(func(supervisor.Event) {}, supervisor.EventStarting))
@@ -54,17 +54,17 @@ func newCrew(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	return sup
 }
 
-// startCrew starts it, and stops it when the test ends.
-func startCrew(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
-	sup := newCrew(t, spec)
+// startMany starts it, and stops it when the test ends.
+func startMany(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
+	sup := newMany(t, spec)
 	require.NoError(t, sup.Start(t.Context()))
 	t.Cleanup(func() { _ = sup.Stop(context.Background()) })
 	return sup
 }
 
-// inCrews runs f for a child in the first, a middle and the last stretch.
-func inCrews(t *testing.T, f func(t *testing.T, at int)) {
-	for _, at := range []int{0, 500, crewSize - 1} {
+// inEachBatch runs f for a child in the first, a middle and the last batch.
+func inEachBatch(t *testing.T, f func(t *testing.T, at int)) {
+	for _, at := range []int{0, 500, manyChildren - 1} {
 		t.Run(fmt.Sprint("at ", at), func(t *testing.T) {
 			bubble(t, func(t *testing.T) { f(t, at) })
 		})
@@ -74,7 +74,7 @@ func inCrews(t *testing.T, f func(t *testing.T, at int)) {
 func TestIndependentChildrenStartAndStopFromTheFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const size = 1000 // as many events as wait for a subscriber
-		spec := crewOf(-1, nil)
+		spec := manyOf(-1, nil)
 		spec.Children = spec.Children[:size]
 		sup := supervisor.New(spec)
 		var told [2][]supervisor.Event // of each kind by itself: of all together some would be lost
@@ -107,16 +107,16 @@ func TestIndependentChildrenStartAndStopFromTheFirst(t *testing.T) {
 }
 
 func TestIndependentChildrenAreStoppedWhileTheyStart(t *testing.T) {
-	inCrews(t, func(t *testing.T, at int) {
+	inEachBatch(t, func(t *testing.T, at int) {
 		sup := new(atomic.Pointer[supervisor.Supervisor])
 		var alive atomic.Int32
-		spec := crewOf(at, func(ctx child.Context) error { return sup.Load().Stop(ctx) })
+		spec := manyOf(at, func(ctx child.Context) error { return sup.Load().Stop(ctx) })
 		spec.Around = func(ctx child.Context, run func(child.Context) error) error {
 			alive.Add(1)
 			defer alive.Add(-1)
 			return run(ctx)
 		}
-		sup.Store(newCrew(t, spec))
+		sup.Store(newMany(t, spec))
 		require.ErrorIs(t, sup.Load().Start(t.Context()), child.ErrStopped)
 		require.Zero(t, alive.Load())
 		require.Zero(t, sup.Load().Count().Active)
@@ -125,8 +125,8 @@ func TestIndependentChildrenAreStoppedWhileTheyStart(t *testing.T) {
 }
 
 func TestIndependentChildrenStopWhenOneOfThemCannotStart(t *testing.T) {
-	inCrews(t, func(t *testing.T, at int) {
-		sup := newCrew(t, crewOf(at, func(child.Context) error { return errBoom }))
+	inEachBatch(t, func(t *testing.T, at int) {
+		sup := newMany(t, manyOf(at, func(child.Context) error { return errBoom }))
 		err := sup.Start(t.Context())
 		require.ErrorIs(t, err, errBoom)
 		require.EqualError(t, err, fmt.Sprintf("/root/c%04d: boom", at))
@@ -136,23 +136,23 @@ func TestIndependentChildrenStopWhenOneOfThemCannotStart(t *testing.T) {
 }
 
 func TestChildAddedWhileIndependentChildrenStartComesAfterThem(t *testing.T) {
-	inCrews(t, func(t *testing.T, at int) {
+	inEachBatch(t, func(t *testing.T, at int) {
 		added := make(chan error, 1)
-		sup := startCrew(t, crewOf(at, func(ctx child.Context) error {
+		sup := startMany(t, manyOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
 			added <- sup.StartChild(ctx, child.Spec{Name: "x", Run: idle}, child.Spec{Name: "y", Run: idle})
 			return nil
 		}))
 		require.NoError(t, <-added)
 		all := names(sup.Children(child.Running))
-		require.Len(t, all, crewSize+2)
-		require.Equal(t, []string{"x", "y"}, all[crewSize:])
+		require.Len(t, all, manyChildren+2)
+		require.Equal(t, []string{"x", "y"}, all[manyChildren:])
 	})
 }
 
 func TestIndependentSupervisorSuspendedWhileItStartsContinuesAfterResume(t *testing.T) {
-	inCrews(t, func(t *testing.T, at int) {
-		sup := newCrew(t, crewOf(at, func(ctx child.Context) error {
+	inEachBatch(t, func(t *testing.T, at int) {
+		sup := newMany(t, manyOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
 			sup.Suspend()
 			return nil
@@ -165,21 +165,21 @@ func TestIndependentSupervisorSuspendedWhileItStartsContinuesAfterResume(t *test
 		time.Sleep(time.Minute)
 		t.Log(before, "had been started")
 		require.Len(t, sup.Children(child.Running), before, "nothing starts")
-		if before < crewSize {
+		if before < manyChildren {
 			require.Empty(t, started)
 			require.Error(t, sup.Health())
 		}
 		sup.Resume()
 		require.NoError(t, <-started)
-		require.Len(t, sup.Children(child.Running), crewSize)
+		require.Len(t, sup.Children(child.Running), manyChildren)
 		require.NoError(t, sup.Health())
 		require.NoError(t, sup.Stop(t.Context()))
 	})
 }
 
 func TestIndependentSupervisorSuspendedWhileItStartsCanBeStopped(t *testing.T) {
-	inCrews(t, func(t *testing.T, at int) {
-		sup := newCrew(t, crewOf(at, func(ctx child.Context) error {
+	inEachBatch(t, func(t *testing.T, at int) {
+		sup := newMany(t, manyOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
 			sup.Suspend()
 			return nil
@@ -196,28 +196,28 @@ func TestIndependentSupervisorSuspendedWhileItStartsCanBeStopped(t *testing.T) {
 }
 
 func TestIndependentSupervisorIsUpgradedWhileItStarts(t *testing.T) {
-	inCrews(t, func(t *testing.T, at int) {
+	inEachBatch(t, func(t *testing.T, at int) {
 		var next supervisor.Spec
-		spec := crewOf(at, func(ctx child.Context) error {
+		spec := manyOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
 			return sup.Upgrade(next)
 		})
 		next = spec
 		next.Children = append([]child.Spec{{Name: "new", Run: idle}}, spec.Children[1:]...)
 		slices.Reverse(next.Children)
-		sup := startCrew(t, spec)
-		require.Len(t, sup.Children(child.Running), crewSize)
+		sup := startMany(t, spec)
+		require.Len(t, sup.Children(child.Running), manyChildren)
 		all := names(sup.Children())
-		require.Equal(t, []string{"c0001", "new", "c0000"}, all[crewSize-2:], "in the order of the new spec")
+		require.Equal(t, []string{"c0001", "new", "c0000"}, all[manyChildren-2:], "in the order of the new spec")
 		require.Equal(t, child.Stopped, state(t, sup, "new"))
 		require.NoError(t, sup.RestartChild(t.Context(), "new"))
 	})
 }
 
 func TestIndependentChildrenAreRemovedWhileOthersStart(t *testing.T) {
-	inCrews(t, func(t *testing.T, at int) {
+	inEachBatch(t, func(t *testing.T, at int) {
 		done := make(chan error, 3)
-		sup := startCrew(t, crewOf(at, func(ctx child.Context) error {
+		sup := startMany(t, manyOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
 			free := context.WithoutCancel(ctx)
 			go func() { done <- sup.RemoveChild(free, "c0001", "c0500", "c1998") }()
@@ -228,14 +228,14 @@ func TestIndependentChildrenAreRemovedWhileOthersStart(t *testing.T) {
 		for range 3 {
 			require.NoError(t, <-done)
 		}
-		require.Len(t, sup.Children(child.Running), crewSize-6)
-		require.Equal(t, crewSize-6, sup.Count().Specs)
+		require.Len(t, sup.Children(child.Running), manyChildren-6)
+		require.Equal(t, manyChildren-6, sup.Count().Specs)
 	})
 }
 
 func TestIndependentSupervisorInATreeStopsInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		spec := crewOf(-1, nil)
+		spec := manyOf(-1, nil)
 		spec.Children = spec.Children[:600]
 		for i := range spec.Children {
 			if i%100 == 50 {
@@ -245,25 +245,25 @@ func TestIndependentSupervisorInATreeStopsInTime(t *testing.T) {
 			}
 		}
 		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
-			{Name: "crew", Run: supervisor.New(spec).Run}, {Name: "a", Run: idle},
+			{Name: "many", Run: supervisor.New(spec).Run}, {Name: "a", Run: idle},
 		}})
 		began := time.Now()
 		var stop *supervisor.StopError
 		require.ErrorAs(t, sup.Stop(t.Context()), &stop)
 		require.Equal(t, 10*time.Second, time.Since(began))
 		require.Len(t, stop.Abandoned, 6)
-		require.Equal(t, "/root/crew/c0050", stop.Abandoned[0].Path)
+		require.Equal(t, "/root/many/c0050", stop.Abandoned[0].Path)
 	})
 }
 
-// The end of time for the whole comes while the crew has not been asked yet: then
-// all of it are asked at once, beyond the first stretch too.
+// The budget of the whole stop ends before the independent children have been cancelled.
+// Then all of them are cancelled at once, not only the first batch.
 func TestHurriedStopCancelsEveryIndependentChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
 		sup := startLoosely(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
-			{Name: "crew", Run: supervisor.New(crewOf(-1, nil)).Run},
+			{Name: "many", Run: supervisor.New(manyOf(-1, nil)).Run},
 			{Name: "deaf", Run: deaf.Run, StopTimeout: child.Forever},
 		}})
 		began := time.Now()
@@ -275,7 +275,7 @@ func TestHurriedStopCancelsEveryIndependentChild(t *testing.T) {
 func TestIndependentChildrenThatHaveStoppedAreNotFoundWhileTheOthersStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := &supervisortest.Child{StopAfter: time.Second}
-		spec := crewOf(-1, nil)
+		spec := manyOf(-1, nil)
 		spec.Children[7].Run = slow.Run
 		sup := startLoosely(t, spec)
 		go func() { _ = sup.Stop(context.Background()) }()
@@ -303,12 +303,12 @@ func TestErrorOfAnIndependentChildThatIsStoppedIsReported(t *testing.T) {
 	})
 }
 
-// A restart without a pause costs no goroutine, whatever the child has said, and also if
-// somebody asked for it.
+// A restart without a backoff costs no goroutine, whatever the child has returned, and
+// also if a caller asked for it.
 func TestIndependentChildIsRestartedOnTheSameGoroutine(t *testing.T) {
 	var where []string
 	third := make(chan struct{})
-	sup := startCrew(t, supervisor.Spec{Strategy: strategy.Independent, Intensity: strategy.Unlimited(), Logger: quiet, Children: []child.Spec{{
+	sup := startMany(t, supervisor.Spec{Strategy: strategy.Independent, Intensity: strategy.Unlimited(), Logger: quiet, Children: []child.Spec{{
 		Name: "a", Run: func(ctx child.Context) error {
 			if err := ctx.Ready(); err != nil {
 				return err

@@ -151,7 +151,7 @@ func TestStartsSideBySideReportAllRunsThatAreAbandoned(t *testing.T) {
 }
 
 // The run that a restart has abandoned is reported also if the start that follows is cut
-// off: nobody else would.
+// off, since no other call would report it.
 func TestRestartThatIsCutOffReportsTheRunThatWasAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
@@ -173,7 +173,8 @@ func TestRestartThatIsCutOffReportsTheRunThatWasAbandoned(t *testing.T) {
 	})
 }
 
-// A group restart was asked for by nobody: only the end of the life lists what it left.
+// No call has asked for a group restart, so only the end of the life lists the run that it
+// abandoned.
 func TestRunThatAGroupRestartAbandonsIsListedAtTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newPuppet()
@@ -188,7 +189,7 @@ func TestRunThatAGroupRestartAbandonsIsListedAtTheEnd(t *testing.T) {
 	})
 }
 
-// A supervisor that is restarted within the life of its root, and each time leaves a run.
+// A supervisor is restarted within the life of its root, and abandons a run each time.
 func TestErrorOfALifeNamesOnlyItsOwnRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}

@@ -16,8 +16,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// A miner does not listen when it is told to stop: each run takes an order of
-// what to do then. When no more orders come it obeys.
+// A miner ignores the end of its context. Each run takes an order for what to do then.
+// Without further orders it returns.
 type miner struct {
 	orders chan func(child.Context) error
 }
@@ -210,7 +210,7 @@ func TestStopReportCoversTheWholeSubtree(t *testing.T) {
 	})
 }
 
-// All abandon theirs at the same moment, and each ends and reports.
+// All abandon a run at the same moment, and each ends and reports its own.
 func TestManySupervisorsOfATreeAbandonARunAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
@@ -257,8 +257,8 @@ func TestStopChildOfAStuckChildReportsIt(t *testing.T) {
 	})
 }
 
-// A supervisor that begins in a run which was left behind is none of the child's latest
-// run: that has its own, and all the time for it.
+// A supervisor that begins in an abandoned run does not belong to the child's latest run.
+// The latest run has its own supervisor, and its full stop timeout.
 func TestASupervisorInAnAbandonedRunIsNotThatOfTheChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		runs, goOn := 0, make(chan struct{})

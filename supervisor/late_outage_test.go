@@ -16,10 +16,10 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A process that stood still shows by an alarm that comes late. In a bubble no alarm is
-// late, so these tests move the time at which one was due back.
+// A late alarm shows that the process stood still. In a bubble no alarm is late, so these
+// tests move back the time at which one was due.
 
-// A deaf child gets ready at once, and returns only when it is let go.
+// A deaf child is ready at once, and returns only when the test releases it.
 type deaf struct{ free chan struct{} }
 
 func newDeaf(t *testing.T) deaf {
@@ -178,8 +178,8 @@ func TestStartTimeoutGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
 	}
 }
 
-// All that stand in one queue may have been held up, also those that are not due yet;
-// those with a longer timeout, whose slack is longer, were not.
+// All deadlines of one queue may have been delayed, also those that are not due yet.
+// Those with a longer timeout, whose slack is longer, were not.
 func TestAStandstillExtendsAllTimeoutsOfOneLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeaf(t)
@@ -227,8 +227,8 @@ func TestStopTimeoutGetsOneMorePeriodAfterAStandstillAndAHangingChildIsFound(t *
 	})
 }
 
-// A supervisor that is stopped has nine tenths of its timeout for itself, then the rest
-// to hurry. It keeps both stages when it is spared.
+// A supervisor that is stopped has nine tenths of its timeout for an ordered stop, and the
+// rest to stop all at once. It keeps both stages when a standstill extends its timeout.
 func TestNestedSupervisorIsHurriedAlsoAfterAStandstill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := New(Spec{Children: []child.Spec{

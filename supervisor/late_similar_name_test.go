@@ -10,7 +10,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// The name of a nested supervisor may begin like that of another.
+// The name of a nested supervisor may be the beginning of another name.
 func TestAbandonedRunIsNotAttributedToASupervisorOfASimilarName(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}

@@ -100,7 +100,7 @@ func TestManyMissedHeartbeatsShareADump(t *testing.T) {
 	}
 }
 
-// So are those that do not stop in time, whichever bound they exceed.
+// Runs that do not stop in time share a dump too, whichever bound they exceed.
 func TestManyThatDoNotStopShareADump(t *testing.T) {
 	const n = 2000
 	for name, spec := range map[string]func([]child.Spec) Spec{
@@ -138,7 +138,7 @@ func TestManyThatDoNotStopShareADump(t *testing.T) {
 	}
 }
 
-// A supervisor that is only asked to hurry abandons nobody, so no dump is taken.
+// A supervisor that only has to hurry abandons no run, so no dump is taken.
 func TestHurryingANestedSupervisorTakesNoDump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		last := child.Spec{Name: "last", StopTimeout: child.Forever, Run: func(ctx child.Context) error {
@@ -159,7 +159,7 @@ func TestHurryingANestedSupervisorTakesNoDump(t *testing.T) {
 func waits(ctx context.Context) error { <-ctx.Done(); return nil }
 
 // A dump is shared only with runs that were late when it was taken: the stack of a run
-// that was asked to stop later shows what it did then, not what it did before.
+// that was cancelled later shows what it did then, not what it did before.
 func TestStackShowsWhatTheRunDidWhenItWasLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})

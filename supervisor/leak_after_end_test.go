@@ -26,8 +26,8 @@ var discard = slog.New(slog.DiscardHandler)
 // A cargo is what a child's Run refers to.
 type cargo [1024]byte
 
-// requireFreed requires that nothing refers to what p pointed to. Meanwhile is called
-// between two looks.
+// requireFreed requires that nothing refers to what p pointed to. It calls meanwhile
+// between two checks.
 func requireFreed[T any](t *testing.T, p weak.Pointer[T], meanwhile ...func()) {
 	t.Helper()
 	for limit := time.Now().Add(10 * time.Second); p.Value() != nil; runtime.GC() {

@@ -103,7 +103,7 @@ func TestBackoffThatPanicsAfterTheEndDoesNotReachTheNextLife(t *testing.T) {
 	})
 }
 
-// The timer of one child may go off between two stretches in which the others are
+// The timer of one child may go off between two batches in which the others are
 // abandoned. The stacks for those must not be lost.
 func TestTimerBetweenTwoBatchesOfAnEndKeepsTheStacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestTimerBetweenTwoBatchesOfAnEndKeepsTheStacks(t *testing.T) {
 		var after step
 		l.perform(&after)
 		l.unlock()
-		l.fire(last, machine.SlowTimer, last.set, nil) // it was not asked yet
+		l.fire(last, machine.SlowTimer, last.set, nil) // it was not cancelled yet
 		l.settle(&after)
 		var stop *StopError
 		require.ErrorAs(t, s.Wait(), &stop)

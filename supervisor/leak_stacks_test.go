@@ -11,8 +11,8 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// The stacks of all goroutines may be as much as 64 MB: when those that were asked for
-// are found, they are let go of.
+// The stacks of all goroutines may take as much as 64 MB. They are released as soon as
+// the wanted ones are found.
 func TestTheStacksOfAllAreNotKept(t *testing.T) {
 	for name, leaveBehind := range map[string]func(*testing.T, *Supervisor) error{
 		"one": func(t *testing.T, s *Supervisor) error { return s.StopChild(t.Context(), "a") },

@@ -10,8 +10,8 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// A supervisor that is to join a run which has returned is refused. Whoever came to wait
-// for it meanwhile is let go.
+// A supervisor that would join a run which has returned is refused. A Wait that has begun
+// meanwhile returns.
 func TestWaitOfASupervisorThatWasRefusedEnds(t *testing.T) {
 	ended := make(chan child.Context, 1)
 	root := New(Spec{Logger: slog.New(slog.DiscardHandler), Children: []child.Spec{{

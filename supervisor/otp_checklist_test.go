@@ -152,7 +152,7 @@ func TestStopOfAWaitingDynamicChildForgetsIt(t *testing.T) {
 }
 
 // Elixir, "terminate: mixed": dynamic children stop side by side, each within its
-// own time, and those that need longer are the only ones left behind.
+// own time, and only those that need longer are abandoned.
 func TestDynamicChildrenStopEachWithinItsOwnTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Strategy: strategy.Independent})

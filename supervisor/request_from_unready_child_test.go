@@ -12,7 +12,7 @@ import (
 )
 
 // A child that is not ready yet may not wait for a start, as that would wait for it. A
-// stop waits for nobody's start.
+// stop waits for no start.
 func TestChildThatIsNotReadyMayStopAndRemoveSiblings(t *testing.T) {
 	for _, s := range allStrategies {
 		t.Run(s.String(), func(t *testing.T) {

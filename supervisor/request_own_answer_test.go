@@ -18,15 +18,15 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A caller's record is used again by the next caller. Each is to get the answer to
-// its own question, also where contexts end in the moment of the answer.
+// A caller's record is used again by the next caller. Each must get the answer to
+// its own request, also if its context ends at the moment of the answer.
 
 // ownError is the error of one caller's child.
 type ownError struct{ name string }
 
 func (e ownError) Error() string { return "own of " + e.name }
 
-// A caller asks about children of its own, and says what was wrong with the answers.
+// A caller makes calls about its own children, and reports wrong answers.
 type caller struct {
 	sup  *supervisor.Supervisor
 	name string

@@ -250,7 +250,7 @@ func TestBackoffThatPanicsGoexitsOrReturnsNegativeGivesUp(t *testing.T) {
 	}
 }
 
-// A policy must not block. If it does all the same, only its child is held up.
+// A backoff must not block. If it does all the same, only its child is delayed.
 func TestBackoffThatBlocksDelaysItsChildAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		block := make(chan struct{})
@@ -269,7 +269,7 @@ func TestBackoffThatBlocksDelaysItsChildAlone(t *testing.T) {
 		require.NoError(t, sup.RestartChild(t.Context(), "q"))
 		require.NoError(t, sup.StopChild(t.Context(), "q"))
 		require.NoError(t, sup.Stop(t.Context()))
-		close(block) // its answer comes late, and to nobody
+		close(block) // its answer comes late and is ignored
 		synctest.Wait()
 		require.Equal(t, child.Stopped, sup.Children()[3].State)
 	})
@@ -321,7 +321,7 @@ func TestEachRestartIsReportedOnceWithItsBackoff(t *testing.T) {
 	}
 }
 
-// The end that leads to a restart is the one that is told, not an earlier error.
+// The event of a restart has the error of the end that led to it, not an earlier one.
 func TestRestartAfterANormalEndReportsNoError(t *testing.T) {
 	for name, b := range map[string]child.Backoff{
 		"without a pause": child.Backoff(nil),

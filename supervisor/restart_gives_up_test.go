@@ -21,7 +21,7 @@ import (
 var none = strategy.AtMost(0, time.Second)
 
 // gaveUp starts a supervisor, lets its child b of a, b, c end by end, and
-// returns how it ended and what was told.
+// returns how it ended and its events.
 func gaveUp(t *testing.T, spec supervisor.Spec, b child.Spec, end func() error) (*supervisor.GaveUpError, []string) {
 	p := newPuppet()
 	b.Name, b.Run = "b", p.Run
@@ -210,7 +210,7 @@ func TestDecideMakesAFailureOfGivingUp(t *testing.T) {
 	})
 }
 
-// Give-up climbs level by level, each by its own limit, and then ends the tree.
+// Giving up escalates level by level, each by its own limit, and then ends the tree.
 func TestGivingUpPropagatesToTheRoot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{}, supervisor.Spec{Intensity: none})
@@ -271,8 +271,8 @@ func (l late) Done() <-chan struct{} {
 	return l.Context.Done()
 }
 
-// Which of up and down the goroutine of a nested supervisor hears of first must
-// not decide what its end counts as.
+// A nested supervisor may be up and over at once. Which of the two its goroutine learns
+// of first must not decide what its end counts as.
 func TestSupervisorThatIsUpAndGivesUpAtOnceWasUp(t *testing.T) {
 	for range 20 {
 		bubble(t, func(t *testing.T) {

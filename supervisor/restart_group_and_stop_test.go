@@ -13,8 +13,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A group restart waits for those in the group, not for a sibling in front of it that
-// somebody stops at the same time.
+// A group restart waits for the children of the group, not for a sibling before it that
+// a caller stops at the same time.
 func TestGroupRestartDoesNotWaitForAStopInFrontOfTheGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newPuppet()
@@ -33,8 +33,8 @@ func TestGroupRestartDoesNotWaitForAStopInFrontOfTheGroup(t *testing.T) {
 	})
 }
 
-// A group stops in reverse order, one after another. A stop of one of them that somebody
-// else asks for meanwhile does not change that.
+// A group stops in reverse order, one after another. A call that stops one of them
+// meanwhile does not change that.
 func TestGroupWaitsForItsOwnStopAlsoWhenACallerAsksForItToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newPuppet()
@@ -75,8 +75,8 @@ func TestChildThatStaysStoppedIsReportedOnce(t *testing.T) {
 	})
 }
 
-// A child that somebody restarts may be taken along by its group before it is ready. If
-// it cannot start then, what comes after it stays stopped, as in any start by hand.
+// A group restart may include a child that a caller is restarting and that is not ready
+// yet. If it cannot start then, the children after it stay stopped, as in any start by hand.
 func TestRestartByHandThatFailsWithinAGroupRestartLeavesTheRestStopped(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForAll, strategy.RestForOne} {
 		t.Run(s.String(), func(t *testing.T) {
@@ -147,8 +147,8 @@ func TestFailureWithoutABackoffEndsTheWaitOfAGroupWithin(t *testing.T) {
 	})
 }
 
-// A child may be taken along by a group while its policy still thinks. The group restarts
-// it, so the answer does not count, also if it is to give up.
+// A group restart may include a child whose backoff has not returned yet. The group
+// restarts it, so the result does not count, even if the backoff gives up.
 func TestAnswerOfABackoffIsIgnoredOnceAGroupRestartIncludesTheChild(t *testing.T) {
 	for _, late := range []time.Duration{-1, time.Hour} {
 		bubble(t, func(t *testing.T) {

@@ -134,7 +134,7 @@ func TestRetryOfAGroupWaitsForItsBackoff(t *testing.T) {
 	})
 }
 
-// As in OTP, where it takes microseconds; here it is told.
+// As in OTP, where it takes microseconds. Here it is reported.
 func TestCancelledRetryLeavesLaterSiblingsStoppedAndReportsIt(t *testing.T) {
 	for _, remove := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestSiblingRestartedByHandIsRestartedAgainByTheRetry(t *testing.T) {
 	})
 }
 
-// Overlapping failures: the latest leads, and here it has no backoff.
+// Of overlapping failures the latest counts, and here it has no backoff.
 func TestLaterGroupRestartIncludesAWaitingChildWithoutItsBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ch := stuck(t)
@@ -245,7 +245,7 @@ func TestRetryThatFallsDueWhileItsGroupStopsIsDropped(t *testing.T) {
 	})
 }
 
-// The leader is stopped before its group is down: the others come up without it.
+// The child that failed is stopped before its group is down. The others start without it.
 func TestGroupComesUpWithoutALeaderThatWasStopped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newPuppet()

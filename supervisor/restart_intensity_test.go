@@ -223,7 +223,7 @@ func TestBudgetIsFreshAfterTheSupervisorsOwnRestart(t *testing.T) {
 	})
 }
 
-// Whoever sets the limit, and whose backoff it is.
+// It does not matter where the limit and the backoff are set.
 func TestIntensityDoesNotCountRestartsWithABackoff(t *testing.T) {
 	pause := child.Exponential(time.Millisecond, time.Second)
 	for name, c := range map[string]struct {

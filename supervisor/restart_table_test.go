@@ -41,7 +41,7 @@ func (e ending) restarted(r child.Restart) bool {
 	}
 }
 
-// follows is what is told after b of a, b, c has ended so, in order.
+// follows are the events, in order, after b of a, b, c has ended in that way.
 func (e ending) follows(s strategy.Strategy, r child.Restart) []string {
 	lines := []string{"failed b"}
 	if e.clean {

@@ -146,7 +146,7 @@ func TestStopOfTheTreeDoesNotWaitForABackoff(t *testing.T) {
 	}
 }
 
-// The restart falls due at the very moment somebody asks for something else.
+// The restart falls due at the very moment of another request.
 func TestRequestThatMeetsItsRetryTimerInFlight(t *testing.T) {
 	for _, s := range allStrategies {
 		for range 20 {
@@ -198,7 +198,7 @@ func TestLateAnswerOfABackoffStartsNoSecondRun(t *testing.T) {
 
 		p.end(errBoom)
 		require.NoError(t, sup.RestartChild(t.Context(), "a"))
-		answers <- time.Second // to nobody: it runs
+		answers <- time.Second // ignored: it runs
 		time.Sleep(time.Minute)
 		require.Equal(t, []string{"starting a"}, told.lines())
 

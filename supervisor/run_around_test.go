@@ -17,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// A porter stands around runs and notes who passes.
+// A porter is an Around that records which runs begin and end.
 type porter struct {
 	name string
 	mu   *sync.Mutex

@@ -131,7 +131,7 @@ func TestContextIsCancelledWhenRunReturns(t *testing.T) {
 	}
 }
 
-// By the time that others hear of the end, what the run has started knows of it.
+// The contexts derived in a run are cancelled before its end is published.
 func TestContextIsCancelledBeforeTheNextRunBegins(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var last child.Context

@@ -13,7 +13,7 @@ import (
 )
 
 // A timer may come late, and then find deadlines of several lengths that are over.
-// They are told in the order in which they fell due, whatever their lengths.
+// They fire in the order in which they fell due, whatever their lengths.
 func TestExpiredDeadlinesFireInTheOrderInWhichTheyFellDue(t *testing.T) {
 	l := &life{m: machine.New(machine.Config{})}
 	defer l.timers.end()
@@ -41,7 +41,7 @@ func TestExpiredDeadlinesFireInTheOrderInWhichTheyFellDue(t *testing.T) {
 	require.True(t, l.timers.set && l.timers.at == 28*time.Hour, "and it is woken for")
 }
 
-// A timer that was on its way when it was set anew, or cleared, is late news.
+// A timer that was already firing when it was reset or cleared is ignored.
 func TestATimerThatWasResetDoesNotFireForTheOldTime(t *testing.T) {
 	free := make(chan struct{})
 	defer close(free)

@@ -15,7 +15,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// One timer serves all start and stop timeouts of a supervisor. Each is to fall due
+// One timer serves all start and stop timeouts of a supervisor. Each must fall due
 // in its time all the same, whatever was set or cleared before it.
 
 // add starts a child in the background, and returns the answer to come.
@@ -26,7 +26,7 @@ func add(sup *supervisor.Supervisor, spec child.Spec) <-chan error {
 	return answer
 }
 
-// since returns, for each event, its path and how long after began it was told.
+// since returns, for each event, its path and how long after began it was published.
 func since(began time.Time, events []supervisor.Event) (all []string) {
 	for _, e := range events {
 		all = append(all, fmt.Sprint(e.Path, " ", e.Time.Sub(began)))
@@ -60,8 +60,8 @@ func TestTimeoutsOfManyLengthsFallDueInTheirTime(t *testing.T) {
 	})
 }
 
-// Those of one length are told from one another: a stop may last as long as a
-// start may before it is told to be slow.
+// Timeouts of one length are kept apart: a stop timeout may be as long as the time
+// after which a start is reported as slow.
 func TestTimeoutsOfOneLengthAndTwoKinds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}

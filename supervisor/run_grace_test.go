@@ -24,8 +24,8 @@ type grace struct {
 	view  view
 }
 
-// graceOf runs a child that asks for its grace before or after the stop, waits
-// for its end, at most for a day, and returns what it saw.
+// graceOf runs a child that calls Grace before or after the stop, waits for it to
+// end, at most for a day, and returns what it saw.
 func graceOf(t *testing.T, spec child.Spec, early bool) grace {
 	t.Helper()
 	saw := make(chan grace, 1)
@@ -161,7 +161,7 @@ func TestGraceAskedForAfterTheEndHasEnded(t *testing.T) {
 	})
 }
 
-// A run that is left behind has had its time.
+// The grace of an abandoned run is over.
 func TestGraceOfAnAbandonedRunHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release, saw := make(chan struct{}), make(chan error, 4)
@@ -217,7 +217,7 @@ func TestForcedCloseAfterTheGraceFitsInBeforeTheRunIsAbandoned(t *testing.T) {
 // supervisor in it has ended, however long that took; its grace too.
 func TestGraceOfAWrapperBeginsWhenTheSupervisorInItHasEnded(t *testing.T) {
 	for _, c := range []struct {
-		early              bool // asked for before the stop
+		early              bool // called before the stop
 		stopTimeout, grace time.Duration
 	}{
 		{true, 0, 4500 * time.Millisecond}, {true, 30 * time.Second, 27 * time.Second},
@@ -254,7 +254,7 @@ func TestGraceOfAWrapperBeginsWhenTheSupervisorInItHasEnded(t *testing.T) {
 type webServer struct {
 	handler http.HandlerFunc
 	addr    chan string
-	stopped chan struct{} // closed when it is asked to stop
+	stopped chan struct{} // closed when its context is cancelled
 	drained chan error    // what Shutdown returned
 }
 
@@ -288,7 +288,7 @@ func (w *webServer) Run(ctx child.Context) error {
 	}
 }
 
-// get asks the server for a page, in the background.
+// get requests a page from the server, in the background.
 func get(url string) (answer chan string) {
 	answer = make(chan string, 1)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -38,7 +38,7 @@ func labelsHere() string {
 	return "not found"
 }
 
-// labelNotes keeps who had which labels.
+// labelNotes records which run had which labels.
 type labelNotes struct {
 	mu   sync.Mutex
 	seen map[string]string

@@ -35,8 +35,8 @@ func (h *hawker) Run(ctx child.Context) error {
 	return h.puppet.Run(ctx)
 }
 
-// asks has somebody wait for an offer. The function that it returns says what has come
-// of that: an offer, an error, or that it still waits, and then ends the wait.
+// asks starts a goroutine that waits for an offer. The function that it returns reports
+// the result: an offer, an error, or that it still waits. Then it ends the wait.
 func (h *hawker) asks() (came func() string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan string, 1)
@@ -120,7 +120,7 @@ func TestRefOfAChildThatIsGoneForGood(t *testing.T) {
 	}
 }
 
-// It goes by the name.
+// The name decides which child it is.
 func TestRefIsGoodAgainWhenItsChildIsReplaced(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		h := newHawker()
@@ -139,8 +139,8 @@ func TestRefIsGoodAgainWhenItsChildIsReplaced(t *testing.T) {
 	})
 }
 
-// While it is being stopped it may still be that somebody starts it again, and a stop
-// that takes its time may end in a restart.
+// While the child is being stopped, a caller may still start it again, and a slow stop
+// may end in a restart.
 func TestRefOfAChildThatIsBeingStoppedWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v := newVendor()

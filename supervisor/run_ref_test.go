@@ -60,7 +60,7 @@ func TestRefIsReplacedByTheNextRun(t *testing.T) {
 	})
 }
 
-// It is gone from the moment the run is asked to stop, not only when it returns.
+// It is gone from the moment the context of the run is cancelled, not only when Run returns.
 func TestRefIsWithdrawnWhenTheRunIsStopped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v := newVendor()
@@ -89,7 +89,7 @@ func TestRefsWaiterGetsTheOfferOfTheNextRun(t *testing.T) {
 	})
 }
 
-// Who waits for what a sibling offers is let go when its own turn to stop comes.
+// A child that waits for what a sibling offers stops waiting when its own turn to stop comes.
 func TestRefsWaiterIsStoppedWithItsCause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var never child.Ref[int]

@@ -138,8 +138,8 @@ func TestEndOfStartsContextAfterTheStartIsNothing(t *testing.T) {
 	})
 }
 
-// slowDone is a context whose Done takes a second, so that whoever waits for it
-// and something else finds both.
+// slowDone is a context whose Done takes a second, so that a select on it and on
+// something else finds both ready.
 type slowDone struct{ context.Context }
 
 func (s slowDone) Done() <-chan struct{} {

@@ -162,7 +162,7 @@ func TestRetryOfAStartThatTimesOut(t *testing.T) {
 	})
 }
 
-// The strategy is applied to the child that could not start: its group begins anew.
+// The strategy is applied to the child that could not start: its group starts over.
 func TestRetryRestartsTheGroupThatHadStarted(t *testing.T) {
 	for s, again := range map[strategy.Strategy]int{
 		strategy.OneForOne: 0, strategy.RestForOne: 0, strategy.OneForAll: 2,

@@ -112,7 +112,7 @@ func TestTaskIsStoppedInTheMiddleOfItsWork(t *testing.T) {
 	})
 }
 
-// A start that nobody waits for any more is undone, the work with it.
+// A start that no caller waits for any more is undone, the work with it.
 func TestTaskEndsWithTheContextOfStartChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})

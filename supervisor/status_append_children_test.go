@@ -67,7 +67,7 @@ func TestAppendChildrenAppends(t *testing.T) {
 	})
 }
 
-// What stands in the room of the buffer is no more than a hint.
+// The contents of the buffer's spare capacity are only a hint.
 func TestAppendChildrenTakesNoPathThatIsNotTheChilds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := threeStates(t)

@@ -34,7 +34,7 @@ func TestHealthNamesASupervisorThatIsNotReadyThoughAllChildrenAre(t *testing.T) 
 	})
 }
 
-// While a policy thinks, nobody knows when the next start will be.
+// While a backoff runs, the time of the next start is not known.
 func TestHealthOfAChildWhoseBackoffIsNotKnownYet(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, answer := newPuppet(), make(chan time.Duration)

@@ -37,8 +37,8 @@ func phaseOf(sup *supervisor.Supervisor) string {
 
 var stateNames = map[child.State]string{child.Starting: "Starting", child.Stopping: "Stopping"}
 
-// A laggard is a supervisor with one child that takes a second to start and one to stop,
-// so that each phase takes time; and one that the test can let fail.
+// A laggard is a supervisor with one child that takes a second to start and a second to
+// stop, so that each phase takes time, and one child that the test can let fail.
 type laggard struct {
 	*supervisor.Supervisor
 	puppet *puppet

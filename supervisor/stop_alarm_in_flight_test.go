@@ -14,7 +14,7 @@ import (
 )
 
 // The alarm for a missed heartbeat goes off, and waits for the lock while the child is
-// asked to stop. It finds a heartbeat in time, but must not set the next alarm: that would
+// cancelled. It finds a heartbeat in time, but must not set the next alarm, which would
 // clear the stop timeout.
 func TestAlarmInFlightLeavesTheStopTimeoutAlone(t *testing.T) {
 	for inFlight := false; !inFlight; { // of two timers that are due at once, either may go off first

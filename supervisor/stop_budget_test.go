@@ -13,8 +13,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// left returns the paths of those that a stop has left behind, and how long
-// each was waited for.
+// left returns the paths of the runs that a stop has abandoned, and how long it
+// waited for each.
 func left(t *testing.T, err error) []string {
 	t.Helper()
 	if err == nil {

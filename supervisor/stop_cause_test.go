@@ -253,8 +253,8 @@ func TestFirstCauseStands(t *testing.T) {
 	})
 }
 
-// Whoever runs a supervisor on a goroutine of its own and returns gets its
-// children stopped, and they hear a cause they can tell.
+// If a Run starts a supervisor on another goroutine and returns, the children of that
+// supervisor are stopped with a cause that says so.
 func TestCauseWhenTheRunAroundASupervisorReturnsFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := new(witness)

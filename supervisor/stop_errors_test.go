@@ -241,7 +241,7 @@ func TestErrorsOfTwoSupervisorsInOneRun(t *testing.T) {
 	})
 }
 
-// A root that a child runs is not nested: nobody else passes on what it reports.
+// A root that a child runs is not nested, so no parent passes on what it reports.
 func TestErrorOfAnotherTreeIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		other := newRoot(supervisor.Spec{Name: "other", Children: named("x", flushFails(0))})
@@ -293,7 +293,7 @@ func TestChildThatCrashesBeforeItsTurnInAStopIsReported(t *testing.T) {
 	})
 }
 
-// In a group restart and after a timeout nobody has asked for the stop.
+// In a group restart and after a timeout no call has asked for the stop.
 func TestErrorOfAStopThatNobodyAskedForIsInTheLogAndTheStatus(t *testing.T) {
 	for name, test := range map[string]struct {
 		spec   supervisor.Spec
@@ -377,7 +377,7 @@ func TestDecideSaysWhatIsReportedOfAStop(t *testing.T) {
 	}
 }
 
-// A crew ends in stretches, and its errors come in between.
+// Many independent children end in batches, and their errors come in between.
 func TestErrorsOfVeryManyIndependentChildrenAreAllThereAndTheTextIsShort(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const many = 1000

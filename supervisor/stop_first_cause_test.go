@@ -12,8 +12,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A stop may be asked for several times. Every child sees the cause of the first, also
-// one that is asked after the second.
+// A supervisor may be stopped several times. Every child sees the cause of the first stop,
+// also a child that is cancelled after the second.
 func TestTheFirstCauseOfAStopStands(t *testing.T) {
 	stop := func(t *testing.T, sup *supervisor.Supervisor, _ context.CancelCauseFunc) {
 		go func() { _ = sup.Stop(context.Background()) }()

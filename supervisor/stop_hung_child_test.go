@@ -13,7 +13,7 @@ import (
 )
 
 // A child that is being stopped because it hangs, or starts for too long, is restarted
-// unless somebody asks for something else before it is gone.
+// unless a caller asks for something else before it is gone.
 func TestStopOfAChildThatHangsMeansThatItStaysStopped(t *testing.T) {
 	for name, spec := range map[string]child.Spec{
 		"hung":                {Heartbeat: time.Second},

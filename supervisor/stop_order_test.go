@@ -13,7 +13,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// stops are the events that tell of a stop, with the time since began.
+// stops are the events of a stop, with the time since began.
 func stops(told *recorder, began time.Time) []string {
 	lines := []string{}
 	for _, e := range told.take() {

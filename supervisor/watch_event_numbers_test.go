@@ -8,8 +8,8 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// The machine's notes become the events of the same number, without a look into
-// a table.
+// The machine's event kinds have the numbers of the public ones, so no table translates
+// them.
 func TestNotesAreTheEventsOfTheSameNumber(t *testing.T) {
 	for note, event := range map[machine.EventKind]EventKind{
 		machine.Starting: EventStarting, machine.Ready: EventReady, machine.Failed: EventFailed,

@@ -24,7 +24,7 @@ func (e *trap) Unwrap() error {
 	return nil
 }
 
-// An event is completed on its way to the subscriber, which looks into its error.
+// An event is completed on its way to the subscriber, which unwraps its error.
 func TestErrorWhoseUnwrapPanicsLosesNoEvent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, broken, goOn := newPuppet(), new(trap), make(chan struct{})

@@ -14,7 +14,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A level may be lowered while the tree runs. The logger is asked for it after each line.
+// A level may be lowered while the tree runs. It is checked after each line.
 func TestLevelOfTheLogIsCheckedAgainAfterEachLine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		level := new(slog.LevelVar)
@@ -36,7 +36,7 @@ func TestLevelOfTheLogIsCheckedAgainAfterEachLine(t *testing.T) {
 	})
 }
 
-// A moody handler panics when it is asked for levels, as long as it is told to.
+// A moody handler panics in Enabled, as long as the test wants.
 type moody struct {
 	slog.Handler
 	panics *atomic.Bool
@@ -72,7 +72,7 @@ func TestLoggerWhoseEnabledPanicsDelaysNothing(t *testing.T) {
 	})
 }
 
-// The first look at the levels may be the only one that panics.
+// Only the first check of the levels may panic.
 func TestLoggerWhoseEnabledPanicsOnceStillWrites(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		defaultLog(t, slog.NewTextHandler(io.Discard, nil))

@@ -135,7 +135,7 @@ func TestFailureIsLoggedWithWhatItsBackoffSays(t *testing.T) {
 	})
 }
 
-// Somebody may act while a backoff thinks. Then the failure is logged before that.
+// A call may come while a backoff runs. Then the failure is logged before its effects.
 func TestFailureIsLoggedBeforeWhatHappensWhileItsBackoffRuns(t *testing.T) {
 	for name, test := range map[string]struct {
 		act  func(t *testing.T, sup *supervisor.Supervisor, a *puppet)
@@ -298,8 +298,9 @@ func TestChildThatIsRestartedByHandWhileItIsDownIsReadyAgain(t *testing.T) {
 	})
 }
 
-// Event.Seq counts what somebody wanted, not what the log only had to look at.
-func TestSeqCountsOnlyEventsWithASubscriber(t *testing.T) {
+// Event.Seq counts the events that a subscriber or the log wanted, not those that the log
+// only looked at.
+func TestSeqCountsOnlyWantedEvents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log, a := newDiary(slog.LevelWarn), newPuppet()
 		sup := startLoosely(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: func(ctx child.Context) error {

@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// That a supervisor gives up is told with its own path, which is not below it.
+// The event that a supervisor gave up has its own path, which is not below the child's.
 func TestWatchOfAChildDoesNotReceiveThatTheSupervisorGaveUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newPuppet()

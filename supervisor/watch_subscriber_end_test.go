@@ -16,8 +16,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// The ends of callbacks can be awaited: cancel returns when none is under way, and what
-// ends a tree when they have been given the last events.
+// The ends of callbacks can be awaited. Cancel returns when no callback runs. A call that
+// ends a tree returns when all subscribers have received the last events.
 
 func TestCancelWaitsForACallUnderWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -9,9 +9,8 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// To subscribe and to cancel take constant time. The neighbours of a subscription are
-// all that may be looked at: here the list goes on in a circle, and whoever walked over it
-// would not come back.
+// Subscribing and cancelling take constant time. They may visit only the neighbours of a
+// subscription: here the list is a circle, and code that walked over it would not return.
 func TestSubscribeAndCancelVisitNoOtherSubscriptions(t *testing.T) {
 	s := New(Spec{})
 	for range 3 {
@@ -43,7 +42,7 @@ func TestSubscriptionsAreAsManyAsWereNotCancelled(t *testing.T) {
 	require.Zero(t, s.subs.want)
 }
 
-// Whoever waits for a subscriber that hangs, and gives up, leaves nothing in its queue.
+// A caller that waits for a hanging subscriber and gives up leaves nothing in its queue.
 func TestWaitingForASubscriberThatHangsLeaksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})

@@ -107,7 +107,7 @@ func TestWatchHoldsOverAllStarts(t *testing.T) {
 	})
 }
 
-// Events of others neither push out those that are watched nor count as lost.
+// Events of other children neither push out those that are watched nor count as lost.
 func TestAWatcherThatIsTooSlowLearnsHowManyEventsItLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: noisy(2500)}, {Name: "b", Run: noisy(5)}}})
