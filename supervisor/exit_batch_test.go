@@ -135,7 +135,7 @@ func TestGraceOfAPostedExitEnds(t *testing.T) {
 	}}.run(t)
 	for _, r := range runs {
 		<-r.few.grace.Done()
-		require.Nil(t, r.chain, "who keeps a context keeps no other run")
+		require.Nil(t, r.chain, "a kept context keeps no other run")
 	}
 }
 

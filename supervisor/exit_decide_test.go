@@ -208,8 +208,8 @@ func TestContextIsCancelledWhileDecideRuns(t *testing.T) {
 				asked = true
 				require.Error(t, of.Err())
 				require.ErrorIs(t, of.Ready(), context.Canceled)
-				require.Error(t, early.Err(), "the grace that was asked for in time")
-				require.Error(t, of.Grace().Err(), "the one asked for now")
+				require.Error(t, early.Err(), "the grace that was requested in time")
+				require.Error(t, of.Grace().Err(), "the one requested now")
 				of.Unready(errBoom)
 				return nil
 			},

@@ -62,5 +62,5 @@ func TestHarmlessErrorsOnlySayThatTheRunWasStopped(t *testing.T) {
 		require.False(t, harmless(bad, cause, nobody), "%v", bad)
 		require.False(t, harmless(bad, nil, nobody), "%v", bad)
 	}
-	require.False(t, harmless(cause, nil, nobody), "it is the cause of nobody's stop")
+	require.False(t, harmless(cause, nil, nobody), "no stop has this cause")
 }

@@ -304,7 +304,7 @@ func TestEndOfARunThatIsBeingStoppedIsNoFailure(t *testing.T) {
 					require.NotContains(t, kinds, "failed")
 					require.NotContains(t, kinds, "gave-up")
 					require.NoError(t, sup.Health())
-					require.Equal(t, name != "nil", asked > 0, "Decide says what is reported")
+					require.Equal(t, name != "nil", asked > 0, "Decide decides what is reported")
 				})
 			})
 		}

@@ -372,7 +372,7 @@ func (s *fuzzTree) stop() {
 	}
 	for path, open := range s.open {
 		if open {
-			t.Errorf("nobody told of the end of %s", path)
+			t.Errorf("the end of %s was not reported", path)
 		}
 	}
 }

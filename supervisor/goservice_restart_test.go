@@ -114,7 +114,7 @@ var goRestart = map[string]func(t *testing.T){
 	},
 }
 
-// linear is a policy: a second more after each failure.
+// linear is a backoff of one second more after each failure.
 type linear struct{ failures int }
 
 func (l *linear) NextBackOff() time.Duration {

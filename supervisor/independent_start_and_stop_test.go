@@ -54,7 +54,7 @@ func newMany(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	return sup
 }
 
-// startMany starts it, and stops it when the test ends.
+// startMany starts such a supervisor, and stops it when the test ends.
 func startMany(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	sup := newMany(t, spec)
 	require.NoError(t, sup.Start(t.Context()))

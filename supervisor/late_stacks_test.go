@@ -39,7 +39,7 @@ func heedless(n int, free <-chan struct{}) (all []child.Spec) {
 	return all
 }
 
-// nested puts children into supervisors, so many to each.
+// nested puts children into supervisors, a given number into each.
 func nested(each int, all []child.Spec, spec Spec) (supers []child.Spec) {
 	for i := 0; i < len(all); i += each {
 		spec.Children = all[i : i+each]

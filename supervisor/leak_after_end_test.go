@@ -209,7 +209,7 @@ type reported struct{ cargo }
 
 func (r *reported) Error() string { _ = r.cargo; return "reported" }
 
-// A slowLog is a handler that holds up the first line until it is released.
+// A slowLog is a handler that blocks at the first line until it is released.
 type slowLog struct {
 	slog.Handler
 	load     *cargo

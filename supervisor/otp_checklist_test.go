@@ -246,7 +246,7 @@ func TestUpgradeGivesAChildItsNewSettings(t *testing.T) {
 		require.NoError(t, sup.Upgrade(spec(next.Run, time.Minute)))
 		old.end(errBoom) // the run goes on until here
 		st, _ := sup.Lookup("a")
-		require.Equal(t, child.Waiting, st.State, "its backoff begins anew")
+		require.Equal(t, child.Waiting, st.State, "its backoff starts over")
 		require.Equal(t, time.Now().Add(time.Minute), st.NextStart)
 		time.Sleep(time.Minute)
 		next.end(errBoom)

@@ -327,7 +327,7 @@ func TestD19ControllerRuntimeNothingStartsDuringTheStop(t *testing.T) {
 			require.NotEqual(t, supervisor.EventStarting, e.Kind)
 		}
 		require.Equal(t, []string{"/root/z", "/root/p", "/root/z"}, []string{events[0].Path, events[1].Path, events[2].Path})
-		require.Equal(t, errBoom, events[1].Err, "what it said is told")
+		require.Equal(t, errBoom, events[1].Err, "the error that it returned is reported")
 	})
 }
 

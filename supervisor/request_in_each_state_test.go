@@ -60,7 +60,7 @@ func TestStopChildInEachState(t *testing.T) {
 		require.NoError(t, sup.StopChild(t.Context(), "starting"))
 		synctest.Wait()
 		_, found := sup.Lookup("starting")
-		require.False(t, found, "whoever was starting it takes it back")
+		require.False(t, found, "the call that was starting it takes it back")
 	})
 }
 
@@ -88,12 +88,12 @@ func TestRestartChildInEachState(t *testing.T) {
 			case "stopping":
 				require.Equal(t, time.Second, time.Since(began), name)
 			case "starting":
-				require.Equal(t, time.Minute, time.Since(began), "it began anew")
+				require.Equal(t, time.Minute, time.Since(began), "it started over")
 			default:
 				require.Zero(t, time.Since(began), name)
 			}
 		}
-		require.Zero(t, lookup(t, sup, "running").Restarts, "asked for, so it does not count")
+		require.Zero(t, lookup(t, sup, "running").Restarts, "a restart by a call does not count")
 		require.Zero(t, lookup(t, sup, "waiting").Restarts)
 	})
 }
@@ -212,7 +212,7 @@ func TestContextBoundsTheWaitNotTheWork(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		require.EqualError(t, sup.RestartChild(ctx, "a"), "/root/a: boom")
-		require.EqualError(t, sup.StopChild(ctx, "b"), "/root/b: boom", "it has ended, and still the stop is asked for")
+		require.EqualError(t, sup.StopChild(ctx, "b"), "/root/b: boom", "ctx has ended, and the child is stopped all the same")
 		require.Equal(t, time.Second, time.Since(began))
 		time.Sleep(time.Minute)
 		require.Equal(t, child.Running, lookup(t, sup, "a").State)

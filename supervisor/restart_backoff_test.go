@@ -15,7 +15,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// script is a policy whose pauses are 1 s, 2 s, 3 s and so on until Reset.
+// script is a backoff of 1 s, 2 s, 3 s and so on until Reset.
 type script struct{ asked int }
 
 func (s *script) NextBackOff() time.Duration {
@@ -223,7 +223,7 @@ func TestPoliciesOfBackoffV4AreUsedAsTheyAre(t *testing.T) {
 	})
 }
 
-// policy is a policy that is one function.
+// policy is a backoff made of one function.
 type policy func() time.Duration
 
 func (p policy) NextBackOff() time.Duration { return p() }

@@ -94,7 +94,7 @@ func TestEscalateBeforeReadyGivesUpTheStart(t *testing.T) {
 				require.Equal(t, "escalated", e.Reason)
 				require.ErrorIs(t, err, errBoom)
 				var stop *supervisor.StopError
-				require.False(t, errors.As(err, &stop), "nobody is left behind")
+				require.False(t, errors.As(err, &stop), "no run is abandoned")
 				require.Equal(t, at, time.Now(), "at once")
 				for _, c := range sup.Children() {
 					require.Equal(t, child.Stopped, c.State, c.Name)
@@ -174,7 +174,7 @@ func TestTransientSupervisorThatGaveUpIsDoneAndLogged(t *testing.T) {
 		require.ErrorContains(t, f.root.Health(), "/root/inner: not ready: done: /root/inner: gave up: more than 0 restarts in 1s: /root/inner/x: boom")
 		require.NotContains(t, f.root.Health().Error(), "\n", "one line")
 
-		require.NoError(t, f.root.RestartChild(t.Context(), "inner"), "somebody has to")
+		require.NoError(t, f.root.RestartChild(t.Context(), "inner"), "a call must start it")
 		require.NoError(t, f.root.Health())
 		require.Equal(t, child.Running, state(t, f.root, "inner/x"))
 	})

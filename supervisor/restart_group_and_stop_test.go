@@ -101,7 +101,7 @@ func TestRestartByHandThatFailsWithinAGroupRestartLeavesTheRestStopped(t *testin
 				told := record(t, sup, supervisor.EventStopped)
 				a.end(errBoom)
 				require.ErrorIs(t, <-restarted, errBoom)
-				require.Equal(t, []string{"stopped c", "stopped b", "stopped c"}, told.lines(), "the last: it is left stopped")
+				require.Equal(t, []string{"stopped c", "stopped b", "stopped c"}, told.lines(), "the last: it stays stopped")
 				for path, want := range map[string]child.State{"a": child.Running, "b": child.Stopped, "c": child.Stopped} {
 					require.Equal(t, want, state(t, sup, path), path)
 				}

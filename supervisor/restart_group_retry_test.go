@@ -159,7 +159,7 @@ func TestCancelledRetryLeavesLaterSiblingsStoppedAndReportsIt(t *testing.T) {
 			require.Equal(t, child.Stopped, state(t, ch.sup, "d"))
 			require.ErrorContains(t, ch.sup.Health(), "/root/d: not ready: stopped")
 
-			require.NoError(t, ch.sup.RestartChild(t.Context(), "d"), "somebody may")
+			require.NoError(t, ch.sup.RestartChild(t.Context(), "d"), "a call may start it")
 			ch.b.end(errBoom) // or the next group restart
 			if remove {
 				ch.requireStates(t, child.Running, child.Running, child.Running)
@@ -263,7 +263,7 @@ func TestGroupComesUpWithoutALeaderThatWasStopped(t *testing.T) {
 	})
 }
 
-// A group whose child gives up for good on its way up goes on without it.
+// A group continues without a child that declines or is done while the group starts.
 func TestGroupContinuesWithoutAMemberThatDeclinesOrIsDone(t *testing.T) {
 	for _, end := range []error{child.ErrIgnore, child.ErrDone} {
 		bubble(t, func(t *testing.T) {

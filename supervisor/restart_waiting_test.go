@@ -63,7 +63,7 @@ func TestWaitingChildNeverDelaysASibling(t *testing.T) {
 			require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "new", Run: newPuppet().Run}))
 			require.NoError(t, sup.RestartChild(t.Context(), "a", "z", "new"))
 			require.NoError(t, sup.RemoveChild(t.Context(), "a", "new"))
-			require.Equal(t, at, time.Now(), "nobody has waited")
+			require.Equal(t, at, time.Now(), "no call has waited")
 			require.Equal(t, child.Waiting, state(t, sup, "w"))
 		})
 	}
@@ -185,7 +185,7 @@ func TestRequestThatMeetsItsRetryTimerInFlight(t *testing.T) {
 	}
 }
 
-// The same without a clock: the policy answers while the child is restarted by
+// The same without a clock: the backoff returns while the child is restarted by
 // hand and fails again.
 func TestLateAnswerOfABackoffStartsNoSecondRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -114,7 +114,7 @@ func TestRootStartedInARunIsARoot(t *testing.T) {
 		require.Same(t, other, sup)
 		require.Same(t, other, other.Root())
 		require.NoError(t, root.Stop(t.Context()))
-		require.NoError(t, of.Err(), "nobody stops it but its user")
+		require.NoError(t, of.Err(), "only its user stops it")
 		require.NoError(t, other.Stop(t.Context()))
 	})
 }

@@ -70,7 +70,7 @@ func TestGraceEndsAtNineTenthsOfTheStopTimeout(t *testing.T) {
 			for _, early := range []bool{true, false} {
 				bubble(t, func(t *testing.T) {
 					g := graceOf(t, c.spec, early)
-					require.Equal(t, c.want, g.after, "asked for before the stop: %v", early)
+					require.Equal(t, c.want, g.after, "called before the stop: %v", early)
 					if c.spec.StopTimeout == child.Forever {
 						require.NoError(t, g.view.err)
 					} else {

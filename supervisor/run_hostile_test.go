@@ -159,7 +159,7 @@ func TestCallsOfAnAbandonedRunChangeNothing(t *testing.T) {
 		require.Equal(t, before, after)
 		require.Empty(t, told.take())
 		close(release)
-		require.Equal(t, []string{"late-exit a"}, told.lines(), "and no word of escalation")
+		require.Equal(t, []string{"late-exit a"}, told.lines(), "and no escalation")
 		require.Equal(t, child.Running, state(t, sup, "a"))
 	})
 }

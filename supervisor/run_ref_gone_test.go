@@ -113,8 +113,8 @@ func TestRefOfAChildThatIsGoneForGood(t *testing.T) {
 				synctest.Wait()
 				c.end(t, sup, h)
 				after := h.asks()
-				require.Equal(t, want, before(), "who has waited already")
-				require.Equal(t, want, after(), "who comes later")
+				require.Equal(t, want, before(), "a caller that has waited already")
+				require.Equal(t, want, after(), "a later caller")
 			})
 		})
 	}
@@ -291,8 +291,8 @@ func TestRefOfAChildOfANestedSupervisor(t *testing.T) {
 					}
 					time.Sleep(c.later)
 					after := h.asks()
-					require.Equal(t, c.want[i], before(), "who has waited already")
-					require.Equal(t, c.want[i], after(), "who comes later")
+					require.Equal(t, c.want[i], before(), "a caller that has waited already")
+					require.Equal(t, c.want[i], after(), "a later caller")
 				})
 			})
 		}
@@ -332,7 +332,7 @@ func TestRefIsWaitedForWhileItsGroupIsRestarted(t *testing.T) {
 	})
 }
 
-// held is the context of a run in which a supervisor is held up before it starts its
+// held is the context of a run in which a supervisor blocks before it starts its
 // children.
 type held struct {
 	child.Context
@@ -387,8 +387,8 @@ func TestRefThatWasNeverSetWaitsUntilItsContextEnds(t *testing.T) {
 	})
 }
 
-// Whatever happens to the tree while many wait: when it has come to rest, all have an
-// answer. One that was not woken would wait for ever, and the bubble would say so.
+// Whatever happens to the tree while many wait, in the end all have an answer. One that was
+// not woken would wait forever, and the bubble would fail.
 func TestRefOfATreeThatHasEndedIsNotWaitedFor(t *testing.T) {
 	for seed := range uint64(20) {
 		underEach(t, func(t *testing.T, s strategy.Strategy) {

@@ -29,7 +29,7 @@ func TestReadyMayBeCalledAgain(t *testing.T) {
 			return nil
 		}}))
 		time.Sleep(2 * time.Second)
-		require.Equal(t, []string{"starting a", "ready a"}, told.lines(), "told once")
+		require.Equal(t, []string{"starting a", "ready a"}, told.lines(), "reported once")
 		require.Equal(t, []error{nil, nil, nil}, again)
 	})
 }

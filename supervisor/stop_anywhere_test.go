@@ -258,7 +258,7 @@ func TestStopFromDecide(t *testing.T) {
 				require.Equal(t, []string{"/root/a 5s"}, left(t, err), "it is waited for, and waits")
 				require.Equal(t, 5*time.Second, time.Since(began))
 			} else {
-				require.Equal(t, []string{"/root/a: boom"}, unclean(t, err), "it crashed, and nobody restarts it any more")
+				require.Equal(t, []string{"/root/a: boom"}, unclean(t, err), "it crashed, and is not restarted any more")
 				require.Zero(t, time.Since(began))
 			}
 		})

@@ -83,7 +83,7 @@ func TestCauseSaysWhyARunWasStopped(t *testing.T) {
 				requireCause(t, c.want, w.causes)
 				for _, e := range told.take() {
 					if e.Path == "/root/w" {
-						require.Equal(t, w.causes[0], e.Err, "the event tells it too")
+						require.Equal(t, w.causes[0], e.Err, "the event has it too")
 					}
 				}
 			})
@@ -152,7 +152,7 @@ func TestCauseOfAnAutoShutdown(t *testing.T) {
 
 var errSignal = errors.New("terminated")
 
-// nest puts a child so many supervisors deep.
+// nest puts a child below a given number of supervisors.
 func nest(leaf child.Spec, depth int) child.Spec {
 	for range depth {
 		leaf = child.Spec{Name: "s", Run: supervisor.New(supervisor.Spec{Children: []child.Spec{leaf}}).Run}

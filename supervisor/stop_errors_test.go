@@ -170,7 +170,7 @@ func TestErrorsOfAStopAtAnyDepthAreListedOnce(t *testing.T) {
 		all := []string{"/root/mid/deep/x", "/root/mid/y"}
 		require.Equal(t, all, dirty(sup.StopChild(t.Context(), "mid")))
 		require.NoError(t, sup.RestartChild(t.Context(), "mid"), "the run before was clean to the end: it was stopped already")
-		require.NoError(t, sup.RestartChild(t.Context(), "mid"), "who restarts hears of abandoned runs alone")
+		require.NoError(t, sup.RestartChild(t.Context(), "mid"), "RestartChild reports only abandoned runs")
 		require.Equal(t, all[:1], dirty(sup.StopChild(t.Context(), "mid/deep")))
 		require.Equal(t, all[1:], dirty(sup.RemoveChild(t.Context(), "mid")))
 		require.Equal(t, []string{"/root/z"}, dirty(sup.Stop(t.Context())), "none of an earlier life of mid")

@@ -140,7 +140,7 @@ func TestEachChildHasItsStopTimeout(t *testing.T) {
 				}
 				require.Equal(t, err, sup.Wait(), "and Wait says the same")
 				time.Sleep(24 * time.Hour)
-				require.NoError(t, sup.Stop(t.Context()), "when they have returned nobody is left")
+				require.NoError(t, sup.Stop(t.Context()), "when they have returned no run is left")
 			})
 		})
 	}

@@ -147,7 +147,7 @@ func TestEveryKindOfEventIsPublished(t *testing.T) {
 			"hung": "/root/hangs", "failed": "/root/hangs", "restarting": "/root/hangs",
 			"abandoned": "/root/stuck", "late-exit": "/root/stuck", "gave-up": "/root/doomed",
 		}, paths)
-		require.ErrorIs(t, seen[supervisor.EventStopping].Err, child.ErrRemoved, "why it was asked")
+		require.ErrorIs(t, seen[supervisor.EventStopping].Err, child.ErrRemoved, "why it was stopped")
 		require.Equal(t, errBoom, seen[supervisor.EventStopped].Err, "what Run returned")
 		require.Contains(t, string(seen[supervisor.EventHung].Stack), "supervisor_test.idle")
 		require.Contains(t, string(seen[supervisor.EventAbandoned].Stack), "(*Child).stop")

@@ -114,7 +114,7 @@ func TestInfoLogHasTheWholeStory(t *testing.T) {
 	})
 }
 
-// thinks is a backoff whose answer the test gives.
+// thinks is a backoff that returns what the test gives it.
 type thinks struct{ answer chan time.Duration }
 
 func newThinks() thinks                     { return thinks{make(chan time.Duration)} }

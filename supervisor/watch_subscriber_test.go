@@ -78,7 +78,7 @@ func TestASubscriberThatBlocksDelaysNothingAndItsLossIsCounted(t *testing.T) {
 		for range 1500 {
 			require.NoError(t, sup.RestartChild(t.Context(), "a"))
 		}
-		require.Equal(t, began, time.Now(), "nobody waited")
+		require.Equal(t, began, time.Now(), "no call waited")
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Equal(t, time.Second, time.Since(began), "the end waits for it, and not for ever")
 		others := all.take()
@@ -107,7 +107,7 @@ func TestASubscriberThatBlocksDelaysNothingAndItsLossIsCounted(t *testing.T) {
 		require.Equal(t, 1, failures, "failures are not pushed out by starts")
 		require.EqualValues(t, 1503-1001, lost, "1503 starts, of which it got 1001")
 		require.EqualValues(t, 1, got[1].Lost, "the start of the child that failed")
-		require.EqualValues(t, lost-1, got[2].Lost, "told where they are missing")
+		require.EqualValues(t, lost-1, got[2].Lost, "reported where they are missing")
 	})
 }
 

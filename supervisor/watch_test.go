@@ -55,7 +55,7 @@ func TestWatchReportsOneChildASupervisorOrASubtree(t *testing.T) {
 			require.Equal(t, []string{"failed /shop/jobs/x"}, got(events))
 		}
 		require.Empty(t, got(nobody))
-		require.Empty(t, got(outside), "it tells of its own subtree only")
+		require.Empty(t, got(outside), "it reports its own subtree only")
 		require.NoError(t, root.Stop(t.Context()))
 	})
 }
