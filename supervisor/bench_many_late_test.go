@@ -63,14 +63,14 @@ func BenchmarkAThousandMissedHeartbeats(b *testing.B) {
 				}
 				s := New(Spec{Strategy: strategy.Independent, Logger: silent, Children: nested(each, all, Spec{Strategy: strategy.Independent})})
 				var stacks atomic.Int64
-				told := make(chan struct{})
+				done := make(chan struct{})
 				left := int64(n)
 				cancel := s.Subscribe(func(e Event) {
 					if e.Stack != nil {
 						stacks.Add(1)
 					}
 					if atomic.AddInt64(&left, -1) == 0 {
-						close(told)
+						close(done)
 					}
 				}, EventHung)
 				if err := s.Start(context.Background()); err != nil {
@@ -78,7 +78,7 @@ func BenchmarkAThousandMissedHeartbeats(b *testing.B) {
 				}
 				due := time.Now().Add(time.Second)
 				stop := aside(s)
-				<-told
+				<-done
 				took := time.Since(due)
 				ticker, count := stop()
 				report(b, took, ticker, count, int(stacks.Load()), dumpsTaken(s))

@@ -63,9 +63,9 @@ func group(ctx context.Context, tasks map[string]func(context.Context) error) er
 // restarted, from its start on. A run is over with the first of completed, failed, stopped
 // and abandoned.
 var endsOfARun = map[string]struct {
-	spec    child.Spec // without a Run: one that does not stop in time
-	removed bool
-	told    []string
+	spec     child.Spec // without a Run: one that does not stop in time
+	removed  bool
+	recorded []string
 }{
 	"nil":                    {child.Spec{Run: ends(0, nil)}, false, []string{"completed s"}},
 	"an error":               {child.Spec{Run: ends(0, errBoom)}, false, []string{"failed s"}},
@@ -97,7 +97,7 @@ func TestEachEndOfARunIsReportedAsTheTableSaysAndOnEndSeesItOnce(t *testing.T) {
 					Around:   onEnd(func(path string, err error) { ended = append(ended, fmt.Sprint(path, " ", err)) }),
 				})
 				starts := record(t, sup, supervisor.EventStarting)
-				told := record(t, sup, supervisor.EventCompleted, supervisor.EventFailed, supervisor.EventStopped,
+				recorded := record(t, sup, supervisor.EventCompleted, supervisor.EventFailed, supervisor.EventStopped,
 					supervisor.EventAbandoned, supervisor.EventLateExit)
 				deaf := &supervisortest.Child{StopAfter: child.Forever}
 				spec := c.spec
@@ -111,7 +111,7 @@ func TestEachEndOfARunIsReportedAsTheTableSaysAndOnEndSeesItOnce(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				deaf.Release()
-				require.Equal(t, c.told, told.lines())
+				require.Equal(t, c.recorded, recorded.lines())
 				require.Len(t, starts.take(), 1)
 				require.Len(t, ended, 1, "%v", ended)
 			})

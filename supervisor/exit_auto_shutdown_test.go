@@ -49,7 +49,7 @@ func TestAnySignificantEndThatIsNotRestartedEndsTheSupervisor(t *testing.T) {
 			t.Run(fmt.Sprintf("%v/%s", r, e.name), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					sup, s1, _ := withSignificant(t, anyOf, r)
-					told := record(t, sup)
+					recorded := record(t, sup)
 					s1.endBy(e.end)
 					require.Equal(t, !e.restarted(r), ended(sup))
 					if e.restarted(r) {
@@ -67,7 +67,7 @@ func TestAnySignificantEndThatIsNotRestartedEndsTheSupervisor(t *testing.T) {
 					if r == child.Temporary {
 						want = append(want, "removed s2")
 					}
-					require.Equal(t, append(want, "stopping a", "stopped a"), told.lines())
+					require.Equal(t, append(want, "stopping a", "stopped a"), recorded.lines())
 
 					err := sup.Wait()
 					if e.clean {
@@ -259,9 +259,9 @@ func TestAutoShutdownCascadesThroughSignificantSupervisors(t *testing.T) {
 				sup := start(t, supervisor.Spec{AutoShutdown: strategy.AnySignificant, Children: []child.Spec{
 					{Name: "a", Run: newPuppet().Run}, c.inner,
 				}})
-				told := record(t, sup)
+				recorded := record(t, sup)
 				work.end(nil)
-				require.Equal(t, c.want, told.lines())
+				require.Equal(t, c.want, recorded.lines())
 				require.Equal(t, c.ends, ended(sup))
 				if c.ends {
 					require.NoError(t, sup.Wait())
@@ -280,9 +280,9 @@ func TestAutoShutdownAfterAFailureIsNoFailureToTheParent(t *testing.T) {
 			{Name: "work", Run: work.Run, Restart: child.Temporary, Significant: true},
 		}})
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "inner", Run: inner.Run, Restart: child.Transient}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		work.end(child.ErrNotReady) // any error
-		require.Equal(t, []string{"failed inner/work", "removed inner/work", "completed inner"}, told.lines())
+		require.Equal(t, []string{"failed inner/work", "removed inner/work", "completed inner"}, recorded.lines())
 		require.Equal(t, child.Done, state(t, sup, "inner"))
 		require.EqualError(t, inner.Wait(), "/root/inner/work: not ready")
 	})
@@ -294,7 +294,7 @@ func TestSignificantSupervisorThatGivesUpEndsItsParent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{Restart: child.Transient, Significant: true}, anyOf)
 		f.x.end(errBoom)
-		require.Equal(t, append(innerGivesUp, "stopping first", "stopped first"), f.told.lines())
+		require.Equal(t, append(innerGivesUp, "stopping first", "stopped first"), f.recorded.lines())
 		err := f.root.Wait()
 		var of *supervisor.ChildError
 		require.ErrorAs(t, err, &of)

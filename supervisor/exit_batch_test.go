@@ -87,22 +87,22 @@ func (e endTest) run(t *testing.T) {
 func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
 	const many = 2*machine.BatchSize + 100
 	var order []string
-	var told []Event
+	var recorded []Event
 	var all sync.WaitGroup
 	all.Add(many)
 	endTest{many: many, meanwhile: func(s *Supervisor, paths []string) {
 		order = paths
 		// A posted exit has not been published yet, so this subscriber receives it.
 		t.Cleanup(s.Subscribe(func(e Event) {
-			told = append(told, e)
+			recorded = append(recorded, e)
 			all.Done()
 		}, EventStopped))
 	}}.run(t)
 	all.Wait()
-	for i, e := range told {
+	for i, e := range recorded {
 		require.Equal(t, order[i], e.Path)
 		require.NoError(t, e.Err)
-		if i > 0 && !e.Time.Equal(told[i-1].Time) {
+		if i > 0 && !e.Time.Equal(recorded[i-1].Time) {
 			require.Zero(t, i%machine.BatchSize, "what is brought in one go has one time")
 		}
 	}

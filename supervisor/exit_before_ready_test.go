@@ -63,12 +63,12 @@ func TestDeclaredChildThatEndsBeforeReady(t *testing.T) {
 			next++
 			return newPuppet().Run(ctx)
 		}}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		err := sup.Start(t.Context())
-		a := aftermathOf(sup, told)
+		a := aftermathOf(sup, recorded)
 		if startFailed(want) {
 			require.EqualError(t, err, "/root/a: "+want)
-			require.Equal(t, "starting failed", a.told)
+			require.Equal(t, "starting failed", a.events)
 			require.Zero(t, next, "the next child does not start")
 			<-sup.Done()
 			return
@@ -84,12 +84,12 @@ func TestDeclaredChildThatEndsBeforeReady(t *testing.T) {
 func TestAddedChildThatEndsBeforeReady(t *testing.T) {
 	forEachStartEnd(t, func(t *testing.T, spec child.Spec, end func() error, want string) {
 		sup := start(t, supervisor.Spec{Intensity: none})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		err := sup.StartChild(t.Context(), spec)
-		a := aftermathOf(sup, told)
+		a := aftermathOf(sup, recorded)
 		if startFailed(want) {
 			require.EqualError(t, err, "/root/a: "+want)
-			require.Equal(t, "starting failed removed", a.told)
+			require.Equal(t, "starting failed removed", a.events)
 			require.Equal(t, "gone", a.left, "its spec is not kept")
 			return
 		}
@@ -112,18 +112,18 @@ func TestRestartedChildThatEndsBeforeReady(t *testing.T) {
 			return p.Run(ctx)
 		}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{spec}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		p.end(errBoom)
-		a := aftermathOf(sup, told)
+		a := aftermathOf(sup, recorded)
 		if startFailed(want) {
-			require.Equal(t, "failed restarting starting failed restarting starting ready", a.told)
+			require.Equal(t, "failed restarting starting failed restarting starting ready", a.events)
 			require.Equal(t, 3, runs)
 			st, _ := sup.Lookup("a")
 			require.Equal(t, 2, st.Restarts)
 			require.EqualError(t, st.LastError, want)
 			return
 		}
-		require.Equal(t, "failed restarting starting completed", a.told)
+		require.Equal(t, "failed restarting starting completed", a.events)
 		require.Equal(t, want, a.left)
 		require.Equal(t, 2, runs)
 	})

@@ -38,7 +38,7 @@ func TestWhatDecideReturnsIsHowTheRunEnded(t *testing.T) {
 					Restart: child.Transient,
 					Decide:  func(error) error { return c.decide },
 				}, returning(c.end))
-				require.Equal(t, c.want, a.told+": "+a.left)
+				require.Equal(t, c.want, a.events+": "+a.left)
 				require.Equal(t, c.decide, a.err)
 			})
 		})
@@ -112,7 +112,7 @@ func TestDecideBeforeReadyDecidesAboutTheStart(t *testing.T) {
 func TestPanicInDecideIsAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := endOf(t, child.Spec{Restart: child.Transient, Decide: func(error) error { return explode() }}, returning(nil))
-		require.Equal(t, onceFailed+wasRestarted, a.told)
+		require.Equal(t, onceFailed+wasRestarted, a.events)
 		require.EqualError(t, a.err, "panic: boom")
 		require.Contains(t, string(a.stack), "supervisor_test.explode\n")
 	})
@@ -121,7 +121,7 @@ func TestPanicInDecideIsAFailure(t *testing.T) {
 func TestGoexitInDecideIsAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := endOf(t, child.Spec{Restart: child.Transient, Decide: func(error) error { return goexit() }}, returning(nil))
-		require.Equal(t, onceFailed+wasRestarted, a.told)
+		require.Equal(t, onceFailed+wasRestarted, a.events)
 		require.Same(t, child.ErrGoexit, a.err)
 	})
 }
@@ -133,7 +133,7 @@ func TestPanicInADeferThatGoexitInDecideRunsIsAFailure(t *testing.T) {
 			runtime.Goexit()
 			return nil
 		}}, returning(nil))
-		require.Equal(t, onceFailed+wasRestarted, a.told)
+		require.Equal(t, onceFailed+wasRestarted, a.events)
 		require.EqualError(t, a.err, "panic: boom")
 	})
 }
@@ -155,12 +155,12 @@ func TestDecideIsAskedAboutTheErrorOfARunThatIsBeingStopped(t *testing.T) {
 			{Name: "other", Run: run(errBoom), Decide: decide(errors.New("worse"))},
 			{Name: "escalates", Run: run(errBoom), Decide: decide(child.Escalate(errBoom))},
 		}})
-		told := record(t, sup, supervisor.EventFailed, supervisor.EventRestarting)
+		recorded := record(t, sup, supervisor.EventFailed, supervisor.EventRestarting)
 		require.NoError(t, sup.StopChild(t.Context(), "nil", "harmless"))
 		require.Equal(t, []string{"/root/other: worse"}, unclean(t, sup.StopChild(t.Context(), "other")))
 		require.Equal(t, []string{"/root/escalates: escalated: boom"}, unclean(t, sup.StopChild(t.Context(), "escalates")))
 		require.Equal(t, []string{"boom", "boom", "boom"}, asked)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 	})
 }
 
@@ -179,11 +179,11 @@ func TestDecideSeesWhatAHungRunReturns(t *testing.T) {
 			}
 		}
 		sup := start(t, supervisor.Spec{})
-		told := record(t, sup, supervisor.EventFailed)
+		recorded := record(t, sup, supervisor.EventFailed)
 		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: run(true), Heartbeat: time.Second, Backoff: child.Constant(time.Hour), Decide: decide}))
 		require.Error(t, sup.StartChild(t.Context(), child.Spec{Name: "b", Run: run(false), StartTimeout: time.Second, Decide: decide}))
 		var failures []string
-		for _, e := range told.take() {
+		for _, e := range recorded.take() {
 			failures = append(failures, e.Path+": "+e.Err.Error())
 		}
 		require.ElementsMatch(t, []string{"/root/a: no heartbeat: boom", "/root/b: start timeout: boom"}, failures)
@@ -214,10 +214,10 @@ func TestContextIsCancelledWhileDecideRuns(t *testing.T) {
 				return nil
 			},
 		}}})
-		told := record(t, sup, supervisor.EventUnready)
+		recorded := record(t, sup, supervisor.EventUnready)
 		synctest.Wait()
 		require.True(t, asked)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 	})
 }
 

@@ -51,7 +51,7 @@ func TestSentinelsCountWrappedTooAndTheOutermostDecides(t *testing.T) {
 		t.Run(fmt.Sprintf("%T %v", c.err, c.err), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				a := endOf(t, child.Spec{}, returning(c.err))
-				require.Equal(t, c.want, a.told+": "+a.left)
+				require.Equal(t, c.want, a.events+": "+a.left)
 				require.Equal(t, c.err, a.err, "the event has the error as it is")
 			})
 		})
@@ -105,7 +105,7 @@ func TestHostileErrorIsAFailureLikeAnyOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				a := endOf(t, child.Spec{Restart: child.Transient}, returning(err))
-				require.Equal(t, onceFailed+wasRestarted+": running", a.told+": "+a.left)
+				require.Equal(t, onceFailed+wasRestarted+": running", a.events+": "+a.left)
 			})
 		})
 	}
@@ -116,9 +116,9 @@ func TestHostileErrorOfAStartReachesTheCaller(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				sup := start(t, supervisor.Spec{})
-				told := record(t, sup)
+				recorded := record(t, sup)
 				require.NotNil(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: unready(returning(hostile))}))
-				require.Equal(t, []string{"starting a", "failed a", "removed a"}, told.lines())
+				require.Equal(t, []string{"starting a", "failed a", "removed a"}, recorded.lines())
 			})
 		})
 	}
@@ -136,10 +136,10 @@ func TestHostileErrorOfAStopOrOfOnErrorIsReported(t *testing.T) {
 					return hostile
 				}}}})
 				synctest.Wait()
-				told := record(t, sup)
+				recorded := record(t, sup)
 				require.NotNil(t, sup.Health())
 				require.Len(t, unclean(t, sup.StopChild(t.Context(), "a")), 1)
-				require.Equal(t, []string{"stopping a", "stopped a"}, told.lines())
+				require.Equal(t, []string{"stopping a", "stopped a"}, recorded.lines())
 			})
 		})
 	}
@@ -148,7 +148,7 @@ func TestHostileErrorOfAStopOrOfOnErrorIsReported(t *testing.T) {
 func TestUncomparableErrorMayBeASentinelByItsIs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := endOf(t, child.Spec{}, returning(fmt.Errorf("so: %w", uncomparableDone{errBoom})))
-		require.Equal(t, "completed: done", a.told+": "+a.left)
+		require.Equal(t, "completed: done", a.events+": "+a.left)
 	})
 }
 

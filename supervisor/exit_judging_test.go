@@ -31,7 +31,7 @@ func TestContextIsCancelledWhileTheErrorOfTheRunIsExamined(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		asked := 0
 		sup := start(t, supervisor.Spec{})
-		told := record(t, sup, supervisor.EventReady, supervisor.EventUnready)
+		recorded := record(t, sup, supervisor.EventReady, supervisor.EventUnready)
 		err := sup.StartChild(t.Context(), child.Spec{Name: "a", Run: func(ctx child.Context) error {
 			return asksFirst{errBoom, func() {
 				asked++
@@ -45,7 +45,7 @@ func TestContextIsCancelledWhileTheErrorOfTheRunIsExamined(t *testing.T) {
 		}})
 		require.Error(t, err)
 		require.NotZero(t, asked)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 	})
 }
 
@@ -83,10 +83,10 @@ func TestRunThatHangsInDecideIsReportedWithItsStack(t *testing.T) {
 			{Name: "a", Run: p.Run, Heartbeat: time.Second, Decide: func(err error) error { <-release; return err }},
 		}})
 		defer close(release)
-		told := record(t, sup, supervisor.EventHung)
+		recorded := record(t, sup, supervisor.EventHung)
 		p.end(errBoom)
 		time.Sleep(2 * time.Second)
-		events := told.take()
+		events := recorded.take()
 		require.Len(t, events, 1)
 		require.Contains(t, string(events[0].Stack), "exit_judging_test.go")
 	})

@@ -81,8 +81,8 @@ func TestPassPanicsLetsThePanicCrashTheProcessAtOnce(t *testing.T) {
 			t.Cleanup(func() { goleak.VerifyNone(t) })
 			cmd := exec.CommandContext(t.Context(), os.Args[0])
 			cmd.Env = append(os.Environ(), crashEnv+"="+name)
-			var told, crash strings.Builder
-			cmd.Stdout, cmd.Stderr = &told, &crash
+			var output, crash strings.Builder
+			cmd.Stdout, cmd.Stderr = &output, &crash
 			err := cmd.Run()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit)
@@ -92,7 +92,7 @@ func TestPassPanicsLetsThePanicCrashTheProcessAtOnce(t *testing.T) {
 			require.NotContains(t, crash.String(), "recovered")
 			// There is no event of a failure or of a restart.
 			for _, word := range []string{"served", "Goexit", "failed", "restarting"} {
-				require.NotContains(t, told.String(), word)
+				require.NotContains(t, output.String(), word)
 			}
 		})
 	}
@@ -103,13 +103,13 @@ func TestPassPanicsLeavesGoexitAFailure(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := newPuppet()
 			sup := start(t, supervisor.Spec{PassPanics: true, Children: []child.Spec{nest(child.Spec{Name: "a", Run: p.Run}, depth)}})
-			told := record(t, sup)
+			recorded := record(t, sup)
 			p.endBy(goexit)
 			a := "a"
 			if depth > 0 {
 				a = "s/a"
 			}
-			require.Equal(t, []string{"failed " + a, "restarting " + a, "starting " + a, "ready " + a}, told.lines())
+			require.Equal(t, []string{"failed " + a, "restarting " + a, "starting " + a, "ready " + a}, recorded.lines())
 			st, _ := sup.Lookup(a)
 			require.Same(t, child.ErrGoexit, st.LastError)
 			require.Equal(t, child.Running, st.State)

@@ -20,26 +20,26 @@ import (
 // order, the first error among them, its stack, and the resulting state of the
 // child: a state, "gone", or "gave up" with its supervisor.
 type aftermath struct {
-	told  string
-	err   error
-	stack []byte
-	left  string
+	events string
+	err    error
+	stack  []byte
+	left   string
 }
 
-func aftermathOf(sup *supervisor.Supervisor, told *recorder) aftermath {
+func aftermathOf(sup *supervisor.Supervisor, recorded *recorder) aftermath {
 	var a aftermath
 	var kinds []string
-	for _, e := range told.take() {
+	for _, e := range recorded.take() {
 		kinds = append(kinds, e.Kind.String())
 		if a.err == nil {
 			a.err, a.stack = e.Err, e.Stack
 		}
 	}
-	a.told = strings.Join(kinds, " ")
+	a.events = strings.Join(kinds, " ")
 	a.left = "gone"
 	if st, known := sup.Lookup("a"); known {
 		a.left = st.State.String()
-	} else if strings.Contains(a.told, "gave-up") {
+	} else if strings.Contains(a.events, "gave-up") {
 		a.left = "gave up"
 	}
 	return a
@@ -51,9 +51,9 @@ func endOf(t *testing.T, spec child.Spec, end func() error) aftermath {
 	p := newPuppet()
 	spec.Name, spec.Run = "a", p.Run
 	sup := start(t, supervisor.Spec{Intensity: strategy.Unlimited(), Children: []child.Spec{spec}})
-	told := record(t, sup)
+	recorded := record(t, sup)
 	p.endBy(end)
-	return aftermathOf(sup, told)
+	return aftermathOf(sup, recorded)
 }
 
 // returning is an end by return.
@@ -130,7 +130,7 @@ func TestEndOfAReadyRunCountsAsTheTableSays(t *testing.T) {
 			t.Run(fmt.Sprint(c.name, "/", restart), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					a := endOf(t, child.Spec{Restart: restart}, c.end)
-					require.Equal(t, want, a.told+": "+a.left)
+					require.Equal(t, want, a.events+": "+a.left)
 				})
 			})
 		}
@@ -157,7 +157,7 @@ func TestFailNowIsAFailureWithErrGoexit(t *testing.T) {
 			return nil
 		})
 		require.Same(t, child.ErrGoexit, a.err)
-		require.Equal(t, onceFailed+wasRestarted, a.told)
+		require.Equal(t, onceFailed+wasRestarted, a.events)
 	})
 }
 
@@ -212,7 +212,7 @@ func TestPanicWithNilIsAFailure(t *testing.T) {
 		a := endOf(t, child.Spec{Restart: child.Transient}, func() error { panic(nil) })
 		var panicked *runtime.PanicNilError
 		require.ErrorAs(t, a.err, &panicked)
-		require.Equal(t, onceFailed+wasRestarted, a.told)
+		require.Equal(t, onceFailed+wasRestarted, a.events)
 	})
 }
 
@@ -233,7 +233,7 @@ func TestPanicInADeferThatGoexitRunsIsAFailureAndTheChildIsRestarted(t *testing.
 			return nil
 		})
 		require.EqualError(t, a.err, "panic: boom")
-		require.Equal(t, onceFailed+wasRestarted, a.told)
+		require.Equal(t, onceFailed+wasRestarted, a.events)
 		require.Equal(t, "running", a.left)
 	})
 }
@@ -251,7 +251,7 @@ func TestEndOfARunThatIsBeingStoppedIsNoFailure(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					asked := 0
 					sup := start(t, supervisor.Spec{Intensity: strategy.AtMost(0, time.Second)})
-					told := record(t, sup)
+					recorded := record(t, sup)
 					added := make(chan error, 1)
 					go func() {
 						added <- sup.StartChild(t.Context(), child.Spec{
@@ -281,7 +281,7 @@ func TestEndOfARunThatIsBeingStoppedIsNoFailure(t *testing.T) {
 					} else {
 						require.ErrorIs(t, <-added, child.ErrStopped)
 					}
-					events := told.take()
+					events := recorded.take()
 					var kinds []string
 					for _, e := range events {
 						kinds = append(kinds, e.Kind.String())
@@ -322,9 +322,9 @@ func TestStoppedRunThatReturnsItsContextsErrorIsNoFailure(t *testing.T) {
 				<-ctx.Done()
 				return end(ctx)
 			}}}})
-			told := record(t, sup, supervisor.EventFailed)
+			recorded := record(t, sup, supervisor.EventFailed)
 			require.NoError(t, sup.StopChild(t.Context(), "a"))
-			require.Empty(t, told.take())
+			require.Empty(t, recorded.take())
 			st, _ := sup.Lookup("a")
 			require.Equal(t, child.Stopped, st.State)
 			require.NoError(t, st.LastError)

@@ -35,10 +35,10 @@ var goRestart = map[string]func(t *testing.T){
 	},
 	"TimedRestart_RunningNormally": func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Backoff: child.Constant(100 * time.Microsecond), Children: []child.Spec{{Name: "s", Run: idle}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.NoError(t, sup.Start(t.Context()))
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Equal(t, []string{"starting s", "ready s", "stopping s", "stopped s"}, told.lines())
+		require.Equal(t, []string{"starting s", "ready s", "stopping s", "stopped s"}, recorded.lines())
 	},
 	"TimedRestart_SuspendServiceRunningNormally": func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Backoff: child.Constant(100 * time.Microsecond), Children: []child.Spec{{Name: "s", Run: idle}}})
@@ -139,9 +139,9 @@ func restartsTwice(t *testing.T, run func(child.Context) error) {
 		Name: "s", Run: run, RetryStart: true, // as TimedRestart, which is ready at once
 		Backoff: child.Constant(100 * time.Microsecond).Retries(limit - 1),
 	}}})
-	var told []attempt
+	var recorded []attempt
 	defer sup.Subscribe(func(e supervisor.Event) {
-		told = append(told, attempt{e.Restarts + 1, e.Err})
+		recorded = append(recorded, attempt{e.Restarts + 1, e.Err})
 	}, supervisor.EventFailed)()
 	starts := record(t, sup, supervisor.EventStarting)
 	err := sup.Serve(t.Context())
@@ -150,7 +150,7 @@ func restartsTwice(t *testing.T, run func(child.Context) error) {
 	require.Equal(t, "backoff gave up", gaveUp.Reason)
 	require.ErrorIs(t, err, errBoom)
 	synctest.Wait()
-	require.Equal(t, []attempt{{1, errBoom}, {2, errBoom}}, told)
+	require.Equal(t, []attempt{{1, errBoom}, {2, errBoom}}, recorded)
 	require.Len(t, starts.take(), limit)
 }
 

@@ -77,9 +77,9 @@ func TestIndependentChildrenStartAndStopFromTheFirst(t *testing.T) {
 		spec := manyOf(-1, nil)
 		spec.Children = spec.Children[:size]
 		sup := supervisor.New(spec)
-		var told [2][]supervisor.Event // of each kind by itself: of all together some would be lost
+		var recorded [2][]supervisor.Event // of each kind by itself: of all together some would be lost
 		for i, kind := range []supervisor.EventKind{supervisor.EventStarting, supervisor.EventStopping} {
-			t.Cleanup(sup.Subscribe(func(e supervisor.Event) { told[i] = append(told[i], e) }, kind))
+			t.Cleanup(sup.Subscribe(func(e supervisor.Event) { recorded[i] = append(recorded[i], e) }, kind))
 		}
 		var last supervisor.Event
 		t.Cleanup(sup.Subscribe(func(e supervisor.Event) {
@@ -94,7 +94,7 @@ func TestIndependentChildrenStartAndStopFromTheFirst(t *testing.T) {
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Zero(t, sup.Count())
 		synctest.Wait()
-		for _, events := range told {
+		for _, events := range recorded {
 			var paths []string
 			for _, e := range events {
 				require.Zero(t, e.Lost)
@@ -295,9 +295,9 @@ func TestErrorOfAnIndependentChildThatIsStoppedIsReported(t *testing.T) {
 			_ = idle(ctx)
 			return errBoom
 		}}}})
-		told := record(t, sup, supervisor.EventStopped)
+		recorded := record(t, sup, supervisor.EventStopped)
 		require.Equal(t, []string{"/root/a: boom"}, unclean(t, sup.Stop(t.Context())))
-		events := told.take()
+		events := recorded.take()
 		require.Len(t, events, 1)
 		require.Equal(t, errBoom, events[0].Err)
 	})

@@ -49,11 +49,11 @@ func TestAbandonedRunIsReportedWithTheStackOfItsOwnGoroutine(t *testing.T) {
 			{Name: "miner", Run: m.Run},
 			{Name: "y", Run: deaf.Run},
 		}})
-		told := record(t, sup, supervisor.EventAbandoned)
+		recorded := record(t, sup, supervisor.EventAbandoned)
 		err := sup.Stop(t.Context())
 		var stop *supervisor.StopError
 		require.ErrorAs(t, err, &stop)
-		events := told.take()
+		events := recorded.take()
 		require.Len(t, events, 3)
 		require.Len(t, stop.Abandoned, 3)
 		for i, e := range events {
@@ -76,17 +76,17 @@ func TestAbandonedRunIsCountedUntilItReturns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := &miner{make(chan func(child.Context) error)}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "m", Run: m.Run, StopTimeout: time.Second}}})
-		told := record(t, sup, supervisor.EventAbandoned, supervisor.EventLateExit)
+		recorded := record(t, sup, supervisor.EventAbandoned, supervisor.EventLateExit)
 		for n := range 3 {
 			require.Equal(t, n, lookup(t, sup, "m").Abandoned)
 			require.Equal(t, []string{"/root/m 1s"}, left(t, sup.RestartChild(t.Context(), "m")), "the next run works all the same")
 			require.Equal(t, child.Running, lookup(t, sup, "m").State)
 		}
-		require.Equal(t, []string{"abandoned m", "abandoned m", "abandoned m"}, told.lines())
+		require.Equal(t, []string{"abandoned m", "abandoned m", "abandoned m"}, recorded.lines())
 		for n := range 3 { // first come first served: they are older than the run that is up
 			require.Equal(t, 3-n, lookup(t, sup, "m").Abandoned)
 			m.orders <- func(child.Context) error { return errBoom }
-			events := told.take()
+			events := recorded.take()
 			require.Len(t, events, 1)
 			require.Equal(t, supervisor.EventLateExit, events[0].Kind)
 			require.Equal(t, "/root/m", events[0].Path)
@@ -119,7 +119,7 @@ func TestWhatAnAbandonedRunDoesChangesNothing(t *testing.T) {
 		}})
 		require.Len(t, left(t, sup.RestartChild(t.Context(), "m")), 1)
 		before := sup.Children()
-		told := record(t, sup)
+		recorded := record(t, sup)
 		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: mustNotRun}}})
 		done := make(chan struct{})
 		old <- func(ctx child.Context) error {
@@ -138,7 +138,7 @@ func TestWhatAnAbandonedRunDoesChangesNothing(t *testing.T) {
 			panic(child.Escalate(errBoom))
 		}
 		<-done
-		require.Equal(t, []string{"late-exit m"}, told.lines())
+		require.Equal(t, []string{"late-exit m"}, recorded.lines())
 		before[1].Abandoned = 0
 		require.Equal(t, before, sup.Children())
 	})
@@ -149,13 +149,13 @@ func TestLateReturnAfterTheEndIsReported(t *testing.T) {
 		m := &miner{make(chan func(child.Context) error)}
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "m", Run: m.Run}}})
 		require.NoError(t, sup.Start(t.Context()))
-		told := record(t, sup, supervisor.EventLateExit, supervisor.EventFailed)
+		recorded := record(t, sup, supervisor.EventLateExit, supervisor.EventFailed)
 		require.Error(t, sup.Stop(t.Context()))
 		require.Equal(t, 1, sup.Children()[0].Abandoned)
 
 		require.NoError(t, sup.Start(t.Context()), "a new life")
 		m.orders <- func(child.Context) error { return errBoom }
-		require.Equal(t, []string{"late-exit m"}, told.lines())
+		require.Equal(t, []string{"late-exit m"}, recorded.lines())
 		require.Equal(t, child.Running, lookup(t, sup, "m").State, "the older one took the order")
 		require.Zero(t, lookup(t, sup, "m").Abandoned)
 		close(m.orders)
@@ -232,9 +232,9 @@ func TestRunThatReturnsLateButBeforeTheStopIsOverIsNotListed(t *testing.T) {
 			{Name: "a", Run: slow(0, 4*time.Second)},
 			{Name: "b", Run: slow(0, 2*time.Second), StopTimeout: time.Second},
 		}})
-		told := record(t, sup, supervisor.EventAbandoned, supervisor.EventLateExit)
+		recorded := record(t, sup, supervisor.EventAbandoned, supervisor.EventLateExit)
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Equal(t, []string{"abandoned b", "late-exit b"}, told.lines())
+		require.Equal(t, []string{"abandoned b", "late-exit b"}, recorded.lines())
 	})
 }
 

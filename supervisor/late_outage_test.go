@@ -96,7 +96,7 @@ func TestHeartbeatGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := quietRoot(t, Spec{Children: []child.Spec{{Name: "a", Run: newDeaf(t).Run, Heartbeat: 8 * time.Second, StopTimeout: time.Hour}}})
-				told := happenings(t, s, EventHung)
+				recorded := happenings(t, s, EventHung)
 				require.NoError(t, s.Start(t.Context()))
 				r := runAt(s, "a")
 				for _, late := range test.late {
@@ -108,7 +108,7 @@ func TestHeartbeatGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
 					synctest.Wait()
 				}
 				time.Sleep(time.Minute)
-				require.Equal(t, []string{"hung /root/a " + test.hung.String()}, told())
+				require.Equal(t, []string{"hung /root/a " + test.hung.String()}, recorded())
 			})
 		})
 	}
@@ -128,7 +128,7 @@ func TestHeartbeatAfterAStandstillBeginsTheNextPeriod(t *testing.T) {
 				}
 			}
 		}}}})
-		told := happenings(t, s, EventHung)
+		recorded := happenings(t, s, EventHung)
 		require.NoError(t, s.Start(t.Context()))
 		r := runAt(s, "a")
 		for range 5 {
@@ -137,9 +137,9 @@ func TestHeartbeatAfterAStandstillBeginsTheNextPeriod(t *testing.T) {
 			beat <- struct{}{}
 			synctest.Wait()
 		}
-		require.Empty(t, told())
+		require.Empty(t, recorded())
 		time.Sleep(time.Minute)
-		require.NotEmpty(t, told())
+		require.NotEmpty(t, recorded())
 	})
 }
 
@@ -185,7 +185,7 @@ func TestAStandstillExtendsAllTimeoutsOfOneLength(t *testing.T) {
 		d := newDeaf(t)
 		s := quietRoot(t, Spec{Strategy: strategy.Independent})
 		require.NoError(t, s.Start(t.Context()))
-		told := happenings(t, s, EventFailed)
+		recorded := happenings(t, s, EventFailed)
 		add := func(name string, limit time.Duration) {
 			go func() {
 				_ = s.StartChild(context.Background(), child.Spec{Name: name, StartTimeout: limit, StopTimeout: child.AtOnce, Run: d.start})
@@ -202,7 +202,7 @@ func TestAStandstillExtendsAllTimeoutsOfOneLength(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.ElementsMatch(t, []string{
 			"failed /root/a 8s", "failed /root/b 8s", "failed /root/long 8s", "failed /root/c 9s",
-		}, told())
+		}, recorded())
 	})
 }
 
@@ -237,7 +237,7 @@ func TestNestedSupervisorIsHurriedAlsoAfterAStandstill(t *testing.T) {
 		}})
 		s := quietRoot(t, Spec{Children: []child.Spec{{Name: "in", StopTimeout: 10 * time.Second, Run: inner.Run}}})
 		require.NoError(t, s.Start(t.Context()))
-		told := happenings(t, s, EventStopping, EventAbandoned)
+		recorded := happenings(t, s, EventStopping, EventAbandoned)
 		go func() { _ = s.StopChild(context.Background(), "in") }()
 		synctest.Wait()
 		lateBy(s.latest(), time.Hour)
@@ -245,7 +245,7 @@ func TestNestedSupervisorIsHurriedAlsoAfterAStandstill(t *testing.T) {
 		require.Equal(t, []string{
 			"stopping /root/in 0s", "stopping /root/in/y 0s",
 			"stopping /root/in/x 18s", "abandoned /root/in/y 19s",
-		}, told())
+		}, recorded())
 	})
 }
 
@@ -276,7 +276,7 @@ func TestBudgetStartsOverOnceAfterAStandstill(t *testing.T) {
 					{Name: "y", Run: newDeaf(t).Run, StopTimeout: child.Forever},
 				}})
 				require.NoError(t, s.Start(t.Context()))
-				told := happenings(t, s, EventStopping, EventAbandoned)
+				recorded := happenings(t, s, EventStopping, EventAbandoned)
 				answer := make(chan error, 1)
 				go func() { answer <- s.Stop(context.Background()) }()
 				synctest.Wait()
@@ -296,7 +296,7 @@ func TestBudgetStartsOverOnceAfterAStandstill(t *testing.T) {
 				require.Error(t, <-answer)
 				require.Equal(t, []string{
 					"stopping /root/y 0s", "stopping /root/x " + test.hurry.String(), "abandoned /root/y " + test.over.String(),
-				}, told())
+				}, recorded())
 			})
 		})
 	}

@@ -97,9 +97,9 @@ func TestBackoffThatPanicsAfterTheEndDoesNotReachTheNextLife(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, s.Stop(t.Context()))
 		require.NoError(t, s.Start(t.Context()))
-		told := happenings(t, s)
+		recorded := happenings(t, s)
 		time.Sleep(2 * time.Hour)
-		require.Empty(t, told())
+		require.Empty(t, recorded())
 	})
 }
 

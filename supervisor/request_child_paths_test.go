@@ -46,9 +46,9 @@ func TestChildIsNamedByNameRelativeOrFullPathFromAnySupervisor(t *testing.T) {
 			st, found := tc.from.Lookup(tc.path)
 			require.True(t, found, tc.path)
 			require.Equal(t, tc.full, st.Path)
-			told := record(t, shop, supervisor.EventStopping)
+			recorded := record(t, shop, supervisor.EventStopping)
 			require.NoError(t, tc.from.RestartChild(t.Context(), tc.path), tc.path)
-			require.Equal(t, tc.full, told.take()[0].Path, "%s from %s", tc.path, tc.from.Path())
+			require.Equal(t, tc.full, recorded.take()[0].Path, "%s from %s", tc.path, tc.from.Path())
 		}
 	})
 }
@@ -57,8 +57,8 @@ func TestUnknownPathIsNotFound(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		shop, jobs, deep := threeLevels(t)
 		for _, tc := range []struct {
-			from       *supervisor.Supervisor
-			path, told string
+			from           *supervisor.Supervisor
+			path, reported string
 		}{
 			{shop, "", "/shop/"},
 			{shop, "/", "/"},
@@ -83,7 +83,7 @@ func TestUnknownPathIsNotFound(t *testing.T) {
 			for _, call := range []func(*supervisor.Supervisor, context.Context, ...string) error{stopIt, restartIt} {
 				err := call(tc.from, t.Context(), tc.path)
 				require.ErrorIs(t, err, supervisor.ErrNotFound, tc.path)
-				require.EqualError(t, err, tc.told+": no such child")
+				require.EqualError(t, err, tc.reported+": no such child")
 			}
 			require.NoError(t, tc.from.RemoveChild(t.Context(), tc.path), "what is not there need not be removed: %s", tc.path)
 			_, found := tc.from.Lookup(tc.path)

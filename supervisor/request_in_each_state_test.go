@@ -153,10 +153,10 @@ func TestRestartOfAWaitingChildBringsItsGroup(t *testing.T) {
 					{Name: "a", Run: idle}, {Name: "b", Run: p.Run, Backoff: child.Constant(time.Hour)}, {Name: "c", Run: idle},
 				}})
 				p.end(errBoom)
-				told := record(t, sup, supervisor.EventStarting, supervisor.EventReady)
+				recorded := record(t, sup, supervisor.EventStarting, supervisor.EventReady)
 				began := time.Now()
 				require.NoError(t, sup.RestartChild(t.Context(), "b"))
-				require.Equal(t, want, told.lines())
+				require.Equal(t, want, recorded.lines())
 				require.Zero(t, time.Since(began))
 				require.Len(t, sup.Children(child.Running), 3)
 			})
@@ -192,13 +192,13 @@ func TestSeveralAreStoppedOneAfterAnotherAndErrorsAreJoined(t *testing.T) {
 			{Name: "a", Run: slow(0, time.Second)}, {Name: "b", Run: slow(0, time.Second)},
 		}})
 		began := time.Now()
-		told := record(t, sup, stopKinds...)
+		recorded := record(t, sup, stopKinds...)
 		err := sup.StopChild(t.Context(), "a", "nobody", "b", "none/such")
 		require.EqualError(t, err, "/root/nobody: no such child\n/root/none/such: no such child")
 		require.ErrorIs(t, err, supervisor.ErrNotFound)
 		require.Equal(t, []string{
 			"stopping /root/a 0s", "stopped /root/a 1s", "stopping /root/b 1s", "stopped /root/b 2s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 		require.NoError(t, sup.StopChild(t.Context()), "none is fine")
 	})
 }

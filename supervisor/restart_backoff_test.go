@@ -16,13 +16,13 @@ import (
 )
 
 // script is a backoff of 1 s, 2 s, 3 s and so on until Reset.
-type script struct{ asked int }
+type script struct{ calls int }
 
 func (s *script) NextBackOff() time.Duration {
-	s.asked++
-	return time.Duration(s.asked) * time.Second
+	s.calls++
+	return time.Duration(s.calls) * time.Second
 }
-func (s *script) Reset() { s.asked = 0 }
+func (s *script) Reset() { s.calls = 0 }
 
 func growing() child.BackoffPolicy { return new(script) }
 
@@ -169,7 +169,7 @@ func TestRetriesGivesUpWithTheLastFailure(t *testing.T) {
 			{Name: "other", Run: newPuppet().Run},
 			{Name: "f", Run: f.Run, Backoff: child.Constant(time.Second).Retries(3)},
 		}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		at := time.Now()
 		f.end(errBoom)
 		err := sup.Wait()
@@ -184,7 +184,7 @@ func TestRetriesGivesUpWithTheLastFailure(t *testing.T) {
 			"failed f", "restarting f", "starting f",
 			"failed f", "restarting f", "starting f",
 			"failed f", "gave-up", "stopping other", "stopped other",
-		}, told.lines())
+		}, recorded.lines())
 	})
 }
 
@@ -307,11 +307,11 @@ func TestEachRestartIsReportedOnceWithItsBackoff(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
 		bubble(t, func(t *testing.T) {
 			sup, p := ups(t, supervisor.Spec{Strategy: s, Backoff: growing})
-			told := record(t, sup, supervisor.EventRestarting)
+			recorded := record(t, sup, supervisor.EventRestarting)
 			for n := range 3 {
 				p[2].end(errBoom)
 				time.Sleep(time.Minute / 2)
-				events := told.take()
+				events := recorded.take()
 				require.Len(t, events, 1, s)
 				require.Equal(t, time.Duration(n+1)*time.Second, events[0].Delay)
 				require.Equal(t, errBoom, events[0].Err)
@@ -334,12 +334,12 @@ func TestRestartAfterANormalEndReportsNoError(t *testing.T) {
 					sup := start(t, supervisor.Spec{Strategy: s, Intensity: strategy.AtMost(2, time.Hour), Children: []child.Spec{
 						{Name: "a", Run: p.Run, Backoff: b},
 					}})
-					told := record(t, sup, supervisor.EventRestarting)
+					recorded := record(t, sup, supervisor.EventRestarting)
 					p.end(errBoom)
 					time.Sleep(time.Second)
 					p.end(nil)
 					time.Sleep(time.Second)
-					events := told.take()
+					events := recorded.take()
 					require.Len(t, events, 2)
 					require.Equal(t, errBoom, events[0].Err)
 					require.NoError(t, events[1].Err)
@@ -378,9 +378,9 @@ func TestPanicOfABackoffIsReported(t *testing.T) {
 			Name: "a", Run: func(ctx child.Context) error { _ = ctx.Ready(); return errBoom },
 			Backoff: func() child.BackoffPolicy { return policy(func() time.Duration { panic("at the policy") }) },
 		}}})
-		told := record(t, sup, supervisor.EventError)
+		recorded := record(t, sup, supervisor.EventError)
 		require.ErrorIs(t, sup.Serve(t.Context()), errBoom)
-		events := told.take()
+		events := recorded.take()
 		require.Len(t, events, 1)
 		require.Equal(t, "/root/a", events[0].Path)
 		require.EqualError(t, events[0].Err, "backoff: panic: at the policy")

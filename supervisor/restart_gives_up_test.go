@@ -27,21 +27,21 @@ func gaveUp(t *testing.T, spec supervisor.Spec, b child.Spec, end func() error) 
 	b.Name, b.Run = "b", p.Run
 	spec.Children = []child.Spec{{Name: "a", Run: newPuppet().Run}, b, {Name: "c", Run: newPuppet().Run}}
 	sup := start(t, spec)
-	told := record(t, sup)
+	recorded := record(t, sup)
 	at := time.Now()
 	p.endBy(end)
 	var e *supervisor.GaveUpError
 	require.ErrorAs(t, sup.Wait(), &e)
 	require.Equal(t, at, time.Now(), "at once")
-	return e, told.lines()
+	return e, recorded.lines()
 }
 
 func TestSupervisorThatGivesUpStopsItsChildrenInOrder(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne} {
 		t.Run(s.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				e, told := gaveUp(t, supervisor.Spec{Strategy: s, Intensity: none}, child.Spec{}, func() error { return errBoom })
-				require.Equal(t, []string{"failed b", "gave-up", "stopping c", "stopped c", "stopping a", "stopped a"}, told)
+				e, recorded := gaveUp(t, supervisor.Spec{Strategy: s, Intensity: none}, child.Spec{}, func() error { return errBoom })
+				require.Equal(t, []string{"failed b", "gave-up", "stopping c", "stopped c", "stopping a", "stopped a"}, recorded)
 				require.Equal(t, &supervisor.GaveUpError{
 					Path: "/root", Child: "/root/b", Err: errBoom, Limit: none, Reason: "more than 0 restarts in 1s",
 				}, e)
@@ -68,8 +68,8 @@ func TestEscalateMakesTheSupervisorGiveUpAtOnce(t *testing.T) {
 			t.Run(fmt.Sprintf("%v/%v", s, r), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					said := fmt.Errorf("the disk is full: %w", child.Escalate(errBoom))
-					e, told := gaveUp(t, supervisor.Spec{Strategy: s}, child.Spec{Restart: r}, func() error { return said })
-					require.Equal(t, []string{"failed b", "gave-up", "stopping c", "stopped c", "stopping a", "stopped a"}, told)
+					e, recorded := gaveUp(t, supervisor.Spec{Strategy: s}, child.Spec{Restart: r}, func() error { return said })
+					require.Equal(t, []string{"failed b", "gave-up", "stopping c", "stopped c", "stopping a", "stopped a"}, recorded)
 					require.Equal(t, &supervisor.GaveUpError{Path: "/root", Child: "/root/b", Err: said, Reason: "escalated"}, e)
 					require.EqualError(t, e, "/root: gave up: escalated: /root/b: the disk is full: escalated: boom")
 					require.ErrorIs(t, e, errBoom)
@@ -118,10 +118,10 @@ func TestStartChildOfAChildThatEscalatesReportsIt(t *testing.T) {
 // family is a root /root with children first and inner, a supervisor with the
 // children x and y that gives up when x fails.
 type family struct {
-	root *supervisor.Supervisor
-	x    *puppet
-	told *recorder
-	log  *bytes.Buffer
+	root     *supervisor.Supervisor
+	x        *puppet
+	recorded *recorder
+	log      *bytes.Buffer
 }
 
 func newFamily(t *testing.T, inner child.Spec, root supervisor.Spec) *family {
@@ -134,7 +134,7 @@ func newFamily(t *testing.T, inner child.Spec, root supervisor.Spec) *family {
 	root.Logger = slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelError}))
 	root.Children = []child.Spec{{Name: "first", Run: newPuppet().Run}, inner}
 	f.root = start(t, root)
-	f.told = record(t, f.root)
+	f.recorded = record(t, f.root)
 	return f
 }
 
@@ -151,7 +151,7 @@ func TestPermanentSupervisorThatGaveUpIsRestarted(t *testing.T) {
 		f := newFamily(t, child.Spec{}, supervisor.Spec{})
 		f.x.end(errBoom)
 		require.Equal(t, append(innerGivesUp, "restarting inner", "starting inner",
-			"starting inner/x", "ready inner/x", "starting inner/y", "ready inner/y", "ready inner"), f.told.lines())
+			"starting inner/x", "ready inner/x", "starting inner/y", "ready inner/y", "ready inner"), f.recorded.lines())
 		f.requireLoud(t)
 		require.NoError(t, f.root.Health())
 		st, _ := f.root.Lookup("inner")
@@ -164,7 +164,7 @@ func TestTransientSupervisorThatGaveUpIsDoneAndLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{Restart: child.Transient}, supervisor.Spec{})
 		f.x.end(errBoom)
-		require.Equal(t, innerGivesUp, f.told.lines())
+		require.Equal(t, innerGivesUp, f.recorded.lines())
 		f.requireLoud(t)
 		st, _ := f.root.Lookup("inner")
 		require.Equal(t, child.Done, st.State)
@@ -184,7 +184,7 @@ func TestTemporarySupervisorThatGaveUpIsForgottenAndLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFamily(t, child.Spec{Restart: child.Temporary}, supervisor.Spec{})
 		f.x.end(errBoom)
-		require.Equal(t, append(innerGivesUp, "removed inner"), f.told.lines())
+		require.Equal(t, append(innerGivesUp, "removed inner"), f.recorded.lines())
 		f.requireLoud(t)
 		require.Equal(t, supervisor.Counts{Specs: 1, Active: 1, Workers: 1}, f.root.Count())
 	})
@@ -204,7 +204,7 @@ func TestDecideMakesAFailureOfGivingUp(t *testing.T) {
 		}, supervisor.Spec{})
 		f.x.end(errBoom)
 		require.Equal(t, append(innerGivesUp, "restarting inner", "starting inner",
-			"starting inner/x", "ready inner/x", "starting inner/y", "ready inner/y", "ready inner"), f.told.lines())
+			"starting inner/x", "ready inner/x", "starting inner/y", "ready inner/y", "ready inner"), f.recorded.lines())
 		st, _ := f.root.Lookup("inner")
 		require.EqualError(t, st.LastError, "/root/inner is worn out")
 	})
@@ -219,7 +219,7 @@ func TestGivingUpPropagatesToTheRoot(t *testing.T) {
 		require.EqualError(t, err, "/root: gave up: more than 0 restarts in 1s: /root/inner: "+
 			"/root/inner: gave up: more than 0 restarts in 1s: /root/inner/x: boom")
 		require.ErrorIs(t, err, errBoom)
-		require.Equal(t, append(innerGivesUp, "gave-up", "stopping first", "stopped first"), f.told.lines())
+		require.Equal(t, append(innerGivesUp, "gave-up", "stopping first", "stopped first"), f.recorded.lines())
 	})
 }
 
@@ -232,10 +232,10 @@ func TestEscalateAndErrDoneInsideASupervisorsErrorDoNotPropagate(t *testing.T) {
 					Decide: func(err error) error { return fmt.Errorf("inner: %w", err) }, // also if it is wrapped
 				}, supervisor.Spec{})
 				f.x.end(errBoom) // now x is in its second life
-				f.told.take()
+				f.recorded.take()
 
 				f.x.end(child.Escalate(said))
-				require.NotContains(t, strings.Join(f.told.lines(), "\n"), "gave-up\n", "the root goes on")
+				require.NotContains(t, strings.Join(f.recorded.lines(), "\n"), "gave-up\n", "the root goes on")
 				require.Equal(t, child.Running, state(t, f.root, "inner"))
 				st, _ := f.root.Lookup("inner")
 				require.Equal(t, 2, st.Restarts, "as a permanent child that was shut down")

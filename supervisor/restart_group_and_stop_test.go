@@ -64,13 +64,13 @@ func TestChildThatStaysStoppedIsReportedOnce(t *testing.T) {
 			{Name: "a", Run: a.Run, Backoff: child.Constant(time.Hour)}, {Name: "x", Run: idle},
 		}})
 		a.end(errBoom)
-		told := record(t, sup, supervisor.EventStopped)
+		recorded := record(t, sup, supervisor.EventStopped)
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
-		require.ElementsMatch(t, []string{"stopped a", "stopped x"}, told.lines())
+		require.ElementsMatch(t, []string{"stopped a", "stopped x"}, recorded.lines())
 		require.NoError(t, sup.RestartChild(t.Context(), "a"))
 		a.end(errBoom)
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
-		require.Equal(t, []string{"stopped a"}, told.lines(), "x has not run meanwhile")
+		require.Equal(t, []string{"stopped a"}, recorded.lines(), "x has not run meanwhile")
 		require.Equal(t, child.Stopped, state(t, sup, "x"))
 	})
 }
@@ -98,10 +98,10 @@ func TestRestartByHandThatFailsWithinAGroupRestartLeavesTheRestStopped(t *testin
 				restarted := make(chan error, 1)
 				go func() { restarted <- sup.RestartChild(t.Context(), "b") }()
 				synctest.Wait()
-				told := record(t, sup, supervisor.EventStopped)
+				recorded := record(t, sup, supervisor.EventStopped)
 				a.end(errBoom)
 				require.ErrorIs(t, <-restarted, errBoom)
-				require.Equal(t, []string{"stopped c", "stopped b", "stopped c"}, told.lines(), "the last: it stays stopped")
+				require.Equal(t, []string{"stopped c", "stopped b", "stopped c"}, recorded.lines(), "the last: it stays stopped")
 				for path, want := range map[string]child.State{"a": child.Running, "b": child.Stopped, "c": child.Stopped} {
 					require.Equal(t, want, state(t, sup, path), path)
 				}
@@ -163,9 +163,9 @@ func TestAnswerOfABackoffIsIgnoredOnceAGroupRestartIncludesTheChild(t *testing.T
 			c.end(errBoom)
 			a.end(errBoom)
 			require.Equal(t, child.Stopping, state(t, sup, "b"))
-			told := record(t, sup, supervisor.EventRestarting, supervisor.EventGaveUp)
+			recorded := record(t, sup, supervisor.EventRestarting, supervisor.EventGaveUp)
 			answer <- late
-			require.Empty(t, told.lines())
+			require.Empty(t, recorded.lines())
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.NoError(t, sup.Health())

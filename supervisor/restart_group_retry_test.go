@@ -18,7 +18,7 @@ type chain struct {
 	sup      *supervisor.Supervisor
 	b        *puppet
 	failures int
-	told     *recorder
+	recorded *recorder
 }
 
 func newChain(t *testing.T, spec supervisor.Spec, c child.Spec) *chain {
@@ -38,7 +38,7 @@ func newChain(t *testing.T, spec supervisor.Spec, c child.Spec) *chain {
 		{Name: "d", Run: newPuppet().Run},
 	}
 	ch.sup = start(t, spec)
-	ch.told = record(t, ch.sup)
+	ch.recorded = record(t, ch.sup)
 	return ch
 }
 
@@ -60,7 +60,7 @@ func TestRestForOneRetriesFromTheChildThatCouldNotStart(t *testing.T) {
 		c := newChain(t, supervisor.Spec{Strategy: strategy.RestForOne}, child.Spec{})
 		c.failures = 1
 		c.b.end(errBoom)
-		require.Equal(t, append(restForOneUpToC, "restarting c", "starting c", "ready c", "starting d", "ready d"), c.told.lines())
+		require.Equal(t, append(restForOneUpToC, "restarting c", "starting c", "ready c", "starting d", "ready d"), c.recorded.lines())
 	})
 }
 
@@ -73,7 +73,7 @@ func TestOneForAllRetriesFromTheFirst(t *testing.T) {
 			"stopping d", "stopped d", "stopping c", "stopped c", "stopping a", "stopped a",
 			"starting a", "ready a", "starting b", "ready b", "starting c", "failed c", "restarting c",
 			"stopping b", "stopped b", "stopping a", "stopped a",
-			"starting a", "ready a", "starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, c.told.lines())
+			"starting a", "ready a", "starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, c.recorded.lines())
 	})
 }
 
@@ -102,16 +102,16 @@ func TestGroupWaitsForTheBackoffOfTheChildThatFailed(t *testing.T) {
 		ch := newChain(t, supervisor.Spec{Strategy: strategy.OneForAll, Backoff: tenSeconds}, child.Spec{})
 		ch.b.end(errBoom)
 		require.Equal(t, []string{"failed b",
-			"stopping d", "stopped d", "stopping c", "stopped c", "stopping a", "stopped a", "restarting b"}, ch.told.lines())
+			"stopping d", "stopped d", "stopping c", "stopped c", "stopping a", "stopped a", "restarting b"}, ch.recorded.lines())
 		ch.requireStates(t, child.Stopped, child.Waiting, child.Stopped, child.Stopped)
 		st, _ := ch.sup.Lookup("b")
 		require.Equal(t, time.Now().Add(10*time.Second), st.NextStart)
 		require.Contains(t, ch.sup.Tree().String(), "waiting   next start in 10s, last: boom")
 
 		time.Sleep(10*time.Second - 1)
-		require.Empty(t, ch.told.lines())
+		require.Empty(t, ch.recorded.lines())
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, []string{"starting a", "ready a", "starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, ch.told.lines())
+		require.Equal(t, []string{"starting a", "ready a", "starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, ch.recorded.lines())
 	})
 }
 
@@ -121,7 +121,7 @@ func stuck(t *testing.T) *chain {
 	ch := newChain(t, supervisor.Spec{Strategy: strategy.RestForOne}, child.Spec{Backoff: tenSeconds})
 	ch.failures = 1
 	ch.b.end(errBoom)
-	require.Equal(t, append(restForOneUpToC, "restarting c"), ch.told.lines())
+	require.Equal(t, append(restForOneUpToC, "restarting c"), ch.recorded.lines())
 	ch.requireStates(t, child.Running, child.Running, child.Waiting, child.Stopped)
 	return ch
 }
@@ -130,7 +130,7 @@ func TestRetryOfAGroupWaitsForItsBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ch := stuck(t)
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []string{"starting c", "ready c", "starting d", "ready d"}, ch.told.lines())
+		require.Equal(t, []string{"starting c", "ready c", "starting d", "ready d"}, ch.recorded.lines())
 	})
 }
 
@@ -144,7 +144,7 @@ func TestCancelledRetryLeavesLaterSiblingsStoppedAndReportsIt(t *testing.T) {
 			} else {
 				require.NoError(t, ch.sup.StopChild(t.Context(), "c"))
 			}
-			events := ch.told.take()
+			events := ch.recorded.take()
 			require.GreaterOrEqual(t, len(events), 2)
 			left := events[0]
 			if left.Path == "/root/c" {
@@ -155,7 +155,7 @@ func TestCancelledRetryLeavesLaterSiblingsStoppedAndReportsIt(t *testing.T) {
 			require.EqualError(t, left.Err, "left stopped: the restart of its group was cancelled")
 
 			time.Sleep(time.Minute)
-			require.Empty(t, ch.told.lines(), "nothing comes by itself")
+			require.Empty(t, ch.recorded.lines(), "nothing comes by itself")
 			require.Equal(t, child.Stopped, state(t, ch.sup, "d"))
 			require.ErrorContains(t, ch.sup.Health(), "/root/d: not ready: stopped")
 
@@ -175,10 +175,10 @@ func TestRestartChildOfTheWaitingChildBringsItsGroupAtOnce(t *testing.T) {
 		ch := stuck(t)
 		at := time.Now()
 		require.NoError(t, ch.sup.RestartChild(t.Context(), "c"))
-		require.Equal(t, []string{"starting c", "ready c", "starting d", "ready d"}, ch.told.lines())
+		require.Equal(t, []string{"starting c", "ready c", "starting d", "ready d"}, ch.recorded.lines())
 		require.Equal(t, at, time.Now())
 		time.Sleep(time.Minute)
-		require.Empty(t, ch.told.lines(), "the retry does not come as well")
+		require.Empty(t, ch.recorded.lines(), "the retry does not come as well")
 	})
 }
 
@@ -187,11 +187,11 @@ func TestRestartChildOfTheChildAGroupWaitsForBringsAll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ch := newChain(t, supervisor.Spec{Strategy: strategy.OneForAll, Backoff: tenSeconds}, child.Spec{})
 		ch.b.end(errBoom)
-		ch.told.take()
+		ch.recorded.take()
 		require.NoError(t, ch.sup.RestartChild(t.Context(), "b"))
-		require.Equal(t, []string{"starting a", "ready a", "starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, ch.told.lines())
+		require.Equal(t, []string{"starting a", "ready a", "starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, ch.recorded.lines())
 		time.Sleep(time.Minute)
-		require.Empty(t, ch.told.lines())
+		require.Empty(t, ch.recorded.lines())
 	})
 }
 
@@ -200,9 +200,9 @@ func TestSiblingRestartedByHandIsRestartedAgainByTheRetry(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ch := stuck(t)
 		require.NoError(t, ch.sup.RestartChild(t.Context(), "d"))
-		require.Equal(t, []string{"starting d", "ready d"}, ch.told.lines())
+		require.Equal(t, []string{"starting d", "ready d"}, ch.recorded.lines())
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []string{"stopping d", "stopped d", "starting c", "ready c", "starting d", "ready d"}, ch.told.lines())
+		require.Equal(t, []string{"stopping d", "stopped d", "starting c", "ready c", "starting d", "ready d"}, ch.recorded.lines())
 	})
 }
 
@@ -212,9 +212,9 @@ func TestLaterGroupRestartIncludesAWaitingChildWithoutItsBackoff(t *testing.T) {
 		ch := stuck(t)
 		ch.b.end(errBoom)
 		require.Equal(t, []string{"failed b", "restarting b",
-			"starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, ch.told.lines())
+			"starting b", "ready b", "starting c", "ready c", "starting d", "ready d"}, ch.recorded.lines())
 		time.Sleep(time.Minute)
-		require.Empty(t, ch.told.lines(), "the retry does not come as well")
+		require.Empty(t, ch.recorded.lines(), "the retry does not come as well")
 	})
 }
 
@@ -256,9 +256,9 @@ func TestGroupComesUpWithoutALeaderThatWasStopped(t *testing.T) {
 		}})
 		b.end(errBoom)
 		require.NoError(t, sup.StopChild(t.Context(), "b"))
-		told := record(t, sup)
+		recorded := record(t, sup)
 		time.Sleep(2 * time.Second)
-		require.Equal(t, []string{"stopped c", "stopping a", "stopped a", "starting a", "ready a", "starting c", "ready c"}, told.lines())
+		require.Equal(t, []string{"stopped c", "stopping a", "stopped a", "starting a", "ready a", "starting c", "ready c"}, recorded.lines())
 		require.Equal(t, child.Stopped, state(t, sup, "b"))
 	})
 }
@@ -280,10 +280,10 @@ func TestGroupContinuesWithoutAMemberThatDeclinesOrIsDone(t *testing.T) {
 				}},
 				{Name: "d", Run: newPuppet().Run},
 			}})
-			told := record(t, sup)
+			recorded := record(t, sup)
 			b.end(errBoom)
 			require.Equal(t, []string{"failed b", "restarting b", "stopping d", "stopped d", "stopping c", "stopped c",
-				"starting b", "ready b", "starting c", "completed c", "starting d", "ready d"}, told.lines())
+				"starting b", "ready b", "starting c", "completed c", "starting d", "ready d"}, recorded.lines())
 			require.NoError(t, sup.Health())
 		})
 	}
@@ -295,6 +295,6 @@ func TestStopOfTheTreeWhileAGroupWaitsIsImmediate(t *testing.T) {
 		at := time.Now()
 		require.NoError(t, ch.sup.Stop(t.Context()))
 		require.Equal(t, at, time.Now())
-		require.Equal(t, []string{"stopping b", "stopped b", "stopping a", "stopped a"}, ch.told.lines())
+		require.Equal(t, []string{"stopping b", "stopped b", "stopping a", "stopped a"}, ch.recorded.lines())
 	})
 }

@@ -23,11 +23,11 @@ func TestTemporaryMembersOfAGroupAreRemovedNotRestarted(t *testing.T) {
 					{Name: "b", Run: newPuppet().Run, Restart: child.Temporary},
 					{Name: "c", Run: newPuppet().Run},
 				}})
-				told := record(t, sup)
+				recorded := record(t, sup)
 				a.end(errBoom)
 				require.Equal(t, []string{"failed a", "restarting a",
 					"stopping c", "stopped c", "stopping b", "stopped b", "removed b",
-					"starting a", "ready a", "starting c", "ready c"}, told.lines())
+					"starting a", "ready a", "starting c", "ready c"}, recorded.lines())
 				require.Equal(t, supervisor.Counts{Specs: 2, Active: 2, Workers: 2}, sup.Count())
 				require.NoError(t, sup.Health())
 			})
@@ -63,18 +63,18 @@ func idleGroup(t *testing.T, s strategy.Strategy) (sup *supervisor.Supervisor, b
 func TestOneForAllRevivesWhatWasStoppedIsDoneOrDeclined(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup, b := idleGroup(t, strategy.OneForAll)
-		told := record(t, sup, supervisor.EventReady)
+		recorded := record(t, sup, supervisor.EventReady)
 		b.end(errBoom)
-		require.Equal(t, []string{"ready a", "ready b", "ready c", "ready d", "ready e"}, told.lines())
+		require.Equal(t, []string{"ready a", "ready b", "ready c", "ready d", "ready e"}, recorded.lines())
 	})
 }
 
 func TestRestForOneRevivesOnlyLaterOnes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup, b := idleGroup(t, strategy.RestForOne)
-		told := record(t, sup, supervisor.EventReady)
+		recorded := record(t, sup, supervisor.EventReady)
 		b.end(errBoom)
-		require.Equal(t, []string{"ready b", "ready c", "ready d", "ready e"}, told.lines())
+		require.Equal(t, []string{"ready b", "ready c", "ready d", "ready e"}, recorded.lines())
 		require.Equal(t, child.Stopped, state(t, sup, "a"))
 	})
 }
@@ -91,10 +91,10 @@ func TestMembersOfAGroupSeeErrSiblingAsTheCause(t *testing.T) {
 				return nil
 			})},
 		}})
-		told := record(t, sup, supervisor.EventStopping)
+		recorded := record(t, sup, supervisor.EventStopping)
 		a.end(errBoom)
 		require.ErrorIs(t, cause, child.ErrSibling)
-		require.ErrorIs(t, told.take()[0].Err, child.ErrSibling)
+		require.ErrorIs(t, recorded.take()[0].Err, child.ErrSibling)
 	})
 }
 
@@ -112,15 +112,15 @@ func TestOverlappingFailuresInAGroupMerge(t *testing.T) {
 				{Name: "c", Run: slow(0, time.Second)},
 			},
 		})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		b.end(errBoom)
 		a.end(errBoom)
-		events := told.take()
+		events := recorded.take()
 		require.Equal(t, supervisor.EventStopped, events[len(events)-1].Kind)
 		require.Equal(t, "/root/a", events[len(events)-1].Path)
 		require.Equal(t, errBoom, events[len(events)-1].Err, "the event has it")
 		time.Sleep(2 * time.Second)
-		require.Equal(t, []string{"stopped c", "starting a", "ready a", "starting b", "ready b", "starting c", "ready c"}, told.lines())
+		require.Equal(t, []string{"stopped c", "starting a", "ready a", "starting b", "ready b", "starting c", "ready c"}, recorded.lines())
 	})
 }
 
@@ -149,12 +149,12 @@ func TestFailureOutsideAGroupThatGoesDownWidensIt(t *testing.T) {
 						{Name: "d", Run: slow(0, time.Second)},
 					},
 				})
-				told := record(t, sup)
+				recorded := record(t, sup)
 				p.end(errBoom)
-				require.Equal(t, []string{"failed c", "restarting c", "stopping d"}, told.lines())
+				require.Equal(t, []string{"failed c", "restarting c", "stopping d"}, recorded.lines())
 				b.end(errBoom)
 				time.Sleep(2 * time.Second)
-				require.Equal(t, c.want, told.lines())
+				require.Equal(t, c.want, recorded.lines())
 			})
 		})
 	}
@@ -169,15 +169,15 @@ func TestFailureWhileAGroupComesUpTakesItDownAgain(t *testing.T) {
 			{Name: "b", Run: slow(time.Second, 0)},
 			{Name: "c", Run: c.Run},
 		}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		c.end(errBoom)
 		require.Equal(t, []string{"failed c", "restarting c", "stopping b", "stopped b", "stopping a", "stopped a",
-			"starting a", "ready a", "starting b"}, told.lines())
+			"starting a", "ready a", "starting b"}, recorded.lines())
 		a.end(errBoom)
 		require.Equal(t, []string{"failed a", "restarting a", "stopping b", "stopped b",
-			"starting a", "ready a", "starting b"}, told.lines())
+			"starting a", "ready a", "starting b"}, recorded.lines())
 		time.Sleep(2 * time.Second)
-		require.Equal(t, []string{"ready b", "starting c", "ready c"}, told.lines())
+		require.Equal(t, []string{"ready b", "starting c", "ready c"}, recorded.lines())
 	})
 }
 
@@ -215,11 +215,11 @@ func TestStartChildDuringAGroupRestartWaitsItsTurn(t *testing.T) {
 			{Name: "a", Run: a.Run},
 			{Name: "b", Run: slow(0, time.Second)},
 		}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		a.end(errBoom)
 		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "c", Run: newPuppet().Run}))
 		require.Equal(t, []string{"failed a", "restarting a", "stopping b", "stopped b",
-			"starting a", "ready a", "starting b", "ready b", "starting c", "ready c"}, told.lines())
+			"starting a", "ready a", "starting b", "ready b", "starting c", "ready c"}, recorded.lines())
 	})
 }
 
@@ -236,14 +236,14 @@ func TestSupervisorInAGroupRestartsWithAllBelowIt(t *testing.T) {
 			{Name: "inner", Run: inner.Run},
 		}})
 		require.NoError(t, inner.StartChild(t.Context(), child.Spec{Name: "dynamic", Run: newPuppet().Run}))
-		told := record(t, sup)
+		recorded := record(t, sup)
 		a.end(errBoom)
 		time.Sleep(2 * time.Second)
 		require.Equal(t, []string{"failed a", "restarting a", "stopping inner",
 			"stopping inner/dynamic", "stopped inner/dynamic", "stopping inner/y", "stopped inner/y",
 			"stopping inner/x", "stopped inner/x", "stopped inner",
 			"starting a", "ready a", "starting inner", "starting inner/x", "ready inner/x",
-			"starting inner/y", "ready inner/y", "ready inner"}, told.lines())
+			"starting inner/y", "ready inner/y", "ready inner"}, recorded.lines())
 		_, ok := sup.Lookup("inner/dynamic")
 		require.False(t, ok, "as in OTP, it is forgotten")
 	})
@@ -256,10 +256,10 @@ func TestChildStoppedByHandLeavesItsGroupAlone(t *testing.T) {
 			{Name: "a", Run: newPuppet().Run},
 			{Name: "b", Run: newPuppet().Run},
 		}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
 		require.NoError(t, sup.RestartChild(t.Context(), "a"))
 		synctest.Wait()
-		require.Equal(t, []string{"stopping a", "stopped a", "starting a", "ready a"}, told.lines())
+		require.Equal(t, []string{"stopping a", "stopped a", "starting a", "ready a"}, recorded.lines())
 	})
 }

@@ -89,10 +89,10 @@ func TestEachEndUnderEachStrategyRestartsWhatTheTablesSay(t *testing.T) {
 							{Name: "b", Run: b.Run, Restart: r},
 							{Name: "c", Run: newPuppet().Run},
 						}})
-						told := record(t, sup)
+						recorded := record(t, sup)
 
 						b.endBy(e.end)
-						require.Equal(t, e.follows(s, r), told.lines())
+						require.Equal(t, e.follows(s, r), recorded.lines())
 						st, ok := sup.Lookup("b")
 						want, kept := e.stateAfter(s, r)
 						require.Equal(t, kept, ok)
@@ -103,7 +103,7 @@ func TestEachEndUnderEachStrategyRestartsWhatTheTablesSay(t *testing.T) {
 
 						if e.restarted(r) { // and it is the same the next time
 							b.endBy(e.end)
-							require.Equal(t, e.follows(s, r), told.lines())
+							require.Equal(t, e.follows(s, r), recorded.lines())
 							st, _ := sup.Lookup("b")
 							require.Equal(t, 2, st.Restarts)
 						}

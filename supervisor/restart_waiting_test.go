@@ -106,7 +106,7 @@ func TestStopRemoveAndRestartActOnAWaitingChildAtOnce(t *testing.T) {
 			t.Run(name+"/"+s.String(), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					sup, _ := waiting(t, supervisor.Spec{Strategy: s})
-					told := record(t, sup, supervisor.EventStarting)
+					recorded := record(t, sup, supervisor.EventStarting)
 					at := time.Now()
 					require.NoError(t, act(sup))
 					require.Equal(t, at, time.Now())
@@ -123,9 +123,9 @@ func TestStopRemoveAndRestartActOnAWaitingChildAtOnce(t *testing.T) {
 						require.Equal(t, child.Stopped, st.State)
 						require.Zero(t, st.NextStart)
 					}
-					told.take()
+					recorded.take()
 					time.Sleep(2 * time.Hour)
-					require.Empty(t, told.take(), "the restart that was due does not come")
+					require.Empty(t, recorded.take(), "the restart that was due does not come")
 				})
 			})
 		}
@@ -194,20 +194,20 @@ func TestLateAnswerOfABackoffStartsNoSecondRun(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Backoff: func() child.BackoffPolicy {
 			return policy(func() time.Duration { return <-answers })
 		}}}})
-		told := record(t, sup, supervisor.EventStarting)
+		recorded := record(t, sup, supervisor.EventStarting)
 
 		p.end(errBoom)
 		require.NoError(t, sup.RestartChild(t.Context(), "a"))
 		answers <- time.Second // ignored: it runs
 		time.Sleep(time.Minute)
-		require.Equal(t, []string{"starting a"}, told.lines())
+		require.Equal(t, []string{"starting a"}, recorded.lines())
 
 		p.end(errBoom)
 		require.NoError(t, sup.RestartChild(t.Context(), "a"))
 		p.end(errBoom) // one answer is under way already, and does for this failure
 		answers <- time.Second
 		time.Sleep(time.Minute)
-		require.Equal(t, []string{"starting a", "starting a"}, told.lines())
+		require.Equal(t, []string{"starting a", "starting a"}, recorded.lines())
 		require.NoError(t, sup.Health())
 		p.end(errBoom)
 		require.NoError(t, sup.RemoveChild(t.Context(), "a"))
@@ -228,14 +228,14 @@ func TestSeveralWaitingChildrenWakeEachInItsTime(t *testing.T) {
 			})
 		}
 		sup := start(t, spec)
-		told := record(t, sup, supervisor.EventReady)
+		recorded := record(t, sup, supervisor.EventReady)
 		for _, p := range puppets {
 			p.end(errBoom)
 		}
 		for _, name := range []string{"c", "b", "a"} {
-			require.Empty(t, told.lines())
+			require.Empty(t, recorded.lines())
 			time.Sleep(time.Second)
-			require.Equal(t, []string{"ready " + name}, told.lines())
+			require.Equal(t, []string{"ready " + name}, recorded.lines())
 		}
 	})
 }

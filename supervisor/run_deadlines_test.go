@@ -37,7 +37,7 @@ func since(began time.Time, events []supervisor.Event) (all []string) {
 func TestTimeoutsOfManyLengthsFallDueInTheirTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Strategy: strategy.Independent})
-		told := record(t, sup, supervisor.EventStopping, supervisor.EventSlowStart)
+		recorded := record(t, sup, supervisor.EventStopping, supervisor.EventSlowStart)
 		began := time.Now()
 		// Long before short, short before long, two of one length, two that are set at
 		// different times and fall due at the same.
@@ -56,7 +56,7 @@ func TestTimeoutsOfManyLengthsFallDueInTheirTime(t *testing.T) {
 		require.Equal(t, []string{
 			"/root/1 1s", "/root/2 2s", "/root/3 from 1 4s", "/root/4 4s", "/root/4 too 4s", "/root/9 9s",
 			"/root/1h 10s", "/root/none 10s", "/root/1h 1h0m0s",
-		}, since(began, told.take()))
+		}, since(began, recorded.take()))
 	})
 }
 
@@ -69,7 +69,7 @@ func TestTimeoutsOfOneLengthAndTwoKinds(t *testing.T) {
 		sup := startLoosely(t, supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{
 			{Name: "stuck", Run: deaf.Run, StopTimeout: 10 * time.Second},
 		}})
-		told := record(t, sup, supervisor.EventSlowStart, supervisor.EventAbandoned)
+		recorded := record(t, sup, supervisor.EventSlowStart, supervisor.EventAbandoned)
 		began := time.Now()
 		for i := range 3 {
 			add(sup, child.Spec{Name: fmt.Sprint("slow", i), Run: never})
@@ -81,14 +81,14 @@ func TestTimeoutsOfOneLengthAndTwoKinds(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.Equal(t, []string{
 			"/root/slow0 10s", "/root/slow1 11s", "/root/stuck 11s", "/root/slow2 12s",
-		}, since(began, told.take()))
+		}, since(began, recorded.take()))
 	})
 }
 
 func TestTimeoutAfterThousandsThatWereClearedFallsDueInItsTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Strategy: strategy.Independent})
-		told := record(t, sup, supervisor.EventSlowStart, supervisor.EventFailed)
+		recorded := record(t, sup, supervisor.EventSlowStart, supervisor.EventFailed)
 		began := time.Now()
 		late := add(sup, child.Spec{Name: "late", Run: never, StartTimeout: 24 * time.Hour})
 		for i := range 3000 {
@@ -101,7 +101,7 @@ func TestTimeoutAfterThousandsThatWereClearedFallsDueInItsTime(t *testing.T) {
 		}
 		require.ErrorIs(t, <-late, child.ErrStartTimeout)
 		require.Equal(t, 24*time.Hour, time.Since(began))
-		require.Equal(t, []string{"/root/late 10s", "/root/late 24h0m0s"}, since(began, told.take()))
+		require.Equal(t, []string{"/root/late 10s", "/root/late 24h0m0s"}, since(began, recorded.take()))
 		require.Len(t, sup.Children(child.Running), 2000)
 	})
 }
@@ -135,13 +135,13 @@ func TestTimeoutsThatFallDueTogetherAndLeadToOthers(t *testing.T) {
 				Name: fmt.Sprint(i), Run: deaf, StartTimeout: 2 * time.Second, StopTimeout: time.Duration(1+i%2) * time.Second,
 			}))
 		}
-		told := record(t, sup, supervisor.EventAbandoned)
+		recorded := record(t, sup, supervisor.EventAbandoned)
 		for _, answer := range answers {
 			require.ErrorIs(t, <-answer, child.ErrStartTimeout)
 		}
 		require.Equal(t, 4*time.Second, time.Since(began))
 		at := map[time.Duration]int{}
-		for _, e := range told.take() {
+		for _, e := range recorded.take() {
 			at[e.Time.Sub(began)]++
 		}
 		require.Equal(t, map[time.Duration]int{3 * time.Second: many / 2, 4 * time.Second: many / 2}, at)
@@ -151,16 +151,16 @@ func TestTimeoutsThatFallDueTogetherAndLeadToOthers(t *testing.T) {
 func TestTimersOfOneLifeDoNotReachTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Strategy: strategy.Independent})
-		told := record(t, sup, supervisor.EventSlowStart, supervisor.EventStopping)
+		recorded := record(t, sup, supervisor.EventSlowStart, supervisor.EventStopping)
 		for range 3 {
 			require.NoError(t, sup.Start(t.Context()))
 			add(sup, child.Spec{Name: "a", Run: never, StartTimeout: 5 * time.Second})
 			time.Sleep(3 * time.Second)
-			require.Empty(t, told.take())
+			require.Empty(t, recorded.take())
 			require.NoError(t, sup.Stop(t.Context()))
-			require.Len(t, told.take(), 1)
+			require.Len(t, recorded.take(), 1)
 		}
 		time.Sleep(time.Hour)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 	})
 }

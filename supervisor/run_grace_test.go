@@ -207,9 +207,9 @@ func TestForcedCloseAfterTheGraceFitsInBeforeTheRunIsAbandoned(t *testing.T) {
 			time.Sleep(400 * time.Millisecond) // of the half second that is left
 			return errBoom
 		}}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.Equal(t, []string{"/root/a: boom"}, unclean(t, sup.StopChild(t.Context(), "a")))
-		require.Equal(t, []string{"stopping a", "stopped a"}, told.lines())
+		require.Equal(t, []string{"stopping a", "stopped a"}, recorded.lines())
 	})
 }
 

@@ -45,9 +45,9 @@ func TestChildWithARegularHeartbeatIsNotHung(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &patient{every: 999 * time.Millisecond, until: 24 * time.Hour}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		time.Sleep(time.Hour)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 		require.EqualValues(t, 1, p.runs.Load())
 	})
 }
@@ -58,17 +58,17 @@ func TestChildIsHungWhenItsHeartbeatIsOverdue(t *testing.T) {
 		// It beats at 0.7, 1.4, 2.1 and 2.8 s, and hangs at 3.8.
 		p := &patient{every: 700 * time.Millisecond, until: 3 * time.Second}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		time.Sleep(3799 * time.Millisecond)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 		time.Sleep(time.Millisecond)
-		require.Equal(t, []string{"hung a", "stopping a", "stopped a", "failed a", "restarting a", "starting a", "ready a"}, told.lines())
+		require.Equal(t, []string{"hung a", "stopping a", "stopped a", "failed a", "restarting a", "starting a", "ready a"}, recorded.lines())
 		require.Same(t, child.ErrHung, p.cause.Load())
 		st, _ := sup.Lookup("a")
 		require.Same(t, child.ErrHung, st.LastError)
 		require.Equal(t, 1, st.Restarts)
 		time.Sleep(time.Hour)
-		require.Empty(t, told.take(), "the next run is fed")
+		require.Empty(t, recorded.take(), "the next run is fed")
 	})
 }
 
@@ -82,9 +82,9 @@ func TestEventHungShowsWhereItHangs(t *testing.T) {
 				return nil
 			}, Heartbeat: 2 * time.Second},
 		}})
-		told := record(t, sup, supervisor.EventHung)
+		recorded := record(t, sup, supervisor.EventHung)
 		time.Sleep(2500 * time.Millisecond)
-		events := told.take()
+		events := recorded.take()
 		require.Len(t, events, 1)
 		require.Equal(t, "/root/hung", events[0].Path)
 		require.Contains(t, string(events[0].Stack), "supervisor_test.hang(")
@@ -101,9 +101,9 @@ func TestHungChildIsRestartedAsItsRestartSays(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				p := &patient{every: 100 * time.Millisecond}
 				sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Restart: restart, Heartbeat: time.Second}}})
-				told := record(t, sup)
+				recorded := record(t, sup)
 				time.Sleep(1500 * time.Millisecond)
-				require.Equal(t, want, aftermathOf(sup, told).left)
+				require.Equal(t, want, aftermathOf(sup, recorded).left)
 			})
 		})
 	}
@@ -131,17 +131,17 @@ func TestHungChildThatDoesNotReturnIsAbandonedThenRestarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &patient{every: 100 * time.Millisecond, lingers: 10 * time.Second}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second, StopTimeout: 2 * time.Second}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		time.Sleep(2900 * time.Millisecond)
-		require.Equal(t, []string{"hung a", "stopping a"}, told.lines())
+		require.Equal(t, []string{"hung a", "stopping a"}, recorded.lines())
 		require.Equal(t, child.Stopping, state(t, sup, "a"))
 		time.Sleep(200 * time.Millisecond)
-		require.Equal(t, []string{"abandoned a", "failed a", "restarting a", "starting a", "ready a"}, told.lines())
+		require.Equal(t, []string{"abandoned a", "failed a", "restarting a", "starting a", "ready a"}, recorded.lines())
 		st, _ := sup.Lookup("a")
 		require.Equal(t, child.Running, st.State)
 		require.Equal(t, 1, st.Abandoned)
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []string{"late-exit a"}, told.lines())
+		require.Equal(t, []string{"late-exit a"}, recorded.lines())
 		st, _ = sup.Lookup("a")
 		require.Zero(t, st.Abandoned)
 		require.EqualValues(t, 2, p.runs.Load())
@@ -151,7 +151,7 @@ func TestHungChildThatDoesNotReturnIsAbandonedThenRestarted(t *testing.T) {
 func TestHeartbeatIsNotExpectedBeforeReady(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
-		told := record(t, sup, supervisor.EventHung)
+		recorded := record(t, sup, supervisor.EventHung)
 		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Heartbeat: time.Second, Run: func(ctx child.Context) error {
 			time.Sleep(time.Minute)
 			_ = ctx.Ready()
@@ -161,7 +161,7 @@ func TestHeartbeatIsNotExpectedBeforeReady(t *testing.T) {
 			return child.ErrDone
 		}}))
 		time.Sleep(5 * time.Second)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 		require.Equal(t, child.Done, state(t, sup, "a"))
 	})
 }
@@ -171,9 +171,9 @@ func TestHeartbeatIsNotExpectedWhileStopping(t *testing.T) {
 		p := &patient{every: 100 * time.Millisecond, until: time.Hour, lingers: 4 * time.Second}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second}}})
 		time.Sleep(time.Minute)
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
-		require.Equal(t, []string{"stopping a", "stopped a"}, told.lines())
+		require.Equal(t, []string{"stopping a", "stopped a"}, recorded.lines())
 	})
 }
 
@@ -189,9 +189,9 @@ func TestOtherCallsAreNoHeartbeat(t *testing.T) {
 			}
 			return nil
 		}}}})
-		told := record(t, sup, supervisor.EventHung)
+		recorded := record(t, sup, supervisor.EventHung)
 		time.Sleep(2 * time.Second)
-		require.Len(t, told.take(), 1)
+		require.Len(t, recorded.take(), 1)
 	})
 }
 
@@ -206,12 +206,12 @@ func TestHeartbeatOfAnEarlierRunDoesNotCountForTheNext(t *testing.T) {
 			return p.Run(ctx)
 		}}}})
 		p.end(errBoom)
-		told := record(t, sup, supervisor.EventHung)
+		recorded := record(t, sup, supervisor.EventHung)
 		for range 11 {
 			first.Heartbeat()
 			time.Sleep(100 * time.Millisecond)
 		}
-		require.Len(t, told.take(), 1)
+		require.Len(t, recorded.take(), 1)
 	})
 }
 
@@ -219,9 +219,9 @@ func TestHeartbeatCallWithoutAHeartbeatHasNoEffect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := &patient{every: time.Minute}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		time.Sleep(time.Hour)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 	})
 }
 
@@ -252,13 +252,13 @@ func TestUpgradeMayLengthenTheHeartbeat(t *testing.T) {
 		}
 		spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: run, Heartbeat: time.Second}}}
 		sup := start(t, spec)
-		told := record(t, sup, supervisor.EventHung)
+		recorded := record(t, sup, supervisor.EventHung)
 		spec.Children = []child.Spec{{Name: "a", Run: run, Heartbeat: 3 * time.Second}}
 		require.NoError(t, sup.Upgrade(spec))
 		time.Sleep(2999 * time.Millisecond)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 		time.Sleep(time.Millisecond)
-		require.Len(t, told.take(), 1)
+		require.Len(t, recorded.take(), 1)
 	})
 }
 
@@ -267,11 +267,11 @@ func TestUpgradeMayRemoveTheHeartbeat(t *testing.T) {
 		p := &patient{every: time.Minute}
 		spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: p.Run, Heartbeat: time.Second}}}
 		sup := start(t, spec)
-		told := record(t, sup)
+		recorded := record(t, sup)
 		spec.Children = []child.Spec{{Name: "a", Run: p.Run}}
 		require.NoError(t, sup.Upgrade(spec))
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 	})
 }

@@ -150,16 +150,16 @@ func TestCallsOfAnAbandonedRunChangeNothing(t *testing.T) {
 			return child.Escalate(errBoom)
 		}}}})
 		require.Len(t, left(t, sup.RestartChild(t.Context(), "a")), 1)
-		told := record(t, sup)
+		recorded := record(t, sup)
 		before, _ := sup.Lookup("a")
 		for _, call := range callsOfARun {
 			call(zombie)
 		}
 		after, _ := sup.Lookup("a")
 		require.Equal(t, before, after)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 		close(release)
-		require.Equal(t, []string{"late-exit a"}, told.lines(), "and no escalation")
+		require.Equal(t, []string{"late-exit a"}, recorded.lines(), "and no escalation")
 		require.Equal(t, child.Running, state(t, sup, "a"))
 	})
 }

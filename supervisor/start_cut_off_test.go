@@ -147,13 +147,13 @@ func TestStartThatIsTakenBackCancelsAllAtOnceWhenItsContextHasEnded(t *testing.T
 			t.Run(fmt.Sprint(s, ", ", name), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					sup := start(t, supervisor.Spec{Strategy: s})
-					told := record(t, sup, supervisor.EventStopping)
+					recorded := record(t, sup, supervisor.EventStopping)
 					began := time.Now()
 					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 					defer cancel()
 					require.Error(t, test.call(ctx, sup))
 					took := time.Since(began)
-					stopping := since(began, told.take())
+					stopping := since(began, recorded.take())
 					switch {
 					case test.atOnce:
 						require.Equal(t, []string{"/root/d 10s", "/root/c 10s", "/root/b 10s", "/root/a 10s"}, stopping)
@@ -176,7 +176,7 @@ func TestStartThatIsTakenBackCancelsAllAtOnceWhenItsContextHasEnded(t *testing.T
 func TestStartThatIsTakenBackHurriesWhenItsContextEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
-		told := record(t, sup, supervisor.EventStopping)
+		recorded := record(t, sup, supervisor.EventStopping)
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -184,7 +184,7 @@ func TestStartThatIsTakenBackHurriesWhenItsContextEnds(t *testing.T) {
 			child.Spec{Name: "a", Run: slow(0, 4*time.Second)}, child.Spec{Name: "b", Run: slow(0, 4*time.Second)},
 			child.Spec{Name: "c", Run: slow(0, 2*time.Second)}, child.Spec{Name: "d", Run: failing},
 		), errBoom)
-		require.Equal(t, []string{"/root/c 0s", "/root/b 2s", "/root/a 3s"}, since(began, told.take()))
+		require.Equal(t, []string{"/root/c 0s", "/root/b 2s", "/root/a 3s"}, since(began, recorded.take()))
 		require.Equal(t, 7*time.Second, time.Since(began))
 	})
 }
@@ -195,10 +195,10 @@ func TestStartOfATreeThatIsTakenBackCancelsAllAtOnceWhenItsContextHasEnded(t *te
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, 30*time.Second), StopTimeout: child.Forever}, {Name: "in", Run: inner.Run}, {Name: "b", Run: forgets},
 		}})
-		told := record(t, sup, supervisor.EventStopping)
+		recorded := record(t, sup, supervisor.EventStopping)
 		began := time.Now()
 		bringUp(t, sup.Start)
 		require.Equal(t, 40*time.Second, time.Since(began))
-		require.ElementsMatch(t, []string{"/root/a 10s", "/root/in 10s", "/root/in/x 10s", "/root/in/y 10s", "/root/b 10s"}, since(began, told.take()))
+		require.ElementsMatch(t, []string{"/root/a 10s", "/root/in 10s", "/root/in/x 10s", "/root/in/y 10s", "/root/b 10s"}, since(began, recorded.take()))
 	})
 }

@@ -20,7 +20,7 @@ func TestReadyMayBeCalledAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var again []error
 		sup := start(t, supervisor.Spec{})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: func(ctx child.Context) error {
 			again = append(again, ctx.Ready(), ctx.Ready())
 			time.Sleep(time.Second)
@@ -29,7 +29,7 @@ func TestReadyMayBeCalledAgain(t *testing.T) {
 			return nil
 		}}))
 		time.Sleep(2 * time.Second)
-		require.Equal(t, []string{"starting a", "ready a"}, told.lines(), "reported once")
+		require.Equal(t, []string{"starting a", "ready a"}, recorded.lines(), "reported once")
 		require.Equal(t, []error{nil, nil, nil}, again)
 	})
 }
@@ -66,10 +66,10 @@ func TestReadyAfterTheStopReturnsTheCause(t *testing.T) {
 				}})
 			}()
 			synctest.Wait()
-			told := record(t, sup)
+			recorded := record(t, sup)
 			require.NoError(t, sup.RemoveChild(t.Context(), "a"))
 			require.Same(t, child.ErrRemoved, late)
-			require.Equal(t, []string{"stopping a", "stopped a", "removed a"}, told.lines())
+			require.Equal(t, []string{"stopping a", "stopped a", "removed a"}, recorded.lines())
 		})
 	}
 }
@@ -179,10 +179,10 @@ func TestUnreadyAndReadyAreReportedAndShown(t *testing.T) {
 				}
 			}
 		}}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		do := func(f func(child.Context)) []supervisor.Event {
 			say <- f
-			return told.take()
+			return recorded.take()
 		}
 		unready := func() error {
 			st, _ := sup.Lookup("a")
@@ -212,7 +212,7 @@ func TestUnreadyAndReadyAreReportedAndShown(t *testing.T) {
 		require.NoError(t, sup.Health())
 
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
-		require.Equal(t, []string{"stopping a", "stopped a"}, told.lines())
+		require.Equal(t, []string{"stopping a", "stopped a"}, recorded.lines())
 		st, _ := sup.Lookup("a")
 		require.NoError(t, st.Unready)
 		require.Zero(t, st.Restarts)
@@ -245,11 +245,11 @@ func TestOnErrorIsOnlyReportedAndShown(t *testing.T) {
 			of = ctx
 			return p.Run(ctx)
 		}}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		of.OnError(nil)
-		require.Empty(t, told.take())
+		require.Empty(t, recorded.take())
 		of.OnError(errBoom)
-		events := told.take()
+		events := recorded.take()
 		require.Len(t, events, 1)
 		require.Equal(t, supervisor.EventError, events[0].Kind)
 		require.Equal(t, "/root/a", events[0].Path)
@@ -265,7 +265,7 @@ func TestOnErrorIsOnlyReportedAndShown(t *testing.T) {
 func TestOnErrorBeforeReadyAndWhileStoppingIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
-		told := record(t, sup, supervisor.EventError)
+		recorded := record(t, sup, supervisor.EventError)
 		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: func(ctx child.Context) error {
 			ctx.OnError(errBoom)
 			_ = ctx.Ready()
@@ -273,9 +273,9 @@ func TestOnErrorBeforeReadyAndWhileStoppingIsReported(t *testing.T) {
 			ctx.OnError(errSignal)
 			return nil
 		}}))
-		require.Len(t, told.take(), 1)
+		require.Len(t, recorded.take(), 1)
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
-		require.Len(t, told.take(), 1)
+		require.Len(t, recorded.take(), 1)
 		st, _ := sup.Lookup("a")
 		require.Same(t, errSignal, st.LastError)
 	})

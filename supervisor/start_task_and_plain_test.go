@@ -28,17 +28,17 @@ func TestTaskIsStartedWhenItsWorkIsDone(t *testing.T) {
 	for _, restart := range []child.Restart{child.Permanent, child.Transient, child.Temporary} {
 		bubble(t, func(t *testing.T) {
 			sup, began := start(t, supervisor.Spec{}), time.Now()
-			told := record(t, sup)
+			recorded := record(t, sup)
 			require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: child.Task(work(nil)), Restart: restart}))
 			require.Equal(t, time.Second, time.Since(began))
-			a := aftermathOf(sup, told)
+			a := aftermathOf(sup, recorded)
 			if restart == child.Temporary {
-				require.Equal(t, "starting ready completed removed: gone", a.told+": "+a.left)
+				require.Equal(t, "starting ready completed removed: gone", a.events+": "+a.left)
 			} else {
-				require.Equal(t, "starting ready completed: done", a.told+": "+a.left)
+				require.Equal(t, "starting ready completed: done", a.events+": "+a.left)
 			}
 			time.Sleep(time.Hour)
-			require.Empty(t, told.take(), "it is not run again")
+			require.Empty(t, recorded.take(), "it is not run again")
 			require.NoError(t, sup.Health())
 		})
 	}
@@ -105,10 +105,10 @@ func TestTaskIsStoppedInTheMiddleOfItsWork(t *testing.T) {
 			began <- sup.StartChild(context.Background(), child.Spec{Name: "a", Run: child.Task(work(nil))})
 		}()
 		synctest.Wait()
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
 		require.ErrorIs(t, <-began, child.ErrStopped)
-		require.Equal(t, []string{"stopping a", "stopped a", "removed a"}, told.lines(), "and its start undone")
+		require.Equal(t, []string{"stopping a", "stopped a", "removed a"}, recorded.lines(), "and its start undone")
 	})
 }
 
@@ -164,9 +164,9 @@ func TestPlainIsReadyAtOnceAndLivesLikeAnyOther(t *testing.T) {
 		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "a", Run: child.Plain(work(errBoom))}))
 		require.Zero(t, time.Since(began), "the work has not been waited for")
 		require.Equal(t, child.Running, state(t, sup, "a"))
-		told := record(t, sup)
+		recorded := record(t, sup)
 		time.Sleep(1500 * time.Millisecond)
-		require.Equal(t, []string{"failed a", "restarting a", "starting a", "ready a"}, told.lines())
+		require.Equal(t, []string{"failed a", "restarting a", "starting a", "ready a"}, recorded.lines())
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
 	})
 }

@@ -71,9 +71,9 @@ func TestNestedSupervisorThatWasUpHasNotFailedToStartAlsoIfItIsOver(t *testing.T
 				Name: "in", Restart: child.Temporary,
 				Run: func(ctx child.Context) error { return inner.Run(lateRun{ctx, inner}) },
 			}}})
-			told := record(t, root, supervisor.EventReady)
+			recorded := record(t, root, supervisor.EventReady)
 			require.NoError(t, root.Start(t.Context()))
-			require.Equal(t, []string{"ready in/a", "ready in"}, told.lines())
+			require.Equal(t, []string{"ready in/a", "ready in"}, recorded.lines())
 			require.NoError(t, root.Stop(context.Background()))
 		})
 	}

@@ -44,7 +44,7 @@ func TestStopWhileStartingGivesTheStartUp(t *testing.T) {
 				sup := newRoot(supervisor.Spec{Strategy: s, Children: []child.Spec{
 					{Name: "a", Run: slow(0, time.Second)}, tc.b,
 				}})
-				told := record(t, sup, supervisor.EventFailed)
+				recorded := record(t, sup, supervisor.EventFailed)
 				began := time.Now()
 				started := make(chan error, 1)
 				go func() { started <- sup.Start(t.Context()) }()
@@ -55,7 +55,7 @@ func TestStopWhileStartingGivesTheStartUp(t *testing.T) {
 				require.ErrorIs(t, err, child.ErrStopped)
 				require.EqualError(t, err, "/root: stopped")
 				require.Zero(t, sup.Count().Active)
-				for _, e := range told.take() {
+				for _, e := range recorded.take() {
 					require.Equal(t, errBoom, e.Err, "a stopped start is no failure")
 				}
 			})
@@ -85,7 +85,7 @@ func TestStopFromManyGoroutinesIsOneStop(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, time.Second)}, {Name: "b", Run: slow(0, time.Second)},
 		}})
-		told := record(t, sup, stopKinds...)
+		recorded := record(t, sup, stopKinds...)
 		began := time.Now()
 		var all sync.WaitGroup
 		for range 50 {
@@ -95,7 +95,7 @@ func TestStopFromManyGoroutinesIsOneStop(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.Equal(t, []string{"stopping b", "stopped b", "stopping a", "stopped a"}, told.lines())
+		require.Equal(t, []string{"stopping b", "stopped b", "stopping a", "stopped a"}, recorded.lines())
 	})
 }
 
@@ -121,9 +121,9 @@ func TestStopInTheMiddleOfAGroupRestart(t *testing.T) {
 				}})
 				p.end(errBoom)
 				time.Sleep(at)
-				told := record(t, sup)
+				recorded := record(t, sup)
 				require.NoError(t, sup.Stop(t.Context()))
-				require.Equal(t, want, told.lines())
+				require.Equal(t, want, recorded.lines())
 				time.Sleep(time.Minute)
 				require.Zero(t, sup.Count().Active)
 			})

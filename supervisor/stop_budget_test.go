@@ -39,7 +39,7 @@ func TestBudgetCancelsAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 			{Name: "c", Run: deaf.Run, StopTimeout: time.Minute},
 			{Name: "d", Run: deaf.Run, StopTimeout: 4 * time.Second},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		err := sup.Stop(t.Context())
 		require.Equal(t, []string{
 			"stopping /root/d 0s", "abandoned /root/d 4s",
@@ -47,7 +47,7 @@ func TestBudgetCancelsAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 			"stopping /root/a 9s", "stopping /root/b 9s",
 			"stopped /root/b 9.1s",
 			"abandoned /root/a 10s", "abandoned /root/c 10s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 		require.Equal(t, []string{"/root/d 4s", "/root/a 1s", "/root/c 6s"}, left(t, err))
 	})
 }
@@ -58,11 +58,11 @@ func TestBudgetThatSufficesChangesNothing(t *testing.T) {
 			{Name: "a", Run: slow(0, 4*time.Second)},
 			{Name: "b", Run: slow(0, 4*time.Second)},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Equal(t, []string{
 			"stopping /root/b 0s", "stopped /root/b 4s", "stopping /root/a 4s", "stopped /root/a 8s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 		time.Sleep(time.Hour)
 		require.NoError(t, sup.Start(t.Context()), "and its timers do not reach the next life")
 		time.Sleep(time.Hour)
@@ -104,13 +104,13 @@ func TestBudgetHoldsInNestedSupervisorsAndTheReportNamesTheLeaf(t *testing.T) {
 			{Name: "a", Run: slow(0, 100*time.Millisecond)},
 			{Name: "inner", Run: inner.Run},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		require.Equal(t, []string{"/root/inner/deep/q 10s"}, left(t, sup.Stop(t.Context())))
 		require.Equal(t, 10*time.Second, time.Since(began))
 		require.Equal(t, []string{
 			"stopping /root/inner 0s", "stopping /root/inner/deep 0s", "stopping /root/inner/deep/q 0s",
 			"stopping /root/a 9s", "stopping /root/inner/x 9s", "stopping /root/inner/deep/p 9s",
-		}, stops(told, began)[:6])
+		}, stops(recorded, began)[:6])
 	})
 }
 
@@ -244,7 +244,7 @@ func TestStopWhoseContextEndsCancelsAllThatRemainAndTheirTimeoutsHold(t *testing
 			{Name: "b", Run: slow(0, time.Second)},
 			{Name: "inner", Run: inner.Run},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		require.Equal(t, []string{"/root/a 5s", "/root/inner/y 20s"}, left(t, sup.Stop(ctx)))
@@ -253,7 +253,7 @@ func TestStopWhoseContextEndsCancelsAllThatRemainAndTheirTimeoutsHold(t *testing
 			"stopping /root/a 3s", "stopping /root/b 3s", "stopping /root/inner/x 3s",
 			"stopped /root/b 4s", "stopped /root/inner/x 5s",
 			"abandoned /root/a 8s", "abandoned /root/inner/y 20s", "stopped /root/inner 20s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 	})
 }
 

@@ -77,11 +77,11 @@ func TestCauseSaysWhyARunWasStopped(t *testing.T) {
 				c.witness.Name, c.witness.Run = "w", w.Run
 				c.spec.Children = []child.Spec{c.witness, {Name: "other", Run: other.Run}}
 				sup := start(t, c.spec)
-				told := record(t, sup, supervisor.EventStopping)
+				recorded := record(t, sup, supervisor.EventStopping)
 				c.after(t, sup, other)
 				synctest.Wait()
 				requireCause(t, c.want, w.causes)
-				for _, e := range told.take() {
+				for _, e := range recorded.take() {
 					if e.Path == "/root/w" {
 						require.Equal(t, w.causes[0], e.Err, "the event has it too")
 					}

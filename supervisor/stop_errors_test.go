@@ -281,12 +281,12 @@ func TestChildThatCrashesBeforeItsTurnInAStopIsReported(t *testing.T) {
 			{Name: "a", Run: crashes.Run, Decide: func(err error) error { decided++; return err }},
 			{Name: "b", Run: slow(0, time.Second), StopTimeout: time.Minute},
 		}})
-		told := record(t, sup, supervisor.EventStopping, supervisor.EventStopped, supervisor.EventFailed, supervisor.EventRestarting)
+		recorded := record(t, sup, supervisor.EventStopping, supervisor.EventStopped, supervisor.EventFailed, supervisor.EventRestarting)
 		stopped := async(func() error { return sup.Stop(context.Background()) })
 		crashes.end(errBoom)
 		require.Equal(t, []string{"/root/a: boom"}, unclean(t, <-stopped))
 		require.Equal(t, 1, decided)
-		require.Equal(t, []string{"stopping b", "stopped a", "stopped b"}, told.lines())
+		require.Equal(t, []string{"stopping b", "stopped a", "stopped b"}, recorded.lines())
 		st, ok := sup.Children()[0], true
 		require.True(t, ok)
 		require.Equal(t, errBoom, st.LastError)
@@ -363,7 +363,7 @@ func TestDecideSaysWhatIsReportedOfAStop(t *testing.T) {
 					asked++
 					return test.decide(err)
 				}}}})
-				told := record(t, sup, supervisor.EventRestarting, supervisor.EventFailed, supervisor.EventGaveUp)
+				recorded := record(t, sup, supervisor.EventRestarting, supervisor.EventFailed, supervisor.EventGaveUp)
 				err := sup.Stop(t.Context())
 				if test.want == nil {
 					require.NoError(t, err)
@@ -371,7 +371,7 @@ func TestDecideSaysWhatIsReportedOfAStop(t *testing.T) {
 					require.Equal(t, test.want, unclean(t, err))
 				}
 				require.Equal(t, test.asked, asked)
-				require.Empty(t, told.take())
+				require.Empty(t, recorded.take())
 			})
 		})
 	}

@@ -40,10 +40,10 @@ func TestStopOfAChildThatHangsMeansThatItStaysStopped(t *testing.T) {
 					go func() { _ = sup.StartChild(t.Context(), spec) }()
 					time.Sleep(2 * time.Second)
 					require.Equal(t, child.Stopping, state(t, sup, "a"))
-					told := record(t, sup, supervisor.EventFailed, supervisor.EventStopped)
+					recorded := record(t, sup, supervisor.EventFailed, supervisor.EventStopped)
 					require.NoError(t, ask(sup, t))
 					time.Sleep(time.Hour)
-					require.Equal(t, []string{"stopped a"}, told.lines())
+					require.Equal(t, []string{"stopped a"}, recorded.lines())
 					require.Equal(t, 1, runs)
 					st, there := sup.Lookup("a")
 					// One that was not ready is taken back by the StartChild that waits for it.
@@ -62,19 +62,19 @@ func TestTemporaryChildThatHangsHasFailed(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{
 			Name: "a", Restart: child.Temporary, Heartbeat: time.Second, Run: idle,
 		}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		time.Sleep(2 * time.Second)
-		require.Equal(t, []string{"hung a", "stopping a", "stopped a", "failed a", "removed a"}, told.lines())
+		require.Equal(t, []string{"hung a", "stopping a", "stopped a", "failed a", "removed a"}, recorded.lines())
 	})
 }
 
 func TestTemporaryChildThatStartsForTooLongHasFailedToStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		err := sup.StartChild(t.Context(), child.Spec{Name: "a", Restart: child.Temporary, StartTimeout: time.Second, Run: never})
 		require.EqualError(t, err, "/root/a: start timeout")
 		synctest.Wait()
-		require.Equal(t, []string{"starting a", "stopping a", "stopped a", "failed a", "removed a"}, told.lines())
+		require.Equal(t, []string{"starting a", "stopping a", "stopped a", "failed a", "removed a"}, recorded.lines())
 	})
 }

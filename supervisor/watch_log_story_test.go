@@ -314,13 +314,13 @@ func TestSeqCountsOnlyWantedEvents(t *testing.T) {
 		}}}})
 		synctest.Wait()
 		var seqs []uint64
-		told := make(chan struct{}, 10)
-		defer sup.Subscribe(func(e supervisor.Event) { seqs = append(seqs, e.Seq); told <- struct{}{} }, supervisor.EventFailed)()
+		received := make(chan struct{}, 10)
+		defer sup.Subscribe(func(e supervisor.Event) { seqs = append(seqs, e.Seq); received <- struct{}{} }, supervisor.EventFailed)()
 		a.end(errBoom)
 		require.NoError(t, sup.RestartChild(t.Context(), "b")) // stopped, as it should
 		a.end(errBoom)
-		<-told
-		<-told
+		<-received
+		<-received
 		require.Equal(t, []uint64{2, 4}, seqs, "one Unready, and one of the next run between")
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
 	})

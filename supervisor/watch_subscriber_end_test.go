@@ -179,15 +179,15 @@ func TestWhatEndsATreeReturnsWhenItsSubscribersHaveReceivedAll(t *testing.T) {
 				deep := supervisor.New(supervisor.Spec{Children: named("x y", idle)})
 				inner := supervisor.New(supervisor.Spec{Children: append(named("z", idle), child.Spec{Name: "deep", Run: deep.Run})})
 				sup := newRoot(supervisor.Spec{Children: append(named("a", idle), child.Spec{Name: "in", Run: inner.Run})})
-				var told [3]atomic.Int32
+				var received [3]atomic.Int32
 				for i, s := range []*supervisor.Supervisor{sup, inner, deep} {
 					defer s.Subscribe(func(supervisor.Event) {
 						time.Sleep(10 * time.Millisecond)
-						told[i].Add(1)
+						received[i].Add(1)
 					}, supervisor.EventStopped)()
 				}
 				end(t, sup)
-				require.Equal(t, [3]int32{6, 4, 2}, [3]int32{told[0].Load(), told[1].Load(), told[2].Load()})
+				require.Equal(t, [3]int32{6, 4, 2}, [3]int32{received[0].Load(), received[1].Load(), received[2].Load()})
 			})
 		})
 	}
@@ -264,10 +264,10 @@ func TestSupervisorsThatEndWithEventsToDeliverAreWaitedForTogether(t *testing.T)
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Strategy: strategy.Independent})
 		require.NoError(t, sup.Start(t.Context()))
-		var told atomic.Int32
+		var received atomic.Int32
 		for _, spec := range named("a b c d e", nil) {
 			inner := supervisor.New(supervisor.Spec{Children: named("x", idle)})
-			inner.Subscribe(func(supervisor.Event) { time.Sleep(500 * time.Millisecond); told.Add(1) }, supervisor.EventStopped)
+			inner.Subscribe(func(supervisor.Event) { time.Sleep(500 * time.Millisecond); received.Add(1) }, supervisor.EventStopped)
 			spec.Run = inner.Run
 			require.NoError(t, sup.StartChild(t.Context(), spec))
 		}
@@ -275,6 +275,6 @@ func TestSupervisorsThatEndWithEventsToDeliverAreWaitedForTogether(t *testing.T)
 		require.NoError(t, sup.RemoveChild(t.Context(), "a", "b"))
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Equal(t, 500*time.Millisecond, time.Since(began))
-		require.Equal(t, int32(5), told.Load())
+		require.Equal(t, int32(5), received.Load())
 	})
 }
