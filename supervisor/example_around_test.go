@@ -9,8 +9,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// With pprof labels, a profile tells which child's goroutines it has seen, also
-// those that the child has started.
+// With pprof labels, a profile shows which child a goroutine belongs to, also for
+// goroutines that the child has started.
 func ExampleSpec_aroundLabels() {
 	labels := func(ctx child.Context, run func(child.Context) error) (err error) {
 		pprof.Do(ctx, pprof.Labels("child", ctx.Path()), func(ctx context.Context) {

@@ -127,8 +127,8 @@ func Example_retryStart() {
 	// <nil>
 }
 
-// A child with a Backoff waits before its restart, and holds up nobody else. A
-// restart that somebody asks for comes at once.
+// A child with a Backoff waits before its restart and delays no other child.
+// RestartChild restarts it at once.
 func Example_backoff() {
 	fails := true
 	feed := child.Plain(func(ctx context.Context) error {

@@ -163,8 +163,8 @@ func ExampleSpec_maxChildren() {
 }
 
 // StopTimeout is the time for the whole stop. When nine tenths of it are over, all
-// children that are left are asked at once. At its end the runs that have not
-// returned are abandoned, and reported.
+// remaining runs are cancelled at once. At its end the runs that have not
+// returned are abandoned and reported.
 func ExampleSpec_stopTimeout() {
 	stuck := make(chan struct{})
 	defer close(stuck)
@@ -203,8 +203,8 @@ func ExampleSpec_passPanics() {
 	// true true
 }
 
-// The log at info level tells the whole story. Single starts and stops stay at
-// debug level.
+// The log at info level has the whole story. Starts and stops of single children are
+// logged at debug level.
 func ExampleSpec_logger() {
 	noTime := func(_ []string, a slog.Attr) slog.Attr {
 		switch a.Key {

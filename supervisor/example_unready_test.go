@@ -52,15 +52,15 @@ func Example_refAndUnready() {
 			}},
 		},
 	})
-	told := make(chan supervisor.Event, 10)
-	defer root.Subscribe(func(e supervisor.Event) { told <- e }, supervisor.EventFailed, supervisor.EventStarting, supervisor.EventUnready)()
+	events := make(chan supervisor.Event, 10)
+	defer root.Subscribe(func(e supervisor.Event) { events <- e }, supervisor.EventFailed, supervisor.EventStarting, supervisor.EventUnready)()
 	if err := root.Start(context.Background()); err != nil {
 		fmt.Println(err)
 	}
 	crash <- errors.New("connection reset")
 	seen := map[string]int{}
 	for range 5 { // two starts, the failure, Unready, and the restart of db
-		e := <-told
+		e := <-events
 		seen[fmt.Sprint(e.Kind, " ", e.Path)]++
 	}
 	fmt.Println(seen)

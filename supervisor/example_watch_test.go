@@ -182,7 +182,7 @@ func ExampleSupervisor_Children() {
 	// {Specs:3 Active:2 Supervisors:0 Workers:3}
 }
 
-// AppendChildren is Children for a caller that asks often: with a buffer of its own,
+// AppendChildren is Children for a caller that calls it often. With a buffer of its own,
 // the second call allocates nothing.
 func ExampleSupervisor_AppendChildren() {
 	ctx := context.Background()

@@ -12,7 +12,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// FuzzSpec gives specs of all sorts to Validate, which never panics and tells
+// FuzzSpec gives specs of all sorts to Validate, which never panics and reports
 // path, field and problem of each fault. What it finds no fault with can be
 // started and stopped; what it refuses is refused by Start in the same words.
 func FuzzSpec(f *testing.F) {

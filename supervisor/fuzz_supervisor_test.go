@@ -19,8 +19,8 @@ import (
 
 // FuzzSupervisor makes calls of all kinds, at any time and side by side, while
 // children start, end, fail and hang as the bytes say. Whatever happens: every
-// call returns, no two runs of a child that count overlap, a run that was left
-// behind and returns is told, and after Stop nothing is left.
+// call returns, no two runs of a child that count overlap, the late return of an
+// abandoned run is reported, and after Stop nothing is left.
 func FuzzSupervisor(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, script []byte) {
@@ -45,8 +45,8 @@ type fuzzTree struct {
 	mu     sync.Mutex
 	starts map[string]int
 	live   map[*fuzzRun]struct{} // runs that have not returned
-	open   map[string]bool       // paths of children that are told to have started and not ended
-	left   int                   // runs left behind that have not returned
+	open   map[string]bool       // paths of children that were reported as started and not as ended
+	left   int                   // abandoned runs that have not returned
 	lost   bool                  // events were lost: open and left are not to be trusted
 	faults []string
 }
@@ -70,7 +70,7 @@ func newFuzzTree(t *testing.T, script []byte) *fuzzTree {
 }
 
 // supervisor returns a spec with children of those names, and with the nested
-// supervisor as one more if it is to have that name.
+// supervisor as one more if its name is given.
 func (s *fuzzTree) supervisor(nested string, names ...string) supervisor.Spec {
 	b := s.dice.byte()
 	spec := supervisor.Spec{
@@ -205,7 +205,7 @@ func (s *fuzzTree) call(f func(context.Context) error) {
 	}()
 }
 
-// names are what calls are about; some are of nobody.
+// names are the names that calls use. Some belong to no child.
 var fuzzNames = []string{"a", "b", "c", "sub", "sub/p", "/root/sub/q", "x", "sub/y", "no/body", "/root"}
 
 func (s *fuzzTree) name() string { return fuzzNames[s.dice.intn(len(fuzzNames))] }
@@ -246,7 +246,7 @@ func (s *fuzzTree) happen() {
 		if r := s.anyRun(); r != nil {
 			select {
 			case r.end <- fuzzEnds[s.dice.intn(len(fuzzEnds))]:
-			default: // it has been told already
+			default: // it has an order already
 			}
 		}
 	case 8:
@@ -319,7 +319,7 @@ func (s *fuzzTree) look() {
 	s.sub.Children(child.Running)
 }
 
-// stop stops the tree and looks for what is left. A call may start it anew in
+// stop stops the tree and looks for what is left. A call may start it again in
 // the meantime, so it is stopped until all calls have returned.
 func (s *fuzzTree) stop() {
 	t := s.t
@@ -344,7 +344,7 @@ func (s *fuzzTree) stop() {
 	}
 	_ = s.root.Stop(context.Background())
 	close(s.release)
-	time.Sleep(time.Minute) // longer than any grace, of runs that were left behind
+	time.Sleep(time.Minute) // longer than any grace of an abandoned run
 	synctest.Wait()
 	for _, sup := range []*supervisor.Supervisor{s.root, s.sub} {
 		select {
@@ -372,7 +372,7 @@ func (s *fuzzTree) stop() {
 	}
 	for path, open := range s.open {
 		if open {
-			t.Errorf("nobody told of the end of %s", path)
+			t.Errorf("the end of %s was not reported", path)
 		}
 	}
 }

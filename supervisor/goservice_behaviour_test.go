@@ -289,7 +289,7 @@ func async(f func() error) <-chan error {
 	return done
 }
 
-// readyOn is ready when it is told to, and closes yep, if any, when it halts.
+// readyOn is ready when its channel is closed, and closes yep, if any, when it halts.
 func readyOn(ready <-chan struct{}, yep chan<- struct{}) func(child.Context) error {
 	return func(ctx child.Context) error {
 		<-ready
@@ -309,10 +309,10 @@ func readyOn(ready <-chan struct{}, yep chan<- struct{}) func(child.Context) err
 
 func endsAfterReady(t *testing.T, d time.Duration) {
 	r := runner(t)
-	told := record(t, r, supervisor.EventReady, supervisor.EventFailed, supervisor.EventRemoved)
+	recorded := record(t, r, supervisor.EventReady, supervisor.EventFailed, supervisor.EventRemoved)
 	require.NoError(t, r.StartChild(t.Context(), svc("s", ends(d, errServiceEnded))))
 	time.Sleep(d)
-	events := told.take()
+	events := recorded.take()
 	require.Len(t, events, 3)
 	require.Equal(t, supervisor.EventReady, events[0].Kind, "then it is a failure of the run: go-service's StageRun")
 	require.Equal(t, supervisor.EventFailed, events[1].Kind)

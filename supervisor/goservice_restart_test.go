@@ -35,10 +35,10 @@ var goRestart = map[string]func(t *testing.T){
 	},
 	"TimedRestart_RunningNormally": func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Backoff: child.Constant(100 * time.Microsecond), Children: []child.Spec{{Name: "s", Run: idle}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.NoError(t, sup.Start(t.Context()))
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Equal(t, []string{"starting s", "ready s", "stopping s", "stopped s"}, told.lines())
+		require.Equal(t, []string{"starting s", "ready s", "stopping s", "stopped s"}, recorded.lines())
 	},
 	"TimedRestart_SuspendServiceRunningNormally": func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Backoff: child.Constant(100 * time.Microsecond), Children: []child.Spec{{Name: "s", Run: idle}}})
@@ -57,7 +57,7 @@ var goRestart = map[string]func(t *testing.T){
 		time.Sleep(time.Hour)
 		require.Equal(t, child.Stopped, state(t, sup, "s"))
 	},
-	// Suspend(bool) tells whether it has changed something: so do the events.
+	// Suspend(bool) returns whether it has changed something. Here the events show it.
 	"Suspend changed": func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "s", Run: idle}}})
 		stopped := record(t, sup, supervisor.EventStopped)
@@ -66,7 +66,7 @@ var goRestart = map[string]func(t *testing.T){
 		require.Equal(t, []string{"stopped s"}, stopped.lines(), "once")
 	},
 	// TimedRestartActive(false): declared, not started at first. ErrIgnore is how a
-	// child says so, and unlike StopChild it is asked again when its group restarts.
+	// child says so. Unlike after StopChild, it runs again when its group restarts.
 	"TimedRestartActive": func(t *testing.T) {
 		var active atomic.Bool
 		held := func(ctx child.Context) error {
@@ -99,7 +99,7 @@ var goRestart = map[string]func(t *testing.T){
 		deaf.Release()
 	},
 	// WaitCalc: a delay that is a function of the author's own, and knows more than
-	// there: a policy counts its attempts, is told of health, and can give up.
+	// there: a backoff counts its attempts, learns of health, and can give up.
 	"WaitCalc": func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "s", Run: ends(0, errBoom), Backoff: func() child.BackoffPolicy { return &linear{} }}}})
 		delays := record(t, sup, supervisor.EventRestarting)
@@ -114,7 +114,7 @@ var goRestart = map[string]func(t *testing.T){
 	},
 }
 
-// linear is a policy: a second more after each failure.
+// linear is a backoff of one second more after each failure.
 type linear struct{ failures int }
 
 func (l *linear) NextBackOff() time.Duration {
@@ -131,7 +131,7 @@ func TestWhatGoServiceExpectsOfTimedRestart(t *testing.T) {
 }
 
 // restartsTwice is TimedRestartLimit and TimedRestartNotify: two starts, each
-// failure told with its number and error, then the limit. There a limit of n was
+// failure reported with its number and error, then the limit. There a limit of n was
 // n starts, here Retries counts restarts, so n is one less.
 func restartsTwice(t *testing.T, run func(child.Context) error) {
 	const limit = 2
@@ -139,9 +139,9 @@ func restartsTwice(t *testing.T, run func(child.Context) error) {
 		Name: "s", Run: run, RetryStart: true, // as TimedRestart, which is ready at once
 		Backoff: child.Constant(100 * time.Microsecond).Retries(limit - 1),
 	}}})
-	var told []attempt
+	var recorded []attempt
 	defer sup.Subscribe(func(e supervisor.Event) {
-		told = append(told, attempt{e.Restarts + 1, e.Err})
+		recorded = append(recorded, attempt{e.Restarts + 1, e.Err})
 	}, supervisor.EventFailed)()
 	starts := record(t, sup, supervisor.EventStarting)
 	err := sup.Serve(t.Context())
@@ -150,13 +150,13 @@ func restartsTwice(t *testing.T, run func(child.Context) error) {
 	require.Equal(t, "backoff gave up", gaveUp.Reason)
 	require.ErrorIs(t, err, errBoom)
 	synctest.Wait()
-	require.Equal(t, []attempt{{1, errBoom}, {2, errBoom}}, told)
+	require.Equal(t, []attempt{{1, errBoom}, {2, errBoom}}, recorded)
 	require.Len(t, starts.take(), limit)
 }
 
 // Of the runner: Suspend refuses starts and keeps what runs, Resume (there
 // Enable) reopens, and so does Start after Stop. There the runner was one thing,
-// here Suspend holds back restarts too: suspend_test.go.
+// here Suspend holds back restarts too: request_suspend_test.go.
 func TestWhatGoServiceExpectsOfSuspendAndEnable(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := runner(t)

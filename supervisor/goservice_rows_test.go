@@ -26,10 +26,10 @@ func TestReturnOfNilBeforeReadyFailsTheStartOfAPermanentChildAlone(t *testing.T)
 		require.Equal(t, []string{"failed s"}, over.lines())
 		for _, restart := range []child.Restart{child.Transient, child.Temporary} {
 			require.NoError(t, r.StartChild(t.Context(), child.Spec{Name: "s", Run: run, Restart: restart}), "a task that is done")
-			told := over.take()
-			require.Len(t, told, 1)
-			require.Equal(t, supervisor.EventCompleted, told[0].Kind)
-			require.False(t, told[0].Ready)
+			recorded := over.take()
+			require.Len(t, recorded, 1)
+			require.Equal(t, supervisor.EventCompleted, recorded[0].Kind)
+			require.False(t, recorded[0].Ready)
 		}
 	})
 }
@@ -181,7 +181,7 @@ func TestTemporaryChildThatWasRestartedByHandIsKeptWhenItDeclines(t *testing.T) 
 
 // Row 100: TimedRestart is ready at once. RetryStart keeps those that come after
 // waiting; a child that is ready before it connects does not.
-func TestChildThatIsReadyBeforeItConnectsHoldsUpNobody(t *testing.T) {
+func TestChildThatIsReadyBeforeItConnectsDelaysNoOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		connects := func(ctx child.Context) error {
 			if err := ctx.Ready(); err != nil {

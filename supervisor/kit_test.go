@@ -33,10 +33,10 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 }
 
 // start starts a root, silent unless the spec has a logger, and stops it when the
-// test ends: nobody may be left behind then.
+// test ends. No run may be abandoned then.
 var start = supervisortest.Start
 
-// startLoosely is start for tests of what is left behind.
+// startLoosely is start for tests of abandoned runs.
 func startLoosely(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()
 	sup := newRoot(spec)
@@ -45,7 +45,7 @@ func startLoosely(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	return sup
 }
 
-// A recorder keeps what its supervisor tells, from record on.
+// A recorder keeps the events of its supervisor, from record on.
 type recorder struct {
 	*supervisortest.Recorder
 	kinds []supervisor.EventKind
@@ -59,7 +59,7 @@ func record(t *testing.T, sup *supervisor.Supervisor, kinds ...supervisor.EventK
 	return r
 }
 
-// take returns the events since the last take, when the bubble has come to rest.
+// take returns the events since the last take, once every goroutine of the bubble waits.
 func (r *recorder) take() (events []supervisor.Event) {
 	synctest.Wait()
 	all := r.Events()
@@ -72,7 +72,7 @@ func (r *recorder) take() (events []supervisor.Event) {
 	return events
 }
 
-// lines returns the same as text, such as "ready a", without the path of the root.
+// lines returns the same as text, for example "ready a", without the path of the root.
 func (r *recorder) lines() []string {
 	lines := []string{}
 	for _, e := range r.take() {
@@ -111,7 +111,7 @@ func (p *puppet) end(err error) {
 // endBy lets the run end by f, which may panic.
 func (p *puppet) endBy(f func() error) { p.end(endingBy(f)) }
 
-// crashing is the t of who has none.
+// crashing is the t of code that has none.
 type crashing struct{ testing.TB }
 
 func (crashing) Helper() {}

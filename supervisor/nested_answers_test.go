@@ -12,8 +12,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// The answer about a child with a supervisor in it names who was left behind below. It
-// does not take the place of an error.
+// The error of a call about a nested supervisor names the runs abandoned below it. That
+// does not replace another error.
 func TestRestartOfANestedSupervisorThatCannotStartIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		fails := false
@@ -30,7 +30,7 @@ func TestRestartOfANestedSupervisorThatCannotStartIsAnError(t *testing.T) {
 	})
 }
 
-// A run that was left behind is the news of the call that has left it.
+// Only the call that has abandoned a run reports it.
 func TestStopOfASuccessorDoesNotReportTheRunBefore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		free, first := make(chan struct{}), true

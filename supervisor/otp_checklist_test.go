@@ -22,7 +22,7 @@ import (
 
 // OTP, significant_transient and sup_stop_timeout together: what a child does
 // while an automatic shutdown stops it does not make a failure of that.
-func TestAutoShutdownThatLeavesARunBehindIsNoFailureToTheParent(t *testing.T) {
+func TestAutoShutdownThatAbandonsARunIsNoFailureToTheParent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
@@ -152,7 +152,7 @@ func TestStopOfAWaitingDynamicChildForgetsIt(t *testing.T) {
 }
 
 // Elixir, "terminate: mixed": dynamic children stop side by side, each within its
-// own time, and those that need longer are the only ones left behind.
+// own time, and only those that need longer are abandoned.
 func TestDynamicChildrenStopEachWithinItsOwnTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Strategy: strategy.Independent})
@@ -246,7 +246,7 @@ func TestUpgradeGivesAChildItsNewSettings(t *testing.T) {
 		require.NoError(t, sup.Upgrade(spec(next.Run, time.Minute)))
 		old.end(errBoom) // the run goes on until here
 		st, _ := sup.Lookup("a")
-		require.Equal(t, child.Waiting, st.State, "its backoff begins anew")
+		require.Equal(t, child.Waiting, st.State, "its backoff starts over")
 		require.Equal(t, time.Now().Add(time.Minute), st.NextStart)
 		time.Sleep(time.Minute)
 		next.end(errBoom)

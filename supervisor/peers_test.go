@@ -114,10 +114,10 @@ func TestD7SutureNilIsANormalEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Restart: child.Transient}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		p.end(nil)
 		time.Sleep(time.Hour)
-		require.Equal(t, []string{"completed a"}, told.lines())
+		require.Equal(t, []string{"completed a"}, recorded.lines())
 		st, _ := sup.Lookup("a")
 		require.Equal(t, child.Done, st.State)
 		require.NoError(t, st.LastError)
@@ -171,9 +171,9 @@ func TestD10D11D15D20GoexitIsAFailureWithANameAndIsRestarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run}}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		p.endBy(func() error { runtime.Goexit(); return nil })
-		events := told.take()
+		events := recorded.take()
 		require.Equal(t, supervisor.EventFailed, events[0].Kind)
 		require.Equal(t, "/root/a", events[0].Path)
 		require.Equal(t, child.ErrGoexit, events[0].Err)
@@ -258,14 +258,14 @@ func TestD14OversightPanicKeepsItsStack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
 		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run}}})
-		told := record(t, sup, supervisor.EventFailed)
+		recorded := record(t, sup, supervisor.EventFailed)
 		p.endBy(func() error { panic(errBoom) })
 		st, _ := sup.Lookup("a")
 		var panicked *child.PanicError
 		require.ErrorAs(t, st.LastError, &panicked)
 		require.ErrorIs(t, st.LastError, errBoom)
 		require.True(t, strings.HasPrefix(string(panicked.Stack()), "github.com/coppice-go/coppice/supervisor_test.TestD14"), "%s", panicked.Stack())
-		require.Equal(t, string(panicked.Stack()), string(told.take()[0].Stack))
+		require.Equal(t, string(panicked.Stack()), string(recorded.take()[0].Stack))
 	})
 }
 
@@ -275,9 +275,9 @@ func TestD16CapatazBackoffNeverOverflows(t *testing.T) {
 		sup := start(t, supervisor.Spec{Backoff: child.Exponential(time.Second, time.Hour), Children: []child.Spec{
 			{Name: "a", Run: child.Plain(func(context.Context) error { return errBoom })},
 		}})
-		told := record(t, sup, supervisor.EventRestarting)
+		recorded := record(t, sup, supervisor.EventRestarting)
 		time.Sleep(200 * time.Hour)
-		events := told.take()
+		events := recorded.take()
 		require.Greater(t, len(events), 100)
 		for i, e := range events {
 			least := 20 * time.Minute // half of the middle of the last range
@@ -312,7 +312,7 @@ func TestD19ControllerRuntimeNothingStartsDuringTheStop(t *testing.T) {
 			{Name: "p", Run: p.Run},
 			{Name: "z", Run: slow(0, time.Second)},
 		}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		stopped := make(chan error, 1)
 		go func() { stopped <- sup.Stop(context.Background()) }()
 		synctest.Wait()
@@ -322,12 +322,12 @@ func TestD19ControllerRuntimeNothingStartsDuringTheStop(t *testing.T) {
 		p.end(errBoom) // its turn has not come, and it is not restarted
 		require.Equal(t, []string{"/root/p: boom"}, unclean(t, <-stopped))
 		require.False(t, ran)
-		events := told.take()
+		events := recorded.take()
 		for _, e := range events {
 			require.NotEqual(t, supervisor.EventStarting, e.Kind)
 		}
 		require.Equal(t, []string{"/root/z", "/root/p", "/root/z"}, []string{events[0].Path, events[1].Path, events[2].Path})
-		require.Equal(t, errBoom, events[1].Err, "what it said is told")
+		require.Equal(t, errBoom, events[1].Err, "the error that it returned is reported")
 	})
 }
 
@@ -350,9 +350,9 @@ func TestD22RobbytContextErrorsOfOthersAreFailures(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := newPuppet()
 			sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: p.Run, Restart: child.Transient}}})
-			told := record(t, sup)
+			recorded := record(t, sup)
 			p.end(err)
-			require.Equal(t, []string{"failed a", "restarting a", "starting a", "ready a"}, told.lines())
+			require.Equal(t, []string{"failed a", "restarting a", "starting a", "ready a"}, recorded.lines())
 			st, _ := sup.Lookup("a")
 			require.Equal(t, err, st.LastError)
 		})
@@ -374,7 +374,7 @@ func TestD24JujuNilKeepsTheSpecAndThePauseGrows(t *testing.T) {
 }
 
 // capataz: rest-for-one was a comment. Here all that the docs name is there:
-// TestEachEndUnderEachStrategyRestartsWhomTheTablesSay runs each.
+// TestEachEndUnderEachStrategyRestartsWhatTheTablesSay runs each.
 func TestD17CapatazEachStrategyThatHasANameIsThere(t *testing.T) {
 	for _, s := range allStrategies {
 		require.NoError(t, supervisor.Spec{Strategy: s}.Validate())

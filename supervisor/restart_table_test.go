@@ -41,7 +41,7 @@ func (e ending) restarted(r child.Restart) bool {
 	}
 }
 
-// follows is what is told after b of a, b, c has ended so, in order.
+// follows are the events, in order, after b of a, b, c has ended in that way.
 func (e ending) follows(s strategy.Strategy, r child.Restart) []string {
 	lines := []string{"failed b"}
 	if e.clean {
@@ -77,7 +77,7 @@ func (e ending) stateAfter(s strategy.Strategy, r child.Restart) (st child.State
 	}
 }
 
-func TestEachEndUnderEachStrategyRestartsWhomTheTablesSay(t *testing.T) {
+func TestEachEndUnderEachStrategyRestartsWhatTheTablesSay(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
 		for _, r := range []child.Restart{child.Permanent, child.Transient, child.Temporary} {
 			for _, e := range endings {
@@ -89,10 +89,10 @@ func TestEachEndUnderEachStrategyRestartsWhomTheTablesSay(t *testing.T) {
 							{Name: "b", Run: b.Run, Restart: r},
 							{Name: "c", Run: newPuppet().Run},
 						}})
-						told := record(t, sup)
+						recorded := record(t, sup)
 
 						b.endBy(e.end)
-						require.Equal(t, e.follows(s, r), told.lines())
+						require.Equal(t, e.follows(s, r), recorded.lines())
 						st, ok := sup.Lookup("b")
 						want, kept := e.stateAfter(s, r)
 						require.Equal(t, kept, ok)
@@ -103,7 +103,7 @@ func TestEachEndUnderEachStrategyRestartsWhomTheTablesSay(t *testing.T) {
 
 						if e.restarted(r) { // and it is the same the next time
 							b.endBy(e.end)
-							require.Equal(t, e.follows(s, r), told.lines())
+							require.Equal(t, e.follows(s, r), recorded.lines())
 							st, _ := sup.Lookup("b")
 							require.Equal(t, 2, st.Restarts)
 						}

@@ -122,7 +122,7 @@ func TestContextIsCancelledWhenRunReturns(t *testing.T) {
 					} else {
 						require.Error(t, err)
 					}
-					require.Equal(t, view{context.Canceled, context.Canceled, false}, <-seen, "nobody stopped it")
+					require.Equal(t, view{context.Canceled, context.Canceled, false}, <-seen, "no call stopped it")
 					require.True(t, of.ShouldHalt())
 					require.Equal(t, context.Canceled, of.Err())
 				})
@@ -131,7 +131,7 @@ func TestContextIsCancelledWhenRunReturns(t *testing.T) {
 	}
 }
 
-// By the time that others hear of the end, what the run has started knows of it.
+// The contexts derived in a run are cancelled before its end is published.
 func TestContextIsCancelledBeforeTheNextRunBegins(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var last child.Context
@@ -310,7 +310,7 @@ func TestPathAndRestarts(t *testing.T) {
 		p.end(errBoom)
 		p.end(nil)
 		require.NoError(t, sup.RestartChild(t.Context(), "inner/leaf"))
-		require.Equal(t, []int{0, 1, 2, 2}, restarts, "one asked for by hand does not count")
+		require.Equal(t, []int{0, 1, 2, 2}, restarts, "a restart by a call does not count")
 		for _, path := range paths {
 			require.Equal(t, "/shop/inner/leaf", path)
 		}

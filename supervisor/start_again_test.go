@@ -191,7 +191,7 @@ func TestRunOutsideOfATreeRunsByItself(t *testing.T) {
 	})
 }
 
-func TestWaitAndDoneTellTheEnd(t *testing.T) {
+func TestWaitAndDoneReportTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: slow(time.Second, time.Second)}}})
 		require.ErrorIs(t, sup.Wait(), supervisor.ErrNotRunning)

@@ -46,7 +46,7 @@ func TestStartChildOfSeveralStartsThemInOrderOrSideBySide(t *testing.T) {
 	})
 }
 
-func TestStartChildThatFailsLeavesNoneBehind(t *testing.T) {
+func TestStartChildThatFailsKeepsNoneOfItsChildren(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		sup := start(t, supervisor.Spec{Strategy: s, Children: []child.Spec{{Name: "before", Run: idle}}})
 		var causes []error
@@ -292,7 +292,7 @@ func TestStartChildFromASibling(t *testing.T) {
 		}}}})
 		err := <-early
 		if s == strategy.Independent {
-			require.NoError(t, err, "there nobody waits for it")
+			require.NoError(t, err, "there no call waits for it")
 		} else {
 			require.ErrorIs(t, err, child.ErrNotReady)
 			require.EqualError(t, err, "/root/b: would wait for /root/a, which is not ready")

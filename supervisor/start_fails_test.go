@@ -31,7 +31,7 @@ func TestFailedStartStopsWhatWasStartedInReverseOrder(t *testing.T) {
 					{Name: "c", Run: failing},
 					{Name: "d", Run: mustNotRun},
 				}})
-				told := record(t, sup)
+				recorded := record(t, sup)
 				began := time.Now()
 				err := run(sup, t.Context())
 				require.Equal(t, 2*time.Second, time.Since(began), "it returns when they are gone")
@@ -43,7 +43,7 @@ func TestFailedStartStopsWhatWasStartedInReverseOrder(t *testing.T) {
 				require.Equal(t, []string{
 					"starting a", "ready a", "starting b", "ready b", "starting c", "failed c",
 					"stopping b", "stopped b", "stopping a", "stopped a",
-				}, told.lines())
+				}, recorded.lines())
 				require.Equal(t, err, sup.Wait())
 				require.Zero(t, sup.Count().Active)
 			})
@@ -110,7 +110,7 @@ func TestEndOfStartsContextStopsWhatWasStarted(t *testing.T) {
 			{Name: "b", Run: slow(time.Hour, 0)},
 			{Name: "c", Run: mustNotRun},
 		}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errBoom)
 		defer cancel()
 		began := time.Now()
@@ -121,7 +121,7 @@ func TestEndOfStartsContextStopsWhatWasStarted(t *testing.T) {
 		require.Equal(t, []string{
 			"starting a", "ready a", "starting b", "slow-start b",
 			"stopping a", "stopping b", "stopped b", "stopped a",
-		}, told.lines(), "there is no time for order any more")
+		}, recorded.lines(), "there is no time for order any more")
 		require.NoError(t, sup.Wait(), "everybody stopped")
 	})
 }
@@ -138,8 +138,8 @@ func TestEndOfStartsContextAfterTheStartIsNothing(t *testing.T) {
 	})
 }
 
-// slowDone is a context whose Done takes a second, so that whoever waits for it
-// and something else finds both.
+// slowDone is a context whose Done takes a second, so that a select on it and on
+// something else finds both ready.
 type slowDone struct{ context.Context }
 
 func (s slowDone) Done() <-chan struct{} {

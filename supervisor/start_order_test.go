@@ -24,11 +24,11 @@ func TestChildrenStartInOrderEachWhenTheOneBeforeIsReady(t *testing.T) {
 					{Name: "b", Run: slow(0, 0)},
 					{Name: "c", Run: slow(2*time.Second, 0)},
 				}})
-				told := record(t, sup)
+				recorded := record(t, sup)
 				began := time.Now()
 				require.NoError(t, sup.Start(t.Context()))
 				require.Equal(t, 3*time.Second, time.Since(began))
-				events := told.take()
+				events := recorded.take()
 				var lines []string
 				for _, e := range events {
 					lines = append(lines, e.Kind.String()+" "+e.Path+" "+e.Time.Sub(began).String())
@@ -67,12 +67,12 @@ func TestChildAfterANestedSupervisorStartsWhenAllInThatAreReady(t *testing.T) {
 			{Name: "inner", Run: inner.Run},
 			{Name: "b", Run: idle},
 		}})
-		told := record(t, sup)
+		recorded := record(t, sup)
 		require.NoError(t, sup.Start(t.Context()))
 		require.Equal(t, []string{
 			"starting inner", "starting inner/x", "ready inner/x", "starting inner/y", "ready inner/y",
 			"ready inner", "starting b", "ready b",
-		}, told.lines())
+		}, recorded.lines())
 		require.NoError(t, sup.Stop(t.Context()))
 	})
 }
@@ -96,7 +96,7 @@ func TestTaskIsDoneBeforeTheNextChildStarts(t *testing.T) {
 	})
 }
 
-func TestDeclinedChildDoesNotHoldUpTheNext(t *testing.T) {
+func TestDeclinedChildDoesNotDelayTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		decline := func(child.Context) error { return child.ErrIgnore }
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
@@ -110,13 +110,13 @@ func TestDeclinedChildDoesNotHoldUpTheNext(t *testing.T) {
 	})
 }
 
-func TestSlowStartIsToldOnceAfterTenSeconds(t *testing.T) {
+func TestSlowStartIsReportedOnceAfterTenSeconds(t *testing.T) {
 	for _, tc := range []struct {
-		name    string
-		up      time.Duration
-		timeout time.Duration
-		told    bool
-		fails   bool
+		name     string
+		up       time.Duration
+		timeout  time.Duration
+		reported bool
+		fails    bool
 	}{
 		{"in time", 10*time.Second - 1, 0, false, false},
 		{"late", 10*time.Second + 1, 0, true, false},
@@ -132,7 +132,7 @@ func TestSlowStartIsToldOnceAfterTenSeconds(t *testing.T) {
 				sup := newRoot(supervisor.Spec{Children: []child.Spec{
 					{Name: "a", Run: slow(tc.up, 0), StartTimeout: tc.timeout},
 				}})
-				told := record(t, sup, supervisor.EventSlowStart)
+				recorded := record(t, sup, supervisor.EventSlowStart)
 				began := time.Now()
 				err := sup.Start(t.Context())
 				if tc.fails {
@@ -143,8 +143,8 @@ func TestSlowStartIsToldOnceAfterTenSeconds(t *testing.T) {
 					require.Equal(t, tc.up, time.Since(began))
 				}
 				time.Sleep(time.Hour)
-				events := told.take()
-				if !tc.told {
+				events := recorded.take()
+				if !tc.reported {
 					require.Empty(t, events)
 				} else {
 					require.Len(t, events, 1)
@@ -177,7 +177,7 @@ func TestStartTimeoutEndsTheRunWithItsCauseAndFailsTheStart(t *testing.T) {
 	})
 }
 
-func TestStartTimeoutKeepsWhatTheRunSaid(t *testing.T) {
+func TestStartTimeoutKeepsTheErrorOfTheRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{
 			{Name: "db", StartTimeout: time.Second, Run: func(ctx child.Context) error {
@@ -205,20 +205,20 @@ func TestStartTimeoutOfARestartIsAFailureThatIsRetried(t *testing.T) {
 			{Name: "after", Run: idle},
 		}})
 		require.NoError(t, sup.Start(t.Context()))
-		told := record(t, sup)
+		recorded := record(t, sup)
 		p.end(errBoom)
 		time.Sleep(time.Minute)
 		require.Equal(t, []string{
 			"failed db", "restarting db", "starting db",
 			"stopping db", "stopped db", "failed db", "restarting db", "starting db",
 			"stopping db", "stopped db", "failed db", "restarting db", "starting db", "ready db",
-		}, told.lines(), "and nothing about its sibling")
+		}, recorded.lines(), "and nothing about its sibling")
 		require.Equal(t, 3, lookup(t, sup, "db").Restarts)
 		require.NoError(t, sup.Stop(t.Context()))
 	})
 }
 
-func TestReadyTakesTheStartTimeoutAway(t *testing.T) {
+func TestReadyClearsTheStartTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(time.Second, 0), StartTimeout: 2 * time.Second},
@@ -231,7 +231,7 @@ func TestReadyTakesTheStartTimeoutAway(t *testing.T) {
 	})
 }
 
-func TestStuckStartIsLeftBehindAtItsStopTimeoutAndReported(t *testing.T) {
+func TestStuckStartIsAbandonedAtItsStopTimeoutAndReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)

@@ -162,7 +162,7 @@ func TestRetryOfAStartThatTimesOut(t *testing.T) {
 	})
 }
 
-// The strategy is applied to the child that could not start: its group begins anew.
+// The strategy is applied to the child that could not start: its group starts over.
 func TestRetryRestartsTheGroupThatHadStarted(t *testing.T) {
 	for s, again := range map[strategy.Strategy]int{
 		strategy.OneForOne: 0, strategy.RestForOne: 0, strategy.OneForAll: 2,
@@ -182,7 +182,7 @@ func TestRetryRestartsTheGroupThatHadStarted(t *testing.T) {
 	}
 }
 
-func TestByHandAWaitingFirstStartComesAtOnceAndTheBootGoesOn(t *testing.T) {
+func TestWaitingFirstStartComesAtOnceByHandAndTheBootContinues(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		sup := newRoot(supervisor.Spec{Strategy: s, Children: []child.Spec{
 			{Name: "db", Run: failsFirst(1), RetryStart: true, Backoff: child.Constant(time.Hour)},
@@ -199,7 +199,7 @@ func TestByHandAWaitingFirstStartComesAtOnceAndTheBootGoesOn(t *testing.T) {
 	})
 }
 
-func TestByHandAWaitingFirstStartIsStoppedAndTheBootGoesOn(t *testing.T) {
+func TestWaitingFirstStartIsStoppedByHandAndTheBootContinues(t *testing.T) {
 	for name, stop := range map[string]func(*supervisor.Supervisor, context.Context, ...string) error{
 		"stop": (*supervisor.Supervisor).StopChild, "remove": (*supervisor.Supervisor).RemoveChild,
 	} {

@@ -44,7 +44,7 @@ func TestStopWhileStartingGivesTheStartUp(t *testing.T) {
 				sup := newRoot(supervisor.Spec{Strategy: s, Children: []child.Spec{
 					{Name: "a", Run: slow(0, time.Second)}, tc.b,
 				}})
-				told := record(t, sup, supervisor.EventFailed)
+				recorded := record(t, sup, supervisor.EventFailed)
 				began := time.Now()
 				started := make(chan error, 1)
 				go func() { started <- sup.Start(t.Context()) }()
@@ -55,7 +55,7 @@ func TestStopWhileStartingGivesTheStartUp(t *testing.T) {
 				require.ErrorIs(t, err, child.ErrStopped)
 				require.EqualError(t, err, "/root: stopped")
 				require.Zero(t, sup.Count().Active)
-				for _, e := range told.take() {
+				for _, e := range recorded.take() {
 					require.Equal(t, errBoom, e.Err, "a stopped start is no failure")
 				}
 			})
@@ -85,7 +85,7 @@ func TestStopFromManyGoroutinesIsOneStop(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, time.Second)}, {Name: "b", Run: slow(0, time.Second)},
 		}})
-		told := record(t, sup, stopKinds...)
+		recorded := record(t, sup, stopKinds...)
 		began := time.Now()
 		var all sync.WaitGroup
 		for range 50 {
@@ -95,7 +95,7 @@ func TestStopFromManyGoroutinesIsOneStop(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.Equal(t, []string{"stopping b", "stopped b", "stopping a", "stopped a"}, told.lines())
+		require.Equal(t, []string{"stopping b", "stopped b", "stopping a", "stopped a"}, recorded.lines())
 	})
 }
 
@@ -121,9 +121,9 @@ func TestStopInTheMiddleOfAGroupRestart(t *testing.T) {
 				}})
 				p.end(errBoom)
 				time.Sleep(at)
-				told := record(t, sup)
+				recorded := record(t, sup)
 				require.NoError(t, sup.Stop(t.Context()))
-				require.Equal(t, want, told.lines())
+				require.Equal(t, want, recorded.lines())
 				time.Sleep(time.Minute)
 				require.Zero(t, sup.Count().Active)
 			})
@@ -131,7 +131,7 @@ func TestStopInTheMiddleOfAGroupRestart(t *testing.T) {
 	}
 }
 
-func TestLaterStopWithLessTimeHastensAnEarlierOne(t *testing.T) {
+func TestLaterStopWithLessTimeShortensAnEarlierOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, 3*time.Second)}, {Name: "b", Run: slow(0, 3*time.Second)}, {Name: "c", Run: slow(0, 3*time.Second)},
@@ -147,7 +147,7 @@ func TestLaterStopWithLessTimeHastensAnEarlierOne(t *testing.T) {
 	})
 }
 
-func TestStopFromAChildWithItsOwnContextOnlyAsks(t *testing.T) {
+func TestStopFromAChildWithItsOwnContextDoesNotWait(t *testing.T) {
 	for _, depth := range []int{0, 1, 3} {
 		underEach(t, func(t *testing.T, s strategy.Strategy) {
 			var root *supervisor.Supervisor
@@ -258,14 +258,14 @@ func TestStopFromDecide(t *testing.T) {
 				require.Equal(t, []string{"/root/a 5s"}, left(t, err), "it is waited for, and waits")
 				require.Equal(t, 5*time.Second, time.Since(began))
 			} else {
-				require.Equal(t, []string{"/root/a: boom"}, unclean(t, err), "it crashed, and nobody restarts it any more")
+				require.Equal(t, []string{"/root/a: boom"}, unclean(t, err), "it crashed, and is not restarted any more")
 				require.Zero(t, time.Since(began))
 			}
 		})
 	}
 }
 
-func TestStopFromARunThatHasReturnedOnlyAsks(t *testing.T) {
+func TestStopFromARunThatHasReturnedDoesNotWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		contexts := make(chan child.Context, 1)
 		sup := start(t, supervisor.Spec{Children: []child.Spec{

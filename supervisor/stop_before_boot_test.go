@@ -12,9 +12,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// lookedAt is a context that does something the first time that somebody asks
-// whether it has ended: a supervisor does so between its beginning and its first
-// child, where else no test gets a foot in.
+// lookedAt is a context that does something at the first call of Err. A supervisor calls
+// Err after it has begun and before its first child starts, and no other hook is there.
 type lookedAt struct {
 	child.Context
 	once *sync.Once
@@ -70,8 +69,8 @@ func TestBudgetThatEndsBeforeTheFirstChildOfANestedSupervisorRunsNone(t *testing
 	})
 }
 
-// deaf is a context that has not heard yet of the stop of its run, as for a
-// moment every one.
+// deaf is a context that does not show the stop of its run yet, as every one does for a
+// moment.
 type deaf struct{ child.Context }
 
 func (deaf) Err() error            { return nil }

@@ -13,8 +13,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// left returns the paths of those that a stop has left behind, and how long
-// each was waited for.
+// left returns the paths of the runs that a stop has abandoned, and how long it
+// waited for each.
 func left(t *testing.T, err error) []string {
 	t.Helper()
 	if err == nil {
@@ -29,7 +29,7 @@ func left(t *testing.T, err error) []string {
 	return lines
 }
 
-func TestBudgetAsksAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
+func TestBudgetCancelsAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -39,7 +39,7 @@ func TestBudgetAsksAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 			{Name: "c", Run: deaf.Run, StopTimeout: time.Minute},
 			{Name: "d", Run: deaf.Run, StopTimeout: 4 * time.Second},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		err := sup.Stop(t.Context())
 		require.Equal(t, []string{
 			"stopping /root/d 0s", "abandoned /root/d 4s",
@@ -47,22 +47,22 @@ func TestBudgetAsksAllAtNineTenthsAndAbandonsTheRestAtItsEnd(t *testing.T) {
 			"stopping /root/a 9s", "stopping /root/b 9s",
 			"stopped /root/b 9.1s",
 			"abandoned /root/a 10s", "abandoned /root/c 10s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 		require.Equal(t, []string{"/root/d 4s", "/root/a 1s", "/root/c 6s"}, left(t, err))
 	})
 }
 
-func TestBudgetThatSufficesIsNotFelt(t *testing.T) {
+func TestBudgetThatSufficesChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{StopTimeout: 10 * time.Second, Children: []child.Spec{
 			{Name: "a", Run: slow(0, 4*time.Second)},
 			{Name: "b", Run: slow(0, 4*time.Second)},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Equal(t, []string{
 			"stopping /root/b 0s", "stopped /root/b 4s", "stopping /root/a 4s", "stopped /root/a 8s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 		time.Sleep(time.Hour)
 		require.NoError(t, sup.Start(t.Context()), "and its timers do not reach the next life")
 		time.Sleep(time.Hour)
@@ -104,13 +104,13 @@ func TestBudgetHoldsInNestedSupervisorsAndTheReportNamesTheLeaf(t *testing.T) {
 			{Name: "a", Run: slow(0, 100*time.Millisecond)},
 			{Name: "inner", Run: inner.Run},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		require.Equal(t, []string{"/root/inner/deep/q 10s"}, left(t, sup.Stop(t.Context())))
 		require.Equal(t, 10*time.Second, time.Since(began))
 		require.Equal(t, []string{
 			"stopping /root/inner 0s", "stopping /root/inner/deep 0s", "stopping /root/inner/deep/q 0s",
 			"stopping /root/a 9s", "stopping /root/inner/x 9s", "stopping /root/inner/deep/p 9s",
-		}, stops(told, began)[:6])
+		}, stops(recorded, began)[:6])
 	})
 }
 
@@ -137,7 +137,7 @@ func TestStopTimeoutOfANestedSupervisorBoundsItAndTheReportNamesTheLeaf(t *testi
 	})
 }
 
-func TestNestedSupervisorThatIsToStopAtOnceDoesAndTheReportNamesTheLeaf(t *testing.T) {
+func TestNestedSupervisorThatMustStopAtOnceDoesAndTheReportNamesTheLeaf(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -231,7 +231,7 @@ func TestTypeAroundASupervisorDoesNotOutlastTheBudget(t *testing.T) {
 	}
 }
 
-func TestStopWhoseContextEndsAsksAllThatAreLeftAndTheirTimeoutsHold(t *testing.T) {
+func TestStopWhoseContextEndsCancelsAllThatRemainAndTheirTimeoutsHold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		defer deaf.Release()
@@ -244,7 +244,7 @@ func TestStopWhoseContextEndsAsksAllThatAreLeftAndTheirTimeoutsHold(t *testing.T
 			{Name: "b", Run: slow(0, time.Second)},
 			{Name: "inner", Run: inner.Run},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		require.Equal(t, []string{"/root/a 5s", "/root/inner/y 20s"}, left(t, sup.Stop(ctx)))
@@ -253,11 +253,11 @@ func TestStopWhoseContextEndsAsksAllThatAreLeftAndTheirTimeoutsHold(t *testing.T
 			"stopping /root/a 3s", "stopping /root/b 3s", "stopping /root/inner/x 3s",
 			"stopped /root/b 4s", "stopped /root/inner/x 5s",
 			"abandoned /root/a 8s", "abandoned /root/inner/y 20s", "stopped /root/inner 20s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 	})
 }
 
-func TestStopWithAnEndedContextAsksAllAtOnce(t *testing.T) {
+func TestStopWithAnEndedContextCancelsAllAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: slow(0, 3*time.Second)},

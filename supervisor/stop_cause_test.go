@@ -40,7 +40,7 @@ func requireCause(t *testing.T, want error, got []error) {
 	}
 }
 
-func TestCauseTellsWhyARunWasStopped(t *testing.T) {
+func TestCauseSaysWhyARunWasStopped(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		want    error
@@ -77,13 +77,13 @@ func TestCauseTellsWhyARunWasStopped(t *testing.T) {
 				c.witness.Name, c.witness.Run = "w", w.Run
 				c.spec.Children = []child.Spec{c.witness, {Name: "other", Run: other.Run}}
 				sup := start(t, c.spec)
-				told := record(t, sup, supervisor.EventStopping)
+				recorded := record(t, sup, supervisor.EventStopping)
 				c.after(t, sup, other)
 				synctest.Wait()
 				requireCause(t, c.want, w.causes)
-				for _, e := range told.take() {
+				for _, e := range recorded.take() {
 					if e.Path == "/root/w" {
-						require.Equal(t, w.causes[0], e.Err, "the event tells it too")
+						require.Equal(t, w.causes[0], e.Err, "the event has it too")
 					}
 				}
 			})
@@ -152,7 +152,7 @@ func TestCauseOfAnAutoShutdown(t *testing.T) {
 
 var errSignal = errors.New("terminated")
 
-// nest puts a child so many supervisors deep.
+// nest puts a child below a given number of supervisors.
 func nest(leaf child.Spec, depth int) child.Spec {
 	for range depth {
 		leaf = child.Spec{Name: "s", Run: supervisor.New(supervisor.Spec{Children: []child.Spec{leaf}}).Run}
@@ -253,8 +253,8 @@ func TestFirstCauseStands(t *testing.T) {
 	})
 }
 
-// Whoever runs a supervisor on a goroutine of its own and returns gets its
-// children stopped, and they hear a cause they can tell.
+// If a Run starts a supervisor on another goroutine and returns, the children of that
+// supervisor are stopped with a cause that says so.
 func TestCauseWhenTheRunAroundASupervisorReturnsFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := new(witness)

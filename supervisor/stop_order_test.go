@@ -13,10 +13,10 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// stops are the events that tell of a stop, with the time since began.
-func stops(told *recorder, began time.Time) []string {
+// stops are the events of a stop, with the time since began.
+func stops(recorded *recorder, began time.Time) []string {
 	lines := []string{}
-	for _, e := range told.take() {
+	for _, e := range recorded.take() {
 		lines = append(lines, e.Kind.String()+" "+e.Path+" "+e.Time.Sub(began).String())
 	}
 	return lines
@@ -24,7 +24,7 @@ func stops(told *recorder, began time.Time) []string {
 
 var stopKinds = []supervisor.EventKind{supervisor.EventStopping, supervisor.EventStopped, supervisor.EventAbandoned}
 
-func TestChildrenStopInReverseOrderEachWhenTheOneBehindItIsGone(t *testing.T) {
+func TestChildrenStopInReverseOrderEachWhenTheOneAfterItHasStopped(t *testing.T) {
 	for _, s := range ordered {
 		t.Run(s.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -33,13 +33,13 @@ func TestChildrenStopInReverseOrderEachWhenTheOneBehindItIsGone(t *testing.T) {
 					{Name: "b", Run: slow(0, 0)},
 					{Name: "c", Run: slow(0, 2*time.Second)},
 				}})
-				told, began := record(t, sup, stopKinds...), time.Now()
+				recorded, began := record(t, sup, stopKinds...), time.Now()
 				require.NoError(t, sup.Stop(t.Context()))
 				require.Equal(t, []string{
 					"stopping /root/c 0s", "stopped /root/c 2s",
 					"stopping /root/b 2s", "stopped /root/b 2s",
 					"stopping /root/a 2s", "stopped /root/a 3s",
-				}, stops(told, began))
+				}, stops(recorded, began))
 			})
 		})
 	}
@@ -51,14 +51,14 @@ func TestEndOfServesContextStopsInOrderToo(t *testing.T) {
 			{Name: "a", Run: slow(0, time.Second)},
 			{Name: "b", Run: slow(0, time.Second)},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		require.NoError(t, sup.Serve(ctx))
 		require.Equal(t, []string{
 			"stopping /root/b 1m0s", "stopped /root/b 1m1s",
 			"stopping /root/a 1m1s", "stopped /root/a 1m2s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 	})
 }
 
@@ -69,12 +69,12 @@ func TestIndependentChildrenStopSideBySide(t *testing.T) {
 			{Name: "b", Run: slow(0, 3*time.Second)},
 			{Name: "c", Run: slow(0, 2*time.Second)},
 		}})
-		told, began := record(t, sup, stopKinds...), time.Now()
+		recorded, began := record(t, sup, stopKinds...), time.Now()
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Equal(t, []string{
 			"stopping /root/a 0s", "stopping /root/b 0s", "stopping /root/c 0s",
 			"stopped /root/a 1s", "stopped /root/c 2s", "stopped /root/b 3s",
-		}, stops(told, began))
+		}, stops(recorded, began))
 	})
 }
 
@@ -91,7 +91,7 @@ func TestNestedSupervisorIsEmptyBeforeTheChildInFrontOfItStops(t *testing.T) {
 			{Name: "inner", Run: inner.Run},
 			{Name: "b", Run: slow(0, time.Second)},
 		}})
-		told := record(t, sup, stopKinds...)
+		recorded := record(t, sup, stopKinds...)
 		require.NoError(t, sup.Stop(t.Context()))
 		require.Equal(t, []string{
 			"stopping b", "stopped b",
@@ -101,7 +101,7 @@ func TestNestedSupervisorIsEmptyBeforeTheChildInFrontOfItStops(t *testing.T) {
 			"stopping inner/x", "stopped inner/x",
 			"stopped inner",
 			"stopping a", "stopped a",
-		}, told.lines())
+		}, recorded.lines())
 	})
 }
 
@@ -140,7 +140,7 @@ func TestEachChildHasItsStopTimeout(t *testing.T) {
 				}
 				require.Equal(t, err, sup.Wait(), "and Wait says the same")
 				time.Sleep(24 * time.Hour)
-				require.NoError(t, sup.Stop(t.Context()), "when they have returned nobody is left")
+				require.NoError(t, sup.Stop(t.Context()), "when they have returned no run is left")
 			})
 		})
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// What a run may ask of its context it may ask at any time: also while Upgrade puts
-// another spec in the place of its child's. The race detector is the judge.
+// A run may call the methods of its context at any time, also while Upgrade replaces the
+// spec of its child. The race detector checks it.
 func TestRunAsksItsContextDuringAnUpgrade(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var running sync.WaitGroup

@@ -11,8 +11,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// The name of a root is the first part of every path that has been shown or is held
-// by somebody. It changes with the next start.
+// The name of a root is the first part of every path that has been shown or is kept by a
+// caller. It changes with the next start.
 func TestUpgradeRenamesNoRunningRoot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		spec := func(name string) supervisor.Spec {

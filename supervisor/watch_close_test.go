@@ -14,7 +14,7 @@ import (
 
 // The context may end when an event has left the queue and is not yet being sent. The
 // channel is closed behind that event: a send on a closed channel panics.
-func TestWatchDoesNotCloseItsChannelWhileAnEventIsOnItsWay(t *testing.T) {
+func TestWatchDoesNotCloseItsChannelWhileAnEventIsBeingSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Spec{Logger: slog.New(slog.DiscardHandler), Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
 			err := ctx.Ready()

@@ -11,8 +11,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// That a supervisor gives up is told with its own path, which is not below it.
-func TestWatchOfAChildIsNotToldThatTheSupervisorGaveUp(t *testing.T) {
+// The event that a supervisor gave up has its own path, which is not below the child's.
+func TestWatchOfAChildDoesNotReceiveThatTheSupervisorGaveUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newPuppet()
 		sup := newRoot(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "a", Run: a.Run}}})

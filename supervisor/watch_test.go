@@ -27,7 +27,7 @@ func got(events <-chan supervisor.Event) (lines []string) {
 	}
 }
 
-func TestWatchTellsOfOneChildASupervisorOrASubtree(t *testing.T) {
+func TestWatchReportsOneChildASupervisorOrASubtree(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, ab, x := newPuppet(), newPuppet(), newPuppet()
 		jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: x.Run}, {Name: "a", Run: idle}}})
@@ -55,12 +55,12 @@ func TestWatchTellsOfOneChildASupervisorOrASubtree(t *testing.T) {
 			require.Equal(t, []string{"failed /shop/jobs/x"}, got(events))
 		}
 		require.Empty(t, got(nobody))
-		require.Empty(t, got(outside), "it tells of its own subtree only")
+		require.Empty(t, got(outside), "it reports its own subtree only")
 		require.NoError(t, root.Stop(t.Context()))
 	})
 }
 
-func TestWatchTellsEnds(t *testing.T) {
+func TestWatchReportsEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newPuppet()
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}}})
@@ -74,7 +74,7 @@ func TestWatchTellsEnds(t *testing.T) {
 	})
 }
 
-func TestWatchEndsWithItsContextAlsoIfNobodyReceives(t *testing.T) {
+func TestWatchEndsWithItsContextAlsoWithoutAReceiver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: noisy(10)}}})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -107,8 +107,8 @@ func TestWatchHoldsOverAllStarts(t *testing.T) {
 	})
 }
 
-// Events of others neither push out those that are watched nor count as lost.
-func TestAWatcherThatIsTooSlowIsToldWhatItLost(t *testing.T) {
+// Events of other children neither push out those that are watched nor count as lost.
+func TestAWatcherThatIsTooSlowLearnsHowManyEventsItLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: noisy(2500)}, {Name: "b", Run: noisy(5)}}})
 		a := sup.Watch(t.Context(), "a", supervisor.EventError)

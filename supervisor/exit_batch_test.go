@@ -1,0 +1,180 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// An endTest stops many independent children, which return while the lock is held.
+type endTest struct {
+	many      int
+	before    func(s *Supervisor)                 // what is done before they return
+	last      func(ctx child.Context)             // what each does then
+	late      chan struct{}                       // if there is one, one more returns when it is closed
+	meanwhile func(s *Supervisor, paths []string) // what is done when the ends of all others are posted, in that order
+}
+
+func (e endTest) run(t *testing.T) {
+	many, all := e.many, e.many
+	if e.late != nil {
+		all++
+	}
+	asked, mayReturn := new(sync.WaitGroup), make(chan struct{})
+	asked.Add(all)
+	spec := Spec{Strategy: strategy.Independent, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, all)}
+	for i := range all {
+		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), StopTimeout: child.Forever, Run: func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			asked.Done()
+			<-mayReturn
+			if i == many {
+				<-e.late
+			}
+			if e.last != nil {
+				e.last(ctx)
+			}
+			return nil
+		}}
+	}
+	s := New(spec)
+	require.NoError(t, s.Start(t.Context()))
+	stopped := make(chan error)
+	go func() { stopped <- s.Stop(context.Background()) }()
+	asked.Wait()
+
+	l := s.latest()
+	l.mu.Lock()
+	if e.before != nil {
+		e.before(s)
+	}
+	close(mayReturn)
+	var paths []string
+	waitFor(func() bool {
+		paths = nil
+		for r := l.ends.Load(); r != nil; r = r.chain {
+			paths = append([]string{r.Path()}, paths...)
+		}
+		return len(paths) == many
+	})
+	if e.meanwhile != nil {
+		e.meanwhile(s, paths)
+	}
+	l.mu.Unlock()
+	require.NoError(t, <-stopped)
+	require.Zero(t, s.Count())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	require.Nil(t, l.ends.Load())
+	require.Nil(t, l.fetched)
+}
+
+func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
+	const many = 2*machine.BatchSize + 100
+	var order []string
+	var recorded []Event
+	var all sync.WaitGroup
+	all.Add(many)
+	endTest{many: many, meanwhile: func(s *Supervisor, paths []string) {
+		order = paths
+		// A posted exit has not been published yet, so this subscriber receives it.
+		t.Cleanup(s.Subscribe(func(e Event) {
+			recorded = append(recorded, e)
+			all.Done()
+		}, EventStopped))
+	}}.run(t)
+	all.Wait()
+	for i, e := range recorded {
+		require.Equal(t, order[i], e.Path)
+		require.NoError(t, e.Err)
+		if i > 0 && !e.Time.Equal(recorded[i-1].Time) {
+			require.Zero(t, i%machine.BatchSize, "what is brought in one go has one time")
+		}
+	}
+}
+
+// Only the run that has found the list empty waits for the lock.
+func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
+	endTest{many: 100, meanwhile: func(*Supervisor, []string) {
+		waitFor(func() bool { // the others are about to be gone
+			stacks := stacksText()
+			return strings.Count(stacks, "(*run).exited(") == 1 && strings.Count(stacks, "(*life).bringEnds(") == 1
+		})
+	}}.run(t)
+}
+
+// Grace may be called after Run has returned and before the supervisor knows.
+func TestGraceOfAPostedExitEnds(t *testing.T) {
+	var runs []*run
+	var noted sync.Mutex
+	keep := func(ctx child.Context) {
+		noted.Lock()
+		defer noted.Unlock()
+		runs = append(runs, ctx.(*run))
+	}
+	endTest{many: 2 * machine.BatchSize, last: keep, meanwhile: func(*Supervisor, []string) {
+		for _, r := range runs { // what Grace does, which would have to wait for the lock
+			r.graced.Store(true)
+			r.get().grace, r.few.graceEnd = context.WithCancelCause(context.WithoutCancel(r))
+		}
+	}}.run(t)
+	for _, r := range runs {
+		<-r.few.grace.Done()
+		require.Nil(t, r.chain, "a kept context keeps no other run")
+	}
+}
+
+// A run whose exit has been posted is not abandoned, even if another goroutine that is
+// about to abandon it gets the lock first.
+func TestRunThatHasPostedItsExitIsNotAbandoned(t *testing.T) {
+	halting := func(s *Supervisor) {
+		go s.latest().halt(nil)
+		waitFor(func() bool {
+			return slices.ContainsFunc(strings.Split(stacksText(), "\n\n"), func(stack string) bool {
+				return strings.Contains(stack, "(*life).halt(") && strings.Contains(stack, "sync.(*Mutex).Lock(")
+			})
+		})
+	}
+	const many = 2*machine.BatchSize + 100
+	t.Run("at rest", func(t *testing.T) { endTest{many: many, before: halting}.run(t) })
+	t.Run("while others are brought", func(t *testing.T) {
+		late := make(chan struct{})
+		endTest{many: 100, before: halting, late: late, meanwhile: func(s *Supervisor, _ []string) {
+			l := s.latest()
+			l.fetched = inOrder(l.ends.Swap(nil)) // as between two batches
+			close(late)
+			waitFor(func() bool { return l.ends.Load() != nil })
+		}}.run(t)
+	})
+}
+
+// waitFor polls until come returns true. No event can report it, since publishing one
+// needs the lock.
+func waitFor(come func() bool) {
+	for limit := time.Now().Add(20 * time.Second); !come(); runtime.Gosched() {
+		if time.Now().After(limit) {
+			panic("it does not come about") // and not a failure, as the lock is held
+		}
+	}
+}
+
+// stacksText returns the stacks of all goroutines.
+func stacksText() string {
+	text, _ := allStacks()
+	return string(text)
+}
