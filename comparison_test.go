@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The libraries that docs/comparison.md promises to compare.
+// compared has the libraries that docs/comparison.md compares with Coppice.
 var compared = []string{
 	"suture v4", "oversight", "capataz", "ergo", "errgroup", "oklog/run", "go-service", "uber/fx", "controller-runtime", "dskit",
 }
@@ -23,7 +23,7 @@ func comparison(t *testing.T) string {
 	return string(text)
 }
 
-// tables returns the tables of a page: their rows, of their cells.
+// tables returns the tables of a page, each as rows of cells.
 func tables(page string) (all [][][]string) {
 	inTable := false
 	for line := range strings.Lines(page) {
@@ -46,7 +46,7 @@ func tables(page string) (all [][][]string) {
 	return all
 }
 
-func TestEachComparedLibraryHasAParagraphAColumnAndAVersion(t *testing.T) {
+func TestEveryComparedLibraryHasAParagraphAColumnAndAVersion(t *testing.T) {
 	page := comparison(t)
 	found := tables(page)
 	require.Len(t, found, 3, "two tables of facts, one of versions")
@@ -63,8 +63,8 @@ func TestEachComparedLibraryHasAParagraphAColumnAndAVersion(t *testing.T) {
 	}
 }
 
-// A cell without a mark says "none", or that it was not checked.
-func TestEachCellOfTheComparisonSaysHowItWasChecked(t *testing.T) {
+// A cell without a mark must say "none" or "not checked".
+func TestEveryCellOfTheComparisonSaysHowItWasChecked(t *testing.T) {
 	found := tables(comparison(t))
 	rows := func(table [][]string) (names []string) {
 		for _, row := range table[1:] {
@@ -77,10 +77,10 @@ func TestEachCellOfTheComparisonSaysHowItWasChecked(t *testing.T) {
 		}
 		return names
 	}
-	require.Equal(t, rows(found[0]), rows(found[1]), "both tables compare the same")
+	require.Equal(t, rows(found[0]), rows(found[1]), "both tables must have the same rows")
 }
 
-func TestTheTestsThatTheComparisonNamesExist(t *testing.T) {
+func TestEveryTestNamedInTheComparisonExists(t *testing.T) {
 	declared := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
@@ -99,7 +99,7 @@ func TestTheTestsThatTheComparisonNamesExist(t *testing.T) {
 	}
 }
 
-// The page must not lag behind the versions that bench/ is measured against.
+// The page must be updated when bench/ is built against new versions.
 func TestTheComparisonNamesTheVersionsThatBenchBuildsAgainst(t *testing.T) {
 	mod, err := os.ReadFile("bench/go.mod")
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestTheComparisonNamesTheVersionsThatBenchBuildsAgainst(t *testing.T) {
 	}
 }
 
-func TestCoppiceNeedsBackoffAndTheStandardLibraryOnly(t *testing.T) {
+func TestCoppiceDependsOnlyOnBackoffAndTheStandardLibrary(t *testing.T) {
 	cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.Module.Path}}{{end}}",
 		"./supervisor", "./supervisortest", "./child/httpserver", "./child/adapt")
 	out, err := cmd.Output()

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the statements in the guides take for granted.
+// givenToGuides declares what the statements in the guides use.
 const givenToGuides = `
 type service interface {
 	Run(child.Context) error
@@ -33,7 +33,7 @@ var (
 )
 `
 
-// guideImports are the packages that the guides may name, beside those of the README.
+// guideImports has the packages that the guides can use, in addition to those of the README.
 var guideImports = map[string]string{
 	"adapt": "github.com/coppice-go/coppice/child/adapt", "httpserver": "github.com/coppice-go/coppice/child/httpserver",
 	"supervisortest": "github.com/coppice-go/coppice/supervisortest", "services": "github.com/coppice-go/coppice/supervisor/services",
@@ -46,7 +46,7 @@ var (
 	declaration = regexp.MustCompile(`(?m)^(?:func|type) `)
 )
 
-// guideProgram makes a file of a block: a whole file, declarations, or statements.
+// guideProgram makes a Go file of a block, which is a whole file, declarations, or statements.
 func guideProgram(block string) string {
 	if strings.HasPrefix(block, "package ") {
 		return block
@@ -84,7 +84,7 @@ func TestEveryGoBlockOfTheDocsCompiles(t *testing.T) {
 		for i, m := range found {
 			file := filepath.Join(dir, fmt.Sprintf("%s%d.go", guide, i))
 			require.NoError(t, os.WriteFile(file, []byte(guideProgram(m[1])), 0o644))
-			pkg := fmt.Sprintf("internal/%s%d", guide, i) // a folder that is not there
+			pkg := fmt.Sprintf("internal/%s%d", guide, i) // a directory that exists only in the overlay
 			overlay["Replace"][filepath.Join(top, pkg, "block.go")] = file
 			args = append(args, "./"+pkg)
 		}
@@ -95,8 +95,8 @@ func TestEveryGoBlockOfTheDocsCompiles(t *testing.T) {
 	goTool(t, ".", nil, args...)
 }
 
-// A block that says where it is from is tested there.
-func TestEachRecipeOfTheDocsIsThatOfItsTest(t *testing.T) {
+// A block marked as tested in a file must be the same there.
+func TestEveryTestedBlockOfTheGuidesIsInItsTestFile(t *testing.T) {
 	found := 0
 	for _, guide := range []string{"from-go-service", "coming-from"} {
 		text, err := os.ReadFile("docs/" + guide + ".md")
@@ -111,9 +111,8 @@ func TestEachRecipeOfTheDocsIsThatOfItsTest(t *testing.T) {
 	require.Equal(t, 2, found)
 }
 
-// Each row of go-service's list has its answer, and the tests that are to show
-// it are there.
-func TestEveryRowOfGoServiceNamesTestsThatExist(t *testing.T) {
+// Every identifier of go-service must have a row, and the tests that the row names must exist.
+func TestEveryGoServiceRowNamesTestsThatExist(t *testing.T) {
 	tests := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {

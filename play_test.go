@@ -61,19 +61,19 @@ func plays(t *testing.T) (all []play) {
 	}
 }
 
-// An example has a Play button on pkg.go.dev if what it uses is in the standard
-// library, in a public package, or in the same file.
+// An example has a Play button on pkg.go.dev only if everything that it uses is in the
+// standard library, in a public package, or in the same file.
 func TestEveryExampleIsPlayable(t *testing.T) {
 	all := plays(t)
 	require.NotEmpty(t, all)
 	for _, p := range all {
 		if p.Play == nil {
-			t.Errorf("%s uses what another test file declares: write it out", p.name)
+			t.Errorf("%s uses something that another test file declares: inline it", p.name)
 		}
 	}
 }
 
-// The programs are linked into one, which runs the one that its argument names.
+// All examples are linked into one program. Its argument says which one to run.
 func TestEveryPlayedExamplePrintsItsOutput(t *testing.T) {
 	top, err := os.Getwd()
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestEveryPlayedExamplePrintsItsOutput(t *testing.T) {
 	file := func(pkg string, text []byte) {
 		kept := filepath.Join(dir, strings.ReplaceAll(pkg, "/", "-")+".go")
 		require.NoError(t, os.WriteFile(kept, text, 0o644))
-		overlay["Replace"][filepath.Join(top, "internal", pkg, "main.go")] = kept // a folder that is not there
+		overlay["Replace"][filepath.Join(top, "internal", pkg, "main.go")] = kept // a directory that exists only in the overlay
 	}
 	all := plays(t)
 	all = slices.DeleteFunc(all, func(p play) bool { return p.Play == nil })
@@ -118,7 +118,7 @@ func TestEveryPlayedExamplePrintsItsOutput(t *testing.T) {
 			if p.Output == "" && !p.EmptyOutput {
 				return
 			}
-			got := strings.TrimSuffix(string(out), "PASS\n") // of one that runs a test
+			got := strings.TrimSuffix(string(out), "PASS\n") // the example may run a test
 			if p.Unordered {
 				require.ElementsMatch(t, lines(p.Output), lines(got))
 				return
@@ -128,11 +128,11 @@ func TestEveryPlayedExamplePrintsItsOutput(t *testing.T) {
 	}
 }
 
-// lines returns the lines of an output as go test compares it: without the blanks
-// around the whole.
+// lines returns the lines of an output, as go test compares it: without leading and
+// trailing white space.
 func lines(output string) []string { return strings.Split(strings.TrimSpace(output), "\n") }
 
-func TestEachFieldOfASpecIsInAnExample(t *testing.T) {
+func TestEveryFieldOfASpecIsInAnExample(t *testing.T) {
 	used := map[string]bool{} // as child.Spec.Name
 	note := func(typ ast.Expr, lit *ast.CompositeLit) {
 		sel, ok := typ.(*ast.SelectorExpr)
@@ -153,7 +153,7 @@ func TestEachFieldOfASpecIsInAnExample(t *testing.T) {
 				return true
 			}
 			note(lit.Type, lit)
-			if list, ok := lit.Type.(*ast.ArrayType); ok { // its elements need not name the type
+			if list, ok := lit.Type.(*ast.ArrayType); ok { // the elements need not name their type
 				for _, elt := range lit.Elts {
 					if lit, ok := elt.(*ast.CompositeLit); ok && lit.Type == nil {
 						note(list.Elt, lit)

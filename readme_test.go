@@ -1,4 +1,4 @@
-// Package coppice_test holds README.md against the code.
+// Package coppice_test checks README.md, the guides in docs and the examples against the code.
 package coppice_test
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// blocks returns the fenced blocks of README.md in one language.
+// blocks returns the fenced blocks of README.md in the given language.
 func blocks(t *testing.T, language string) []string {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
@@ -40,7 +40,7 @@ func goTool(t *testing.T, dir string, env []string, args ...string) {
 	require.NoError(t, err, "go %s\n%s", strings.Join(args, " "), out)
 }
 
-func TestTheFirstProgramIsTheQuickstart(t *testing.T) {
+func TestTheProgramInTheReadmeIsTheQuickstart(t *testing.T) {
 	program, err := os.ReadFile("examples/quickstart/main.go")
 	require.NoError(t, err)
 	require.Equal(t, string(program), blocks(t, "go")[0])
@@ -61,7 +61,7 @@ func TestTheQuickstartPrintsWhatIsWritten(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	lines := bufio.NewScanner(stdout)
 	for _, line := range want {
-		require.True(t, lines.Scan(), "it ended before: %s", line)
+		require.True(t, lines.Scan(), "the program ended before it printed %q", line)
 		require.Equal(t, line, lines.Text())
 	}
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
@@ -69,13 +69,13 @@ func TestTheQuickstartPrintsWhatIsWritten(t *testing.T) {
 	for lines.Scan() {
 		fmt.Fprintln(&rest, lines.Text())
 	}
-	require.NoError(t, cmd.Wait(), "an ordered stop is no error")
+	require.NoError(t, cmd.Wait(), "an ordered stop is not an error")
 	require.Equal(t, after, rest.String())
 	require.Regexp(t, `ERROR coppice: failed path=/shop/api err="connection lost" next="restart 1 at once"\n`, stderr.String())
 	require.Equal(t, 5, strings.Count(stderr.String(), "\n"), "up, failed, ready again, stopping, stopped")
 }
 
-// What the statements in README.md take for granted.
+// given declares what the statements in README.md use.
 const given = `
 var (
 	ctx  context.Context
@@ -84,14 +84,14 @@ var (
 )
 `
 
-// imports are the packages that a snippet may name.
+// imports has the packages that a snippet can use.
 var imports = map[string]string{
 	"child": "github.com/coppice-go/coppice/child", "strategy": "github.com/coppice-go/coppice/strategy",
 	"supervisor": "github.com/coppice-go/coppice/supervisor",
 	"context":    "context", "errors": "errors", "fmt": "fmt", "log": "log", "time": "time",
 }
 
-// program makes a file of a block, which may be a file already, or statements.
+// program makes a Go file of a block, which is a whole file or statements.
 func program(block string) string {
 	if strings.HasPrefix(strings.TrimSpace(block), "package ") || strings.HasPrefix(block, "// ") {
 		return block
@@ -110,7 +110,7 @@ func program(block string) string {
 	return head + body
 }
 
-func TestEveryGoBlockCompiles(t *testing.T) {
+func TestEveryGoBlockOfTheReadmeCompiles(t *testing.T) {
 	top, err := os.Getwd()
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -119,7 +119,7 @@ func TestEveryGoBlockCompiles(t *testing.T) {
 	for i, block := range blocks(t, "go") {
 		file := filepath.Join(dir, fmt.Sprintf("block%d.go", i))
 		require.NoError(t, os.WriteFile(file, []byte(program(block)), 0o644))
-		pkg := fmt.Sprintf("internal/readme%d", i) // a folder that is not there
+		pkg := fmt.Sprintf("internal/readme%d", i) // a directory that exists only in the overlay
 		overlay["Replace"][filepath.Join(top, pkg, "block.go")] = file
 		args = append(args, "./"+pkg)
 	}
@@ -129,7 +129,7 @@ func TestEveryGoBlockCompiles(t *testing.T) {
 	goTool(t, ".", nil, args...)
 }
 
-func TestAnotherModuleCanUseItAsWritten(t *testing.T) {
+func TestAnotherModuleCanUseCoppiceAsTheReadmeSays(t *testing.T) {
 	top, err := os.Getwd()
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -144,19 +144,19 @@ func TestAnotherModuleCanUseItAsWritten(t *testing.T) {
 	offline := []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GONOSUMDB=*", "GONOSUMCHECK=1", "GOSUMDB=off", "GOWORK=off"}
 	goTool(t, mine, offline, "mod", "init", "example.com/mine")
 	goTool(t, mine, offline, strings.Fields(commands[0])[1:]...)
-	// Tidy looks at the tests of what is imported too, and so might want the
-	// network. What it is to bring about is that this works:
+	// go mod tidy also needs the test dependencies of what is imported, so it might
+	// need the network. Test its purpose instead: that the program builds.
 	goTool(t, mine, offline, "build", "-o", os.DevNull, ".")
 }
 
-func TestTheTreeIsWhatItsExamplePrints(t *testing.T) {
+func TestTheTreeInTheReadmeIsWhatItsExamplePrints(t *testing.T) {
 	example, err := os.ReadFile("supervisor/example_watch_test.go")
 	require.NoError(t, err)
 	drawn := strings.ReplaceAll(string(example), "\t// ", "")
 	require.Contains(t, drawn, blocks(t, "text")[1])
 }
 
-func TestEachNameInTheReadmeIsThere(t *testing.T) {
+func TestEveryNameInTheReadmeExists(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	checked := 0
@@ -168,8 +168,8 @@ func TestEachNameInTheReadmeIsThere(t *testing.T) {
 	require.Greater(t, checked, 10)
 }
 
-// CONTRIBUTING.md is to answer where something is, for all files that are not tests.
-func TestTheMapHasEachFileAndNoOther(t *testing.T) {
+// The map in CONTRIBUTING.md must list every file that is not a test, and nothing else.
+func TestTheMapListsEveryFile(t *testing.T) {
 	text, err := os.ReadFile("CONTRIBUTING.md")
 	require.NoError(t, err)
 	onMap := map[string]bool{}
@@ -183,10 +183,10 @@ func TestTheMapHasEachFileAndNoOther(t *testing.T) {
 		require.NoError(t, err)
 		for _, file := range files {
 			if !strings.HasSuffix(file, "_test.go") {
-				require.Contains(t, onMap, file, "the map in CONTRIBUTING.md does not have it")
+				require.Contains(t, onMap, file, "it is missing from the map in CONTRIBUTING.md")
 				delete(onMap, file)
 			}
 		}
 	}
-	require.Empty(t, onMap, "the map in CONTRIBUTING.md has what is not there")
+	require.Empty(t, onMap, "the map in CONTRIBUTING.md lists files that do not exist")
 }
