@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,25 +55,42 @@ func TestTheQuickstartPrintsWhatIsWritten(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "quickstart")
 	goTool(t, ".", nil, "build", "-o", binary, "./examples/quickstart")
 	cmd := exec.Command(binary)
-	stderr := new(strings.Builder)
-	cmd.Stderr = stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	log := bufio.NewScanner(stderr)
+	var logged []string
+	readLog := func(until string) {
+		for log.Scan() {
+			logged = append(logged, log.Text())
+			if until != "" && strings.Contains(log.Text(), until) {
+				return
+			}
+		}
+	}
 	lines := bufio.NewScanner(stdout)
 	for _, line := range want {
 		require.True(t, lines.Scan(), "the program ended before it printed %q", line)
 		require.Equal(t, line, lines.Text())
 	}
+	readLog("coppice: ready path=/shop/api") // it is up, and not only about to be
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	var rest strings.Builder
 	for lines.Scan() {
 		fmt.Fprintln(&rest, lines.Text())
 	}
+	readLog("")
 	require.NoError(t, cmd.Wait(), "an ordered stop is not an error")
 	require.Equal(t, after, rest.String())
-	require.Regexp(t, `ERROR coppice: failed path=/shop/api err="connection lost" next="restart 1 at once"\n`, stderr.String())
-	require.Equal(t, 5, strings.Count(stderr.String(), "\n"), "up, failed, ready again, stopping, stopped")
+	for _, line := range []string{
+		"INFO coppice: up path=/shop children=2", `ERROR coppice: failed path=/shop/api err="connection lost" next="restart 1 at once"`,
+		"INFO coppice: ready path=/shop/api restarts=1", "INFO coppice: stopping path=/shop", "INFO coppice: stopped path=/shop",
+	} {
+		require.True(t, slices.ContainsFunc(logged, func(l string) bool { return strings.Contains(l, line) }), "%s\nin %q", line, logged)
+	}
+	require.Len(t, logged, 5)
 }
 
 // given declares what the statements in README.md use.
