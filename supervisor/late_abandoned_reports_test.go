@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,6 +110,7 @@ func TestStartThatTimesOutReportsTheRunThatIsAbandoned(t *testing.T) {
 				err := sup.StartChild(t.Context(), child.Spec{Name: "a", Run: deaf.Run, StartTimeout: time.Second})
 				require.ErrorIs(t, err, child.ErrStartTimeout)
 				require.Equal(t, []string{"/root/a"}, lost(err))
+				require.Equal(t, 1, strings.Count(err.Error(), "did not stop"), "once: %v", err)
 				require.Equal(t, []string{"/root/a"}, lost(sup.Stop(t.Context())))
 			})
 		})

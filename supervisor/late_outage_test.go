@@ -143,6 +143,28 @@ func TestHeartbeatAfterAStandstillBeginsTheNextPeriod(t *testing.T) {
 	})
 }
 
+// A standstill before a heartbeat does not count against one after it.
+func TestHeartbeatIsSparedOnceMoreAfterAHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var run child.Context
+		d := newDeaf(t)
+		s := quietRoot(t, Spec{Children: []child.Spec{{Name: "a", Heartbeat: 8 * time.Second, StopTimeout: time.Hour, Run: func(ctx child.Context) error {
+			run = ctx
+			return d.Run(ctx)
+		}}}})
+		told := happenings(t, s, EventHung)
+		require.NoError(t, s.Start(t.Context()))
+		r := runAt(s, "a")
+		r.lateBy(time.Hour) // of the look at 6 s
+		time.Sleep(7 * time.Second)
+		run.Heartbeat()
+		time.Sleep(6500 * time.Millisecond) // the looks at 12 s and at 13 s see it
+		r.lateBy(time.Hour)                 // of the last look, at 15 s
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"hung /root/a 23s"}, told()[:1])
+	})
+}
+
 func TestStartTimeoutGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
 	for name, test := range map[string]struct {
 		late  []time.Duration
