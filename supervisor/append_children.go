@@ -8,10 +8,10 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// AppendChildren appends to buf what Children returns, at most limit children,
-// all if limit is zero or less, and returns the longer slice. For whoever asks
-// often: it allocates nothing if buf has room and what stands in the room is the
-// result of the same question before, since the paths in it are used again.
+// AppendChildren appends the result of Children to buf, at most limit children (all of
+// them if limit <= 0), and returns the extended slice. Use it for polling: it does not
+// allocate if buf has capacity and its spare capacity still holds the previous result for
+// the same arguments, whose path strings are reused.
 //
 //	buf = sup.AppendChildren(buf[:0], 100, child.Running, child.Waiting)
 func (s *Supervisor) AppendChildren(buf []child.Status, limit int, in ...child.State) []child.Status {
@@ -34,11 +34,11 @@ func (s *Supervisor) AppendChildren(buf []child.Status, limit int, in ...child.S
 			l.finish(room[:n], k)
 			return buf[:before+n]
 		}
-		n += n / 8 // more may be added meanwhile
+		n += n / 8 // children may be added meanwhile
 	}
 }
 
-// count returns how many children are in one of the states, but no more than limit.
+// count returns how many children are in one of the states, at most limit.
 func (l *life) count(limit int, in []child.State) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,8 +53,8 @@ func (l *life) count(limit int, in []child.State) (n int) {
 	return n
 }
 
-// fill describes the children in one of the states, but no more than limit, and as
-// many as fit into room. The paths are not touched. It returns how many there are.
+// fill describes the children in one of the states, at most limit and as many as fit into
+// room. It leaves the paths alone. It returns how many there are.
 func (l *life) fill(room []child.Status, limit int, in []child.State) (n int, k look) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +71,7 @@ func (l *life) fill(room []child.Status, limit int, in []child.State) (n int, k 
 	return n, k
 }
 
-// finish makes the times and the paths. A path that is right already stays.
+// finish fills in the times and the paths. It keeps a path that is already right.
 func (l *life) finish(all []child.Status, k look) {
 	made := paths{base: l.path}
 	for i := range all {
@@ -82,13 +82,13 @@ func (l *life) finish(all []child.Status, k look) {
 	}
 }
 
-// isPathOf reports whether path is that of the child of that name.
+// isPathOf reports whether path is the path of the child with that name.
 func (l *life) isPathOf(name, path string) bool {
 	at := len(l.path)
 	return len(path) == at+1+len(name) && path[at] == '/' && path[at+1:] == name && path[:at] == l.path
 }
 
-// pathLike returns the path of a child, and before itself if it is that.
+// pathLike returns the path of a child: before itself if that is the path.
 func (l *life) pathLike(c *machine.Child, before string) string {
 	if l.isPathOf(c.Name(), before) {
 		return before

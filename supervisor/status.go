@@ -10,17 +10,17 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// Counts is OTP's count_children.
+// Counts corresponds to OTP's count_children.
 type Counts struct {
-	Specs       int // children, running or not
+	Specs       int // all children, running or not
 	Active      int // children whose Run has been called and has not returned
-	Supervisors int // children in which a supervisor runs, or last ran
-	Workers     int // all others
+	Supervisors int // children in which a supervisor runs or last ran
+	Workers     int // all other children
 }
 
-// Count returns how many children the supervisor has. It takes constant time.
-// Before the first start, and after the end, all are zero but for what the end
-// has left stopped.
+// Count returns the number of children. It takes constant time. Before the first start
+// all counts are zero. After the supervisor has ended, they count the children that are
+// left stopped.
 func (s *Supervisor) Count() Counts {
 	l := s.latest()
 	if l == nil {
@@ -32,10 +32,10 @@ func (s *Supervisor) Count() Counts {
 	return Counts{Specs: specs, Active: l.m.Live(), Supervisors: supers, Workers: specs - supers}
 }
 
-// Children returns the children in start order, only those in one of the given
-// states if any is given. It answers at once, also in the middle of a group
-// restart. Before the first start it returns none; after the end, what the end
-// has left.
+// Children returns the children in start order. If states are given, it returns only
+// children in one of them. It answers at once, also in the middle of a group restart.
+// Before the first start it returns none; after the supervisor has ended it returns the
+// children that are left.
 func (s *Supervisor) Children(in ...child.State) []child.Status {
 	if s.latest() == nil {
 		return nil
@@ -43,8 +43,8 @@ func (s *Supervisor) Children(in ...child.State) []child.Status {
 	return s.AppendChildren([]child.Status{}, 0, in...)
 }
 
-// Lookup returns the child at a path: a name, a path from this supervisor, or a
-// full one. It reports false if there is none, or the supervisor does not run.
+// Lookup returns the child at path, which is a name, a path from this supervisor, or a
+// full path. It reports false if there is no such child or the supervisor is not running.
 func (s *Supervisor) Lookup(path string) (child.Status, bool) {
 	l, name, err := s.resolve(path)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Supervisor) Lookup(path string) (child.Status, bool) {
 	return l.status(c), true
 }
 
-// status describes a child. Under the lock.
+// status describes a child. l.mu must be held.
 func (l *life) status(c *machine.Child) child.Status {
 	st := child.Status{Path: l.pathOf(c)}
 	describe(c, &st)
@@ -67,11 +67,12 @@ func (l *life) status(c *machine.Child) child.Status {
 	return st
 }
 
-// Health returns nil when every declared child of the subtree is ready, else a
-// line for each that is not, joined by errors.Join, each beginning with its path.
-// A child that has ended well, or declined to run, is fine; one that was stopped
-// by hand is not, nor a supervisor that gave up. Children that were added by
-// StartChild do not count. A supervisor that does not run is ErrNotRunning.
+// Health returns nil if every declared child of the subtree is ready. Otherwise it
+// returns one error for each child that is not, joined by errors.Join, each starting with
+// the child's path. A child that completed, or declined to run with child.ErrIgnore, is
+// healthy. A child that was stopped with StopChild is not, nor is a supervisor that gave
+// up. Children added with StartChild are ignored. If the supervisor is not running,
+// Health returns ErrNotRunning.
 func (s *Supervisor) Health() error {
 	l, err := s.running()
 	if err != nil {
@@ -80,14 +81,15 @@ func (s *Supervisor) Health() error {
 	return errors.Join(l.ills()...)
 }
 
-// ills returns the errors of the declared children of the subtree, in start order.
+// ills returns the errors of the unhealthy declared children of the subtree, in start
+// order.
 func (l *life) ills() (ills []error) {
 	for _, f := range l.findings() {
 		var below []error
 		if f.nested != nil {
 			below = f.nested.ills()
 		}
-		// What holds up a supervisor tells more than that it is not up.
+		// What a supervisor waits for says more than that it is not up.
 		if f.ill && (f.state == child.Running || len(below) == 0) {
 			ills = append(ills, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
 		}
@@ -96,20 +98,21 @@ func (l *life) ills() (ills []error) {
 	return ills
 }
 
-// A finding is what Health notes of a child that is ill, or has a supervisor in it.
+// A finding is what Health notes about a child that is unhealthy or runs a supervisor.
 type finding struct {
 	name    string
 	state   child.State
 	ill     bool
-	waits   bool          // it is ill because it waits,
-	left    time.Duration // for so long
+	waits   bool          // it is ill because it waits for its restart
+	left    time.Duration // time until that restart
 	lastErr error
 	unready error
 	nested  *life
 }
 
-// findings returns what Health notes. The errors are made of it when the lock is
-// released, and so is room for it: the walk counts what does not fit.
+// findings returns the findings of this supervisor. Errors are built from them after the
+// lock is released. Room for them is also allocated without the lock: find counts those
+// that do not fit.
 func (l *life) findings() []finding {
 	var all []finding
 	for {
@@ -121,7 +124,7 @@ func (l *life) findings() []finding {
 	}
 }
 
-// find notes as many findings as fit into room, and returns how many there are.
+// find stores as many findings as fit into room, and returns how many there are.
 func (l *life) find(room []finding) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,7 +134,7 @@ func (l *life) find(room []finding) (n int) {
 			continue
 		}
 		var nested *life
-		if c.Super { // else the run need not be looked at
+		if c.Super { // otherwise no supervisor runs in it
 			nested = runOfChild(c).has().nested
 		}
 		ill := isIll(c)
@@ -143,7 +146,7 @@ func (l *life) find(room []finding) (n int) {
 			if c.Unready {
 				f.unready = runOfChild(c).few.unready
 			}
-			if f.waits = c.NextStart > 0; f.waits { // else it is zero: see setState
+			if f.waits = c.NextStart > 0; f.waits { // otherwise NextStart is zero: see setState
 				f.left = c.NextStart - now
 			}
 			room[n] = f
@@ -163,7 +166,7 @@ func isIll(c *machine.Child) bool {
 	return !c.Ignored
 }
 
-// err is what is wrong with a child that is ill.
+// err returns the error of an unhealthy child.
 func (f *finding) err() error {
 	switch {
 	case f.state == child.Running:
@@ -181,7 +184,7 @@ func because(kind, reason error) error {
 	return &errs.Wrap{Sentinel: kind, Cause: reason}
 }
 
-// nextStart says when a child that waits is started.
+// nextStart describes when a waiting child is started.
 func nextStart(in time.Duration) string {
 	const century = 100 * 365 * 24 * time.Hour
 	if in > century {
