@@ -84,7 +84,7 @@ func (e *GaveUpError) Error() string {
 	}
 	text := oneline.Text(e.Path + ": gave up: " + e.Reason + ": " + e.Child)
 	if e.Err == nil {
-		return text + ": returned nil, and it is Permanent"
+		return text + ": returned nil, but it is Permanent"
 	}
 	return text + ": " + oneline.Of(e.Err)
 }

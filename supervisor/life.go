@@ -469,7 +469,7 @@ func (l *life) link(r *run, nested *life) error {
 }
 
 // errTwoInside: paths below the child would not be clear.
-var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child runs another supervisor already: give each a child of its own")}
+var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child already runs another supervisor; give each supervisor a child of its own")}
 
 // unlink ends what link began.
 func (l *life) unlink(r *run) {

@@ -236,7 +236,7 @@ func (l *life) refuseUnready(ctx context.Context, name string) error {
 		waiting := !r.ready
 		l.mu.Unlock()
 		if waiting {
-			return wrap(l.path+"/"+name, fmt.Errorf("would wait for %s, which is %w", r.Path(), child.ErrNotReady))
+			return wrap(l.path+"/"+name, fmt.Errorf("called from %s, which is %w: the call would wait for its caller", r.Path(), child.ErrNotReady))
 		}
 	}
 	return nil

@@ -118,7 +118,7 @@ func (s Spec) validate(path string) error {
 	if err := s.Intensity.Validate(); err != nil {
 		fault("Intensity", "%v", err)
 	} else if s.Backoff != nil && s.limitsRestarts() {
-		fault("Intensity", "counts only restarts without a backoff, and Backoff gives every child one: use Backoff.Retries")
+		fault("Intensity", "counts only restarts without a backoff, but Backoff gives every child one; use Backoff.Retries instead")
 	}
 	if s.AutoShutdown > strategy.AllSignificant {
 		fault("AutoShutdown", "unknown: %d", uint8(s.AutoShutdown))
@@ -126,7 +126,7 @@ func (s Spec) validate(path string) error {
 	if s.MaxChildren < 0 {
 		fault("MaxChildren", "negative: %d", s.MaxChildren)
 	} else if s.MaxChildren > 0 && len(s.Children) > s.MaxChildren {
-		fault("Children", "%d, and MaxChildren is %d", len(s.Children), s.MaxChildren)
+		fault("Children", "%d, but MaxChildren is %d", len(s.Children), s.MaxChildren)
 	}
 	if s.StopTimeout < 0 {
 		fault("StopTimeout", "negative: %v", s.StopTimeout)
@@ -183,10 +183,10 @@ func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
 			}
 		}
 		if c.Significant && s.AutoShutdown == strategy.Never {
-			fault("Significant", "the supervisor's AutoShutdown is Never")
+			fault("Significant", "the supervisor's AutoShutdown is Never; set it to AnySignificant or AllSignificant")
 		}
 		if c.Name != "" && seen[c.Name] {
-			fault("Name", "taken by another child")
+			fault("Name", "already in use by another child")
 		}
 		if seen != nil {
 			seen[c.Name] = true

@@ -31,7 +31,7 @@ func (e *lateStart) Error() string {
 	}
 	return text + firstFew(e.waiting, ", ", func(c startingChild) string {
 		if c.state == child.Waiting {
-			return fmt.Sprintf("%s (waits to start)", oneline.Text(c.path))
+			return fmt.Sprintf("%s (waiting to start)", oneline.Text(c.path))
 		}
 		return fmt.Sprintf("%s (for %v)", oneline.Text(c.path), c.since.Round(time.Millisecond))
 	})
