@@ -2,84 +2,52 @@ package supervisor
 
 import (
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A tree is what all supervisors of one tree share, for one life of its root.
-// Its lock is taken inside that of a life.
-type tree struct {
-	dumps dumps // has a lock of its own
-
-	mu   sync.Mutex
-	seq  uint64                 // of the latest event
-	told time.Time              // when that was
-	left []*run                 // abandoned runs that have not returned, the first to be abandoned first
-	busy map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
-}
-
 // abandon notes that the run is abandoned. A child that is stopped at once was never
 // waited for, so it is not held against anybody. Under the lock of its life.
 func (r *run) abandon() {
-	l, f := r.life, r.get()
+	l, f := r.life, r.ensureRare()
 	l.report(r, nil) // the supervisor in it may have stopped
-	f.straggler = &AbandonedRun{Path: r.Path(), After: l.m.Now() - r.stopped}
+	f.abandoned = &AbandonedRun{Path: r.Path(), After: l.m.Now() - r.stopped}
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
 	}
 	since := r.stopped
-	if l.halted { // it may have been asked to stop this very moment
+	if l.abandonedAll { // it may have been asked to stop this very moment
 		since = 0
 	}
-	f.straggler.Stack = l.dump.stack(r, since)
+	f.abandoned.Stack = l.dump.stack(r, since)
 	f.inStop = l.m.Phase() >= machine.Closing
-	f.wrong.Abandoned = append(f.wrong.Abandoned, *f.straggler)
-	t := l.tree
+	f.wrong.Abandoned = append(f.wrong.Abandoned, *f.abandoned)
+	t := l.shared
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.left = append(t.left, r) // last: other lives look at what is in it
-}
-
-// returned takes back that r was abandoned.
-func (t *tree) returned(r *run) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if i := slices.Index(t.left, r); i >= 0 {
-		t.left = slices.Delete(t.left, i, i+1)
-	}
+	t.abandoned = append(t.abandoned, r) // last: other lives look at what is in it
 }
 
 // abandoned returns the runs of this life, and of those inside it, that were abandoned
 // and have not returned; with inStop only those that were as their supervisor ended.
 func (l *life) abandoned(inStop bool) (left []AbandonedRun) {
-	l.tree.mu.Lock()
-	defer l.tree.mu.Unlock()
-	for _, r := range l.tree.left {
-		if l.isAbove(r) && (!inStop || r.few.inStop) {
-			left = append(left, *r.few.straggler)
+	l.shared.mu.Lock()
+	defer l.shared.mu.Unlock()
+	for _, r := range l.shared.abandoned {
+		if l.isAbove(r) && (!inStop || r.rare.inStop) {
+			left = append(left, *r.rare.abandoned)
 		}
 	}
 	return left
-}
-
-// isAbove reports whether r is a run of this life or of one inside it.
-func (l *life) isAbove(r *run) bool {
-	for ; r != nil; r = r.life.parent {
-		if r.life == l {
-			return true
-		}
-	}
-	return false
 }
 
 // report notes what was wrong with the end of a run that had to stop: the error it
 // returned, if any, and what the supervisors in it report. If that was because its own
 // supervisor ends, it is part of that end. Under the lock.
 func (l *life) report(r *run, err error) {
-	f := r.get()
+	f := r.ensureRare()
 	wrong := &f.wrong
 	for _, inner := range f.stopped {
 		wrong.Unclean = append(wrong.Unclean, inner.unclean...)
@@ -101,7 +69,7 @@ func (l *life) report(r *run, err error) {
 
 // isStopOf reports whether an error is what a supervisor reports that was stopped in the
 // run.
-func (f *few) isStopOf(e *StopError) bool {
+func (f *rare) isStopOf(e *StopError) bool {
 	return slices.ContainsFunc(f.stopped, func(l *life) bool { return l.over == e.of })
 }
 
@@ -111,7 +79,7 @@ func (f *few) isStopOf(e *StopError) bool {
 func (r *run) passesUp(e *StopError) bool {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	f := r.has()
+	f := r.rareFields()
 	if f.ended != nil && f.ended.over == e.of {
 		f.stopped, f.ended = append(f.stopped, f.ended), nil
 	}
@@ -152,7 +120,7 @@ func (e *StopError) orNil() error {
 // beforeAbandoning returns the stacks for a caller that is about to abandon runs. A run
 // whose end has been posted must not be blamed, so those are brought first.
 func (l *life) beforeAbandoning(moment time.Time) *dump {
-	stacks := l.tree.dumps.since(moment)
-	l.bringEnds()
+	stacks := l.shared.dumps.since(moment)
+	l.drainExits()
 	return stacks
 }

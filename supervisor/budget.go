@@ -34,8 +34,8 @@ func (l *life) limitStop() {
 			}
 		})
 	}
-	set(&l.budget.parts[0], machine.MostOf(limit), l.hasten)
-	set(&l.budget.parts[1], limit, l.halt)
+	set(&l.budget.parts[0], machine.MostOf(limit), l.cancelAll)
+	set(&l.budget.parts[1], limit, l.abandonAll)
 }
 
 // stoodStill reports whether the timer of a part of the budget is so late that the

@@ -97,9 +97,9 @@ func (d *deadlines) wake(l *life, at, now time.Duration) {
 // disarm clears the timer of r, of either kind. Under the lock of its life.
 func (d *deadlines) disarm(r *run) {
 	r.set++
-	if own := r.has().own; own != nil {
+	if own := r.rareFields().own; own != nil {
 		own.Stop()
-		r.few.own = nil
+		r.rare.own = nil
 	}
 	if r.queue == nil {
 		return
@@ -233,7 +233,7 @@ func (r *run) arm(t machine.Timer, wait time.Duration) {
 func (r *run) alarm(wait time.Duration, f func(set uint32)) {
 	r.life.timers.disarm(r)
 	set := r.set
-	r.get().own = time.AfterFunc(wait, func() { f(set) })
+	r.ensureRare().own = time.AfterFunc(wait, func() { f(set) })
 }
 
 // fire brings the news of a timer, unless it was set anew or cleared meanwhile.

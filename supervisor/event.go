@@ -172,16 +172,16 @@ const allKinds kinds = 1<<(EventGaveUp+1) - 2
 const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGaveUp |
 	1<<EventLateExit | 1<<EventError | 1<<EventUnready
 
-// tell publishes an event of the machine. The machine only produces kinds that have a
+// publishAction publishes an event of the machine. The machine only produces kinds that have a
 // subscriber or that the log wants. l.mu must be held.
-func (l *life) tell(a *machine.Action) {
+func (l *life) publishAction(a *machine.Action) {
 	kind := EventKind(a.Event) // their numbers are the same
 	c := a.Child
-	if l.told.at.IsZero() { // all events of one visit to the machine have the same time
-		l.told.at = time.Now()
+	if l.lastEvent.at.IsZero() { // all events of one visit to the machine have the same time
+		l.lastEvent.at = time.Now()
 	}
-	l.told.path = l.pathLike(c, l.told.path) // usually it is the same child again
-	e := Event{Time: l.told.at, Kind: kind, Path: l.told.path, Restarts: a.Count, Err: a.Err, Delay: a.Wait}
+	l.lastEvent.path = l.pathLike(c, l.lastEvent.path) // usually it is the same child again
+	e := Event{Time: l.lastEvent.at, Kind: kind, Path: l.lastEvent.path, Restarts: a.Count, Err: a.Err, Delay: a.Wait}
 	e.atOnce = c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
 	e.Ready = r != nil && r.ready
@@ -191,16 +191,16 @@ func (l *life) tell(a *machine.Action) {
 	case EventStopped:
 		e.clean = a.Clean
 	case EventAbandoned:
-		e.Stack = r.few.straggler.Stack
+		e.Stack = r.rare.abandoned.Stack
 	case EventHung:
-		e.Stack = l.dump.stack(r, r.few.watch.from)
+		e.Stack = l.dump.stack(r, r.rare.watch.from)
 	case EventSlowStart:
 		e.Err = r.slowStart()
 	case EventGaveUp:
 		e.Path, e.Err = l.path, l.gaveUp(l.m.End())
 	}
 	l.follow(c, a, &e)
-	if l.asked&kind.set() != 0 || l.log.wants(&e) { // otherwise only follow needed it
+	if l.subscribedKinds&kind.set() != 0 || l.log.wants(&e) { // otherwise only follow needed it
 		l.send(&e, c)
 	}
 }
@@ -227,14 +227,14 @@ func (l *life) subscribed() (want kinds) {
 // send numbers an event and queues it for its subscribers and the log. It takes the lock
 // that the supervisors of a tree share, so that all subscribers see the same order.
 func (l *life) send(e *Event, c *machine.Child) {
-	l.tree.mu.Lock()
-	defer l.tree.mu.Unlock()
-	l.tree.seq++
-	e.Seq = l.tree.seq
-	if e.Time.Before(l.tree.told) { // another supervisor has published one in between
-		e.Time = l.tree.told
+	l.shared.mu.Lock()
+	defer l.shared.mu.Unlock()
+	l.shared.seq++
+	e.Seq = l.shared.seq
+	if e.Time.Before(l.shared.lastTime) { // another supervisor has published one in between
+		e.Time = l.shared.lastTime
 	}
-	l.tree.told = e.Time
+	l.shared.lastTime = e.Time
 	if l.log.wants(e) && !l.hold(e, c) {
 		l.log.queue.put(e)
 	}

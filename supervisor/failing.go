@@ -24,8 +24,8 @@ type failing struct {
 }
 
 const (
-	// settling are the kinds of events by which a child may cease to be down.
-	settling = 1<<EventReady | 1<<EventStopped | 1<<EventAbandoned | 1<<EventCompleted | 1<<EventRemoved
+	// clearing are the kinds of events by which a child may cease to be down.
+	clearing = 1<<EventReady | 1<<EventStopped | 1<<EventAbandoned | 1<<EventCompleted | 1<<EventRemoved
 	// releasing are those before which the log must have the failure that led to them.
 	releasing = 1<<EventRestarting | 1<<EventStarting | 1<<EventStopped | 1<<EventRemoved
 )
@@ -33,7 +33,7 @@ const (
 // wanted returns the kinds that have to be looked at for the sake of those that are down.
 func (f *failing) wanted() (want kinds) {
 	if len(f.since) > 0 {
-		want |= settling
+		want |= clearing
 	}
 	if len(f.held) > 0 {
 		want |= releasing

@@ -21,7 +21,7 @@ type watch struct {
 func (r *run) watch(allowed time.Duration) {
 	now := r.life.m.Now()
 	r.beat.Store(int64(now))
-	r.get().watch = &watch{beat: now, from: now}
+	r.ensureRare().watch = &watch{beat: now, from: now}
 	r.lookAgain(now, allowed)
 }
 
@@ -29,7 +29,7 @@ func (r *run) Heartbeat() { r.beat.Store(int64(r.life.now())) }
 
 // lookAgain sets the alarm for the next look. Under the lock of its life.
 func (r *run) lookAgain(now, allowed time.Duration) {
-	w := r.few.watch
+	w := r.rare.watch
 	end := machine.After(w.from, allowed)
 	w.due = end
 	if first := end - allowed/4; first > now {
@@ -44,7 +44,7 @@ func (r *run) look(set uint32) {
 		return
 	}
 	l := r.life
-	l.fire(r, machine.BeatTimer, set, l.tree.dumps.since(lateFor(time.Now(), r.spec.Heartbeat)))
+	l.fire(r, machine.BeatTimer, set, l.shared.dumps.since(lateFor(time.Now(), r.spec.Heartbeat)))
 }
 
 // hasBeaten reports whether it is not time yet to take the run for hung, and then sets
@@ -57,7 +57,7 @@ func (r *run) hasBeaten(set uint32) bool {
 	if r.set != set || allowed == 0 { // Upgrade took the watchdog away
 		return true
 	}
-	w, now := r.few.watch, l.now()
+	w, now := r.rare.watch, l.now()
 	if beat := time.Duration(r.beat.Load()); beat > w.beat {
 		w.beat, w.from, w.spared = beat, beat, false
 	}

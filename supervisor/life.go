@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -27,8 +26,8 @@ import (
 type life struct {
 	sup        *Supervisor
 	parent     *run // the run that the supervisor is the inside of; nil at the root
-	tree       *tree
-	own        tree // of a root: that is its tree
+	shared     *shared
+	ownShared  shared // of a root: that is its tree
 	path       string
 	base       context.Context // what the contexts of runs are made of: values only
 	began      time.Time
@@ -41,22 +40,22 @@ type life struct {
 	up    chan struct{}        // closed when the declared children are up
 	over  chan struct{}        // closed when nothing runs
 	err   error                // how it ended; set before over is closed
-	ends  atomic.Pointer[run]  // posted, the last in front: see postEnd
+	exits atomic.Pointer[run]  // posted, the last in front: see postEnd
 	spare atomic.Pointer[call] // to be used again; nil: there is none
 
-	mu       sync.Mutex
-	m        *machine.Machine
-	spec     *Spec         // what it was begun with, or what Upgrade put in its place
-	closing  error         // the cause given to close
-	unclean  []*ChildError // runs that returned an error as this life ended
-	stopping time.Duration // when the end began
-	fetched  *run          // from ends, and still to be brought, the first in front
-	dump     *dump         // the stacks of all goroutines, while a step may abandon some
-	halted   bool          // there was no time left
-	timers   deadlines
-	asked    kinds // what subscribers want to know of, in this visit to the machine
-	failing  failing
-	told     struct { // of the latest event that was published
+	mu              sync.Mutex
+	m               *machine.Machine
+	spec            *Spec         // what it was begun with, or what Upgrade put in its place
+	closing         error         // the cause given to close
+	unclean         []*ChildError // runs that returned an error as this life ended
+	stopping        time.Duration // when the end began
+	draining        *run          // from ends, and still to be brought, the first in front
+	dump            *dump         // the stacks of all goroutines, while a step may abandon some
+	abandonedAll    bool          // there was no time left
+	timers          deadlines
+	subscribedKinds kinds // what subscribers want to know of, in this visit to the machine
+	failing         failing
+	lastEvent       struct { // of the latest event that was published
 		path string
 		at   time.Time // zero: of none in this visit to the machine
 	}
@@ -83,12 +82,12 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 		l.around = []around{spec.Around}
 	}
 	if parent == nil {
-		l.tree = &l.own
+		l.shared = &l.ownShared
 		l.log = s.logger(spec.Logger)
 		return l
 	}
 	above := parent.life
-	l.tree, l.path = above.tree, parent.Path()
+	l.shared, l.path = above.shared, parent.Path()
 	l.passPanics = l.passPanics || above.passPanics
 	l.around = append(l.around, above.around...)
 	l.log = above.log
@@ -124,9 +123,9 @@ func (l *life) enter() (now time.Duration) {
 
 // entered is enter for who has the lock already.
 func (l *life) entered() (now time.Duration) {
-	l.asked = l.subscribed()
-	l.m.WantedKinds = machine.EventKinds(l.asked | l.log.kinds() | l.failing.wanted())
-	l.told.at = time.Time{}
+	l.subscribedKinds = l.subscribed()
+	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted())
+	l.lastEvent.at = time.Time{}
 	return l.now()
 }
 
@@ -195,10 +194,10 @@ const (
 	cancelRun
 	beginRun
 	endGrace
-	hastenNested
-	haltNested
+	cancelNested
+	abandonNested
 	retryNow
-	goOn // has no run
+	continueBatch // has no run
 )
 
 // do visits the machine with an event.
@@ -216,7 +215,7 @@ func (l *life) leaveFor(ended *run) (next *run) {
 	s := step{self: ended}
 	l.perform(&s)
 	l.unlock()
-	l.settle(&s)
+	l.runTasks(&s)
 	return s.next
 }
 
@@ -249,26 +248,26 @@ func (l *life) perform(s *step) {
 		case machine.Disarm:
 			l.timers.disarm(runOfChild(a.Child))
 		case machine.NextBackoff:
-			l.askFor(a.Child, a.Reset)
+			l.nextBackoff(a.Child, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
-			if r.abandon(); r.few.grace != nil {
+			if r.abandon(); r.rare.grace != nil {
 				s.note(endGrace, r)
 			}
 		case machine.CancelAll:
-			s.note(hastenNested, runOfChild(a.Child))
+			s.note(cancelNested, runOfChild(a.Child))
 		case machine.AbandonAll:
-			s.note(haltNested, runOfChild(a.Child))
+			s.note(abandonNested, runOfChild(a.Child))
 		case machine.Continue:
-			s.note(goOn, nil)
+			s.note(continueBatch, nil)
 		case machine.Report:
 			l.report(runOfChild(a.Child), a.Err)
 		case machine.Inform:
-			a.Waiter.Who.(*call).hears(&runOfChild(a.Child).has().wrong, a.Start)
+			a.Waiter.Who.(*call).hears(&runOfChild(a.Child).rareFields().wrong, a.Start)
 		case machine.Answer:
 			l.answer(a)
 		case machine.Publish:
-			l.tell(a)
+			l.publishAction(a)
 		case machine.IsUp:
 			close(l.up)
 			l.logPhase(phaseUp)
@@ -287,10 +286,10 @@ func (l *life) perform(s *step) {
 	}
 }
 
-// settle does what perform has noted, in order, the beginning of runs included. A
+// runTasks does what perform has noted, in order, the beginning of runs included. A
 // retry without a pause is an event of its own, and so is each stretch of a crew, so
 // it comes back to the lock here: a loop, never a recursion.
-func (l *life) settle(s *step) {
+func (l *life) runTasks(s *step) {
 	for i := 0; ; i++ {
 		switch t := s.noted(i); t.what {
 		case nothing:
@@ -301,20 +300,20 @@ func (l *life) settle(s *step) {
 			t.run.cancel(t.run.cause)
 		case endGrace:
 			t.run.endGrace()
-		case hastenNested:
-			if nested := t.run.inside(); nested != nil {
-				nested.hasten(t.run.cause)
+		case cancelNested:
+			if nested := t.run.nestedLife(); nested != nil {
+				nested.cancelAll(t.run.cause)
 			}
-		case haltNested:
-			if nested := t.run.inside(); nested != nil {
-				nested.halt(t.run.cause)
+		case abandonNested:
+			if nested := t.run.nestedLife(); nested != nil {
+				nested.abandonAll(t.run.cause)
 			}
 		case retryNow:
 			now := l.enter()
 			l.m.Timer(t.run.child, t.run.number(), machine.RetryTimer, now)
 			l.perform(s)
 			l.unlock()
-		case goOn:
+		case continueBatch:
 			if s.noted(i+1).what == nothing { // as it mostly is
 				s.reset()
 				i = -1
@@ -363,14 +362,16 @@ func (l *life) boot() {
 // close begins the end, for the given cause. The first cause stands.
 func (l *life) close(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Close(now) }) }
 
-// hasten asks all that are left to stop, at once.
-func (l *life) hasten(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.CancelAll(now) }) }
+// cancelAll asks all that are left to stop, at once.
+func (l *life) cancelAll(cause error) {
+	l.stopBy(cause, func(now time.Duration) { l.m.CancelAll(now) })
+}
 
-// halt abandons all that are left.
-func (l *life) halt(cause error) {
+// abandonAll abandons all that are left.
+func (l *life) abandonAll(cause error) {
 	stacks := l.beforeAbandoning(lateFor(time.Now(), l.stopsSince()))
 	l.stopBy(cause, func(now time.Duration) {
-		l.dump, l.halted = stacks, true
+		l.dump, l.abandonedAll = stacks, true
 		l.m.AbandonAll(now)
 	})
 }
@@ -399,7 +400,7 @@ func (l *life) end() {
 	l.budget.end()
 	l.timers.end()
 	if l.parent == nil {
-		l.tree.dumps.end()
+		l.shared.dumps.end()
 	}
 	l.err = and(l.reason(), l.stopErr())
 	l.logPhase(phaseStopped)
@@ -434,57 +435,3 @@ func (l *life) gaveUp(end machine.End) *GaveUpError {
 }
 
 func (l *life) pathOf(c *machine.Child) string { return l.path + "/" + c.Name() }
-
-// owns reports whether ctx belongs to a run of this supervisor or of one below.
-func (l *life) owns(ctx context.Context) bool {
-	for r := runOf(ctx); r != nil; r = r.life.parent {
-		if r.life == l {
-			return true
-		}
-	}
-	return false
-}
-
-// link makes nested the supervisor inside the run r.
-func (l *life) link(r *run, nested *life) error {
-	now := l.enter()
-	var err error
-	switch {
-	case r.hasReturned():
-		err = &ChildError{Path: nested.path, Err: ErrNotRunning}
-	case r.has().nested != nil:
-		err = &ChildError{Path: nested.path, Err: errTwoInside}
-	default:
-		f := r.get()
-		f.nested, f.super, f.ended = nested, nested.sup, nil
-		l.m.Linked(r.child, r.number(), now)
-		l.fates.wake(r.spec.Name) // what they wait for may be below it again
-	}
-	stopped := r.cause
-	l.leave()
-	if err == nil && stopped != nil { // too late for hasten and halt to reach it
-		nested.close(stopped)
-	}
-	return err
-}
-
-// errTwoInside: paths below the child would not be clear.
-var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child already runs another supervisor; give each supervisor a child of its own")}
-
-// unlink ends what link began.
-func (l *life) unlink(r *run) {
-	now := l.enter()
-	f := r.get()
-	if r.cause != nil || l.m.Phase() >= machine.Closing {
-		f.stopped = append(f.stopped, f.nested)
-	} else { // its end has nothing to do with a stop of r, unless r returns its error then
-		f.ended = f.nested
-	}
-	f.nested = nil
-	l.m.Unlinked(r.child, r.number(), now)
-	if r.cause != nil { // what is left of the run has its stop timeout for itself
-		r.stopped = now
-		r.limitGrace()
-	}
-	l.leave()
-}

@@ -34,7 +34,7 @@ func (s *Supervisor) logger(to *slog.Logger) *logger {
 		l = newLogger(to)
 		s.log.Store(l)
 	}
-	l.look()
+	l.refreshLevels()
 	return l
 }
 
@@ -44,9 +44,9 @@ func newLogger(to *slog.Logger) *logger {
 	return l
 }
 
-// look asks which levels are enabled. That is user code, so it is not done for
+// refreshLevels asks which levels are enabled. That is user code, so it is not done for
 // each event but at the start, and whenever something is written.
-func (l *logger) look() {
+func (l *logger) refreshLevels() {
 	var enabled uint32
 	for i, level := range levels {
 		if l.isEnabled(level) {
@@ -88,7 +88,7 @@ func (l *logger) writes(level slog.Level) bool {
 
 func (l *logger) write(e Event) {
 	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.name(), e.attrs()[1:]...)
-	l.look()
+	l.refreshLevels()
 }
 
 // flush waits until the log and the subscribers have been given the last events, those
@@ -99,11 +99,11 @@ func (l *life) flush() {
 	if l.log.queue.waits() {
 		waiting = append(waiting, &l.log.queue)
 	}
-	l.tree.mu.Lock()
-	for sub := range l.tree.busy {
+	l.shared.mu.Lock()
+	for sub := range l.shared.undelivered {
 		waiting = append(waiting, sub)
 	}
-	l.tree.mu.Unlock()
+	l.shared.mu.Unlock()
 	if len(waiting) == 0 || delivering() {
 		return
 	}
@@ -115,28 +115,6 @@ func (l *life) flush() {
 		case <-timer.C:
 			return
 		}
-	}
-}
-
-// outlive notes the log and the subscribers of a nested supervisor that has ended, for
-// the end of the tree to wait for. It lets go of those that have nothing more to deliver.
-func (t *tree) outlive(l *life) {
-	waiting := l.sup.subs.busy()
-	if l.log.queue.waits() {
-		waiting = append(waiting, &l.log.queue)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for sub := range t.busy {
-		if !sub.waits() {
-			delete(t.busy, sub)
-		}
-	}
-	for _, sub := range waiting {
-		if t.busy == nil {
-			t.busy = make(map[*subscription]bool)
-		}
-		t.busy[sub] = true
 	}
 }
 

@@ -17,14 +17,14 @@ func classify(err error) machine.Outcome {
 		return machine.Outcome{Kind: machine.Normal}
 	}
 	out := machine.Outcome{Kind: machine.Failure, Err: err}
-	walk(err, func(err error) (found bool) { return mark(err, &out) })
+	walk(err, func(err error) (found bool) { return classifyOne(err, &out) })
 	return out
 }
 
-// mark notes what err itself, not what it wraps, says more than "failed", and
+// classifyOne notes what err itself, not what it wraps, says more than "failed", and
 // reports whether the search is over. The error of a supervisor ends it: what a
 // child further down said was meant for that supervisor.
-func mark(err error, out *machine.Outcome) (found bool) {
+func classifyOne(err error, out *machine.Outcome) (found bool) {
 	switch e := err.(type) {
 	case *GaveUpError:
 		if e != nil { // a nil of these types says nothing: it is a plain failure
@@ -46,8 +46,8 @@ func mark(err error, out *machine.Outcome) (found bool) {
 		return true
 	}
 	x, says := err.(interface{ Is(error) bool })
-	for i := range ends {
-		if end := &ends[i]; err == end.of || says && x.Is(end.of) {
+	for i := range sentinels {
+		if end := &sentinels[i]; err == end.of || says && x.Is(end.of) {
 			out.Kind = end.kind
 			return true
 		}
@@ -55,8 +55,8 @@ func mark(err error, out *machine.Outcome) (found bool) {
 	return false
 }
 
-// ends are the errors that say more than "failed".
-var ends = [...]struct {
+// sentinels are the errors that say more than "failed".
+var sentinels = [...]struct {
 	of   error
 	kind machine.OutcomeKind
 }{

@@ -27,7 +27,7 @@ func (s *Supervisor) Nested(path string) (*Supervisor, bool) {
 	if c == nil {
 		return nil, false
 	}
-	sup := runOfChild(c).has().super
+	sup := runOfChild(c).rareFields().super
 	return sup, sup != nil
 }
 
@@ -84,7 +84,7 @@ func (l *life) below(name string) *life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.m.Child(name); c != nil && c.Handle != nil {
-		return runOfChild(c).has().nested
+		return runOfChild(c).rareFields().nested
 	}
 	return nil
 }

@@ -39,15 +39,15 @@ type run struct {
 	returned bool  // by itself, not by a panic or Goexit; of its own goroutine, and here for the sake of its stack
 	cause    error // why it was stopped, or that it has ended; else nil
 	stopped  time.Duration
-	chain    *run // the next in life.ends, or in life.fetched
-	few      *few // nil until something in it is needed
+	nextExit *run  // the next in life.ends, or in life.fetched
+	rare     *rare // nil until something in it is needed
 }
 
-// few is what few runs have.
-type few struct {
+// rare is what rare runs have.
+type rare struct {
 	own          *time.Timer // an alarm
 	watch        *watch
-	pause        *pause // the child's, handed from run to run; nil until it was asked
+	backoff      *backoffState // the child's, handed from run to run; nil until it was asked
 	unready      error
 	unreadySince time.Duration
 	unreadyFor   time.Duration // before that
@@ -58,28 +58,28 @@ type few struct {
 	stopped      []*life     // those that ended as the run was being stopped
 	ended        *life       // the latest that ended before that
 	super        *Supervisor // that supervisor, or the one that was inside last, in an earlier run even
-	straggler    *AbandonedRun
+	abandoned    *AbandonedRun
 	inStop       bool      // it was abandoned as its supervisor ended
 	wrong        StopError // what was wrong with its stop
 }
 
-// none is what most runs have of it. It is never written.
-var none few
+// noRare is what most runs have of it. It is never written.
+var noRare rare
 
-// has returns what is there of the few, to read. A child that has not run yet has no run.
-func (r *run) has() *few {
-	if r == nil || r.few == nil {
-		return &none
+// rareFields returns what is there of the few, to read. A child that rareFields not run yet rareFields no run.
+func (r *run) rareFields() *rare {
+	if r == nil || r.rare == nil {
+		return &noRare
 	}
-	return r.few
+	return r.rare
 }
 
-// get returns the same, to write.
-func (r *run) get() *few {
-	if r.few == nil {
-		r.few = new(few)
+// ensureRare returns the same, to write.
+func (r *run) ensureRare() *rare {
+	if r.rare == nil {
+		r.rare = new(rare)
 	}
-	return r.few
+	return r.rare
 }
 
 // launch makes the run that a child is to have. It is begun when the lock is released:
@@ -87,9 +87,9 @@ func (r *run) get() *few {
 // does first may be to want the lock. Under the lock.
 func (l *life) launch(s *step, c *machine.Child) {
 	r := &run{life: l, child: c, spec: c.Spec, restarts: c.Restarts}
-	if last := runOfChild(c); last != nil && last.few != nil {
-		if pause, super := last.few.pause, last.few.super; pause != nil || super != nil {
-			r.few = &few{pause: pause, super: super}
+	if last := runOfChild(c); last != nil && last.rare != nil {
+		if pause, super := last.rare.backoff, last.rare.super; pause != nil || super != nil {
+			r.rare = &rare{backoff: pause, super: super}
 		}
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
@@ -172,7 +172,7 @@ func (r *run) becomeReady(now time.Duration) error {
 	case !r.ready:
 		r.ready = true
 		l.m.Ready(r.child, r.number(), now)
-	case r.has().unready != nil:
+	case r.rareFields().unready != nil:
 		r.readyAgain(now)
 	}
 	return err
@@ -183,7 +183,7 @@ func (r *run) becomeReady(now time.Duration) error {
 //
 //go:noinline
 func (r *run) readyAgain(now time.Duration) {
-	f := r.few
+	f := r.rare
 	f.unreadyFor = r.timeUnready(now)
 	f.unready, r.child.Unready = nil, false
 	r.life.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
@@ -196,7 +196,7 @@ func (r *run) Unready(err error) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.refusal() == nil {
-		f, e := r.get(), Event{Kind: EventUnready, Err: err}
+		f, e := r.ensureRare(), Event{Kind: EventUnready, Err: err}
 		if e.again = f.unready != nil; !e.again {
 			f.unreadySince = r.life.now()
 		}
@@ -207,7 +207,7 @@ func (r *run) Unready(err error) {
 
 // timeUnready is for how long the run has been unready. Under the lock.
 func (r *run) timeUnready(now time.Duration) time.Duration {
-	f := r.has()
+	f := r.rareFields()
 	if f.unready == nil {
 		return f.unreadyFor
 	}
@@ -220,7 +220,7 @@ func (r *run) OnError(err error) {
 	}
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	if r.has().straggler != nil || r.life.isOver() {
+	if r.rareFields().abandoned != nil || r.life.isOver() {
 		return // abandoned, or of an earlier life: it changes nothing any more
 	}
 	if !r.hasReturned() {
@@ -231,7 +231,7 @@ func (r *run) OnError(err error) {
 
 // slowStart is what the event of a start that takes long says. Under the lock.
 func (r *run) slowStart() error {
-	if r.has().nested != nil {
+	if r.rareFields().nested != nil {
 		return errSlowBelow
 	}
 	return errSlowStart
@@ -262,70 +262,6 @@ func (r *run) refusal() error {
 // hasReturned reports whether Run has returned. Its context, which anybody may
 // look at, ends first; what is noted follows with the news. Under the lock.
 func (r *run) hasReturned() bool { return r.ended || r.cause == nil && r.Err() != nil }
-
-// Grace makes its context when it is first asked for: most runs need none. Before
-// the stop its end is not known.
-func (r *run) Grace() context.Context {
-	r.graced.Store(true) // before the lock: whoever ends the run is to see it
-	r.life.mu.Lock()
-	defer r.life.mu.Unlock()
-	f := r.get()
-	if f.grace != nil {
-		return f.grace
-	}
-	over := r.hasReturned() || f.straggler != nil
-	limit, limited := r.child.StopTimeout()
-	switch values := context.WithoutCancel(r); {
-	case r.cause != nil && limited && !over:
-		ctx, cancel := context.WithDeadline(values, r.life.began.Add(machine.After(r.stopped, machine.MostOf(limit))))
-		f.grace, f.graceEnd = ctx, func(error) { cancel() }
-	default:
-		f.grace, f.graceEnd = context.WithCancelCause(values)
-	}
-	if over {
-		f.graceEnd(nil)
-	}
-	return f.grace
-}
-
-// limitGrace sets the end of a grace that was asked for before it was known.
-// Under the lock.
-func (r *run) limitGrace() {
-	limit, limited := r.child.StopTimeout()
-	f := r.has()
-	if f.grace == nil || r.ended || !limited {
-		return
-	}
-	if _, set := f.grace.Deadline(); set {
-		return
-	}
-	if f.graceTimer == nil {
-		end := f.graceEnd
-		f.graceTimer = time.AfterFunc(machine.MostOf(limit), func() { end(context.DeadlineExceeded) })
-	} else {
-		f.graceTimer.Reset(machine.MostOf(limit))
-	}
-}
-
-func (r *run) endGrace() {
-	r.life.mu.Lock()
-	f := r.has()
-	end := f.graceEnd
-	if f.graceTimer != nil {
-		f.graceTimer.Stop()
-	}
-	r.life.mu.Unlock()
-	if end != nil {
-		end(nil)
-	}
-}
-
-// inside returns the supervisor that runs in the run, or nil.
-func (r *run) inside() *life {
-	r.life.mu.Lock()
-	defer r.life.mu.Unlock()
-	return r.has().nested
-}
 
 // once calls Run. If that does not return, it brings the news of its end itself.
 // The names and the first argument of this function and of judge are how the
@@ -431,7 +367,7 @@ func (r *run) endContext() {
 func (r *run) end() (stopped bool) {
 	r.life.mu.Lock()
 	stopped = r.hasEnded()
-	cause, graced := r.cause, r.has().grace != nil
+	cause, graced := r.cause, r.rareFields().grace != nil
 	r.life.mu.Unlock()
 	r.cancel(cause)
 	if graced {
@@ -465,10 +401,10 @@ func (r *run) hasEnded() (stopped bool) {
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	l := r.life
 	if !l.ordered && out.Kind == machine.Normal && r.why() == machine.WhyClosing {
-		l.postEnd(r)
+		l.pushExit(r)
 		return nil
 	}
-	graced := l.ended(r, out, l.enter())
+	graced := l.exited(r, out, l.enter())
 	if lives {
 		next = l.leaveFor(r)
 	} else {
@@ -478,4 +414,19 @@ func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 		r.endGrace()
 	}
 	return next
+}
+
+// exited brings the machine the news of an end. It reports whether a grace has to be
+// exited, which was asked for in this very moment. Under the lock.
+func (l *life) exited(r *run, out machine.Outcome, now time.Duration) (graced bool) {
+	if !r.ended {
+		r.hasEnded()
+		graced = r.rareFields().grace != nil
+	}
+	if r.rareFields().abandoned != nil {
+		l.shared.returned(r)
+	}
+	l.m.Unready = r.timeUnready(now)
+	l.m.Exited(r.child, r.number(), out, now)
+	return graced
 }

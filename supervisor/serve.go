@@ -75,7 +75,7 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	var cause error
 	if ctx.Err() != nil {
 		cause = l.stillStarting(context.Cause(ctx))
-		l.hasten(stopCause(ctx))
+		l.cancelAll(stopCause(ctx))
 	} else {
 		l.close(stopCause(ctx))
 	}
@@ -126,7 +126,7 @@ func (s *Supervisor) Run(ctx child.Context) error {
 	if l.parent == nil {
 		l.flush()
 	} else {
-		l.tree.outlive(l)
+		l.shared.outlive(l)
 		l.parent.life.unlink(l.parent)
 	}
 	return and(late, l.err)
@@ -238,7 +238,7 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	select {
 	case <-l.over:
 	case <-ctx.Done():
-		l.hasten(child.ErrStopped)
+		l.cancelAll(child.ErrStopped)
 		<-l.over
 	}
 	l.flush()

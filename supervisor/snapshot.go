@@ -64,7 +64,7 @@ func describe(c *machine.Child, st *child.Status) {
 		st.NextStart = raw(c.NextStart)
 	}
 	if c.Unready && st.State.Alive() {
-		st.Unready = runOfChild(c).few.unready
+		st.Unready = runOfChild(c).rare.unready
 	} else if st.Unready != nil {
 		st.Unready = nil
 	}

@@ -85,7 +85,7 @@ func TestStartChildWhoseContextEndsIsUndone(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		sup := start(t, supervisor.Spec{Strategy: s})
 		for name, run := range map[string]child.Spec{
-			"/root/b (for 1m0s)":       {Run: slow(time.Hour, 0)},
+			"/root/b (for 1m0s)":         {Run: slow(time.Hour, 0)},
 			"/root/b (waiting to start)": {Run: failing, RetryStart: true, Backoff: child.Constant(time.Hour)},
 		} {
 			run.Name = "b"

@@ -64,7 +64,7 @@ func (l *life) startingBelow(name string) (all []startingChild) {
 			wanted = c.Name() == name
 		}
 		if s := c.State(); wanted && (s == child.Starting || s == child.Waiting) {
-			children = append(children, waited{startingChild{l.pathOf(c), s, now - c.Since}, runOfChild(c).has().nested})
+			children = append(children, waited{startingChild{l.pathOf(c), s, now - c.Since}, runOfChild(c).rareFields().nested})
 		}
 	}
 	l.mu.Unlock()

@@ -1,12 +1,12 @@
 package supervisor
 
 import (
-	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
@@ -67,123 +67,6 @@ func (l *life) status(c *machine.Child) child.Status {
 	return st
 }
 
-// Health returns nil if every declared child of the subtree is ready. Otherwise it
-// returns one error for each child that is not, joined by errors.Join, each starting with
-// the child's path. A child that completed, or declined to run with child.ErrIgnore, is
-// healthy. A child that was stopped with StopChild is not, nor is a supervisor that gave
-// up. Children added with StartChild are ignored. If the supervisor is not running,
-// Health returns ErrNotRunning.
-func (s *Supervisor) Health() error {
-	l, err := s.running()
-	if err != nil {
-		return err
-	}
-	return errors.Join(l.ills()...)
-}
-
-// ills returns the errors of the unhealthy declared children of the subtree, in start
-// order.
-func (l *life) ills() (ills []error) {
-	for _, f := range l.findings() {
-		var below []error
-		if f.nested != nil {
-			below = f.nested.ills()
-		}
-		// What a supervisor waits for says more than that it is not up.
-		if f.ill && (f.state == child.Running || len(below) == 0) {
-			ills = append(ills, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
-		}
-		ills = append(ills, below...)
-	}
-	return ills
-}
-
-// A finding is what Health notes about a child that is unhealthy or runs a supervisor.
-type finding struct {
-	name    string
-	state   child.State
-	ill     bool
-	waits   bool          // it is ill because it waits for its restart
-	left    time.Duration // time until that restart
-	lastErr error
-	unready error
-	nested  *life
-}
-
-// findings returns the findings of this supervisor. Errors are built from them after the
-// lock is released. Room for them is also allocated without the lock: find counts those
-// that do not fit.
-func (l *life) findings() []finding {
-	var all []finding
-	for {
-		n := l.find(all)
-		if n <= len(all) {
-			return all[:n]
-		}
-		all = roomFor[finding](n, len(all))
-	}
-}
-
-// find stores as many findings as fit into room, and returns how many there are.
-func (l *life) find(room []finding) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	for c := l.m.First(); c != nil; c = c.Next() {
-		if !c.Declared {
-			continue
-		}
-		var nested *life
-		if c.Super { // otherwise no supervisor runs in it
-			nested = runOfChild(c).has().nested
-		}
-		ill := isIll(c)
-		if !ill && nested == nil {
-			continue
-		}
-		if n < len(room) {
-			f := finding{name: c.Name(), state: c.State(), ill: ill, lastErr: c.LastError, nested: nested}
-			if c.Unready {
-				f.unready = runOfChild(c).few.unready
-			}
-			if f.waits = c.NextStart > 0; f.waits { // otherwise NextStart is zero: see setState
-				f.left = c.NextStart - now
-			}
-			room[n] = f
-		}
-		n++
-	}
-	return n
-}
-
-func isIll(c *machine.Child) bool {
-	switch c.State() {
-	case child.Running:
-		return c.Unready
-	case child.Done:
-		return c.Lost
-	}
-	return !c.Ignored
-}
-
-// err returns the error of an unhealthy child.
-func (f *finding) err() error {
-	switch {
-	case f.state == child.Running:
-		return &errs.Wrap{Sentinel: child.ErrNotReady, Cause: f.unready}
-	case f.waits:
-		return because(fmt.Errorf("%w: %s", child.ErrNotReady, nextStart(f.left)), f.lastErr)
-	}
-	return because(fmt.Errorf("%w: %v", child.ErrNotReady, f.state), f.lastErr)
-}
-
-func because(kind, reason error) error {
-	if reason == nil {
-		return kind
-	}
-	return &errs.Wrap{Sentinel: kind, Cause: reason}
-}
-
 // nextStart describes when a waiting child is started.
 func nextStart(in time.Duration) string {
 	const century = 100 * 365 * 24 * time.Hour
@@ -191,4 +74,92 @@ func nextStart(in time.Duration) string {
 		return "next start: never"
 	}
 	return fmt.Sprint("next start in ", max(in, 0).Round(time.Millisecond))
+}
+
+// AppendChildren appends the result of Children to buf, at most limit children (all of
+// them if limit <= 0), and returns the extended slice. Use it for polling: it does not
+// allocate if buf has capacity and its spare capacity still holds the previous result for
+// the same arguments, whose path strings are reused.
+//
+//	buf = sup.AppendChildren(buf[:0], 100, child.Running, child.Waiting)
+func (s *Supervisor) AppendChildren(buf []child.Status, limit int, in ...child.State) []child.Status {
+	l := s.latest()
+	if l == nil {
+		return buf
+	}
+	if limit <= 0 {
+		limit = math.MaxInt
+	}
+	before := len(buf)
+	for n := l.count(limit, in); ; {
+		if have := cap(buf) - before; n > have {
+			buf = slices.Grow(buf, n)
+			touch(buf[before+have : cap(buf)])
+		}
+		room := buf[before:cap(buf)]
+		var k look
+		if n, k = l.fill(room, limit, in); n <= len(room) {
+			l.finish(room[:n], k)
+			return buf[:before+n]
+		}
+		n += n / 8 // children may be added meanwhile
+	}
+}
+
+// count returns how many children are in one of the states, at most limit.
+func (l *life) count(limit int, in []child.State) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(in) == 0 {
+		return min(l.m.Specs(), limit)
+	}
+	for c := l.m.First(); c != nil && n < limit; c = c.Next() {
+		if slices.Contains(in, c.State()) {
+			n++
+		}
+	}
+	return n
+}
+
+// fill describes the children in one of the states, at most limit and as many as fit into
+// room. It leaves the paths alone. It returns how many there are.
+func (l *life) fill(room []child.Status, limit int, in []child.State) (n int, k look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k = l.look()
+	for c := l.m.First(); c != nil && n < limit; c = c.Next() {
+		if len(in) > 0 && !slices.Contains(in, c.State()) {
+			continue
+		}
+		if n < len(room) {
+			describe(c, &room[n])
+		}
+		n++
+	}
+	return n, k
+}
+
+// finish fills in the times and the paths. It keeps a path that is already right.
+func (l *life) finish(all []child.Status, k look) {
+	made := paths{base: l.path}
+	for i := range all {
+		st := &all[i]
+		if k.finish(st); !l.isPathOf(st.Name, st.Path) {
+			st.Path = made.of(st.Name)
+		}
+	}
+}
+
+// isPathOf reports whether path is the path of the child with that name.
+func (l *life) isPathOf(name, path string) bool {
+	at := len(l.path)
+	return len(path) == at+1+len(name) && path[at] == '/' && path[at+1:] == name && path[:at] == l.path
+}
+
+// pathLike returns the path of a child: before itself if that is the path.
+func (l *life) pathLike(c *machine.Child, before string) string {
+	if l.isPathOf(c.Name(), before) {
+		return before
+	}
+	return l.pathOf(c)
 }

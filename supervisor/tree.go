@@ -117,7 +117,7 @@ func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
 		t := &room[n]
 		describe(c, &t.Status)
 		if c.Super { // otherwise no supervisor runs or ran in it
-			f := runOfChild(c).has()
+			f := runOfChild(c).rareFields()
 			if t.Strategy = f.super.spec().Strategy; f.nested != nil {
 				*below = append(*below, inner{n, f.nested})
 			}

@@ -47,8 +47,8 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 		l.spec = &next.spec
 		s.declared.Store(next)
 		for c := l.m.First(); c != nil; c = c.Next() {
-			if r := runOfChild(c); r != nil && r.few != nil {
-				r.few.pause = nil
+			if r := runOfChild(c); r != nil && r.rare != nil {
+				r.rare.backoff = nil
 			}
 		}
 	})

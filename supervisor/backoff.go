@@ -12,29 +12,29 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A pause is the backoff of one child, across its runs. The machine asks for
+// A backoffState is the backoff of one child, across its runs. The machine asks for
 // one delay at a time, so that a policy is never called by two goroutines.
-type pause struct {
+type backoffState struct {
 	make   child.Backoff
 	policy child.BackoffPolicy
 }
 
-// askFor has the backoff of a child asked for the next delay. A policy is user code:
+// nextBackoff has the backoff of a child asked for the next delay. A policy is user code:
 // it is called on a goroutine of its own, where it can neither hold up nor take down
 // anything else. Under the lock.
-func (l *life) askFor(c *machine.Child, reset bool) {
-	f := runOfChild(c).get()
-	if f.pause == nil {
-		f.pause = &pause{make: c.Spec.Backoff}
-		if f.pause.make == nil {
-			f.pause.make = l.spec.Backoff
+func (l *life) nextBackoff(c *machine.Child, reset bool) {
+	f := runOfChild(c).ensureRare()
+	if f.backoff == nil {
+		f.backoff = &backoffState{make: c.Spec.Backoff}
+		if f.backoff.make == nil {
+			f.backoff.make = l.spec.Backoff
 		}
 	}
-	go l.ask(c, f.pause, reset)
+	go l.callBackoff(c, f.backoff, reset)
 }
 
-// ask brings the machine the next delay of a child.
-func (l *life) ask(c *machine.Child, p *pause, reset bool) {
+// callBackoff brings the machine the next delay of a child.
+func (l *life) callBackoff(c *machine.Child, p *backoffState, reset bool) {
 	pprof.SetGoroutineLabels(l.labels)
 	delay := time.Duration(-1) // what stands if the policy panics or calls Goexit
 	defer func() {
@@ -57,7 +57,7 @@ func (l *life) ask(c *machine.Child, p *pause, reset bool) {
 var errPolicy = errors.New("backoff")
 
 // next returns the next delay; negative to give up. A test may want it without jitter.
-func (p *pause) next(reset bool, tree context.Context) time.Duration {
+func (p *backoffState) next(reset bool, tree context.Context) time.Duration {
 	if p.policy == nil {
 		if p.policy = p.make(); p.policy == nil {
 			p.policy = child.Constant(0)()
