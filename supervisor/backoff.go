@@ -12,16 +12,16 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A backoffState is the backoff of one child, across its runs. The machine asks for
-// one delay at a time, so that a policy is never called by two goroutines.
+// backoffState is the backoff policy of one child; it survives restarts. The machine
+// requests one delay at a time, so a policy is never called by two goroutines at once.
 type backoffState struct {
 	make   child.Backoff
 	policy child.BackoffPolicy
 }
 
-// nextBackoff has the backoff of a child asked for the next delay. A policy is user code:
-// it is called on a goroutine of its own, where it can neither hold up nor take down
-// anything else. Under the lock.
+// nextBackoff requests the next delay from the backoff of a child. A policy is user code:
+// it is called on a goroutine of its own, where it can neither delay nor crash anything
+// else. l.mu must be held.
 func (l *life) nextBackoff(c *machine.Child, reset bool) {
 	f := runOfChild(c).ensureRare()
 	if f.backoff == nil {
@@ -33,15 +33,15 @@ func (l *life) nextBackoff(c *machine.Child, reset bool) {
 	go l.callBackoff(c, f.backoff, reset)
 }
 
-// callBackoff brings the machine the next delay of a child.
+// callBackoff calls the policy of a child and passes the delay to the machine.
 func (l *life) callBackoff(c *machine.Child, p *backoffState, reset bool) {
 	pprof.SetGoroutineLabels(l.labels)
-	delay := time.Duration(-1) // what stands if the policy panics or calls Goexit
+	delay := time.Duration(-1) // gives up, if the policy panics or calls Goexit
 	defer func() {
 		if v := recover(); v != nil {
 			panicked := &errs.Wrap{Sentinel: errPolicy, Cause: child.Recovered(v)}
 			l.mu.Lock()
-			if !l.isOver() { // else it would reach those who listen to the next life
+			if !l.isOver() { // otherwise it would reach subscribers of the next life
 				l.publish(&Event{Kind: EventError, Err: panicked}, runOfChild(c))
 			}
 			l.mu.Unlock()
@@ -52,8 +52,8 @@ func (l *life) callBackoff(c *machine.Child, p *backoffState, reset bool) {
 	delay = p.next(reset, l.base)
 }
 
-// errPolicy is what an event tells of a policy that panics: that the supervisor
-// then gives up shows only the failure of the child.
+// errPolicy marks the event of a policy that panicked. The GaveUpError that follows has
+// only the failure of the child.
 var errPolicy = errors.New("backoff")
 
 // next returns the next delay; negative to give up. A test may want it without jitter.

@@ -4,13 +4,13 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// The children of a crew that ends return side by side, a hundred thousand maybe. If
-// each took the lock for the news of its end, that would be most of what an end costs.
-// So they post their news in a list, and who finds it empty takes the lock and brings
-// the news of all that are in it by then. The others are gone by that time. As ever,
-// what comes to the lock before the news takes the children for alive.
+// When an Independent supervisor ends, its children return concurrently, perhaps a hundred
+// thousand of them. If each took the lock for its exit, that would be most of the cost of
+// the end. So each pushes its exit onto a lock-free list; the one that found the list empty
+// takes the lock and handles the whole list. The other goroutines are gone by then. A
+// caller that takes the lock before that still sees the children as alive.
 
-// pushExit posts the news that a run has returned nil, as its supervisor ends.
+// pushExit queues the exit of a run that has returned nil while its supervisor ends.
 func (l *life) pushExit(r *run) {
 	for {
 		last := l.exits.Load()
@@ -25,14 +25,14 @@ func (l *life) pushExit(r *run) {
 	}
 }
 
-// drainExits brings what has been posted, in stretches like those in which a crew is
-// asked to stop: other events may come between two of them.
+// drainExits handles the queued exits, in batches of the size in which children are asked
+// to stop: other events may be handled between two batches.
 func (l *life) drainExits() {
 	var s step
 	for more := true; more; {
 		l.mu.Lock()
 		if l.draining == nil {
-			l.draining = inOrder(l.exits.Swap(nil)) // before it is looked who wants to know of them
+			l.draining = inOrder(l.exits.Swap(nil)) // before entered looks which kinds have subscribers
 		}
 		now := l.entered()
 		for n := 0; l.draining != nil && n < machine.BatchSize; n++ {
@@ -50,7 +50,8 @@ func (l *life) drainExits() {
 	}
 }
 
-// inOrder turns a list round: the first to end was posted first.
+// inOrder reverses the list, so that exits are handled in the order in which they
+// happened.
 func inOrder(last *run) (first *run) {
 	for last != nil {
 		last.nextExit, first, last = first, last, last.nextExit

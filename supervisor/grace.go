@@ -7,10 +7,10 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// Grace makes its context when it is first asked for: most runs need none. Before
-// the stop its end is not known.
+// Grace creates its context on the first call, because most runs never call it. Before
+// the stop the deadline of the context is not known.
 func (r *run) Grace() context.Context {
-	r.graced.Store(true) // before the lock: whoever ends the run is to see it
+	r.graced.Store(true) // before the lock, so that the goroutine that ends the run sees it
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	f := r.ensureRare()
@@ -32,8 +32,8 @@ func (r *run) Grace() context.Context {
 	return f.grace
 }
 
-// limitGrace sets the end of a grace that was asked for before it was known.
-// Under the lock.
+// limitGrace sets the end of a grace that began before the end was known. The lock must
+// be held.
 func (r *run) limitGrace() {
 	limit, limited := r.child.StopTimeout()
 	f := r.rareFields()

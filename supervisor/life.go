@@ -13,23 +13,24 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// A life is one run of a supervisor, from its start to its end. It carries out
-// what the machine decides. It has no goroutine of its own: whoever brings news
-// (a child that returned, a timer, a caller) takes the lock, steps the machine,
-// does under the lock and in order what neither blocks nor runs user code
-// (perform), releases the lock and does the rest (settle). Of the children of a
-// crew that ends, one may bring the news of many (ends.go).
+// A life is one run of a supervisor, from its start to its end. It carries out what the
+// machine decides, and has no goroutine of its own. Any goroutine with an event (a child
+// that returned, a timer, a caller) takes the lock and passes the event to the machine.
+// It then does, under the lock and in order, what neither blocks nor runs user code
+// (perform), releases the lock, and does the rest (runTasks). When the children of an
+// Independent supervisor end together, one goroutine may handle the exits of many
+// (exit_batch.go).
 //
-// News goes to the life that it comes from, so that none reaches the next life
-// of the same supervisor. Locks of two lives are never held together. A life's
-// lock comes before that of its tree and those of subscriptions.
+// Events are delivered to the life they originate from, never to a later life of the same
+// supervisor. The locks of two lives are never held together. The lock of a life comes
+// before that of its tree (shared) and those of subscriptions.
 type life struct {
 	sup        *Supervisor
-	parent     *run // the run that the supervisor is the inside of; nil at the root
+	parent     *run // the run of the parent's child that this supervisor runs in; nil at the root
 	shared     *shared
-	ownShared  shared // of a root: that is its tree
+	ownShared  shared // what shared points to at the root
 	path       string
-	base       context.Context // what the contexts of runs are made of: values only
+	base       context.Context // parent of the contexts of runs; has values only
 	began      time.Time
 	passPanics bool
 	ordered    bool     // children start and stop one after another; Upgrade cannot change that
@@ -40,24 +41,24 @@ type life struct {
 	up    chan struct{}        // closed when the declared children are up
 	over  chan struct{}        // closed when nothing runs
 	err   error                // how it ended; set before over is closed
-	exits atomic.Pointer[run]  // posted, the last in front: see postEnd
-	spare atomic.Pointer[call] // to be used again; nil: there is none
+	exits atomic.Pointer[run]  // queued exits, the latest first: see pushExit
+	spare atomic.Pointer[call] // for reuse, or nil
 
 	mu              sync.Mutex
 	m               *machine.Machine
-	spec            *Spec         // what it was begun with, or what Upgrade put in its place
-	closing         error         // the cause given to close
-	unclean         []*ChildError // runs that returned an error as this life ended
+	spec            *Spec         // the one it was started with, or the one that Upgrade has set
+	closing         error         // the cause passed to close
+	unclean         []*ChildError // runs that returned an error while this life ended
 	stopping        time.Duration // when the end began
-	draining        *run          // from ends, and still to be brought, the first in front
-	dump            *dump         // the stacks of all goroutines, while a step may abandon some
-	abandonedAll    bool          // there was no time left
+	draining        *run          // taken from exits and not handled yet, the first one first
+	dump            *dump         // the stacks of all goroutines, while a step may abandon runs
+	abandonedAll    bool          // abandonAll was called
 	timers          deadlines
-	subscribedKinds kinds // what subscribers want to know of, in this visit to the machine
+	subscribedKinds kinds // kinds that have a subscriber, in this visit to the machine
 	failing         failing
-	lastEvent       struct { // of the latest event that was published
+	lastEvent       struct { // of the machine
 		path string
-		at   time.Time // zero: of none in this visit to the machine
+		at   time.Time // zero: no event in this visit to the machine
 	}
 	budget budget // for the whole stop
 	fates  fateWatch
@@ -97,7 +98,7 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 	return l
 }
 
-// onlyLabels returns a context with the pprof labels of ctx and nothing else, in which
+// onlyLabels returns a context with the pprof labels of ctx and nothing else, so that
 // they are found at once.
 func onlyLabels(ctx context.Context) context.Context {
 	var labels []string
@@ -111,17 +112,17 @@ func onlyLabels(ctx context.Context) context.Context {
 	return pprof.WithLabels(context.Background(), pprof.Labels(labels...))
 }
 
-// now is the machine's clock. It is read under the lock, so that the machine
-// sees time go forward only.
+// now returns the time of the machine's clock. It is read under the lock, so that the
+// machine sees it only move forward.
 func (l *life) now() time.Duration { return time.Since(l.began) }
 
-// enter takes the lock for an event, and returns when that is.
+// enter takes the lock for an event, and returns the time of the event.
 func (l *life) enter() (now time.Duration) {
 	l.mu.Lock()
 	return l.entered()
 }
 
-// entered is enter for who has the lock already.
+// entered is enter for a caller that already holds l.mu.
 func (l *life) entered() (now time.Duration) {
 	l.subscribedKinds = l.subscribed()
 	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted())
@@ -131,7 +132,7 @@ func (l *life) entered() (now time.Duration) {
 
 func (l *life) isOver() bool { return isClosed(l.over) }
 
-// wasUp reports whether the declared children have been up, once.
+// wasUp reports whether all declared children have been up at some time.
 func (l *life) wasUp() bool { return isClosed(l.up) }
 
 func isClosed(c <-chan struct{}) bool {
@@ -143,15 +144,15 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// A step is one visit to the machine, and what is to be done after it.
+// A step is one visit to the machine and the tasks that follow it.
 type step struct {
-	self  *run // a run that has ended on this goroutine, which another may take over
-	next  *run // that other
-	first task // apart, as most leave no more, and so cost no memory
+	self  *run // a run that has ended on this goroutine; another run may take over the goroutine
+	next  *run // the run that takes it over
+	first task // kept apart: most steps have one task and need no slice
 	more  []task
 }
 
-// note is not inlined, for perform to have a small frame: see Ready.
+// note adds a task. It is not inlined, to keep perform's frame small: see Ready.
 //
 //go:noinline
 func (s *step) note(what taskKind, r *run) {
@@ -159,13 +160,13 @@ func (s *step) note(what taskKind, r *run) {
 	case s.first.what == nothing:
 		s.first = task{what, r}
 		return
-	case s.more == nil: // where there are two there are mostly many
+	case s.more == nil: // if there are two, there are usually many
 		s.more = make([]task, 0, 8)
 	}
 	s.more = append(s.more, task{what, r})
 }
 
-// noted returns the task number i; nothing if there are not so many.
+// noted returns task number i, or nothing if there are fewer.
 func (s *step) noted(i int) task {
 	switch {
 	case i == 0:
@@ -176,12 +177,12 @@ func (s *step) noted(i int) task {
 	return task{}
 }
 
-// reset makes room for what the next visit notes, when all has been done.
+// reset removes the tasks, when all have been done.
 func (s *step) reset() { s.first, s.more = task{}, s.more[:0] }
 
-// A task is done after the lock was released. It names its run, so that being
-// late does no harm. The cause of a run that was asked to stop does not change any
-// more, so it is read without the lock.
+// A task is done after the lock is released. It names its run, so running it late is
+// harmless. The cause of a run that was asked to stop no longer changes, so it is read
+// without the lock.
 type task struct {
 	what taskKind
 	run  *run
@@ -197,7 +198,7 @@ const (
 	cancelNested
 	abandonNested
 	retryNow
-	continueBatch // has no run
+	continueBatch // without a run
 )
 
 // do visits the machine with an event.
@@ -206,11 +207,11 @@ func (l *life) do(event func(now time.Duration)) {
 	l.leave()
 }
 
-// leave carries out what the machine has answered to an event, and releases the lock.
+// leave carries out what the machine has decided after an event, and releases the lock.
 func (l *life) leave() { l.leaveFor(nil) }
 
-// leaveFor does the same for a run that has ended on this goroutine. It returns the
-// run, if any, that is to go on here.
+// leaveFor is leave for a run that has ended on this goroutine. It returns the run, if
+// any, that must continue on this goroutine.
 func (l *life) leaveFor(ended *run) (next *run) {
 	s := step{self: ended}
 	l.perform(&s)
@@ -219,8 +220,8 @@ func (l *life) leaveFor(ended *run) (next *run) {
 	return s.next
 }
 
-// unlock ends a visit to the machine. It lets go of the stacks, unless more are to be
-// abandoned at the next visit.
+// unlock ends a visit to the machine. It drops the stacks unless the next visit will
+// abandon more runs.
 func (l *life) unlock() {
 	if !l.m.Halting() {
 		l.dump = nil
@@ -228,8 +229,8 @@ func (l *life) unlock() {
 	l.mu.Unlock()
 }
 
-// perform does, under the lock and in order, what neither blocks nor runs user
-// code, and notes the rest.
+// perform does, under the lock and in order, what neither blocks nor runs user code, and
+// notes the rest as tasks.
 func (l *life) perform(s *step) {
 	for a := l.m.Next(); a != nil; a = l.m.Next() {
 		switch a.Kind {
@@ -286,9 +287,9 @@ func (l *life) perform(s *step) {
 	}
 }
 
-// runTasks does what perform has noted, in order, the beginning of runs included. A
-// retry without a pause is an event of its own, and so is each stretch of a crew, so
-// it comes back to the lock here: a loop, never a recursion.
+// runTasks runs what perform has noted, in order, starting runs included. An immediate
+// retry, and each batch of a bulk start or stop, is an event of its own: runTasks takes
+// the lock again in a loop rather than recursing.
 func (l *life) runTasks(s *step) {
 	for i := 0; ; i++ {
 		switch t := s.noted(i); t.what {
@@ -325,20 +326,26 @@ func (l *life) runTasks(s *step) {
 	}
 }
 
-// cause is what context.Cause tells a run that is being stopped.
+// causes are what context.Cause returns to a run that was cancelled, by the machine's
+// reason for it. The end of the supervisor has several causes: see endCause.
+var causes = [...]error{
+	machine.WhyStopped: child.ErrStopped,
+	machine.WhyRemoved: child.ErrRemoved,
+	machine.WhySibling: child.ErrSibling,
+	machine.WhyTimeout: child.ErrStartTimeout,
+	machine.WhyHung:    child.ErrHung,
+}
+
+// cause returns what context.Cause returns to a run that is cancelled for that reason.
 func (l *life) cause(why machine.Why) error {
-	switch why {
-	case machine.WhyRemoved:
-		return child.ErrRemoved
-	case machine.WhySibling:
-		return child.ErrSibling
-	case machine.WhyTimeout:
-		return child.ErrStartTimeout
-	case machine.WhyHung:
-		return child.ErrHung
-	case machine.WhyStopped:
-		return child.ErrStopped
+	if why == machine.WhyClosing {
+		return l.endCause()
 	}
+	return causes[why]
+}
+
+// endCause returns the cause that the end of the supervisor has for its children.
+func (l *life) endCause() error {
 	switch end := l.m.End(); {
 	case end.Kind == machine.EndAsked:
 		return l.closing
@@ -351,23 +358,40 @@ func (l *life) cause(why machine.Why) error {
 	}
 }
 
+// bootAndWait starts the declared children, and waits until all of them are up, ctx ends or the
+// supervisor has ended. It reports whether they have been up: also if the supervisor has
+// gone down again since, or ctx ended at the same moment. If ctx has ended already, it
+// starts nothing.
+func (l *life) bootAndWait(ctx context.Context) (up bool) {
+	if ctx.Err() != nil {
+		return false
+	}
+	l.boot()
+	select {
+	case <-l.up:
+	case <-ctx.Done():
+	case <-l.over:
+	}
+	return l.wasUp()
+}
+
 // boot starts the declared children.
 func (l *life) boot() {
 	l.do(func(now time.Duration) {
 		l.m.Boot(l.spec.Children, now)
-		l.fates.wakeAll() // who had to wait to see which children there are
+		l.fates.wakeAll() // those that waited for the children to exist
 	})
 }
 
-// close begins the end, for the given cause. The first cause stands.
+// close begins the end, with the given cause. The first cause stays.
 func (l *life) close(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Close(now) }) }
 
-// cancelAll asks all that are left to stop, at once.
+// cancelAll asks all remaining runs to stop, at once.
 func (l *life) cancelAll(cause error) {
 	l.stopBy(cause, func(now time.Duration) { l.m.CancelAll(now) })
 }
 
-// abandonAll abandons all that are left.
+// abandonAll abandons all remaining runs.
 func (l *life) abandonAll(cause error) {
 	stacks := l.beforeAbandoning(lateFor(time.Now(), l.stopsSince()))
 	l.stopBy(cause, func(now time.Duration) {
@@ -395,7 +419,7 @@ func (l *life) stopBy(cause error, event func(time.Duration)) {
 	})
 }
 
-// end closes the life. It is called once, under the lock, when nothing runs.
+// end closes the life. It is called once, under the lock, when nothing runs any more.
 func (l *life) end() {
 	l.budget.end()
 	l.timers.end()
@@ -407,7 +431,7 @@ func (l *life) end() {
 	close(l.over)
 }
 
-// reason is the error that the end of the life is, apart from who was left.
+// reason returns the error of the life's end, without abandoned runs and unclean stops.
 func (l *life) reason() error {
 	switch end := l.m.End(); {
 	case end.Kind.GaveUp():

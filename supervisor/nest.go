@@ -8,7 +8,7 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// link makes nested the supervisor inside the run r.
+// link makes nested the supervisor that runs in r.
 func (l *life) link(r *run, nested *life) error {
 	now := l.enter()
 	var err error
@@ -21,31 +21,32 @@ func (l *life) link(r *run, nested *life) error {
 		f := r.ensureRare()
 		f.nested, f.super, f.ended = nested, nested.sup, nil
 		l.m.Linked(r.child, r.number(), now)
-		l.fates.wake(r.spec.Name) // what they wait for may be below it again
+		l.fates.wake(r.spec.Name) // a child they wait for may exist below it again
 	}
 	stopped := r.cause
 	l.leave()
-	if err == nil && stopped != nil { // too late for hasten and halt to reach it
+	if err == nil && stopped != nil { // cancelAll and abandonAll did not reach it
 		nested.close(stopped)
 	}
 	return err
 }
 
-// errTwoInside: paths below the child would not be clear.
+// A child runs one supervisor at most; with two, the paths below the child would be
+// ambiguous.
 var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child already runs another supervisor; give each supervisor a child of its own")}
 
-// unlink ends what link began.
+// unlink undoes link when the nested supervisor has ended.
 func (l *life) unlink(r *run) {
 	now := l.enter()
 	f := r.ensureRare()
 	if r.cause != nil || l.m.Phase() >= machine.Closing {
 		f.stopped = append(f.stopped, f.nested)
-	} else { // its end has nothing to do with a stop of r, unless r returns its error then
+	} else { // its end belongs to a stop of r only if r then returns its error
 		f.ended = f.nested
 	}
 	f.nested = nil
 	l.m.Unlinked(r.child, r.number(), now)
-	if r.cause != nil { // what is left of the run has its stop timeout for itself
+	if r.cause != nil { // the rest of the run gets the whole stop timeout
 		r.stopped = now
 		r.limitGrace()
 	}
@@ -59,7 +60,7 @@ func (r *run) nestedLife() *life {
 	return r.rareFields().nested
 }
 
-// owns reports whether ctx belongs to a run of this supervisor or of one below.
+// owns reports whether ctx belongs to a run of this supervisor or of one below it.
 func (l *life) owns(ctx context.Context) bool {
 	for r := runOf(ctx); r != nil; r = r.life.parent {
 		if r.life == l {
@@ -69,7 +70,7 @@ func (l *life) owns(ctx context.Context) bool {
 	return false
 }
 
-// isAbove reports whether r is a run of this life or of one inside it.
+// isAbove reports whether r is a run of this life or of one below it.
 func (l *life) isAbove(r *run) bool {
 	for ; r != nil; r = r.life.parent {
 		if r.life == l {

@@ -28,8 +28,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() == nil {
-		l.boot()
+	if l.bootAndWait(ctx) {
 		select {
 		case <-ctx.Done():
 		case <-l.over:
@@ -61,16 +60,8 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() == nil {
-		l.boot()
-		select {
-		case <-l.up:
-		case <-ctx.Done():
-		case <-l.over:
-		}
-		if l.wasUp() { // also if it is down again already, or ctx ended in the same moment
-			return nil
-		}
+	if l.bootAndWait(ctx) {
+		return nil
 	}
 	var cause error
 	if ctx.Err() != nil {
@@ -104,20 +95,11 @@ func (s *Supervisor) Run(ctx child.Context) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() == nil {
-		l.boot()
+	// A supervisor that was up and has ended by now did not fail to start.
+	if l.bootAndWait(ctx) && ctx.Ready() == nil { // otherwise ctx is about to end
 		select {
-		case <-l.up:
 		case <-ctx.Done():
 		case <-l.over:
-		}
-		// Also if it has ended by now: a supervisor that was up and has ended did not
-		// fail to start.
-		if l.wasUp() && ctx.Ready() == nil { // otherwise ctx is about to end
-			select {
-			case <-ctx.Done():
-			case <-l.over:
-			}
 		}
 	}
 	late := l.startTimedOut()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A shared is what all supervisors of one shared share, for one life of its root.
-// Its lock is taken inside that of a life.
+// shared is what all supervisors of one tree share, for one life of its root. Its lock
+// may be taken while the lock of a life is held.
 type shared struct {
 	dumps dumps // has a lock of its own
 
@@ -18,7 +18,7 @@ type shared struct {
 	undelivered map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
 }
 
-// returned takes back that r was abandoned.
+// returned records that an abandoned run has returned.
 func (t *shared) returned(r *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -27,8 +27,8 @@ func (t *shared) returned(r *run) {
 	}
 }
 
-// outlive notes the log and the subscribers of a nested supervisor that has ended, for
-// the end of the tree to wait for. It lets go of those that have nothing more to deliver.
+// outlive registers the log and the subscribers of a nested supervisor that has ended, so
+// that flush waits for them, and drops those that have delivered everything.
 func (t *shared) outlive(l *life) {
 	waiting := l.sup.subs.busy()
 	if l.log.queue.waits() {
