@@ -2,84 +2,53 @@ package supervisor
 
 import (
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A tree is what all supervisors of one tree share, for one life of its root.
-// Its lock is taken inside that of a life.
-type tree struct {
-	dumps dumps // has a lock of its own
-
-	mu   sync.Mutex
-	seq  uint64                 // of the latest event
-	told time.Time              // when that was
-	left []*run                 // abandoned runs that have not returned, the first to be abandoned first
-	busy map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
-}
-
-// abandon notes that the run is abandoned. A child that is stopped at once was never
-// waited for, so it is not held against anybody. Under the lock of its life.
+// abandon records that the run is abandoned. A run with child.AtOnce was never waited
+// for, so it is not reported. The lock of its life must be held.
 func (r *run) abandon() {
-	l, f := r.life, r.get()
-	l.report(r, nil) // the supervisor in it may have stopped
-	f.straggler = &AbandonedRun{Path: r.Path(), After: l.m.Now() - r.stopped}
+	l, f := r.life, r.ensureRare()
+	l.report(r, nil) // a nested supervisor in it may have stopped
+	f.abandoned = &AbandonedRun{Path: r.Path(), After: l.m.Now() - r.stopped}
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
 	}
 	since := r.stopped
-	if l.halted { // it may have been asked to stop this very moment
+	if l.abandonedAll { // it may have been asked to stop just now
 		since = 0
 	}
-	f.straggler.Stack = l.dump.stack(r, since)
+	f.abandoned.Stack = l.dump.stack(r, since)
 	f.inStop = l.m.Phase() >= machine.Closing
-	f.wrong.Abandoned = append(f.wrong.Abandoned, *f.straggler)
-	t := l.tree
+	f.wrong.Abandoned = append(f.wrong.Abandoned, *f.abandoned)
+	t := l.shared
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.left = append(t.left, r) // last: other lives look at what is in it
+	t.abandoned = append(t.abandoned, r) // last: other lives read the fields of the runs in it
 }
 
-// returned takes back that r was abandoned.
-func (t *tree) returned(r *run) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if i := slices.Index(t.left, r); i >= 0 {
-		t.left = slices.Delete(t.left, i, i+1)
-	}
-}
-
-// abandoned returns the runs of this life, and of those inside it, that were abandoned
-// and have not returned; with inStop only those that were as their supervisor ended.
+// abandoned returns the runs of this life and of those below it that were abandoned and
+// have not returned. With inStop it returns only those that were abandoned while their
+// own supervisor ended.
 func (l *life) abandoned(inStop bool) (left []AbandonedRun) {
-	l.tree.mu.Lock()
-	defer l.tree.mu.Unlock()
-	for _, r := range l.tree.left {
-		if l.isAbove(r) && (!inStop || r.few.inStop) {
-			left = append(left, *r.few.straggler)
+	l.shared.mu.Lock()
+	defer l.shared.mu.Unlock()
+	for _, r := range l.shared.abandoned {
+		if l.isAbove(r) && (!inStop || r.rare.inStop) {
+			left = append(left, *r.rare.abandoned)
 		}
 	}
 	return left
 }
 
-// isAbove reports whether r is a run of this life or of one inside it.
-func (l *life) isAbove(r *run) bool {
-	for ; r != nil; r = r.life.parent {
-		if r.life == l {
-			return true
-		}
-	}
-	return false
-}
-
-// report notes what was wrong with the end of a run that had to stop: the error it
-// returned, if any, and what the supervisors in it report. If that was because its own
-// supervisor ends, it is part of that end. Under the lock.
+// report records what went wrong with the end of a run that was asked to stop: the error
+// that it returned, if any, and what the supervisors in it report. If the run was stopped
+// because its own supervisor ends, this becomes part of that end. l.mu must be held.
 func (l *life) report(r *run, err error) {
-	f := r.get()
+	f := r.ensureRare()
 	wrong := &f.wrong
 	for _, inner := range f.stopped {
 		wrong.Unclean = append(wrong.Unclean, inner.unclean...)
@@ -87,7 +56,7 @@ func (l *life) report(r *run, err error) {
 	}
 	if end, ok := err.(*both); ok {
 		if stop, ok := end.second.(*StopError); ok && f.isStopOf(stop) {
-			err = end.first // the rest has been noted
+			err = end.first // the rest has been recorded above
 		}
 	}
 	if err != nil {
@@ -99,27 +68,26 @@ func (l *life) report(r *run, err error) {
 	}
 }
 
-// isStopOf reports whether an error is what a supervisor reports that was stopped in the
-// run.
-func (f *few) isStopOf(e *StopError) bool {
+// isStopOf reports whether e is the error of a supervisor that was stopped in the run.
+func (f *rare) isStopOf(e *StopError) bool {
 	return slices.ContainsFunc(f.stopped, func(l *life) bool { return l.over == e.of })
 }
 
-// passesUp reports whether an error that the run returned is what a supervisor in it
-// reports, so that report passes on what is in it. A supervisor that had ended before the
-// run was asked to stop is part of the stop if its error is returned then.
+// passesUp reports whether an error that the run returned is the error of a supervisor in
+// it, so that report passes its contents on. A supervisor that ended before the run was
+// asked to stop is part of the stop if its error is returned then.
 func (r *run) passesUp(e *StopError) bool {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	f := r.has()
+	f := r.rareFields()
 	if f.ended != nil && f.ended.over == e.of {
 		f.stopped, f.ended = append(f.stopped, f.ended), nil
 	}
 	return f.isStopOf(e)
 }
 
-// stopErr returns what was wrong with the end of this life, or nil. Runs that have
-// returned since are not in it.
+// stopErr returns what went wrong with the end of this life, or nil. It leaves out runs
+// that have returned since.
 func (l *life) stopErr() error {
 	left := l.abandoned(false)
 	if len(left) == 0 && len(l.unclean) == 0 {
@@ -128,9 +96,9 @@ func (l *life) stopErr() error {
 	return &StopError{Abandoned: left, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto, of: l.over}
 }
 
-// hears notes what was wrong with a stop that the caller waits for. Who asked for a
-// restart hears of abandoned runs alone: the others are no reason to take it for failed.
-// It is not inlined, for perform to have a small frame: see Ready.
+// hears records what went wrong with a stop that the caller waits for. For a restart only
+// abandoned runs are recorded: an error that the previous run returned does not make a
+// restart fail. It is not inlined, to keep perform's frame small: see Ready.
 //
 //go:noinline
 func (c *call) hears(wrong *StopError, start bool) {
@@ -140,7 +108,7 @@ func (c *call) hears(wrong *StopError, start bool) {
 	}
 }
 
-// orNil returns a copy of the error, or nil if nothing was wrong.
+// orNil returns a copy of the error, or nil if nothing went wrong.
 func (e *StopError) orNil() error {
 	if len(e.Abandoned) == 0 && len(e.Unclean) == 0 {
 		return nil
@@ -149,10 +117,10 @@ func (e *StopError) orNil() error {
 	return &kept
 }
 
-// beforeAbandoning returns the stacks for a caller that is about to abandon runs. A run
-// whose end has been posted must not be blamed, so those are brought first.
+// beforeAbandoning returns the stacks for a caller that is about to abandon runs. Runs
+// whose exit is already queued must not be reported, so it drains the queue first.
 func (l *life) beforeAbandoning(moment time.Time) *dump {
-	stacks := l.tree.dumps.since(moment)
-	l.bringEnds()
+	stacks := l.shared.dumps.since(moment)
+	l.drainExits()
 	return stacks
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Arounds makes one Spec.Around of several. The first is the outermost: it is
-// called first and returns last. Nil ones are left out; Arounds of none is nil.
+// Arounds combines several Spec.Around functions into one. The first is the outermost: it
+// is called first and returns last. Nil functions are skipped; Arounds returns nil if
+// none is left.
 func Arounds(all ...func(ctx child.Context, run func(child.Context) error) error) func(ctx child.Context, run func(child.Context) error) error {
 	var inner around
 	for _, outer := range slices.Backward(all) {
@@ -27,13 +28,13 @@ func Arounds(all ...func(ctx child.Context, run func(child.Context) error) error
 // An around is a Spec.Around.
 type around func(ctx child.Context, run func(child.Context) error) error
 
-// of returns run with a standing around it.
+// of returns run wrapped by a.
 func (a around) of(run func(child.Context) error) func(child.Context) error {
 	return func(ctx child.Context) error { return a(ctx, run) }
 }
 
-// surrounded returns the child's Run with all around it that is to be. It is not
-// inlined for the sake of the stack: see Ready.
+// surrounded returns the child's Run wrapped by all Arounds that apply to it. It is not
+// inlined, to keep the stack small: see Ready.
 //
 //go:noinline
 func (r *run) surrounded() func(child.Context) error {

@@ -7,11 +7,11 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A budget is the time for the whole stop of a supervisor. When most of it is over all
-// that are left are asked to stop; at its end what has not returned is abandoned.
+// A budget bounds the whole stop of a supervisor. After nine tenths of it all remaining
+// runs are asked to stop; at its end the runs that have not returned are abandoned.
 type budget struct {
-	parts  [2]part // to hurry, to end
-	spared bool    // it has begun once more, since the process stood still
+	parts  [2]part // until cancelAll, until abandonAll
+	spared bool    // it has been restarted, because the process stood still
 }
 
 type part struct {
@@ -19,7 +19,7 @@ type part struct {
 	timer     *time.Timer
 }
 
-// limitStop sets the timers for the whole stop. Under the lock.
+// limitStop sets the timers for the whole stop. l.mu must be held.
 func (l *life) limitStop() {
 	limit := l.spec.StopTimeout
 	if limit == 0 || limit == child.Forever {
@@ -34,18 +34,18 @@ func (l *life) limitStop() {
 			}
 		})
 	}
-	set(&l.budget.parts[0], machine.MostOf(limit), l.hasten)
-	set(&l.budget.parts[1], limit, l.halt)
+	set(&l.budget.parts[0], machine.MostOf(limit), l.cancelAll)
+	set(&l.budget.parts[1], limit, l.abandonAll)
 }
 
 // stoodStill reports whether the timer of a part of the budget is so late that the
-// process must have stood still. Then the whole budget begins once more: see slack.
+// process must have stood still. The whole budget then starts over, once: see slack.
 func (l *life) stoodStill(late *part) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, now := &l.budget, l.now()
 	switch {
-	case l.isOver(), now < late.due: // all has returned, or another was as late
+	case l.isOver(), now < late.due: // everything has returned, or the other timer has restarted the budget
 		return true
 	case b.spared, now-late.due <= slack(late.wait):
 		return false

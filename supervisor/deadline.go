@@ -9,38 +9,38 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// deadlines are the timers of a life whose lengths few children differ in: start
-// timeouts, stop timeouts, slow starts. Those of one length fall due in the order
-// in which they were set, so they stand in a queue; and one timer, for the first of
-// all queues, serves them all. Setting and clearing costs no timer, also for a
-// hundred thousand children that are asked to stop at once.
+// deadlines holds the timers of a life for durations that many children share: start
+// timeout, stop timeout, slow start. Deadlines of one duration expire in the order in
+// which they were set, so they form a queue; a single timer, for the first deadline of
+// all queues, serves all of them. Setting and clearing a deadline needs no timer, also
+// for a hundred thousand children that are asked to stop at once.
 type deadlines struct {
-	slow, stop queue // of the lengths that most children have
+	slow, stop queue // of the most common durations
 	others     map[time.Duration]*queue
-	latest     [machine.StopTimer + 1]*queue // that each kind was put into last: mostly the next, too
+	latest     [machine.StopTimer + 1]*queue // the queue used last for each kind: usually also the next one
 
-	timer *time.Timer // nil: none was set yet
+	timer *time.Timer // nil before its first use
 	at    time.Duration
-	set   bool // it will go off at that time
+	set   bool // the timer is set, for the time at
 }
 
 // A deadline is a run's entry in a queue.
 type deadline struct {
-	queue         *queue // nil: it is in none
+	queue         *queue // nil if it is in none
 	before, after *run
 	due           time.Duration
-	set           uint32 // counts settings, so that a timer in flight knows it is late
+	set           uint32 // incremented by each setting, so that a timer in flight knows that it is stale
 	timer         machine.Timer
-	spared        bool // it has had one more period, since the process stood still
+	spared        bool // it was extended by one period, because the process stood still
 }
 
-// A queue holds the deadlines of one length, the first to fall due in front.
+// A queue holds the deadlines of one duration, the earliest first.
 type queue struct {
 	wait        time.Duration
 	front, back *run
 }
 
-// arm puts r into the queue of that length. Under the lock of l.
+// arm puts r into the queue of that duration. l.mu must be held.
 func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 	d.disarm(r)
 	q := d.latest[t]
@@ -59,7 +59,7 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 	d.wake(l, r.due, l.m.Now())
 }
 
-// queue returns the queue of that length.
+// queue returns the queue of that duration.
 func (d *deadlines) queue(wait time.Duration) *queue {
 	switch wait {
 	case machine.SlowStartAfter:
@@ -80,8 +80,8 @@ func (d *deadlines) queue(wait time.Duration) *queue {
 	return q
 }
 
-// wake has the timer go off at that time, or before. One that is set for a deadline
-// that was cleared stays: when it goes off, expire looks what is due.
+// wake makes sure that the timer fires at that time or earlier. The timer stays set for a
+// deadline that was cleared: when it fires, expired checks what has passed.
 func (d *deadlines) wake(l *life, at, now time.Duration) {
 	switch {
 	case d.set && d.at <= at:
@@ -94,12 +94,12 @@ func (d *deadlines) wake(l *life, at, now time.Duration) {
 	d.at, d.set = at, true
 }
 
-// disarm clears the timer of r, of either kind. Under the lock of its life.
+// disarm clears the timer of r, of either kind. The lock of its life must be held.
 func (d *deadlines) disarm(r *run) {
 	r.set++
-	if own := r.has().own; own != nil {
+	if own := r.rareFields().own; own != nil {
 		own.Stop()
-		r.few.own = nil
+		r.rare.own = nil
 	}
 	if r.queue == nil {
 		return
@@ -125,7 +125,8 @@ func (d *deadlines) end() {
 	*d = deadlines{}
 }
 
-// An expiry is a deadline that was due: late news if the run's was set anew since.
+// An expiry is a deadline that has passed; it is stale if the run's timer was set again
+// since.
 type expiry struct {
 	run   *run
 	timer machine.Timer
@@ -133,11 +134,11 @@ type expiry struct {
 	due   time.Duration
 	wait  time.Duration
 
-	abandons bool // if the run has not returned by now
+	abandons bool // it abandons the run unless that has returned by now
 }
 
-// expired takes from the front of the queues whatever is due, and has the timer go off
-// for what stands in front then. They are in the order in which they were due.
+// expired removes the deadlines that have passed from the queues, sets the timer for the
+// next one, and returns them in the order of their times.
 func (d *deadlines) expired(l *life, now time.Duration) (all []expiry) {
 	d.set = false
 	late := now - d.at
@@ -171,16 +172,16 @@ func (d *deadlines) expired(l *life, now time.Duration) (all []expiry) {
 	return all
 }
 
-// A process that was suspended, or a machine that stood still, is not a child that is
-// late. An alarm that comes late by more than its slack shows it. Then everybody whose
-// alarm that may be gets one more period, once: a machine that is always slow must not
-// keep a child that hangs for ever.
+// If a process was suspended, or a machine stood still, its children are not late. A timer
+// that fires later than its slack reveals this. All deadlines that it may affect are then
+// extended by one period, but only once: a machine that is always slow must not keep a
+// hanging child forever.
 
-// slack is how late an alarm may be.
+// slack returns how late a timer may be.
 func slack(wait time.Duration) time.Duration { return max(wait/4, 100*time.Millisecond) }
 
-// spare gives all in the queue one more period from now on. Those who have had theirs
-// stand in front, so the queue stays in order.
+// spare extends all deadlines of the queue to one period from now. Those that were
+// extended before are in front, so the queue stays in order.
 func (q *queue) spare(now time.Duration) {
 	for r := q.front; r != nil; r = r.after {
 		if !r.spared {
@@ -189,7 +190,7 @@ func (q *queue) spare(now time.Duration) {
 	}
 }
 
-// expire is what the timer of a life's deadlines calls.
+// expire is called by the timer of a life's deadlines.
 func (l *life) expire() {
 	var all []expiry
 	l.mu.Lock()
@@ -216,7 +217,7 @@ func (l *life) expire() {
 	}
 }
 
-// arm sets the timer of r, in place of any other. Under the lock of its life.
+// arm sets the timer of r, replacing any other. The lock of its life must be held.
 func (r *run) arm(t machine.Timer, wait time.Duration) {
 	switch l := r.life; t {
 	case machine.BeatTimer:
@@ -228,19 +229,20 @@ func (r *run) arm(t machine.Timer, wait time.Duration) {
 	}
 }
 
-// alarm sets a timer of the run's own, for a wait that no other shares. It calls f with
-// the number of this setting. Under the lock of its life.
+// alarm sets a timer of the run's own, for a duration that no other run shares. It calls
+// f with the number of this setting. The lock of the run's life must be held.
 func (r *run) alarm(wait time.Duration, f func(set uint32)) {
 	r.life.timers.disarm(r)
 	set := r.set
-	r.get().own = time.AfterFunc(wait, func() { f(set) })
+	r.ensureRare().own = time.AfterFunc(wait, func() { f(set) })
 }
 
-// fire brings the news of a timer, unless it was set anew or cleared meanwhile.
+// fire passes the expiry of a timer to the machine, unless the timer was set again or
+// cleared meanwhile.
 func (l *life) fire(r *run, t machine.Timer, set uint32, stacks *dump) {
 	now := l.enter()
 	if r.set == set {
-		if stacks != nil { // else those for an end that is on its way stay
+		if stacks != nil { // otherwise those for an end in progress stay
 			l.dump = stacks
 		}
 		l.m.Timer(r.child, r.number(), t, now)

@@ -1,14 +1,15 @@
-// Package supervisor runs the long-lived goroutines of a program as a tree, as
-// Erlang/OTP does: it starts them in order, waits until each is really up,
-// restarts what fails, alone or with what depends on it, gives up at the right
-// level, stops them in reverse order within a bound, and shows what is running.
+// Package supervisor runs the long-lived goroutines of a program as a supervision tree,
+// with the semantics of Erlang/OTP. A supervisor starts its children in order and waits
+// until each is ready. It restarts the children that fail, alone or together with the
+// children that depend on them, and escalates when restarting does not help. It stops all
+// of them in reverse order within a deadline. The whole tree can be inspected at any time.
 //
 // # A program
 //
 //	func (t *Ticker) Run(ctx child.Context) error {
 //		tick := time.NewTicker(t.Every)           // set up
-//		defer tick.Stop()                         // tear down, beside it
-//		if err := ctx.Ready(); err != nil {       // tell the supervisor: I am up
+//		defer tick.Stop()                         // clean up
+//		if err := ctx.Ready(); err != nil {       // set-up is done
 //			return err
 //		}
 //		for {
@@ -35,245 +36,247 @@
 //		}
 //	}
 //
-// A child is a function that follows a contract of a few lines: set up, call
-// ctx.Ready, work until ctx is done, clean up, return. Package child has it in
-// full. A supervisor is declared by a [Spec] and made by [New]; [Supervisor.Serve]
-// runs it until its context ends.
+// A child is a function. It sets up, calls ctx.Ready, works until ctx is done, cleans up
+// and returns; package child documents this contract in full. A supervisor is declared by
+// a [Spec] and created by [New]. [Supervisor.Serve] runs it until its context ends.
+//
+// A run is one call of a child's function: a restart is a new run of the same child.
 //
 // # Child specs
 //
-// Only Name and Run are required. Zero is the default everywhere; "none" and "for
-// ever" have names.
+// Only Name and Run are required. The zero value of every field is its default; "none"
+// and "forever" have named constants.
 //
-//   - Name: unique among siblings, without a slash. It is the last part of the
-//     child's path, as in /shop/jobs/job-17, which stands in every error, event
-//     and log line, and which every method that takes a name takes too.
-//     child.UniqueName makes one.
-//   - Run: the child. Every start calls it anew. A method value (db.Run) or a
-//     function; child.Plain and child.Task make one of a function that knows
-//     nothing of this library.
-//   - Restart: when an end by itself leads to a restart. Permanent: always; it is the
-//     default, also under an Independent supervisor. Transient: after a failure.
-//     Temporary: never, and the spec is forgotten.
-//   - Significant: its end may end the supervisor; see AutoShutdown. Default: no.
-//   - StartTimeout: from the call of Run to ctx.Ready. Default: no limit; a start
-//     of more than 10 s is told by [EventSlowStart], which finds a forgotten Ready.
-//   - StopTimeout: from the end of ctx to the return of Run. Default: 5 s, and no
-//     limit while a supervisor runs in the child, which has the timeouts of its
-//     own children. A Kubernetes pod has 30 s by default: a child that drains for
-//     longer than 5 s needs a StopTimeout of its own. child.Forever waits for ever:
-//     for a run that holds something its successor needs, such as a file or a port.
-//     child.AtOnce does not wait.
-//   - RetryStart: a first start that fails is retried like a failed restart, and
-//     whoever started the tree waits on: "the database is not up yet". Default:
-//     no; a first start that fails is an error, and the start of the tree fails.
-//   - Backoff: the pause before a restart. Default: the supervisor's, else none.
-//   - ResetAfter: how long a run must have been ready for the backoff to begin
-//     again from the start. Time Unready does not count. Default: 1 minute.
-//   - Heartbeat: the longest time that a ready child may let pass without
-//     ctx.Heartbeat. Default: it need not call it.
-//   - Decide: receives the error that a run ended with, a panic too, and returns the
-//     one that counts. Of a run that was being stopped it receives what is not nil,
-//     and its answer is what is reported. Default: the error counts as it is.
+//   - Name: unique among siblings, without a slash. It is the last part of the child's
+//     path, such as /shop/jobs/job-17. Errors, events and log lines contain the path, and
+//     every method that takes a name also takes a path. child.UniqueName makes a name.
+//   - Run: the child's function, or a method value such as db.Run. Every start calls it
+//     again. child.Plain and child.Task adapt functions that do not use this library.
+//   - Restart: whether the child is restarted when it ends by itself. Permanent: always;
+//     this is the default, also under an Independent supervisor. Transient: only after a
+//     failure. Temporary: never, and its spec is removed.
+//   - Significant: the end of this child may shut down the supervisor; see AutoShutdown.
+//     Default: false.
+//   - StartTimeout: the time from the call of Run to ctx.Ready. Default: no limit. A start
+//     that takes longer than 10 s emits [EventSlowStart], which usually means a missing
+//     call of Ready.
+//   - StopTimeout: the time from the end of ctx to the return of Run. Default: 5 s, or no
+//     limit while a nested supervisor runs in the child, because the supervisor's own
+//     children have timeouts. Kubernetes gives a pod 30 s by default, so a child that
+//     drains for longer than 5 s needs a longer StopTimeout. child.Forever waits without a
+//     limit: use it for a run that holds something its successor needs, such as a file or
+//     a port. child.AtOnce does not wait.
+//   - RetryStart: retry a failed first start like a failed restart. The start of the tree
+//     waits meanwhile, for example until the database is up. Default: false; a failed
+//     first start is an error, and the start of the tree fails.
+//   - Backoff: the delay before a restart. Default: the supervisor's Backoff, or none.
+//   - ResetAfter: how long a run must have been ready for the backoff to start over. Time
+//     spent Unready does not count. Default: 1 minute.
+//   - Heartbeat: the longest time between two calls of ctx.Heartbeat while the child is
+//     ready. Default: no heartbeat is required.
+//   - Decide: receives the error that a run ended with (also a panic) and returns the
+//     error that counts instead. For a run that was being stopped it is called only if the
+//     error is not nil, and its answer is what is reported. Default: the error counts as
+//     it is.
 //
 // # Strategies
 //
-//	OneForOne    restart the failed child alone     children that do not depend on each other
-//	RestForOne   it, and those declared after it    each depends on the ones before it: db, cache, api
-//	OneForAll    all                                none is of use without the others
-//	Independent  it alone, and nothing in order     many children that come and go: connections, jobs
+//	OneForOne    restart only the failed child      children that do not depend on each other
+//	RestForOne   it and those declared after it     each depends on the ones before it: db, cache, api
+//	OneForAll    all children                       children that only make sense together
+//	Independent  only the failed child, unordered   many dynamic children: connections, jobs
 //
-// The first three start children one after another in declared order, each when
-// the one before is ready, and stop them in reverse order, each when the one
-// behind it is gone. A group restart stops the group in reverse order, then starts
-// it in order; it counts as one restart, and brings back children that were
-// stopped by hand or had ended well. Temporary members are removed, also those that
-// do not run.
+// The first three start children one after another in declared order; each starts when the
+// one before it is ready. They stop children in reverse order; each is stopped when the one
+// after it has returned. A group restart stops the group in reverse order, then starts it
+// in order. It counts as one restart. It also starts members that had been stopped with
+// StopChild or had completed. It removes the Temporary members, also those that are not
+// running.
 //
-// With RestForOne an API goes down whenever its database does. One that can run without
-// it for a while is better off under OneForOne: it gets the connection from a child.Ref,
-// and calls ctx.Unready while there is none (example RefAndUnready).
+// Under RestForOne an API goes down whenever its database does. If the API can do without
+// the database for a while, use OneForOne: the API gets the connection from a child.Ref and
+// calls ctx.Unready while there is none (example RefAndUnready).
 //
-// An Independent supervisor starts and stops side by side, and forgets a child
-// that was stopped, or has ended and is not restarted. A Permanent child, the
-// default, is restarted when it returns nil too: declare connections and jobs as
-// Temporary or Transient. It is OTP's simple_one_for_one, Elixir's
-// DynamicSupervisor. Under the others too children can be added at any time, but
-// there a slow start or stop holds up the next.
+// An Independent supervisor starts and stops its children concurrently. It removes a child
+// that was stopped, or that ended and is not restarted. A Permanent child, the default, is
+// restarted even when it returns nil: declare connections and jobs as Temporary or
+// Transient. Independent corresponds to OTP's simple_one_for_one and Elixir's
+// DynamicSupervisor. Children can be added at any time under the other strategies too, but
+// there a slow start or stop delays the next one.
 //
 // # How a run ends
 //
 //	Run returns nil                  normal end
 //	an error                         failure
-//	anything while being stopped     stopped, no failure; an error is reported: see Stopping
+//	anything while being stopped     stopped, not a failure; an error is reported: see Stopping
 //	panics                           failure: *child.PanicError with value and stack
 //	runtime.Goexit, t.FailNow        failure: child.ErrGoexit
-//	anything before ctx.Ready        start failure; child.ErrNotReady if it had no error
+//	anything before ctx.Ready        start failure; child.ErrNotReady if it returned no error
 //	nil or ErrShutdown before Ready  of a Transient or Temporary child: a task that is done
 //	child.ErrDone                    no restart, whatever Restart says; before Ready: a task that is done
-//	child.ErrIgnore before Ready     not run; the start goes on
-//	child.ErrShutdown                an end for which a Transient child is not restarted
+//	child.ErrIgnore before Ready     the child does not run; the start continues
+//	child.ErrShutdown                an end after which a Transient child is not restarted
 //	child.Escalate(err)              the supervisor gives up at once
 //	context.Canceled, not stopped    failure: it came from some other context
 //
-// The errors may be wrapped; of several the outermost decides.
+// These errors may be wrapped. If an error wraps several of them, the outermost one decides.
 //
 // log.Fatal and os.Exit in a child end the process at once: no sibling is stopped, and no
-// deferred function runs. Return child.Escalate(err) instead. The supervisor gives up at
-// once and stops its children in order. At the root, Serve returns the error; a nested
-// supervisor is restarted, as after any giving up.
+// deferred function runs. Return child.Escalate(err) instead. The supervisor then gives up
+// at once and stops its children in order. At the root, Serve returns the error. A nested
+// supervisor is restarted, as always after giving up.
 //
 // # Starting
 //
-// [Supervisor.Serve] blocks until the tree has ended. [Supervisor.Start] returns
-// when all declared children are ready; its context bounds the start only, as that
-// of a Dial. If a child cannot start, what was started is stopped in reverse order,
-// and the error of the child is returned. New cannot fail: the faults of a spec,
-// all at once, are the error of the start, before any child has run.
+// [Supervisor.Serve] blocks until the tree has ended. [Supervisor.Start] returns when all
+// declared children are ready; its context bounds only the start, like the context of a
+// Dial. If a child cannot start, the children that were started are stopped in reverse
+// order, and the error of that child is returned. New never fails: all problems of a spec
+// are reported together as the error of the start, before any child runs.
 //
-// If the context of the start ends, all that was started is asked to stop at once, and
-// Start returns when it has stopped. So it may return later than its context ends: by the
-// longest stop timeout, and by as long as it likes with a child.Forever child. That goes
-// for StartChild too. If the children become ready in the moment in which the context
-// ends, the start has succeeded.
+// If the context of Start ends first, all started children are asked to stop at once, and
+// Start returns when they have stopped. It may therefore return later than its context
+// ends, by up to the longest stop timeout. A child.Forever child has no such bound. The same
+// holds for StartChild. If the children become ready at the moment the context ends, the
+// start succeeds.
 //
-// [Supervisor.StartChild] adds children at any time, also from a child
-// ([FromContext]) or a subscriber. It returns when all of the call are ready, or
-// none is running. They are forgotten when the supervisor ends.
+// [Supervisor.StartChild] adds children at any time, also from a child ([FromContext]) or a
+// subscriber. It returns when all children of the call are ready, or with an error when
+// none of them is running. They are removed when the supervisor ends.
 //
 // # Stopping
 //
-// The end of the context of Serve, or [Supervisor.Stop], stops the children in
-// reverse order. A child's context is not cancelled by that of the root: it keeps
-// the values, and ends when the child's turn has come. context.Cause tells why:
-// child.ErrStopped, ErrSibling, ErrRemoved, ErrGaveUp, ErrStartTimeout, ErrHung;
-// it wraps the cause of the root's context, such as the signal.
+// The end of the context of Serve, or a call of [Supervisor.Stop], stops the children in
+// reverse order. A child's context carries the values of the root's context, but it is
+// cancelled only when it is the child's turn to stop. context.Cause tells why:
+// child.ErrStopped, ErrSibling, ErrRemoved, ErrGaveUp, ErrStartTimeout or ErrHung. The cause
+// wraps the cause of the root's context, such as the signal.
 //
-// Three bounds, each of use alone: child.Spec.StopTimeout for one child,
-// Spec.StopTimeout for the whole stop, and the context of Stop, after which
-// all that are left are asked at once. In a pod set the second to less than
-// terminationGracePeriodSeconds, 25 s of 30 s for instance: children stop one after
-// another, so their timeouts add up. ctx.Grace is a context for cleaning up; it ends
-// at nine tenths of the child's timeout, so that a forced close still fits in.
+// Three limits bound a stop. Each can be used alone.
 //
-// Go cannot kill a goroutine. A run that is still going at its timeout is
-// abandoned: [EventAbandoned] and the [StopError] have its path and stack, the tree
-// counts it, and whatever it does later changes nothing but one [EventLateExit].
-// If it still holds a port, its successor fails until it lets go: that is what
-// child.Forever is for.
+//   - child.Spec.StopTimeout bounds the stop of one child.
+//   - Spec.StopTimeout bounds the whole stop. In a pod, set it below
+//     terminationGracePeriodSeconds, for example 25 s of 30 s: children stop one after
+//     another, so their timeouts add up.
+//   - When the context of Stop ends, all remaining children are asked to stop at once.
+//
+// ctx.Grace is a context for cleaning up. It ends after nine tenths of the child's stop
+// timeout, which leaves time for a forced close.
+//
+// Go cannot kill a goroutine. A run that has not returned at its stop timeout is abandoned.
+// [EventAbandoned] and the [StopError] contain its path and stack, and the tree counts it.
+// Whatever it does later has no effect, except that its return emits [EventLateExit]. If it
+// still holds a port, its successor fails until the port is released; child.Forever avoids
+// that.
 //
 // An error that a run returns while it is being stopped, such as "flush: 1,708 rows not
-// written", is reported. It is a warning in the log, the child's LastError, and an entry
-// in StopError.Unclean of the stop that somebody asked for: the end of Serve's context,
-// Stop, StopChild, RemoveChild, or the undoing of a start. In a group restart, and for
-// RestartChild, it is in the log and in LastError alone. After a start timeout or a missed heartbeat it is part of
-// that failure. Not reported is an error that only says that the run was stopped: one made
-// of nothing but context.Canceled, the cause of the run's context, child.ErrDone,
-// ErrShutdown, ErrIgnore, net.ErrClosed, os.ErrClosed and http.ErrServerClosed. A panic is
-// always reported. Decide is asked first.
+// written", is reported as a warning in the log and as the child's LastError. It is also an
+// entry in StopError.Unclean of the stop that was requested: by the end of Serve's context,
+// Stop, StopChild, RemoveChild, or a start that is taken back. For a group restart and for
+// RestartChild it is only in the log and in LastError. After a start timeout or a missed
+// heartbeat it is part of that failure. Decide is called first. A panic is always reported.
+// An error is not reported if it only says that the run was stopped, that is, if it
+// consists of nothing but context.Canceled, the cause of the run's context, child.ErrDone,
+// ErrShutdown, ErrIgnore, net.ErrClosed, os.ErrClosed and http.ErrServerClosed.
 //
 // Serve, Stop and Wait return when the log and the subscribers have received the last
 // events, or after one second.
 //
-// [Supervisor.StopChild], [Supervisor.RestartChild] and [Supervisor.RemoveChild]
-// act on children by path, at any depth. RestartChild returns a *StopError if it had to
-// abandon the run before; the new run is up all the same. [Supervisor.Suspend] holds back
-// all starts.
+// [Supervisor.StopChild], [Supervisor.RestartChild] and [Supervisor.RemoveChild] act on
+// children by path, at any depth. RestartChild returns a *StopError if it had to abandon
+// the previous run; the new run is up all the same. [Supervisor.Suspend] blocks all starts.
 //
 // # Giving up, and backoff
 //
-// A fault that restarts do not cure is handed to the next level: the supervisor
-// stops its children and ends with a [GaveUpError]. Two things lead to it.
+// If restarting does not help, the supervisor escalates: it stops its children and ends
+// with a [GaveUpError]. There are two triggers.
 //
-//   - Intensity limits how many restarts there may be in a period, over all
-//     children that have no backoff. The default is 3 in 5 s: it guards against a
-//     child that fails as fast as it starts. strategy.Unlimited never gives up.
-//   - A Backoff makes pauses between the restarts of one child, and may give up by
-//     itself: child.Exponential(100*time.Millisecond, 30*time.Second).Retries(8).
-//     A healthy run of ResetAfter begins it anew. While a child waits for its
-//     restart (child.Waiting) nobody else is held up, and RestartChild and
-//     StopChild act on it at once.
+//   - Intensity limits the restarts in a period, over all children without a backoff. The
+//     default is 3 restarts in 5 s, which catches a child that fails as fast as it starts.
+//     strategy.Unlimited never gives up.
+//   - A Backoff delays the restarts of one child. It may also give up by itself:
+//     child.Exponential(100*time.Millisecond, 30*time.Second).Retries(8). After a healthy
+//     run of ResetAfter the backoff starts over. While a child waits for its restart
+//     (child.Waiting) it delays no other child, and RestartChild and StopChild act on it
+//     at once.
 //
-// Each child has one or the other: with a backoff, its own or the supervisor's,
-// its restarts do not count for the Intensity. Use a backoff for what the world
-// does to a child (a database that is away), the intensity for what its own state
-// does to it. Restarts that somebody asks for count for neither.
+// Each child has one or the other: the restarts of a child with a backoff, its own or the
+// supervisor's, do not count towards the Intensity. Use backoff for external faults, such as
+// a database that is down, and intensity for faults that a fresh start should cure. Restarts
+// requested with RestartChild count towards neither.
 //
-// Nothing escalates past a backoff without Retries: with
-// Spec.Backoff: child.Exponential(...) the supervisor never gives up, and trouble
-// shows in Health, Tree and the log alone. Add Retries where the next level is to
-// act. An Intensity made by strategy.AtMost beside Spec.Backoff would never count
-// anything, so it is a fault of the spec.
+// A backoff without Retries never gives up. If Spec.Backoff is child.Exponential(...), the
+// supervisor never escalates, and failures show only in Health, Tree and the log. Add
+// Retries if the next level should act. An Intensity made by strategy.AtMost together with
+// Spec.Backoff is an invalid spec, because it would never count anything.
 //
-// To its parent, a supervisor that gave up has ended as by child.ErrShutdown: a
-// Permanent child is restarted, with all below it, a Transient one is not. So the
-// latter is loud: [EventGaveUp] and a failure in the log, the child is Done with
-// that error, and Health fails. Leave supervisors Permanent unless you mean it.
+// To its parent, a supervisor that gave up has ended with child.ErrShutdown. A Permanent
+// child is restarted with its whole subtree; a Transient one is not. The second case is easy
+// to overlook, so it is reported: [EventGaveUp], an error-level log line, the child is Done
+// with that error, and Health fails. Keep nested supervisors Permanent unless you want that.
 //
 // # Nesting
 //
-// A supervisor is a child like any other: {Name: "jobs", Run: jobs.Run}. It is
-// ready when all its declared children are. A type of your own may wrap one and
-// call its Run: the tree is joined through the context. The nested supervisor goes
-// by the name of its child, logs to its parent's Logger unless it has one, and only
-// its parent starts and stops it ([ErrNested]).
+// A supervisor is a child like any other: {Name: "jobs", Run: jobs.Run}. It is ready when
+// all its declared children are. A type of your own may wrap a supervisor and call its Run;
+// the supervisor joins the tree through the context. A nested supervisor takes the name of
+// its child. It logs to its parent's Logger unless it has its own. Only its parent starts
+// and stops it ([ErrNested]).
 //
-// AutoShutdown ends a supervisor because the work is done: with AnySignificant
-// when the first of its significant children has ended for good, with
-// AllSignificant when the last has. A supervisor that never had a significant child does
-// not end by itself.
+// AutoShutdown ends a supervisor when its work is done. With AnySignificant it ends when the
+// first of its significant children has ended for good, with AllSignificant when the last
+// one has. A supervisor that never had a significant child does not end by itself.
 //
 // # Watching
 //
-//   - [Supervisor.Tree]: all that is declared and running, with state, restarts,
-//     last error and next start; as text, as JSON, or to go over with All.
-//   - [Supervisor.Health]: nil, or a line for each declared child that is not
-//     ready: for a readiness probe. A child says so itself with ctx.Unready.
+//   - [Supervisor.Tree]: everything that is declared and running, with state, restarts,
+//     last error and next start; as text, as JSON, or as an iterator (All).
+//   - [Supervisor.Health]: nil, or one line for each declared child that is not ready. Use
+//     it in a readiness probe. A child reports itself as not ready with ctx.Unready.
 //   - [Supervisor.Children], [Supervisor.AppendChildren], [Supervisor.Count],
 //     [Supervisor.Lookup].
-//   - [Supervisor.Subscribe]: every event of the subtree in order. Subscribers may
-//     be slow and may call anything; they hold up nobody. Its cancel waits for a call
-//     under way.
-//   - [Supervisor.Watch]: the same of one child or a part of the tree, as a channel.
-//   - Spec.Logger: the log. At info level it tells the whole story: the tree is up; a
-//     child failed, and what follows ("restart 3 in 200ms"); it is ready again, and for
-//     how long it was down; it is unready, and ready again; a supervisor gives up; the
-//     tree stops, and has stopped. Single starts and stops are at debug level.
+//   - [Supervisor.Subscribe]: every event of the subtree in order. Subscribers may be slow
+//     and may call anything; they never delay supervision. The returned cancel waits for a
+//     call in progress.
+//   - [Supervisor.Watch]: the events of one child or a part of the tree, as a channel.
+//   - Spec.Logger: the log. Level info has the whole story: the tree is up; a child failed,
+//     and what follows ("restart 3 in 200ms"); it is ready again, and how long it was down;
+//     it is unready, and ready again; a supervisor gives up; the tree is stopping, and has
+//     stopped. Single starts and stops are at level debug.
 //   - Spec.Around: code of yours around each run of the subtree: pprof labels, spans.
 //
-// All of them answer at once, also in the middle of a group restart or while a
-// child hangs in its stop.
+// All queries answer at once, also in the middle of a group restart or while a child hangs
+// in its stop.
 //
 // # Errors
 //
-// Sentinels say of which kind an error is (errors.Is), types carry what there is to
-// carry (errors.As): [ChildError], [GaveUpError], [StopError] (abandoned runs, and errors
-// returned while being stopped), child.SpecError, child.PanicError. The text begins with
-// the path and fits in a line. What a child returned can be found through all of them.
+// Test for the kind of an error with errors.Is and the sentinel errors. Get the details with
+// errors.As: [ChildError], [GaveUpError], [StopError] (abandoned runs, and errors returned
+// while being stopped), child.SpecError, child.PanicError. Each text starts with the path
+// and is a single line. All of them wrap the error that the child returned.
 //
 // # What differs from OTP
 //
-//   - A child tells when it is ready; in OTP its start function returns. Starting
-//     and stopping a child never makes the supervisor deaf to others.
-//   - An abandoned run is not dead: Go cannot kill.
+//   - A child reports that it is ready; in OTP its start function returns. The supervisor
+//     keeps answering calls and handling events while a child starts or stops.
+//   - An abandoned run may still be running, because Go cannot kill a goroutine.
 //   - Backoff, RetryStart, Heartbeat, Suspend, Unready, Decide, Escalate, Around and
-//     PassPanics are additions. Without a backoff restarts are immediate and counted, as in OTP;
-//     with one they are not counted.
-//   - The default intensity is Elixir's, 3 in 5 s (OTP: 1 in 5 s), and the period is
-//     exact where OTP rounds to whole seconds.
-//   - A restart that is cancelled while its group waits leaves the later members
-//     stopped, as in OTP; there that takes microseconds, here it may be a whole
-//     backoff. An event names each.
-//   - A child that a group restart meets stopped by hand comes back, as in OTP.
-//   - A child that was up and fails while its siblings still start is acted on at once.
-//     OTP waits until the last sibling is up, which takes long where starts take long.
+//     PassPanics are additions. Without a backoff restarts are immediate and counted, as in
+//     OTP; with one they are not counted.
+//   - The default intensity is Elixir's, 3 in 5 s (OTP: 1 in 5 s). The period is measured
+//     exactly; OTP works in whole seconds.
+//   - If a restart is cancelled while its group waits, the later members stay stopped, as
+//     in OTP. There the wait takes microseconds, here it may be a whole backoff. An event
+//     names each member.
+//   - A group restart also starts a member that had been stopped with StopChild, as in OTP.
+//   - A child that was ready and fails while its siblings still start is handled at once.
+//     OTP waits until the last sibling is up, which takes long if starts take long.
 //   - A supervisor that gives up while its children start has failed to start, whatever
-//     its Restart: the start of its parent fails, or the restart is tried again. In OTP it
-//     has come up first, and a transient one stays stopped.
-//   - Under an Independent supervisor every child has a spec and a name of its own,
-//     as in Elixir. AutoShutdown works there too; OTP refuses it under
-//     simple_one_for_one since 27.
-//   - StartChild takes several children, and takes all back if one fails.
-//     RestartChild also restarts one that runs.
-//   - Children keep their declared order in every listing; OTP's is reversed.
+//     its Restart: the start of its parent fails, or the restart is retried. In OTP it
+//     counts as started, and a transient one stays stopped.
+//   - Under an Independent supervisor every child has its own spec and name, as in Elixir.
+//     AutoShutdown works there too; OTP has refused it under simple_one_for_one since 27.
+//   - StartChild takes several children, and takes all of them back if one fails.
+//     RestartChild also restarts a child that is running.
+//   - Every listing has the children in declared order; OTP's order is reversed.
 package supervisor

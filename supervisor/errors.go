@@ -12,40 +12,40 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// What a call may be refused with. They come wrapped, with the path in front:
-// test for them with errors.Is.
+// Errors for which a call is refused. They are wrapped with the path in front: test for
+// them with errors.Is.
 var (
-	// ErrNotRunning: the supervisor has not been started, is being stopped, or
+	// ErrNotRunning means that the supervisor has not been started, is being stopped, or
 	// has ended.
 	ErrNotRunning = machine.ErrNotRunning
-	// ErrAlreadyStarted: it has been started and has not ended.
+	// ErrAlreadyStarted means that the supervisor has been started and has not ended.
 	ErrAlreadyStarted = errors.New("already started")
-	// ErrNotFound: no child goes by that path.
+	// ErrNotFound means that no child has that path.
 	ErrNotFound = machine.ErrNotFound
-	// ErrDuplicate: the name is taken by another child, running or not.
+	// ErrDuplicate means that another child, running or not, has that name.
 	ErrDuplicate = machine.ErrDuplicate
-	// ErrMaxChildren: there are MaxChildren children already.
+	// ErrMaxChildren means that the supervisor has MaxChildren children already.
 	ErrMaxChildren = machine.ErrMaxChildren
-	// ErrSuspended: no child is started before Resume.
+	// ErrSuspended means that no child is started until Resume is called.
 	ErrSuspended = machine.ErrSuspended
-	// ErrNested: the supervisor runs in a child of another one, which alone
-	// starts and stops it.
+	// ErrNested means that the supervisor runs in a child of another supervisor. Only its
+	// parent starts and stops it.
 	ErrNested = errors.New("runs under another supervisor")
 )
 
 var errNilContext = errors.New("coppice: nil context")
 
-// A ChildError is an error that concerns a child: its start failed, a call
-// about it was refused, or its end has ended its supervisor.
+// A ChildError is an error that concerns a child: its start failed, a call about it was
+// refused, or its end has ended its supervisor.
 type ChildError struct {
 	Path string
 	Err  error
 
-	auto bool // it is the end of a supervisor by AutoShutdown
+	auto bool // the supervisor ended by AutoShutdown
 }
 
-// Error returns the path and the text of Err in one line: lines of an error such as
-// that of errors.Join are separated by "; ", and what could do harm in a log is escaped.
+// Error returns the path and the text of Err in one line. The lines of an error such as
+// that of errors.Join are separated by "; ", and control characters are escaped.
 func (e *ChildError) Error() string {
 	if e == nil {
 		return "nil *supervisor.ChildError"
@@ -61,31 +61,30 @@ func (e *ChildError) Unwrap() error {
 	return e.Err
 }
 
-// A GaveUpError is the end of a supervisor that gave up. To a parent that is
-// an end of the kind child.ErrShutdown, as in OTP, and errors.Is says so: a
-// Permanent child is restarted, a Transient one is not. Spec.Decide of the child
-// can make a failure of it.
+// A GaveUpError is returned by a supervisor that gave up. For its parent it is an end of
+// kind child.ErrShutdown, as in OTP, and errors.Is reports that: a Permanent child is
+// restarted, a Transient one is not. Spec.Decide of the child can turn it into a failure.
 type GaveUpError struct {
 	Path  string // of the supervisor
-	Child string // path of the child whose failure was the last
-	Err   error  // that failure; nil if the child, a Permanent one, returned nil
+	Child string // path of the child that failed last
+	Err   error  // its failure, or nil if a Permanent child returned nil
 
-	// Limit is the limit that was passed. It is the zero Intensity if no limit
-	// was: the child escalated, or its backoff gave up.
+	// Limit is the limit that was exceeded. It is the zero Intensity if the child
+	// escalated or its backoff gave up.
 	Limit strategy.Intensity
-	// Reason tells which: "more than 3 restarts in 5s", "backoff gave up",
+	// Reason is the trigger: "more than 3 restarts in 5s", "backoff gave up",
 	// "escalated".
 	Reason string
 }
 
-// Error returns all of it in one line, as ChildError does.
+// Error returns all fields in one line, as ChildError does.
 func (e *GaveUpError) Error() string {
 	if e == nil {
 		return "nil *supervisor.GaveUpError"
 	}
 	text := oneline.Text(e.Path + ": gave up: " + e.Reason + ": " + e.Child)
 	if e.Err == nil {
-		return text + ": returned nil, and it is Permanent"
+		return text + ": returned nil, but it is Permanent"
 	}
 	return text + ": " + oneline.Of(e.Err)
 }
@@ -98,38 +97,40 @@ func (e *GaveUpError) Unwrap() error {
 	return e.Err
 }
 
-// Is reports true for child.ErrShutdown.
+// Is reports whether target is child.ErrShutdown.
 func (e *GaveUpError) Is(target error) bool { return e != nil && target == child.ErrShutdown }
 
-// A StopError is what went wrong in a stop.
+// A StopError reports what went wrong in a stop.
 type StopError struct {
 	// Abandoned are the runs that were abandoned: they did not return within their stop
 	// timeout, and had not returned when the stop was over.
 	Abandoned []AbandonedRun
 
-	// Unclean are the children whose runs returned an error, or panicked, while they
-	// were being stopped, such as "flush: 1,708 rows not written". An error that only
-	// says that the run was stopped is not among them: nil, and one made of nothing but
-	// context.Canceled, the cause of the run's context, child.ErrDone, ErrShutdown or
-	// ErrIgnore, net.ErrClosed, os.ErrClosed and http.ErrServerClosed. Spec.Decide of
-	// the child may turn an error into one of those. errors.Is and errors.As find what
-	// the children returned.
+	// Unclean are the children whose runs returned an error or panicked while they were
+	// being stopped, such as "flush: 1,708 rows not written". It does not include nil or
+	// an error that only says that the run was stopped, that is, one that consists of
+	// nothing but context.Canceled, the cause of the run's context, child.ErrDone,
+	// ErrShutdown, ErrIgnore, net.ErrClosed, os.ErrClosed and http.ErrServerClosed.
+	// Spec.Decide of the child may turn an error into one of those. errors.Is and
+	// errors.As find the errors that the children returned.
 	Unclean []*ChildError
 
-	auto bool            // it is the end of a supervisor by AutoShutdown
-	of   <-chan struct{} // over, of the life that it is the end of
+	auto bool            // the supervisor ended by AutoShutdown
+	of   <-chan struct{} // identifies the life that ended: its over
 }
 
-// A AbandonedRun is a run that was abandoned.
+// An AbandonedRun is a run that did not return within its stop timeout.
 type AbandonedRun struct {
 	Path  string
-	After time.Duration // how long it was waited for
-	Stack []byte        // of its goroutine when it was abandoned; nil if it was not found
+	After time.Duration // time that the supervisor waited for it
+	Stack []byte        // stack of its goroutine when it was abandoned; nil if not found
 }
 
-// mostNamed is how many children an error names.
+// mostNamed is the number of children that an error names at most.
 const mostNamed = 5
 
+// Error returns the paths and texts of the first few runs of each kind, and how many more
+// there are, in one line.
 func (e *StopError) Error() string {
 	if e == nil {
 		return "nil *supervisor.StopError"
@@ -152,7 +153,7 @@ func (e *StopError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// firstFew returns the text of a few, and how many more there are.
+// firstFew returns the texts of the first few values, and how many more there are.
 func firstFew[T any](all []T, sep string, text func(T) string) string {
 	var parts []string
 	for _, one := range all[:min(len(all), mostNamed)] {
@@ -164,7 +165,7 @@ func firstFew[T any](all []T, sep string, text func(T) string) string {
 	return strings.Join(parts, sep)
 }
 
-// Unwrap returns what the Unclean children returned.
+// Unwrap returns the elements of Unclean.
 func (e *StopError) Unwrap() []error {
 	if e == nil {
 		return nil
@@ -176,13 +177,14 @@ func (e *StopError) Unwrap() []error {
 	return all
 }
 
-// both is an end for two reasons, in one line.
+// A both is two errors in one line: an end for two reasons.
 type both struct{ first, second error }
 
 func (e *both) Error() string   { return e.first.Error() + "; " + e.second.Error() }
 func (e *both) Unwrap() []error { return []error{e.first, e.second} }
 
-// As finds the StopError of this end, before one in the failure that led to it.
+// As finds the StopError of this end before one that is wrapped by the failure that led
+// to it.
 func (e *both) As(target any) bool {
 	stop, ok := e.second.(*StopError)
 	if t, wanted := target.(**StopError); ok && wanted {
@@ -192,7 +194,7 @@ func (e *both) As(target any) bool {
 	return false
 }
 
-// and joins two errors of which either may be nil.
+// and joins two errors, either of which may be nil.
 func and(first, second error) error {
 	switch {
 	case first == nil:

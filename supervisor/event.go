@@ -11,34 +11,36 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// An Event is something that happened in a tree.
+// An Event reports something that happened in a tree.
 type Event struct {
-	// Seq counts the events of a tree that somebody wanted, from 1 at each start of its
-	// root. An EventLateExit of a run of an earlier start has a number of that start.
+	// Seq numbers the events of a tree that have a subscriber or are logged, from 1 at
+	// each start of its root. An EventLateExit of a run of an earlier start continues the
+	// numbers of that start.
 	Seq      uint64
-	Time     time.Time // never before that of the event before; the ends of many children at once may share one
+	Time     time.Time // never before that of the previous event; simultaneous ends may share one
 	Kind     EventKind
-	Path     string // of the child; for EventGaveUp, of the supervisor
-	Restarts int    // automatic restarts of the child so far
-	Ready    bool   // the run had been ready: tells a failure from a failed start
+	Path     string // path of the child; for EventGaveUp, of the supervisor
+	Restarts int    // number of automatic restarts of the child so far
+	Ready    bool   // whether the run had been ready; distinguishes a failure from a failed start
 	Err      error
-	Delay    time.Duration // of EventRestarting: until the restart
-	Stack    []byte        // of a panic, a hung run, or one that was left behind
-	Lost     uint64        // events before this one that the subscriber was too slow for
+	Delay    time.Duration // EventRestarting: time until the restart
+	Stack    []byte        // stack of a panic, a hung run, or an abandoned run
+	Lost     uint64        // number of events before this one that were dropped because the subscriber was too slow
 
-	order    uint64        // among the events of one subscription; Seq starts over with each start
-	next     machine.Next  // of EventFailed and EventCompleted: what follows, for the log
-	wait     time.Duration // of EventFailed: until the restart that follows
-	again    bool          // of EventReady: after a failure or Unready; of EventUnready: once more; of EventCompleted: it is restarted, and was before
-	down     time.Duration // of EventReady: how long it was not ready; of the end of a stop or a start: how long that took
-	children int           // of the start of a supervisor
-	clean    bool          // of EventStopped: Err need not be reported
-	atOnce   bool          // the child's StopTimeout is AtOnce
+	order    uint64        // number within one subscription; Seq starts over with each start
+	next     machine.Next  // EventFailed, EventCompleted: what follows, for the log
+	wait     time.Duration // EventFailed: time until the restart that follows
+	again    bool          // EventReady: after a failure or Unready; EventUnready: not the first in a row; EventCompleted: it is restarted, and was before
+	down     time.Duration // EventReady: how long it was not ready; end of a start or a stop: how long that took
+	children int           // start of a supervisor: number of children
+	clean    bool          // EventStopped: Err need not be reported
+	atOnce   bool          // the child's StopTimeout is child.AtOnce
 }
 
-// String returns the kind, the path, the delay and the error in one line, as
-// "restarting /shop/db in 1s: no such host", and how many events were lost before
-// it. Control characters and line breaks in the path and the error are escaped.
+// String returns the kind, the path, the delay and the error in one line, such as
+// "restarting /shop/db in 1s: no such host". If events were lost before it, the line
+// starts with their number. Control characters and line breaks in the path and the error
+// are escaped.
 func (e Event) String() string {
 	line := e.Kind.String()
 	if e.Path != "" {
@@ -56,8 +58,8 @@ func (e Event) String() string {
 	return line
 }
 
-// LogValue returns the fields that are set, for slog. The path and the error are one
-// line each, as in the text of a ChildError.
+// LogValue returns the fields that are set, for slog. The path and the error are one line
+// each, as in the text of a ChildError.
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
 
 func (e Event) attrs() []slog.Attr {
@@ -93,7 +95,7 @@ func (e Event) attrs() []slog.Attr {
 	return attrs
 }
 
-// short leaves out of a duration what nobody reads.
+// short rounds a duration for display.
 func short(d time.Duration) time.Duration {
 	if d > time.Millisecond {
 		return d.Round(time.Millisecond)
@@ -101,27 +103,27 @@ func short(d time.Duration) time.Duration {
 	return d.Round(time.Microsecond)
 }
 
-// EventKind says what happened. In logs and JSON it is text, as "late-exit".
+// EventKind is the kind of an Event. In logs and JSON it is text, such as "late-exit".
 type EventKind uint8
 
 const (
 	EventStarting   EventKind = iota + 1 // Run is called
 	EventReady                           // the child is ready, for the first time or again
 	EventFailed                          // its start or its run failed: Err
-	EventRestarting                      // it will be restarted after Delay; Err is the failure
-	EventCompleted                       // it ended by itself, and well
+	EventRestarting                      // it is restarted after Delay; Err is the failure
+	EventCompleted                       // it ended by itself, without a failure
 	EventStopping                        // it was asked to stop; Err is the cause
 	EventStopped                         // it stopped as asked; Err is what Run returned
-	EventAbandoned                       // it did not stop in time and is left behind: Stack
-	EventLateExit                        // a run that was left behind has returned
-	EventRemoved                         // its spec is forgotten
+	EventAbandoned                       // its run did not stop in time and is abandoned: Stack
+	EventLateExit                        // an abandoned run has returned
+	EventRemoved                         // its spec was removed
 	EventError                           // it reported Err with OnError
 	EventUnready                         // it reported Err with Unready
-	EventHung                            // it let its heartbeat pass: Stack
+	EventHung                            // it missed its heartbeat: Stack
 	EventSlowStart                       // its start takes longer than 10 s
 	EventGaveUp                          // the supervisor gave up: Err is a *GaveUpError
 
-	// What only the log is told of: the supervisor itself.
+	// Phases of the supervisor itself, for the log only.
 	phaseUp
 	phaseStopping
 	phaseStopped
@@ -135,10 +137,10 @@ var eventKinds = enum.Of[EventKind]("event", "supervisor: no such event kind", [
 	EventSlowStart: "slow-start", EventGaveUp: "gave-up",
 }...)
 
-// String returns the name, as "late-exit".
+// String returns the name, such as "late-exit".
 func (k EventKind) String() string { return eventKinds.String(k) }
 
-// name is String for all that the log is told of.
+// name is String, and also knows the phases.
 func (k EventKind) name() string {
 	switch k {
 	case phaseUp:
@@ -166,20 +168,20 @@ func (k EventKind) set() kinds { return 1 << k }
 
 const allKinds kinds = 1<<(EventGaveUp+1) - 2
 
-// loudKinds are those that a full queue keeps longest: trouble.
+// loudKinds are the kinds that report trouble. A full queue keeps them longest.
 const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGaveUp |
 	1<<EventLateExit | 1<<EventError | 1<<EventUnready
 
-// tell publishes what the machine tells; it tells but what somebody wants. Under
-// the lock.
-func (l *life) tell(a *machine.Action) {
+// publishAction publishes an event of the machine. The machine only produces kinds that have a
+// subscriber or that the log wants. l.mu must be held.
+func (l *life) publishAction(a *machine.Action) {
 	kind := EventKind(a.Event) // their numbers are the same
 	c := a.Child
-	if l.told.at.IsZero() { // what is done in one go has happened at one time
-		l.told.at = time.Now()
+	if l.lastEvent.at.IsZero() { // all events of one visit to the machine have the same time
+		l.lastEvent.at = time.Now()
 	}
-	l.told.path = l.pathLike(c, l.told.path) // mostly it is the same child again
-	e := Event{Time: l.told.at, Kind: kind, Path: l.told.path, Restarts: a.Count, Err: a.Err, Delay: a.Wait}
+	l.lastEvent.path = l.pathLike(c, l.lastEvent.path) // usually it is the same child again
+	e := Event{Time: l.lastEvent.at, Kind: kind, Path: l.lastEvent.path, Restarts: a.Count, Err: a.Err, Delay: a.Wait}
 	e.atOnce = c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
 	e.Ready = r != nil && r.ready
@@ -189,21 +191,21 @@ func (l *life) tell(a *machine.Action) {
 	case EventStopped:
 		e.clean = a.Clean
 	case EventAbandoned:
-		e.Stack = r.few.straggler.Stack
+		e.Stack = r.rare.abandoned.Stack
 	case EventHung:
-		e.Stack = l.dump.stack(r, r.few.watch.from)
+		e.Stack = l.dump.stack(r, r.rare.watch.from)
 	case EventSlowStart:
 		e.Err = r.slowStart()
 	case EventGaveUp:
 		e.Path, e.Err = l.path, l.gaveUp(l.m.End())
 	}
 	l.follow(c, a, &e)
-	if l.asked&kind.set() != 0 || l.log.wants(&e) { // else it was told for the log to look at
+	if l.subscribedKinds&kind.set() != 0 || l.log.wants(&e) { // otherwise only follow needed it
 		l.send(&e, c)
 	}
 }
 
-// publish publishes an event that the machine knows nothing of. Under the lock.
+// publish publishes an event that does not come from the machine. l.mu must be held.
 func (l *life) publish(e *Event, r *run) {
 	if l.subscribed()&e.Kind.set() != 0 || l.log.wants(e) {
 		e.Time, e.Path, e.Restarts, e.Ready = time.Now(), r.Path(), r.restarts, r.ready
@@ -211,8 +213,8 @@ func (l *life) publish(e *Event, r *run) {
 	}
 }
 
-// subscribed returns the kinds that subscribers up the tree want to know of. An event
-// that neither they want nor the log is not even built.
+// subscribed returns the kinds that have a subscriber at this supervisor or above. An
+// event that has none and is not logged is not even built.
 func (l *life) subscribed() (want kinds) {
 	for up := l; ; up = up.parent.life {
 		want |= kinds(up.sup.subs.kinds.Load())
@@ -222,17 +224,17 @@ func (l *life) subscribed() (want kinds) {
 	}
 }
 
-// send numbers an event and queues it for those who want it. All supervisors of
-// a tree come here under the tree's lock, so that everybody sees one order.
+// send numbers an event and queues it for its subscribers and the log. It takes the lock
+// that the supervisors of a tree share, so that all subscribers see the same order.
 func (l *life) send(e *Event, c *machine.Child) {
-	l.tree.mu.Lock()
-	defer l.tree.mu.Unlock()
-	l.tree.seq++
-	e.Seq = l.tree.seq
-	if e.Time.Before(l.tree.told) { // by another supervisor, which was quicker to come here
-		e.Time = l.tree.told
+	l.shared.mu.Lock()
+	defer l.shared.mu.Unlock()
+	l.shared.seq++
+	e.Seq = l.shared.seq
+	if e.Time.Before(l.shared.lastTime) { // another supervisor has published one in between
+		e.Time = l.shared.lastTime
 	}
-	l.tree.told = e.Time
+	l.shared.lastTime = e.Time
 	if l.log.wants(e) && !l.hold(e, c) {
 		l.log.queue.put(e)
 	}
@@ -244,12 +246,12 @@ func (l *life) send(e *Event, c *machine.Child) {
 	}
 }
 
-// fill adds what is too costly to make under a lock: the text of a panic's stack.
+// fill adds what is too expensive under a lock: the text of a panic's stack.
 func (e *Event) fill() {
 	if e.Stack != nil || e.Kind != EventFailed && e.Kind != EventStopped && e.Kind != EventLateExit {
 		return
 	}
-	defer func() { _ = recover() }() // of an Unwrap that panics
+	defer func() { _ = recover() }() // an Unwrap may panic
 	walk(e.Err, func(err error) bool {
 		panicked, found := err.(*child.PanicError)
 		if found {

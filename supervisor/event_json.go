@@ -7,10 +7,10 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// MarshalJSON writes the fields in snake case, the error and the stack as text,
-// the delay as time.Duration prints it, and leaves out what is zero, except for
-// seq, time, event and path. Texts are whole, also of several lines; control and
-// format characters in them are written as \u escapes.
+// MarshalJSON writes the fields in snake case, the error and the stack as text, and the
+// delay as time.Duration prints it. It omits zero fields, except seq, time, event and
+// path. Texts are complete, also if they have several lines; control and format
+// characters in them are written as \u escapes.
 func (e Event) MarshalJSON() ([]byte, error) {
 	fields := struct {
 		Seq      uint64    `json:"seq"`

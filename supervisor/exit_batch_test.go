@@ -67,7 +67,7 @@ func (e endTest) run(t *testing.T) {
 	var paths []string
 	waitFor(func() bool {
 		paths = nil
-		for r := l.ends.Load(); r != nil; r = r.chain {
+		for r := l.exits.Load(); r != nil; r = r.nextExit {
 			paths = append([]string{r.Path()}, paths...)
 		}
 		return len(paths) == many
@@ -80,8 +80,8 @@ func (e endTest) run(t *testing.T) {
 	require.Zero(t, s.Count())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	require.Nil(t, l.ends.Load())
-	require.Nil(t, l.fetched)
+	require.Nil(t, l.exits.Load())
+	require.Nil(t, l.draining)
 }
 
 func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
@@ -113,7 +113,7 @@ func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
 	endTest{many: 100, meanwhile: func(*Supervisor, []string) {
 		waitFor(func() bool { // the others are about to be gone
 			stacks := stacksText()
-			return strings.Count(stacks, "(*run).exited(") == 1 && strings.Count(stacks, "(*life).bringEnds(") == 1
+			return strings.Count(stacks, "(*run).exited(") == 1 && strings.Count(stacks, "(*life).drainExits(") == 1
 		})
 	}}.run(t)
 }
@@ -130,12 +130,12 @@ func TestGraceOfAPostedExitEnds(t *testing.T) {
 	endTest{many: 2 * machine.BatchSize, last: keep, meanwhile: func(*Supervisor, []string) {
 		for _, r := range runs { // what Grace does, which would have to wait for the lock
 			r.graced.Store(true)
-			r.get().grace, r.few.graceEnd = context.WithCancelCause(context.WithoutCancel(r))
+			r.ensureRare().grace, r.rare.graceEnd = context.WithCancelCause(context.WithoutCancel(r))
 		}
 	}}.run(t)
 	for _, r := range runs {
-		<-r.few.grace.Done()
-		require.Nil(t, r.chain, "a kept context keeps no other run")
+		<-r.rare.grace.Done()
+		require.Nil(t, r.nextExit, "a kept context keeps no other run")
 	}
 }
 
@@ -143,10 +143,10 @@ func TestGraceOfAPostedExitEnds(t *testing.T) {
 // about to abandon it gets the lock first.
 func TestRunThatHasPostedItsExitIsNotAbandoned(t *testing.T) {
 	halting := func(s *Supervisor) {
-		go s.latest().halt(nil)
+		go s.latest().abandonAll(nil)
 		waitFor(func() bool {
 			return slices.ContainsFunc(strings.Split(stacksText(), "\n\n"), func(stack string) bool {
-				return strings.Contains(stack, "(*life).halt(") && strings.Contains(stack, "sync.(*Mutex).Lock(")
+				return strings.Contains(stack, "(*life).abandonAll(") && strings.Contains(stack, "sync.(*Mutex).Lock(")
 			})
 		})
 	}
@@ -156,9 +156,9 @@ func TestRunThatHasPostedItsExitIsNotAbandoned(t *testing.T) {
 		late := make(chan struct{})
 		endTest{many: 100, before: halting, late: late, meanwhile: func(s *Supervisor, _ []string) {
 			l := s.latest()
-			l.fetched = inOrder(l.ends.Swap(nil)) // as between two batches
+			l.draining = inOrder(l.exits.Swap(nil)) // as between two batches
 			close(late)
-			waitFor(func() bool { return l.ends.Load() != nil })
+			waitFor(func() bool { return l.exits.Load() != nil })
 		}}.run(t)
 	})
 }

@@ -69,7 +69,7 @@ func TestTextOfErrorsOfOursIsHarmless(t *testing.T) {
 		escaped + ": gave up: " + escaped + ": " + escaped + ": " + escaped: &supervisor.GaveUpError{
 			Path: evil, Reason: evil, Child: evil, Err: errors.New(evil),
 		},
-		escaped + ": gave up: escalated: /a: returned nil, and it is Permanent": &supervisor.GaveUpError{Path: evil, Reason: "escalated", Child: "/a"},
+		escaped + ": gave up: escalated: /a: returned nil, but it is Permanent": &supervisor.GaveUpError{Path: evil, Reason: "escalated", Child: "/a"},
 		"/" + escaped + " (one-for-one)":                                        supervisor.New(supervisor.Spec{Name: evil}),
 		"[event=error path=/" + escaped + " err=" + escaped + "]":               supervisor.Event{Kind: supervisor.EventError, Path: "/" + evil, Err: errors.New(evil)}.LogValue(),
 		escaped + "  stopped\n":                                                 supervisor.Tree{Status: child.Status{Name: evil}},

@@ -13,28 +13,28 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// The log says in one line that a child has failed and what follows, and in another that
-// it is ready again and how long that took. For that it must be remembered which children
-// are down, and a failure whose backoff is still being asked must wait for the answer.
+// The log has one line for the failure of a child and what follows, and one when the child
+// is ready again, with how long that took. So the life must remember which children are
+// down, and the line of a failure must wait for the answer of the child's backoff.
 
-// failing are the children that have failed and are not ready again. Under the lock of
-// their life.
+// failing holds the children that have failed and are not ready again. It is guarded by
+// the lock of their life.
 type failing struct {
 	since map[*machine.Child]time.Duration
-	held  map[*machine.Child]*Event // failures that the log has not been given yet
+	held  map[*machine.Child]*Event // failures that the log has not received yet
 }
 
 const (
-	// settling are the kinds of events by which a child may cease to be down.
-	settling = 1<<EventReady | 1<<EventStopped | 1<<EventAbandoned | 1<<EventCompleted | 1<<EventRemoved
-	// releasing are those before which the log must have the failure that led to them.
+	// clearing are the kinds of events after which a child may no longer be down.
+	clearing = 1<<EventReady | 1<<EventStopped | 1<<EventAbandoned | 1<<EventCompleted | 1<<EventRemoved
+	// releasing are the kinds before which the log must have the failure that led to them.
 	releasing = 1<<EventRestarting | 1<<EventStarting | 1<<EventStopped | 1<<EventRemoved
 )
 
-// wanted returns the kinds that have to be looked at for the sake of those that are down.
+// wanted returns the kinds that follow needs because of children that are down.
 func (f *failing) wanted() (want kinds) {
 	if len(f.since) > 0 {
-		want |= settling
+		want |= clearing
 	}
 	if len(f.held) > 0 {
 		want |= releasing
@@ -42,8 +42,8 @@ func (f *failing) wanted() (want kinds) {
 	return want
 }
 
-// follow notes what an event means for a child that is down, and what the log says of
-// it.
+// follow records what an event means for a child that is down, and completes the event
+// for the log.
 func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 	f := &l.failing
 	e.next = a.Next
@@ -63,11 +63,11 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 			e.again, e.down = true, l.m.Now()-since
 			delete(f.since, c)
 		}
-	case EventStarting: // before the backoff has answered
+	case EventStarting: // the child was started before its backoff answered
 		l.logFailure(c, machine.AsksBackoff, 0)
 	case EventStopped, EventAbandoned:
 		l.logFailure(c, machine.AsksBackoff, 0)
-		if c.State() == child.Stopped { // else it comes back
+		if c.State() == child.Stopped { // otherwise it comes back
 			delete(f.since, c)
 		}
 	case EventRemoved:
@@ -79,7 +79,7 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 			return // thousands may be held, and none of them comes up with c
 		}
 		for _, with := range f.inOrder() {
-			if with.Marked() || with.State() == child.Stopped { // its backoff is not asked: it comes up with c
+			if with.Marked() || with.State() == child.Stopped { // its own backoff is not called: it starts together with c
 				l.logFailure(with, machine.Restarts, a.Wait)
 			}
 		}
@@ -93,7 +93,7 @@ func (l *life) restartsGroups() bool {
 	return l.spec.Strategy == strategy.OneForAll || l.spec.Strategy == strategy.RestForOne
 }
 
-// follows says what follows an end, as far as it is known.
+// follows describes what follows an end, as far as it is known.
 func (e *Event) follows() string {
 	switch {
 	case e.Kind != EventFailed && e.Kind != EventCompleted:
@@ -110,8 +110,8 @@ func (e *Event) follows() string {
 	return ""
 }
 
-// hold keeps back a failure from the log whose backoff is being asked, and reports
-// whether it does.
+// hold keeps a failure from the log while the child's backoff is being called, and
+// reports whether it does.
 func (l *life) hold(e *Event, c *machine.Child) bool {
 	if e.Kind != EventFailed || e.next != machine.AsksBackoff {
 		return false
@@ -124,7 +124,7 @@ func (l *life) hold(e *Event, c *machine.Child) bool {
 	return true
 }
 
-// logFailure gives the log a failure that was held, with what follows it. Under the lock.
+// logFailure passes a held failure to the log, with what follows it. l.mu must be held.
 func (l *life) logFailure(c *machine.Child, next machine.Next, wait time.Duration) {
 	e := l.failing.held[c]
 	if e == nil {
@@ -135,16 +135,16 @@ func (l *life) logFailure(c *machine.Child, next machine.Next, wait time.Duratio
 	l.log.queue.put(e)
 }
 
-// logHeld gives the log a failure for which the backoff's answer came too late: somebody
-// has acted meanwhile.
+// logHeld passes a failure to the log if the backoff's answer came too late, because the
+// child was started or stopped meanwhile.
 func (l *life) logHeld(c *machine.Child) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.logFailure(c, machine.AsksBackoff, 0)
 }
 
-// logAllHeld gives the log all that was held, when the end of a life begins: nothing
-// restarts any more. Under the lock.
+// logAllHeld passes all held failures to the log when the end of a life begins, because
+// nothing is restarted any more. l.mu must be held.
 func (l *life) logAllHeld() {
 	for _, c := range l.failing.inOrder() {
 		l.logFailure(c, machine.AsksBackoff, 0)
@@ -152,9 +152,9 @@ func (l *life) logAllHeld() {
 	l.failing = failing{}
 }
 
-// inOrder returns the children whose failures are held, in the order in which they failed.
+// inOrder returns the children with held failures, in the order in which they failed.
 func (f *failing) inOrder() []*machine.Child {
-	if len(f.held) == 0 { // as mostly
+	if len(f.held) == 0 { // the usual case
 		return nil
 	}
 	return slices.SortedFunc(maps.Keys(f.held), func(a, b *machine.Child) int {
@@ -162,7 +162,7 @@ func (f *failing) inOrder() []*machine.Child {
 	})
 }
 
-// logPhase has the log say what the supervisor itself does. Under the lock.
+// logPhase logs a phase of the supervisor itself. l.mu must be held.
 func (l *life) logPhase(phase EventKind) {
 	level := slog.LevelInfo
 	if l.parent != nil {
@@ -176,7 +176,7 @@ func (l *life) logPhase(phase EventKind) {
 	case phaseUp:
 		e.children, e.down = l.m.Specs(), l.m.Now()
 	case phaseStopping:
-		if l.m.End().Kind == machine.EndAsked { // else the log has it already
+		if l.m.End().Kind == machine.EndAsked { // otherwise the log has it already
 			e.Err = l.closing
 		}
 	case phaseStopped:

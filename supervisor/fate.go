@@ -5,9 +5,9 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A fate tells a Ref whether a child may offer something again. It goes by
-// supervisor and name, not by run or life: the child that a later start makes is the
-// same to those who wait.
+// A fate tells a Ref whether a child may publish a value again. It identifies the child
+// by supervisor and name, not by run or life, so the child of a later start is the same
+// one for those that wait.
 type fate struct {
 	sup  *Supervisor
 	base string // path of the supervisor
@@ -16,15 +16,15 @@ type fate struct {
 
 func (f *fate) Path() string { return f.base + "/" + f.name }
 
-// Gone looks at the child. Where its supervisor has ended that depends on what becomes
-// of the child that the supervisor ran in, and so on up to the root.
+// Gone reports whether the child is gone for good. If its supervisor has ended, that
+// depends on the child that the supervisor ran in, and so on up to the root.
 func (f *fate) Gone(wake chan<- struct{}) (gone bool, forget func()) {
 	for {
 		l, name := f.lowest()
 		if l == nil || l.isGone(name, wake) {
 			return true, nil
 		}
-		// Another life may have ended, or begun below, before the watch did.
+		// Another life may have ended, or started below, before the watch began.
 		if now, _ := f.lowest(); now == l {
 			return false, func() { l.forget(name, wake) }
 		}
@@ -32,8 +32,9 @@ func (f *fate) Gone(wake chan<- struct{}) (gone bool, forget func()) {
 	}
 }
 
-// lowest returns the life, from that of the child up, that has not ended, and the child
-// in it that is the one, or in which that is; nil if the whole tree has ended.
+// lowest returns the lowest life on the way from the child to the root that has not
+// ended, and the child in it that is, or contains, the one in question. It returns nil if
+// the whole tree has ended.
 func (f *fate) lowest() (l *life, name string) {
 	for sup, name := f.sup, f.name; ; {
 		l := sup.latest()
@@ -48,14 +49,14 @@ func (f *fate) lowest() (l *life, name string) {
 	}
 }
 
-// isGone reports whether nothing brings back the child of that name, unless somebody
-// asks for it. If something may, wake gets something when that may have changed.
+// isGone reports whether the child of that name will not come back unless a caller starts
+// it. If it may come back, wake is sent to when that may have changed.
 func (l *life) isGone(name string, wake chan<- struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.m.Child(name)
 	switch phase := l.m.Phase(); {
-	case phase == machine.Unborn: // its children are not there yet
+	case phase == machine.Unborn: // its children do not exist yet
 	case phase >= machine.Closing && l.parent != nil: // another life may follow
 	case phase >= machine.Closing && (c == nil || !c.State().Alive()):
 		return true
@@ -75,8 +76,8 @@ func (l *life) forget(name string, wake chan<- struct{}) {
 	l.fates.remove(name, wake)
 }
 
-// A fateWatch is who wants to know when a child, by its name, may be gone for good. Each is
-// woken once, and looks again. Under the lock of life.
+// A fateWatch holds the channels to wake when a child, by its name, may be gone for good.
+// Each is woken once and then checks again. It is guarded by the lock of its life.
 type fateWatch map[string]map[chan<- struct{}]struct{}
 
 func (w *fateWatch) add(name string, wake chan<- struct{}) {
@@ -95,14 +96,15 @@ func (w fateWatch) remove(name string, wake chan<- struct{}) {
 	}
 }
 
-// wake is not inlined, nor is wakeAll, for perform to have a small frame: see Ready.
+// wake wakes the channels of one child. Neither it nor wakeAll is inlined, to keep
+// perform's frame small: see Ready.
 //
 //go:noinline
 func (w fateWatch) wake(name string) {
 	for wake := range w[name] {
 		select {
 		case wake <- struct{}{}:
-		default: // it has been woken
+		default: // it has been woken already
 		}
 	}
 	delete(w, name)

@@ -60,7 +60,7 @@ func TestOneNameTwiceInACallIsAFaultOfTheSpecs(t *testing.T) {
 		err := r.StartChild(t.Context(), svc("a", idle), svc("a", idle))
 		var fault *child.SpecError
 		require.ErrorAs(t, err, &fault)
-		require.Equal(t, child.SpecError{Path: "/root/a", Field: "Name", Problem: "taken by another child"}, *fault)
+		require.Equal(t, child.SpecError{Path: "/root/a", Field: "Name", Problem: "already in use by another child"}, *fault)
 		require.NotErrorIs(t, err, supervisor.ErrDuplicate)
 		require.Empty(t, r.Children(), "none runs")
 	})

@@ -78,7 +78,7 @@ func runAt(s *Supervisor, name string) *run {
 func (r *run) lateBy(d time.Duration) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	r.few.watch.due -= d
+	r.rare.watch.due -= d
 }
 
 func TestHeartbeatGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
@@ -102,7 +102,7 @@ func TestHeartbeatGetsExactlyOneMorePeriodAfterAStandstill(t *testing.T) {
 				for _, late := range test.late {
 					r.lateBy(late)
 					r.life.mu.Lock()
-					next := r.few.watch.due + late
+					next := r.rare.watch.due + late
 					r.life.mu.Unlock()
 					time.Sleep(next - time.Since(r.life.began))
 					synctest.Wait()

@@ -49,7 +49,7 @@ func nested(each int, all []child.Spec, spec Spec) (supers []child.Spec) {
 }
 
 func dumpsTaken(s *Supervisor) int {
-	d := &s.latest().tree.dumps
+	d := &s.latest().shared.dumps
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.taken

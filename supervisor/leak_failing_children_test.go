@@ -117,13 +117,13 @@ func TestTimerBetweenTwoBatchesOfAnEndKeepsTheStacks(t *testing.T) {
 		l, last := s.latest(), runAt(s, fmt.Sprint(2*machine.BatchSize-1))
 		stacks := l.beforeAbandoning(time.Now())
 		now := l.enter()
-		l.dump, l.halted = stacks, true
+		l.dump, l.abandonedAll = stacks, true
 		l.m.AbandonAll(now)
 		var after step
 		l.perform(&after)
 		l.unlock()
 		l.fire(last, machine.SlowTimer, last.set, nil) // it was not cancelled yet
-		l.settle(&after)
+		l.runTasks(&after)
 		var stop *StopError
 		require.ErrorAs(t, s.Wait(), &stop)
 		require.Len(t, stop.Abandoned, 2*machine.BatchSize)

@@ -16,7 +16,7 @@ import (
 func TestTheStacksOfAllAreNotKept(t *testing.T) {
 	for name, leaveBehind := range map[string]func(*testing.T, *Supervisor) error{
 		"one": func(t *testing.T, s *Supervisor) error { return s.StopChild(t.Context(), "a") },
-		"all": func(t *testing.T, s *Supervisor) error { s.latest().halt(nil); return s.Stop(t.Context()) },
+		"all": func(t *testing.T, s *Supervisor) error { s.latest().abandonAll(nil); return s.Stop(t.Context()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

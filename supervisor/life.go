@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -14,23 +13,24 @@ import (
 	"github.com/coppice-go/coppice/internal/rules"
 )
 
-// A life is one run of a supervisor, from its start to its end. It carries out
-// what the machine decides. It has no goroutine of its own: whoever brings news
-// (a child that returned, a timer, a caller) takes the lock, steps the machine,
-// does under the lock and in order what neither blocks nor runs user code
-// (perform), releases the lock and does the rest (settle). Of the children of a
-// crew that ends, one may bring the news of many (ends.go).
+// A life is one run of a supervisor, from its start to its end. It carries out what the
+// machine decides, and has no goroutine of its own. Any goroutine with an event (a child
+// that returned, a timer, a caller) takes the lock and passes the event to the machine.
+// It then does, under the lock and in order, what neither blocks nor runs user code
+// (perform), releases the lock, and does the rest (runTasks). When the children of an
+// Independent supervisor end together, one goroutine may handle the exits of many
+// (exit_batch.go).
 //
-// News goes to the life that it comes from, so that none reaches the next life
-// of the same supervisor. Locks of two lives are never held together. A life's
-// lock comes before that of its tree and those of subscriptions.
+// Events are delivered to the life they originate from, never to a later life of the same
+// supervisor. The locks of two lives are never held together. The lock of a life comes
+// before that of its tree (shared) and those of subscriptions.
 type life struct {
 	sup        *Supervisor
-	parent     *run // the run that the supervisor is the inside of; nil at the root
-	tree       *tree
-	own        tree // of a root: that is its tree
+	parent     *run // the run of the parent's child that this supervisor runs in; nil at the root
+	shared     *shared
+	ownShared  shared // what shared points to at the root
 	path       string
-	base       context.Context // what the contexts of runs are made of: values only
+	base       context.Context // parent of the contexts of runs; has values only
 	began      time.Time
 	passPanics bool
 	ordered    bool     // children start and stop one after another; Upgrade cannot change that
@@ -41,24 +41,24 @@ type life struct {
 	up    chan struct{}        // closed when the declared children are up
 	over  chan struct{}        // closed when nothing runs
 	err   error                // how it ended; set before over is closed
-	ends  atomic.Pointer[run]  // posted, the last in front: see postEnd
-	spare atomic.Pointer[call] // to be used again; nil: there is none
+	exits atomic.Pointer[run]  // queued exits, the latest first: see pushExit
+	spare atomic.Pointer[call] // for reuse, or nil
 
-	mu       sync.Mutex
-	m        *machine.Machine
-	spec     *Spec         // what it was begun with, or what Upgrade put in its place
-	closing  error         // the cause given to close
-	unclean  []*ChildError // runs that returned an error as this life ended
-	stopping time.Duration // when the end began
-	fetched  *run          // from ends, and still to be brought, the first in front
-	dump     *dump         // the stacks of all goroutines, while a step may abandon some
-	halted   bool          // there was no time left
-	timers   deadlines
-	asked    kinds // what subscribers want to know of, in this visit to the machine
-	failing  failing
-	told     struct { // of the latest event that was published
+	mu              sync.Mutex
+	m               *machine.Machine
+	spec            *Spec         // the one it was started with, or the one that Upgrade has set
+	closing         error         // the cause passed to close
+	unclean         []*ChildError // runs that returned an error while this life ended
+	stopping        time.Duration // when the end began
+	draining        *run          // taken from exits and not handled yet, the first one first
+	dump            *dump         // the stacks of all goroutines, while a step may abandon runs
+	abandonedAll    bool          // abandonAll was called
+	timers          deadlines
+	subscribedKinds kinds // kinds that have a subscriber, in this visit to the machine
+	failing         failing
+	lastEvent       struct { // of the machine
 		path string
-		at   time.Time // zero: of none in this visit to the machine
+		at   time.Time // zero: no event in this visit to the machine
 	}
 	budget budget // for the whole stop
 	fates  fateWatch
@@ -83,12 +83,12 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 		l.around = []around{spec.Around}
 	}
 	if parent == nil {
-		l.tree = &l.own
+		l.shared = &l.ownShared
 		l.log = s.logger(spec.Logger)
 		return l
 	}
 	above := parent.life
-	l.tree, l.path = above.tree, parent.Path()
+	l.shared, l.path = above.shared, parent.Path()
 	l.passPanics = l.passPanics || above.passPanics
 	l.around = append(l.around, above.around...)
 	l.log = above.log
@@ -98,7 +98,7 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 	return l
 }
 
-// onlyLabels returns a context with the pprof labels of ctx and nothing else, in which
+// onlyLabels returns a context with the pprof labels of ctx and nothing else, so that
 // they are found at once.
 func onlyLabels(ctx context.Context) context.Context {
 	var labels []string
@@ -112,27 +112,27 @@ func onlyLabels(ctx context.Context) context.Context {
 	return pprof.WithLabels(context.Background(), pprof.Labels(labels...))
 }
 
-// now is the machine's clock. It is read under the lock, so that the machine
-// sees time go forward only.
+// now returns the time of the machine's clock. It is read under the lock, so that the
+// machine sees it only move forward.
 func (l *life) now() time.Duration { return time.Since(l.began) }
 
-// enter takes the lock for an event, and returns when that is.
+// enter takes the lock for an event, and returns the time of the event.
 func (l *life) enter() (now time.Duration) {
 	l.mu.Lock()
 	return l.entered()
 }
 
-// entered is enter for who has the lock already.
+// entered is enter for a caller that already holds l.mu.
 func (l *life) entered() (now time.Duration) {
-	l.asked = l.subscribed()
-	l.m.WantedKinds = machine.EventKinds(l.asked | l.log.kinds() | l.failing.wanted())
-	l.told.at = time.Time{}
+	l.subscribedKinds = l.subscribed()
+	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted())
+	l.lastEvent.at = time.Time{}
 	return l.now()
 }
 
 func (l *life) isOver() bool { return isClosed(l.over) }
 
-// wasUp reports whether the declared children have been up, once.
+// wasUp reports whether all declared children have been up at some time.
 func (l *life) wasUp() bool { return isClosed(l.up) }
 
 func isClosed(c <-chan struct{}) bool {
@@ -144,15 +144,15 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// A step is one visit to the machine, and what is to be done after it.
+// A step is one visit to the machine and the tasks that follow it.
 type step struct {
-	self  *run // a run that has ended on this goroutine, which another may take over
-	next  *run // that other
-	first task // apart, as most leave no more, and so cost no memory
+	self  *run // a run that has ended on this goroutine; another run may take over the goroutine
+	next  *run // the run that takes it over
+	first task // kept apart: most steps have one task and need no slice
 	more  []task
 }
 
-// note is not inlined, for perform to have a small frame: see Ready.
+// note adds a task. It is not inlined, to keep perform's frame small: see Ready.
 //
 //go:noinline
 func (s *step) note(what taskKind, r *run) {
@@ -160,13 +160,13 @@ func (s *step) note(what taskKind, r *run) {
 	case s.first.what == nothing:
 		s.first = task{what, r}
 		return
-	case s.more == nil: // where there are two there are mostly many
+	case s.more == nil: // if there are two, there are usually many
 		s.more = make([]task, 0, 8)
 	}
 	s.more = append(s.more, task{what, r})
 }
 
-// noted returns the task number i; nothing if there are not so many.
+// noted returns task number i, or nothing if there are fewer.
 func (s *step) noted(i int) task {
 	switch {
 	case i == 0:
@@ -177,12 +177,12 @@ func (s *step) noted(i int) task {
 	return task{}
 }
 
-// reset makes room for what the next visit notes, when all has been done.
+// reset removes the tasks, when all have been done.
 func (s *step) reset() { s.first, s.more = task{}, s.more[:0] }
 
-// A task is done after the lock was released. It names its run, so that being
-// late does no harm. The cause of a run that was asked to stop does not change any
-// more, so it is read without the lock.
+// A task is done after the lock is released. It names its run, so running it late is
+// harmless. The cause of a run that was asked to stop no longer changes, so it is read
+// without the lock.
 type task struct {
 	what taskKind
 	run  *run
@@ -195,10 +195,10 @@ const (
 	cancelRun
 	beginRun
 	endGrace
-	hastenNested
-	haltNested
+	cancelNested
+	abandonNested
 	retryNow
-	goOn // has no run
+	continueBatch // without a run
 )
 
 // do visits the machine with an event.
@@ -207,21 +207,21 @@ func (l *life) do(event func(now time.Duration)) {
 	l.leave()
 }
 
-// leave carries out what the machine has answered to an event, and releases the lock.
+// leave carries out what the machine has decided after an event, and releases the lock.
 func (l *life) leave() { l.leaveFor(nil) }
 
-// leaveFor does the same for a run that has ended on this goroutine. It returns the
-// run, if any, that is to go on here.
+// leaveFor is leave for a run that has ended on this goroutine. It returns the run, if
+// any, that must continue on this goroutine.
 func (l *life) leaveFor(ended *run) (next *run) {
 	s := step{self: ended}
 	l.perform(&s)
 	l.unlock()
-	l.settle(&s)
+	l.runTasks(&s)
 	return s.next
 }
 
-// unlock ends a visit to the machine. It lets go of the stacks, unless more are to be
-// abandoned at the next visit.
+// unlock ends a visit to the machine. It drops the stacks unless the next visit will
+// abandon more runs.
 func (l *life) unlock() {
 	if !l.m.Abandoning() {
 		l.dump = nil
@@ -229,8 +229,8 @@ func (l *life) unlock() {
 	l.mu.Unlock()
 }
 
-// perform does, under the lock and in order, what neither blocks nor runs user
-// code, and notes the rest.
+// perform does, under the lock and in order, what neither blocks nor runs user code, and
+// notes the rest as tasks.
 func (l *life) perform(s *step) {
 	for a := l.m.Next(); a != nil; a = l.m.Next() {
 		switch a.Kind {
@@ -249,26 +249,26 @@ func (l *life) perform(s *step) {
 		case machine.Disarm:
 			l.timers.disarm(runOfChild(a.Child))
 		case machine.NextBackoff:
-			l.askFor(a.Child, a.Reset)
+			l.nextBackoff(a.Child, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
-			if r.abandon(); r.few.grace != nil {
+			if r.abandon(); r.rare.grace != nil {
 				s.note(endGrace, r)
 			}
 		case machine.CancelAll:
-			s.note(hastenNested, runOfChild(a.Child))
+			s.note(cancelNested, runOfChild(a.Child))
 		case machine.AbandonAll:
-			s.note(haltNested, runOfChild(a.Child))
+			s.note(abandonNested, runOfChild(a.Child))
 		case machine.Continue:
-			s.note(goOn, nil)
+			s.note(continueBatch, nil)
 		case machine.Report:
 			l.report(runOfChild(a.Child), a.Err)
 		case machine.Inform:
-			a.Waiter.Who.(*call).hears(&runOfChild(a.Child).has().wrong, a.Start)
+			a.Waiter.Who.(*call).hears(&runOfChild(a.Child).rareFields().wrong, a.Start)
 		case machine.Answer:
 			l.answer(a)
 		case machine.Publish:
-			l.tell(a)
+			l.publishAction(a)
 		case machine.IsUp:
 			close(l.up)
 			l.logPhase(phaseUp)
@@ -287,10 +287,10 @@ func (l *life) perform(s *step) {
 	}
 }
 
-// settle does what perform has noted, in order, the beginning of runs included. A
-// retry without a pause is an event of its own, and so is each stretch of a crew, so
-// it comes back to the lock here: a loop, never a recursion.
-func (l *life) settle(s *step) {
+// runTasks runs what perform has noted, in order, starting runs included. An immediate
+// retry, and each batch of a bulk start or stop, is an event of its own: runTasks takes
+// the lock again in a loop rather than recursing.
+func (l *life) runTasks(s *step) {
 	for i := 0; ; i++ {
 		switch t := s.noted(i); t.what {
 		case nothing:
@@ -301,20 +301,20 @@ func (l *life) settle(s *step) {
 			t.run.cancel(t.run.cause)
 		case endGrace:
 			t.run.endGrace()
-		case hastenNested:
-			if nested := t.run.inside(); nested != nil {
-				nested.hasten(t.run.cause)
+		case cancelNested:
+			if nested := t.run.nestedLife(); nested != nil {
+				nested.cancelAll(t.run.cause)
 			}
-		case haltNested:
-			if nested := t.run.inside(); nested != nil {
-				nested.halt(t.run.cause)
+		case abandonNested:
+			if nested := t.run.nestedLife(); nested != nil {
+				nested.abandonAll(t.run.cause)
 			}
 		case retryNow:
 			now := l.enter()
 			l.m.Timer(t.run.child, t.run.number(), machine.RetryTimer, now)
 			l.perform(s)
 			l.unlock()
-		case goOn:
+		case continueBatch:
 			if s.noted(i+1).what == nothing { // as it mostly is
 				s.reset()
 				i = -1
@@ -326,20 +326,26 @@ func (l *life) settle(s *step) {
 	}
 }
 
-// cause is what context.Cause tells a run that is being stopped.
+// causes are what context.Cause returns to a run that was cancelled, by the machine's
+// reason for it. The end of the supervisor has several causes: see endCause.
+var causes = [...]error{
+	machine.WhyStopped: child.ErrStopped,
+	machine.WhyRemoved: child.ErrRemoved,
+	machine.WhySibling: child.ErrSibling,
+	machine.WhyTimeout: child.ErrStartTimeout,
+	machine.WhyHung:    child.ErrHung,
+}
+
+// cause returns what context.Cause returns to a run that is cancelled for that reason.
 func (l *life) cause(why machine.Why) error {
-	switch why {
-	case machine.WhyRemoved:
-		return child.ErrRemoved
-	case machine.WhySibling:
-		return child.ErrSibling
-	case machine.WhyTimeout:
-		return child.ErrStartTimeout
-	case machine.WhyHung:
-		return child.ErrHung
-	case machine.WhyStopped:
-		return child.ErrStopped
+	if why == machine.WhyClosing {
+		return l.endCause()
 	}
+	return causes[why]
+}
+
+// endCause returns the cause that the end of the supervisor has for its children.
+func (l *life) endCause() error {
 	switch end := l.m.End(); {
 	case end.Kind == machine.EndAsked:
 		return l.closing
@@ -352,25 +358,44 @@ func (l *life) cause(why machine.Why) error {
 	}
 }
 
+// bootAndWait starts the declared children, and waits until all of them are up, ctx ends or the
+// supervisor has ended. It reports whether they have been up: also if the supervisor has
+// gone down again since, or ctx ended at the same moment. If ctx has ended already, it
+// starts nothing.
+func (l *life) bootAndWait(ctx context.Context) (up bool) {
+	if ctx.Err() != nil {
+		return false
+	}
+	l.boot()
+	select {
+	case <-l.up:
+	case <-ctx.Done():
+	case <-l.over:
+	}
+	return l.wasUp()
+}
+
 // boot starts the declared children.
 func (l *life) boot() {
 	l.do(func(now time.Duration) {
 		l.m.Boot(l.spec.Children, now)
-		l.fates.wakeAll() // who had to wait to see which children there are
+		l.fates.wakeAll() // those that waited for the children to exist
 	})
 }
 
-// close begins the end, for the given cause. The first cause stands.
+// close begins the end, with the given cause. The first cause stays.
 func (l *life) close(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Close(now) }) }
 
-// hasten asks all that are left to stop, at once.
-func (l *life) hasten(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.CancelAll(now) }) }
+// cancelAll asks all remaining runs to stop, at once.
+func (l *life) cancelAll(cause error) {
+	l.stopBy(cause, func(now time.Duration) { l.m.CancelAll(now) })
+}
 
-// halt abandons all that are left.
-func (l *life) halt(cause error) {
+// abandonAll abandons all remaining runs.
+func (l *life) abandonAll(cause error) {
 	stacks := l.beforeAbandoning(lateFor(time.Now(), l.stopsSince()))
 	l.stopBy(cause, func(now time.Duration) {
-		l.dump, l.halted = stacks, true
+		l.dump, l.abandonedAll = stacks, true
 		l.m.AbandonAll(now)
 	})
 }
@@ -394,19 +419,19 @@ func (l *life) stopBy(cause error, event func(time.Duration)) {
 	})
 }
 
-// end closes the life. It is called once, under the lock, when nothing runs.
+// end closes the life. It is called once, under the lock, when nothing runs any more.
 func (l *life) end() {
 	l.budget.end()
 	l.timers.end()
 	if l.parent == nil {
-		l.tree.dumps.end()
+		l.shared.dumps.end()
 	}
 	l.err = and(l.reason(), l.stopErr())
 	l.logPhase(phaseStopped)
 	close(l.over)
 }
 
-// reason is the error that the end of the life is, apart from who was left.
+// reason returns the error of the life's end, without abandoned runs and unclean stops.
 func (l *life) reason() error {
 	switch end := l.m.End(); {
 	case end.Kind.GaveUp():
@@ -434,57 +459,3 @@ func (l *life) gaveUp(end machine.End) *GaveUpError {
 }
 
 func (l *life) pathOf(c *machine.Child) string { return l.path + "/" + c.Name() }
-
-// owns reports whether ctx belongs to a run of this supervisor or of one below.
-func (l *life) owns(ctx context.Context) bool {
-	for r := runOf(ctx); r != nil; r = r.life.parent {
-		if r.life == l {
-			return true
-		}
-	}
-	return false
-}
-
-// link makes nested the supervisor inside the run r.
-func (l *life) link(r *run, nested *life) error {
-	now := l.enter()
-	var err error
-	switch {
-	case r.hasReturned():
-		err = &ChildError{Path: nested.path, Err: ErrNotRunning}
-	case r.has().nested != nil:
-		err = &ChildError{Path: nested.path, Err: errTwoInside}
-	default:
-		f := r.get()
-		f.nested, f.super, f.ended = nested, nested.sup, nil
-		l.m.Linked(r.child, r.number(), now)
-		l.fates.wake(r.spec.Name) // what they wait for may be below it again
-	}
-	stopped := r.cause
-	l.leave()
-	if err == nil && stopped != nil { // too late for hasten and halt to reach it
-		nested.close(stopped)
-	}
-	return err
-}
-
-// errTwoInside: paths below the child would not be clear.
-var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child runs another supervisor already: give each a child of its own")}
-
-// unlink ends what link began.
-func (l *life) unlink(r *run) {
-	now := l.enter()
-	f := r.get()
-	if r.cause != nil || l.m.Phase() >= machine.Closing {
-		f.stopped = append(f.stopped, f.nested)
-	} else { // its end has nothing to do with a stop of r, unless r returns its error then
-		f.ended = f.nested
-	}
-	f.nested = nil
-	l.m.Unlinked(r.child, r.number(), now)
-	if r.cause != nil { // what is left of the run has its stop timeout for itself
-		r.stopped = now
-		r.limitGrace()
-	}
-	l.leave()
-}

@@ -8,23 +8,24 @@ import (
 	"time"
 )
 
-// A logger writes events as log lines. It is a subscription like any other, so
-// that a handler that blocks holds up nobody; but Serve and Stop wait for it for
-// a moment, so that the last lines are not lost with the process.
+// A logger writes events as log lines. It is a subscription like any other, so a handler
+// that blocks delays nothing. Serve and Stop wait for it for a moment, so that the last
+// lines are not lost when the process exits.
 type logger struct {
 	to      *slog.Logger
 	queue   subscription
-	enabled atomic.Uint32 // a bit for each of levels
+	enabled atomic.Uint32 // one bit for each of levels
 }
 
-// levels are those at which something is written.
+// levels are the levels at which the logger writes.
 var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
 // flushWait is how long the end of a tree waits for its log and its subscribers.
 const flushWait = time.Second
 
-// logger returns the logger that writes to a slog.Logger. It is the same over all starts
-// of the supervisor: a handler that hangs must not keep a goroutine and a queue for each.
+// logger returns the logger that writes to a slog.Logger. All starts of the supervisor
+// share it, so that a handler that hangs does not keep a goroutine and a queue for each
+// start.
 func (s *Supervisor) logger(to *slog.Logger) *logger {
 	if to == nil {
 		to = slog.Default()
@@ -34,7 +35,7 @@ func (s *Supervisor) logger(to *slog.Logger) *logger {
 		l = newLogger(to)
 		s.log.Store(l)
 	}
-	l.look()
+	l.refreshLevels()
 	return l
 }
 
@@ -44,9 +45,9 @@ func newLogger(to *slog.Logger) *logger {
 	return l
 }
 
-// look asks which levels are enabled. That is user code, so it is not done for
-// each event but at the start, and whenever something is written.
-func (l *logger) look() {
+// refreshLevels asks the handler which levels are enabled. That is user code, so it is
+// not called for each event, but at the start and after each line.
+func (l *logger) refreshLevels() {
 	var enabled uint32
 	for i, level := range levels {
 		if l.isEnabled(level) {
@@ -59,13 +60,13 @@ func (l *logger) look() {
 func (l *logger) isEnabled(level slog.Level) (yes bool) {
 	defer func() {
 		if recover() != nil {
-			yes = true // writing will show what is broken
+			yes = true // writing will show the problem
 		}
 	}()
 	return l.to.Enabled(context.Background(), level)
 }
 
-// kinds returns those of which some event may be written.
+// kinds returns the kinds whose events may be written.
 func (l *logger) kinds() (want kinds) {
 	enabled := l.enabled.Load()
 	for i, of := range kindsOfLevel {
@@ -76,7 +77,7 @@ func (l *logger) kinds() (want kinds) {
 	return want
 }
 
-// wants reports whether the event is loud enough to be written.
+// wants reports whether the event is written at its level.
 func (l *logger) wants(e *Event) bool {
 	return l.writes(e.level())
 }
@@ -88,22 +89,22 @@ func (l *logger) writes(level slog.Level) bool {
 
 func (l *logger) write(e Event) {
 	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.name(), e.attrs()[1:]...)
-	l.look()
+	l.refreshLevels()
 }
 
-// flush waits until the log and the subscribers have been given the last events, those
-// of nested supervisors too, or for flushWait. Called from inside one of them it does
-// not wait.
+// flush waits until the log and the subscribers, also those of nested supervisors, have
+// received the last events, or for flushWait. Called from inside one of them, it does not
+// wait.
 func (l *life) flush() {
 	waiting := l.sup.subs.busy()
 	if l.log.queue.waits() {
 		waiting = append(waiting, &l.log.queue)
 	}
-	l.tree.mu.Lock()
-	for sub := range l.tree.busy {
+	l.shared.mu.Lock()
+	for sub := range l.shared.undelivered {
 		waiting = append(waiting, sub)
 	}
-	l.tree.mu.Unlock()
+	l.shared.mu.Unlock()
 	if len(waiting) == 0 || delivering() {
 		return
 	}
@@ -118,30 +119,8 @@ func (l *life) flush() {
 	}
 }
 
-// outlive notes the log and the subscribers of a nested supervisor that has ended, for
-// the end of the tree to wait for. It lets go of those that have nothing more to deliver.
-func (t *tree) outlive(l *life) {
-	waiting := l.sup.subs.busy()
-	if l.log.queue.waits() {
-		waiting = append(waiting, &l.log.queue)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for sub := range t.busy {
-		if !sub.waits() {
-			delete(t.busy, sub)
-		}
-	}
-	for _, sub := range waiting {
-		if t.busy == nil {
-			t.busy = make(map[*subscription]bool)
-		}
-		t.busy[sub] = true
-	}
-}
-
-// level is how loud an event is in the log. At the level of info stands the whole story:
-// what failed and what followed, and the start and the stop of the tree.
+// level returns the log level of an event. Level info has the whole story: what failed
+// and what followed, and the start and the stop of the tree.
 func (e *Event) level() slog.Level {
 	switch e.Kind {
 	case EventReady:
@@ -154,8 +133,8 @@ func (e *Event) level() slog.Level {
 		}
 		return slog.LevelInfo
 	case EventCompleted:
-		// A child that keeps ending well and being restarted is by all signs a
-		// Permanent one that should not be.
+		// A child that repeatedly returns nil and is restarted is most likely a
+		// Permanent one that should be Transient.
 		if !e.again {
 			return slog.LevelDebug
 		}
@@ -164,7 +143,7 @@ func (e *Event) level() slog.Level {
 			return slog.LevelDebug
 		}
 	case EventAbandoned, EventLateExit:
-		if e.atOnce { // as it was meant to be
+		if e.atOnce { // as intended
 			return slog.LevelDebug
 		}
 	case EventStopped:
@@ -175,8 +154,8 @@ func (e *Event) level() slog.Level {
 	return e.Kind.mostSevere()
 }
 
-// kindsOfLevel are the kinds whose events may have one of levels, and no higher one. An
-// EventReady is built for the log only if there is more to say than that: see failing.
+// kindsOfLevel has, for each of levels, the kinds whose highest level it is. An EventReady
+// is built for the log at level info only if the child was down: see failing.
 var kindsOfLevel = func() (of [len(levels)]kinds) {
 	for kind := EventKind(1); kind.valid(); kind++ {
 		for i, level := range levels {
@@ -188,7 +167,7 @@ var kindsOfLevel = func() (of [len(levels)]kinds) {
 	return of
 }()
 
-// mostSevere is the highest level that an event of the kind may have.
+// mostSevere returns the highest level that an event of the kind may have.
 func (k EventKind) mostSevere() slog.Level {
 	switch k {
 	case EventFailed, EventAbandoned, EventHung, EventGaveUp:

@@ -10,24 +10,24 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// classify says what a run's error counts as. It runs user code, the methods of
-// errors, so it is not called under a lock.
+// classify returns what a run's error counts as. It calls user code, the methods of
+// errors, so it must not be called under a lock.
 func classify(err error) machine.Outcome {
 	if err == nil {
 		return machine.Outcome{Kind: machine.Normal}
 	}
 	out := machine.Outcome{Kind: machine.Failure, Err: err}
-	walk(err, func(err error) (found bool) { return mark(err, &out) })
+	walk(err, func(err error) (found bool) { return classifyOne(err, &out) })
 	return out
 }
 
-// mark notes what err itself, not what it wraps, says more than "failed", and
-// reports whether the search is over. The error of a supervisor ends it: what a
-// child further down said was meant for that supervisor.
-func mark(err error, out *machine.Outcome) (found bool) {
+// classifyOne classifies err itself (not the errors it wraps) into out, and reports
+// whether to stop unwrapping. The error of a supervisor ends the search: what a child
+// further down returned was meant for that supervisor.
+func classifyOne(err error, out *machine.Outcome) (found bool) {
 	switch e := err.(type) {
 	case *GaveUpError:
-		if e != nil { // a nil of these types says nothing: it is a plain failure
+		if e != nil { // a nil pointer of these types is a plain failure
 			out.Kind, out.GaveUp = machine.Shutdown, true
 		}
 		return true
@@ -46,8 +46,8 @@ func mark(err error, out *machine.Outcome) (found bool) {
 		return true
 	}
 	x, says := err.(interface{ Is(error) bool })
-	for i := range ends {
-		if end := &ends[i]; err == end.of || says && x.Is(end.of) {
+	for i := range sentinels {
+		if end := &sentinels[i]; err == end.of || says && x.Is(end.of) {
 			out.Kind = end.kind
 			return true
 		}
@@ -55,8 +55,8 @@ func mark(err error, out *machine.Outcome) (found bool) {
 	return false
 }
 
-// ends are the errors that say more than "failed".
-var ends = [...]struct {
+// sentinels are the errors that say more than "failed".
+var sentinels = [...]struct {
 	of   error
 	kind machine.OutcomeKind
 }{
@@ -65,12 +65,12 @@ var ends = [...]struct {
 	{child.ErrIgnore, machine.Ignore},
 }
 
-// mostLooked is how many errors are looked at in one. An error that wraps itself
-// must not keep its child from ending, as it would keep errors.Is.
+// mostLooked is how many errors are examined in one. An error that wraps itself must not
+// keep its child from ending; errors.Is would never return.
 const mostLooked = 1000
 
-// walk has look see err and all that it wraps, the outermost first, in the order
-// of errors.Is, until look says that it has found what it looks for.
+// walk calls look for err and all errors it wraps, the outermost first, in the order of
+// errors.Is, until look returns true.
 func walk(err error, look func(error) (found bool)) {
 	left := mostLooked
 	var visit func(error) bool
@@ -94,9 +94,10 @@ func walk(err error, look func(error) (found bool)) {
 }
 
 // harmless reports whether an error that a run returned while it was being stopped need
-// not be reported: every leaf of it says no more than that somebody stopped. cause is
-// why the run was stopped, or nil. passesUp says of a *StopError whether the runs in it
-// are reported anyway. A panic or a Goexit is never harmless, whatever was panicked with.
+// not be reported: every leaf of it says no more than that something was stopped or
+// closed. cause is why the run was stopped, or nil. passesUp reports whether the contents
+// of a *StopError are reported anyway. A panic or a Goexit is never harmless, whatever
+// the panic's value.
 func harmless(err, cause error, passesUp func(*StopError) bool) bool {
 	left := mostLooked
 	return harmlessTree(err, cause, passesUp, &left)
@@ -139,10 +140,10 @@ func harmlessTree(err, cause error, passesUp func(*StopError) bool, left *int) b
 
 var harmlessLeaves = [...]error{context.Canceled, child.ErrDone, child.ErrShutdown, child.ErrIgnore, fs.ErrClosed}
 
-// closedText reports whether err is net.ErrClosed or http.ErrServerClosed, by its text:
-// a program that uses neither package should not link them.
+// closedText reports whether err is net.ErrClosed or http.ErrServerClosed. It compares
+// texts, so that programs that do not use these packages need not link them.
 func closedText(err error) (is bool) {
-	defer func() { _ = recover() }() // an Error method that panics says something else
+	defer func() { _ = recover() }() // an Error method that panics: not one of these
 	switch err.Error() {
 	case "use of closed network connection", "http: Server closed":
 		return true

@@ -6,16 +6,16 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// Nested returns the supervisor that runs in the child at path: a name, a path
-// from this supervisor, or a full one. While the child is stopped, waits for its
-// restart or has ended, it is the one that ran in the child last. It reports false
-// if no supervisor has run in the child, if there is no such child, and if this
-// supervisor, or one on the way to the child, does not run. The root is in no child;
-// see Root.
+// Nested returns the supervisor that runs in the child at path, which is a name, a path
+// from this supervisor, or a full path. While the child is stopped, waits for its restart
+// or has ended, Nested returns the supervisor that ran in it last. It reports false if no
+// supervisor has run in the child, if there is no such child, or if this supervisor, or
+// one on the way to the child, is not running. The root does not run in a child; see
+// Root.
 //
-// A child may run another supervisor after each restart, so ask for it when you
-// need it. Most calls do not need it: StartChild aside, they take the path of a
-// child of any depth.
+// A child may run another supervisor after each restart, so do not keep the result. Most
+// calls do not need Nested: except for StartChild, they accept the path of a child at any
+// depth.
 func (s *Supervisor) Nested(path string) (*Supervisor, bool) {
 	l, name, err := s.resolve(path)
 	if err != nil {
@@ -27,12 +27,12 @@ func (s *Supervisor) Nested(path string) (*Supervisor, bool) {
 	if c == nil {
 		return nil, false
 	}
-	sup := runOfChild(c).has().super
+	sup := runOfChild(c).rareFields().super
 	return sup, sup != nil
 }
 
-// resolve finds the supervisor that a path leads to, and the name of the child
-// there. A path is a name, a path from s, or a full one.
+// resolve returns the supervisor that a path leads to and the name of the child there. A
+// path is a name, a path from s, or a full path.
 func (s *Supervisor) resolve(path string) (*life, string, error) {
 	from, err := s.running()
 	if err != nil {
@@ -63,8 +63,8 @@ func (s *Supervisor) resolve(path string) (*life, string, error) {
 	}
 }
 
-// absent is the answer to a call about a child that is not there: the children of a
-// supervisor that stops may be gone already. Under the lock.
+// absent returns the error of a call about a child that does not exist. If the supervisor
+// is stopping, its children may be gone already. l.mu must be held.
 func (l *life) absent() error {
 	if phase := l.m.Phase(); phase == machine.Unborn || phase >= machine.Closing {
 		return ErrNotRunning
@@ -72,24 +72,24 @@ func (l *life) absent() error {
 	return ErrNotFound
 }
 
-// noSuch is absent for who does not have the lock.
+// noSuch is absent for a caller that does not hold l.mu.
 func (l *life) noSuch() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.absent()
 }
 
-// below returns the supervisor that runs in the child of that name, or nil.
+// below returns the supervisor that runs in the child with that name, or nil.
 func (l *life) below(name string) *life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.m.Child(name); c != nil && c.Handle != nil {
-		return runOfChild(c).has().nested
+		return runOfChild(c).rareFields().nested
 	}
 	return nil
 }
 
-// absolute returns a path in full, for messages.
+// absolute returns the full path, for messages.
 func (s *Supervisor) absolute(path string) string {
 	if strings.HasPrefix(path, "/") {
 		return path

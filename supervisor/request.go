@@ -11,21 +11,21 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A call is a caller who waits for an answer of the machine about one child.
-// It gets one answer; giving it never blocks.
+// A call is a caller that waits for the machine's answer about one child. It gets one
+// answer; giving it never blocks.
 type call struct {
 	machine.Waiter
-	done  chan struct{} // has room for one: the answer is there
+	done  chan struct{} // buffered, for the answer
 	err   error         // the answer
-	wrong StopError     // what went wrong with a stop that it waited for
+	wrong StopError     // what went wrong with a stop that it waits for
 	start bool          // it waits for a start
 	to    *life
 	name  string
-	child *machine.Child // of StartChild: what was added; nil: it was refused
+	child *machine.Child // of StartChild: the added child, or nil if it was refused
 }
 
-// newCall returns one that was used before, if there is one at hand: a record and
-// a channel for each question would be a good part of what a child costs.
+// newCall returns a call, a used one if there is one: a new record and a new channel for
+// each request would be a considerable part of the cost of a child.
 func newCall(to *life, name string) *call {
 	c := to.spare.Swap(nil)
 	if c == nil {
@@ -36,8 +36,8 @@ func newCall(to *life, name string) *call {
 	return c
 }
 
-// free takes back a call that was answered with nil, and that nobody looks at
-// again.
+// free makes a call available for reuse. It must have been answered with nil, and nobody
+// may use it any more.
 func (c *call) free() {
 	c.name, c.err, c.child, c.wrong, c.start = "", nil, nil, StopError{}, false
 	c.to.spare.Store(c)
@@ -48,8 +48,8 @@ func (c *call) answer(err error) {
 	c.done <- struct{}{}
 }
 
-// wait returns the answer, or the cause of ctx if that ends first, with the path
-// of the child in front, and what went wrong with a stop.
+// wait returns the answer, or the cause of ctx if ctx ends first, with the path of the
+// child in front. It adds what went wrong with stops.
 func (c *call) wait(ctx context.Context) error {
 	if !c.answered(ctx) {
 		cause := context.Cause(ctx)
@@ -58,7 +58,7 @@ func (c *call) wait(ctx context.Context) error {
 				cause = &lateStart{cause, waiting}
 			}
 		}
-		c.to.mu.Lock() // it may still hear of something
+		c.to.mu.Lock() // more may still be noted
 		defer c.to.mu.Unlock()
 		return and(wrap(c.to.path+"/"+c.name, cause), c.heard())
 	}
@@ -69,15 +69,16 @@ func (c *call) wait(ctx context.Context) error {
 	return and(err, c.heard())
 }
 
-// heard returns what went wrong with stops, as far as it has not returned it before.
-// Under the lock if the answer is not there.
+// heard returns what went wrong with stops since the last call of heard. The lock must be
+// held unless the answer has arrived.
 func (c *call) heard() error {
 	err := c.wrong.orNil()
 	c.wrong = StopError{}
 	return err
 }
 
-// answered waits for the answer or the end of ctx, and reports whether it is there.
+// answered waits for the answer or the end of ctx, and reports whether the answer has
+// arrived.
 func (c *call) answered(ctx context.Context) bool {
 	ended := ctx.Done()
 	if ended == nil {
@@ -89,7 +90,7 @@ func (c *call) answered(ctx context.Context) bool {
 		return true
 	case <-ended:
 	}
-	select { // which of the two is seen first is not left to chance
+	select { // if both are ready, prefer the answer
 	case <-c.done:
 		return true
 	default:
@@ -97,8 +98,8 @@ func (c *call) answered(ctx context.Context) bool {
 	}
 }
 
-// answer gives a caller what the machine answers. What went wrong with a stop was noted
-// before. Under the lock.
+// answer passes the machine's answer to the caller. What went wrong with a stop was noted
+// before. The lock must be held.
 func (l *life) answer(a *machine.Action) {
 	err := a.Err
 	if err == machine.ErrAbandoned {
@@ -107,7 +108,7 @@ func (l *life) answer(a *machine.Action) {
 	a.Waiter.Who.(*call).answer(err)
 }
 
-// wrap puts the path in front of an error that does not have it.
+// wrap adds the path to an error that does not have it.
 func wrap(path string, err error) error {
 	if err == nil {
 		return nil
@@ -115,23 +116,23 @@ func wrap(path string, err error) error {
 	return &ChildError{Path: path, Err: err}
 }
 
-// StartChild adds children and starts them; it returns when all are ready. If
-// one cannot start, or ctx ends, those of this call are removed again and the
-// error is returned: none stays. They are started in order behind all others; under an
-// Independent supervisor side by side. They are forgotten when the supervisor ends.
+// StartChild adds children, starts them, and returns when all of them are ready. If one
+// cannot start, or ctx ends, StartChild removes all children of this call again and
+// returns the error. Children are started in order after all others; under an Independent
+// supervisor they are started concurrently. They are removed when the supervisor ends.
+// While the supervisor starts, they wait until the declared children have started.
+// Without specs StartChild returns nil.
 //
-// Children are removed in reverse order, each within its stop timeout, and all at once
-// when ctx has ended; StartChild waits for that, so it may return later than ctx ends,
-// with a child.Forever child as late as that likes.
+// Children that are taken back are removed in reverse order, each within its stop
+// timeout, and all at once when ctx has ended. StartChild waits for that, so it may
+// return later than ctx ends; with a child.Forever child there is no limit.
 //
-// Errors, with the path of the child in front: the faults of the specs, the error
-// of a start, the cause of ctx with the children that were still starting, a *StopError
-// beside them if a run that was taken back was abandoned or returned an error,
-// ErrNotRunning (also while it stops), ErrDuplicate,
-// ErrMaxChildren, ErrSuspended, and child.ErrNotReady if ctx is that of a sibling
-// which is not ready yet itself and would have to wait for itself. While the
-// supervisor starts, new children wait their turn behind the declared ones. No
-// specs: nil.
+// Errors have the path of the child in front. They are the problems of the specs, the
+// error of a start, the cause of ctx with the children that were still starting,
+// ErrNotRunning (also while the supervisor stops), ErrDuplicate, ErrMaxChildren and
+// ErrSuspended. A *StopError is joined to them if a run that was taken back was abandoned
+// or returned an error. The error is child.ErrNotReady if ctx belongs to a sibling that
+// is not ready yet, because the call would then wait for its caller.
 func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error {
 	if ctx == nil {
 		return errNilContext
@@ -180,7 +181,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	return nil
 }
 
-// add asks for one child.
+// add requests the start of one child.
 func (l *life) add(spec *child.Spec) *call {
 	made := newCall(l, spec.Name)
 	made.start = true
@@ -188,9 +189,9 @@ func (l *life) add(spec *child.Spec) *call {
 	return made
 }
 
-// undo removes children whose start is taken back, the last first, and waits
-// until they are gone, each within its stop timeout; when ctx ends, the rest at once. It
-// returns a *StopError of what went wrong with that, or nil.
+// undo removes children whose start is taken back, in reverse order, and waits until they
+// are gone, each within its stop timeout. When ctx ends, it removes the rest at once. It
+// returns a *StopError with what went wrong, or nil.
 func (l *life) undo(ctx context.Context, added []*call) error {
 	var asked []*call
 	var wrong StopError
@@ -220,8 +221,9 @@ func (l *life) undo(ctx context.Context, added []*call) error {
 	return wrong.orNil()
 }
 
-// refuseUnready refuses to wait for a start with the context of a run, of any
-// depth below this supervisor, whose own start this supervisor waits for.
+// refuseUnready returns an error if ctx belongs to a run, at any depth below this
+// supervisor, whose own start this supervisor waits for: such a caller would wait for
+// itself.
 func (l *life) refuseUnready(ctx context.Context, name string) error {
 	if !l.ordered {
 		return nil
@@ -234,54 +236,53 @@ func (l *life) refuseUnready(ctx context.Context, name string) error {
 		waiting := !r.ready
 		l.mu.Unlock()
 		if waiting {
-			return wrap(l.path+"/"+name, fmt.Errorf("would wait for %s, which is %w", r.Path(), child.ErrNotReady))
+			return wrap(l.path+"/"+name, fmt.Errorf("called from %s, which is %w: the call would wait for its caller", r.Path(), child.ErrNotReady))
 		}
 	}
 	return nil
 }
 
-// StopChild stops children and keeps their specs, so that RestartChild starts
-// them again; a Temporary child is forgotten, and so is one of an Independent
-// supervisor. A child that waits for its restart does so no longer; siblings that
-// were to come back with it stay stopped, and an event for each says so. One that
-// is stopped already is fine. A later group restart starts a stopped child again.
-// All this as in OTP.
+// StopChild stops children and keeps their specs, so that RestartChild can start them
+// again. A Temporary child is removed, and so is any child of an Independent supervisor.
+// A pending restart is cancelled; siblings that were to be restarted with the child stay
+// stopped, and an event is emitted for each. Stopping a stopped child is not an error. A
+// later group restart starts a stopped child again. All of this is as in OTP.
 //
-// A path is a name, a path from this supervisor (jobs/job-17), or a full one.
-// Several are stopped one after another, under an Independent supervisor side by
-// side. ctx bounds the wait, not the work: when it ends StopChild returns its
-// cause, and the stop goes on. A child may stop itself: then it is its own ctx
-// that ends the wait.
+// A path is a name, a path from this supervisor (jobs/job-17), or a full path. Several
+// children are stopped one after another; under an Independent supervisor they are
+// stopped concurrently. ctx bounds the wait, not the work: when it ends, StopChild
+// returns its cause, and the stop continues. A child may stop itself; the end of its own
+// ctx then ends the wait.
 //
-// Errors, one line for each path: ErrNotFound, ErrNotRunning (also while the
-// supervisor stops), the cause of ctx, a *StopError if a run was abandoned, or returned
-// an error while it was being stopped.
+// Errors, one line for each path: ErrNotFound, ErrNotRunning (also while the supervisor
+// stops), the cause of ctx, or a *StopError if a run was abandoned or returned an error
+// while it was being stopped.
 func (s *Supervisor) StopChild(ctx context.Context, paths ...string) error {
 	return s.request(ctx, stop, paths)
 }
 
-// RemoveChild stops children as StopChild does, and forgets them. One that is
-// gone already is fine.
+// RemoveChild stops children as StopChild does, and removes their specs. Removing a child
+// that does not exist is not an error.
 func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
 	return s.request(ctx, remove, paths)
 }
 
-// RestartChild stops children if they run, starts them, and returns when they
-// are ready. It does not count as a restart. A child that waits for its restart
-// gets it at once, with its group; one that is Stopped or Done starts. If a start
-// fails the child is Stopped, and the error is returned; with RetryStart it is
-// retried, and the call waits on.
+// RestartChild stops children if they are running, starts them, and returns when they are
+// ready. It does not count as a restart. A child that waits for its restart is restarted
+// at once, with its group. A child that is Stopped or Done is started. If a start fails,
+// the child is Stopped and the error is returned; with RetryStart the start is retried
+// and the call keeps waiting.
 //
-// Paths, order and ctx are as of StopChild. Errors: the error of a start,
-// ErrNotFound, ErrNotRunning, ErrSuspended, the cause of ctx, child.ErrNotReady as of
-// StartChild, and a *StopError if the run before was abandoned; the child was started
-// all the same. An error that the run before returned is logged, and is the child's
-// LastError.
+// Paths, order and ctx are as for StopChild. Errors: the error of a start, ErrNotFound,
+// ErrNotRunning, ErrSuspended, the cause of ctx, child.ErrNotReady as for StartChild, and
+// a *StopError if the previous run was abandoned; the child was started all the same. An
+// error that the previous run returned is logged and becomes the child's LastError, but
+// RestartChild does not return it.
 func (s *Supervisor) RestartChild(ctx context.Context, paths ...string) error {
 	return s.request(ctx, restart, paths)
 }
 
-// order is what is asked for a child that exists.
+// An order is what a caller requests for an existing child.
 type order uint8
 
 const (
@@ -290,7 +291,7 @@ const (
 	restart
 )
 
-// request makes a request for each path, and waits for the answers.
+// request makes a request for each path and waits for the answers.
 func (s *Supervisor) request(ctx context.Context, what order, paths []string) error {
 	if ctx == nil {
 		return errNilContext
@@ -339,7 +340,7 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 	return errors.Join(errs...)
 }
 
-// order asks the machine for what the child of that name is to do.
+// order passes a request about the child of that name to the machine.
 func (l *life) order(what order, name string) *call {
 	made := newCall(l, name)
 	made.start = what == restart
@@ -356,19 +357,19 @@ func (l *life) order(what order, name string) *call {
 	return made
 }
 
-// Suspend holds back all starts of this supervisor's children: StartChild and
-// RestartChild are refused with ErrSuspended, and what fails waits, as does a
-// group restart that has come to starting, and what is left to start while the
-// supervisor itself starts. What runs goes on, stops go on, and failures count. It
-// holds until Resume, or until this run of the supervisor ends; when the supervisor
-// does not run it has no effect. Supervisors below are not suspended. Our addition.
+// Suspend blocks all starts of this supervisor's children until Resume is called or this
+// run of the supervisor ends. StartChild and RestartChild return ErrSuspended. Failed
+// children wait, and so do a group restart that has reached its starts and the remaining
+// children of the supervisor's own start. Running children keep running, stops proceed,
+// and failures count. If the supervisor is not running, Suspend has no effect. Nested
+// supervisors are not affected. OTP has no equivalent.
 func (s *Supervisor) Suspend() {
 	if l, err := s.running(); err == nil {
 		l.do(func(now time.Duration) { l.m.Suspend(now) })
 	}
 }
 
-// Resume takes back Suspend: what has failed meanwhile is started.
+// Resume ends a Suspend: everything that has waited since is started.
 func (s *Supervisor) Resume() {
 	if l, err := s.running(); err == nil {
 		l.do(func(now time.Duration) { l.m.Resume(now) })

@@ -368,7 +368,7 @@ func TestGivingUpNamesTheFailureNotWhatOnErrorReported(t *testing.T) {
 				return nil
 			},
 		}}})
-		require.EqualError(t, sup.Serve(t.Context()), "/root: gave up: backoff gave up: /root/a: returned nil, and it is Permanent")
+		require.EqualError(t, sup.Serve(t.Context()), "/root: gave up: backoff gave up: /root/a: returned nil, but it is Permanent")
 	})
 }
 

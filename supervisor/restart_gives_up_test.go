@@ -58,7 +58,7 @@ func TestPermanentChildThatKeepsReturningNilIsGivenUpWithoutAnError(t *testing.T
 	bubble(t, func(t *testing.T) {
 		e, _ := gaveUp(t, supervisor.Spec{Intensity: none}, child.Spec{}, func() error { return nil })
 		require.NoError(t, e.Err)
-		require.EqualError(t, e, "/root: gave up: more than 0 restarts in 1s: /root/b: returned nil, and it is Permanent")
+		require.EqualError(t, e, "/root: gave up: more than 0 restarts in 1s: /root/b: returned nil, but it is Permanent")
 	})
 }
 

@@ -14,82 +14,84 @@ import (
 	"github.com/coppice-go/coppice/internal/seal"
 )
 
-// A run is one call of a child's Run, and the child.Context given to it. Context
-// and record exist before the goroutine does, so that a run can be cancelled
-// before it has begun.
+// A run is one call of a child's Run, and the child.Context passed to it. The context and
+// the record exist before the goroutine does, so that a run can be cancelled before it
+// begins.
 type run struct {
-	context.Context // the real one: Done, Err and Deadline are its
+	context.Context // provides Done, Err and Deadline
 	seal.Seal
 	cancel context.CancelCauseFunc
 
 	life     *life
 	child    *machine.Child
-	spec     *child.Spec // as it was when the run was launched
+	spec     *child.Spec // at the time of the launch
 	restarts int
 	beat     atomic.Int64
 
-	// Its one timer: an entry of life.timers, or an alarm of its own. Under the
-	// lock of life, as all below.
+	// The only timer of the run: an entry of life.timers, or rare.own. It and everything
+	// below are guarded by life.mu.
 	deadline
 
-	graced   atomic.Bool   // it has asked for its grace; also read without the lock
-	asked    atomic.Uint32 // a machine.Why: it is to stop; then cause changes no more, and is also read without the lock
+	graced   atomic.Bool   // Grace was called; also read without the lock
+	asked    atomic.Uint32 // the machine.Why if it was asked to stop; from then on cause is fixed and also read without the lock
 	ready    bool
 	ended    bool
-	returned bool  // by itself, not by a panic or Goexit; of its own goroutine, and here for the sake of its stack
-	cause    error // why it was stopped, or that it has ended; else nil
+	returned bool  // normally, without panic or Goexit; used only by the run's goroutine, and kept here to keep its stack frame small
+	cause    error // why it was stopped, or context.Canceled once it has ended
 	stopped  time.Duration
-	chain    *run // the next in life.ends, or in life.fetched
-	few      *few // nil until something in it is needed
+	nextExit *run  // the next one in life.exits or life.draining
+	rare     *rare // nil until needed
 }
 
-// few is what few runs have.
-type few struct {
-	own          *time.Timer // an alarm
+// rare holds state that most runs never need. It is allocated on first use.
+type rare struct {
+	own          *time.Timer // see alarm
 	watch        *watch
-	pause        *pause // the child's, handed from run to run; nil until it was asked
+	backoff      *backoffState // of the child, passed on from run to run; nil until its first use
 	unready      error
 	unreadySince time.Duration
-	unreadyFor   time.Duration // before that
+	unreadyFor   time.Duration // in total, before unreadySince
 	grace        context.Context
 	graceEnd     context.CancelCauseFunc
-	graceTimer   *time.Timer // ends a grace that was asked for before the stop
-	nested       *life       // the supervisor inside
-	stopped      []*life     // those that ended as the run was being stopped
-	ended        *life       // the latest that ended before that
-	super        *Supervisor // that supervisor, or the one that was inside last, in an earlier run even
-	straggler    *AbandonedRun
-	inStop       bool      // it was abandoned as its supervisor ended
-	wrong        StopError // what was wrong with its stop
+	graceTimer   *time.Timer // ends a grace that began before the stop
+	nested       *life       // the supervisor that runs in the run
+	stopped      []*life     // nested supervisors that ended while the run was being stopped
+	ended        *life       // the last one that ended before that
+	super        *Supervisor // the supervisor of nested, or the last one that ran in the child
+	abandoned    *AbandonedRun
+	inStop       bool      // it was abandoned while its supervisor ended
+	wrong        StopError // what went wrong with its stop
 }
 
-// none is what most runs have of it. It is never written.
-var none few
+// noRare is the shared zero value. It must not be written.
+var noRare rare
 
-// has returns what is there of the few, to read. A child that has not run yet has no run.
-func (r *run) has() *few {
-	if r == nil || r.few == nil {
-		return &none
+// rareFields returns the rare state for reading. r may be nil: a child that has not been
+// started has no run.
+func (r *run) rareFields() *rare {
+	if r == nil || r.rare == nil {
+		return &noRare
 	}
-	return r.few
+	return r.rare
 }
 
-// get returns the same, to write.
-func (r *run) get() *few {
-	if r.few == nil {
-		r.few = new(few)
+// ensureRare returns the rare state for writing.
+func (r *run) ensureRare() *rare {
+	if r.rare == nil {
+		r.rare = new(rare)
 	}
-	return r.few
+	return r.rare
 }
 
-// launch makes the run that a child is to have. It is begun when the lock is released:
-// on this goroutine if that has just ended the run before, else on a new one. What that
-// does first may be to want the lock. Under the lock.
+// launch creates the next run of a child. The run begins after the lock is released: on
+// this goroutine if the previous run has just ended on it, otherwise on a new one. The
+// new goroutine may need the lock right away, so it must not be started while the lock is
+// held. l.mu must be held.
 func (l *life) launch(s *step, c *machine.Child) {
 	r := &run{life: l, child: c, spec: c.Spec, restarts: c.Restarts}
-	if last := runOfChild(c); last != nil && last.few != nil {
-		if pause, super := last.few.pause, last.few.super; pause != nil || super != nil {
-			r.few = &few{pause: pause, super: super}
+	if last := runOfChild(c); last != nil && last.rare != nil {
+		if pause, super := last.rare.backoff, last.rare.super; pause != nil || super != nil {
+			r.rare = &rare{backoff: pause, super: super}
 		}
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
@@ -101,10 +103,10 @@ func (l *life) launch(s *step, c *machine.Child) {
 	s.note(beginRun, r)
 }
 
-// begin runs a child on a goroutine of its own, and runs it again there as long as it
-// is restarted without a pause. What follows the return of Run is not done in a
-// deferred function, below it: so it fits into the stack that a goroutine begins with,
-// also where it starts or stops the next child.
+// begin runs a child on a new goroutine, and runs it again there as long as it is
+// restarted without a delay. The work after the return of Run is done below it, not in a
+// deferred function, so that it fits into the initial stack of a goroutine, also if it
+// starts or stops the next child.
 func (r *run) begin() {
 	go func() {
 		for r := r; r != nil; {
@@ -127,8 +129,9 @@ func runOfChild(c *machine.Child) *run {
 	return r
 }
 
-// number returns the run's number if it is its child's latest. An earlier one has
-// zero, which no run has: the machine takes its news as late. Under the lock.
+// number returns the run's number if it is the latest run of its child, otherwise zero,
+// which is no run's number: the machine then ignores the event as late. The lock must be
+// held.
 func (r *run) number() uint64 {
 	if runOfChild(r.child) != r {
 		return 0
@@ -136,8 +139,7 @@ func (r *run) number() uint64 {
 	return r.child.Run()
 }
 
-// Value finds the run itself under its key, for FromContext, and the fate of its
-// child, for a Ref.
+// Value returns the run itself for FromContext, and the fate of its child for a Ref.
 func (r *run) Value(key any) any {
 	switch key {
 	case runkey.Key{}:
@@ -148,22 +150,22 @@ func (r *run) Value(key any) any {
 	return r.Context.Value(key)
 }
 
-func (r *run) Path() string     { return r.life.path + "/" + r.spec.Name } // that of the child may be replaced
+func (r *run) Path() string     { return r.life.path + "/" + r.spec.Name } // from its own spec: the child's may be replaced
 func (r *run) Restarts() int    { return r.restarts }
 func (r *run) ShouldHalt() bool { return r.Err() != nil }
 
-// Ready may wait for the lock, and may start the next child. For that to fit into the
-// 2 KB of stack that a goroutine begins with, the frames from here to launch are kept
-// small. A stack that has grown is a third of what an idle child takes; the benchmarks'
-// tests see to it.
+// Ready may wait for the lock, and may start the next child. The frames from here to
+// launch are kept small so that this fits into the 2 KB stack with which a goroutine
+// begins. A grown stack is a third of the memory of an idle child; bench/memory_test.go
+// guards this.
 func (r *run) Ready() error {
-	r.life.mu.Lock() // here, and no call deeper
+	r.life.mu.Lock() // here, to save a frame
 	err := r.becomeReady(r.life.entered())
 	r.life.leave()
 	return err
 }
 
-// becomeReady is the part of Ready that is under the lock.
+// becomeReady is the part of Ready under the lock.
 func (r *run) becomeReady(now time.Duration) error {
 	l := r.life
 	err := r.refusal()
@@ -172,18 +174,18 @@ func (r *run) becomeReady(now time.Duration) error {
 	case !r.ready:
 		r.ready = true
 		l.m.Ready(r.child, r.number(), now)
-	case r.has().unready != nil:
+	case r.rareFields().unready != nil:
 		r.readyAgain(now)
 	}
 	return err
 }
 
-// readyAgain takes back Unready. It is not inlined, for becomeReady to have a small
-// frame: see Ready.
+// readyAgain ends Unready. It is not inlined, to keep becomeReady's frame small: see
+// Ready.
 //
 //go:noinline
 func (r *run) readyAgain(now time.Duration) {
-	f := r.few
+	f := r.rare
 	f.unreadyFor = r.timeUnready(now)
 	f.unready, r.child.Unready = nil, false
 	r.life.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
@@ -196,7 +198,7 @@ func (r *run) Unready(err error) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.refusal() == nil {
-		f, e := r.get(), Event{Kind: EventUnready, Err: err}
+		f, e := r.ensureRare(), Event{Kind: EventUnready, Err: err}
 		if e.again = f.unready != nil; !e.again {
 			f.unreadySince = r.life.now()
 		}
@@ -205,9 +207,9 @@ func (r *run) Unready(err error) {
 	}
 }
 
-// timeUnready is for how long the run has been unready. Under the lock.
+// timeUnready returns how long the run has been unready in total. The lock must be held.
 func (r *run) timeUnready(now time.Duration) time.Duration {
-	f := r.has()
+	f := r.rareFields()
 	if f.unready == nil {
 		return f.unreadyFor
 	}
@@ -220,8 +222,8 @@ func (r *run) OnError(err error) {
 	}
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	if r.has().straggler != nil || r.life.isOver() {
-		return // abandoned, or of an earlier life: it changes nothing any more
+	if r.rareFields().abandoned != nil || r.life.isOver() {
+		return // abandoned, or of an earlier life: it has no effect any more
 	}
 	if !r.hasReturned() {
 		r.child.SetLastError(err, r.life.now())
@@ -229,9 +231,9 @@ func (r *run) OnError(err error) {
 	r.life.publish(&Event{Kind: EventError, Err: err}, r)
 }
 
-// slowStart is what the event of a start that takes long says. Under the lock.
+// slowStart returns the error of EventSlowStart. The lock must be held.
 func (r *run) slowStart() error {
-	if r.has().nested != nil {
+	if r.rareFields().nested != nil {
 		return errSlowBelow
 	}
 	return errSlowStart
@@ -242,16 +244,16 @@ var (
 	errSlowBelow = fmt.Errorf("not all children were ready within %v", machine.SlowStartAfter)
 )
 
-// ask notes that the run is asked to stop. Under the lock; cancelRun follows when it
-// is released.
+// ask records that the run is asked to stop. The lock must be held; cancelRun follows
+// when it is released.
 func (r *run) ask(why machine.Why) {
 	r.cause, r.stopped = r.life.cause(why), r.life.m.Now()
 	r.asked.Store(uint32(why))
 	r.limitGrace()
 }
 
-// refusal is why the run can neither be ready nor unready any more, or nil: the
-// cause of its stop, or that it has returned. Under the lock.
+// refusal returns the reason why the run can no longer become ready or unready, or nil:
+// the cause of its stop, or that it has returned. The lock must be held.
 func (r *run) refusal() error {
 	if r.cause != nil {
 		return r.cause
@@ -259,79 +261,14 @@ func (r *run) refusal() error {
 	return r.Err()
 }
 
-// hasReturned reports whether Run has returned. Its context, which anybody may
-// look at, ends first; what is noted follows with the news. Under the lock.
+// hasReturned reports whether Run has returned. Its context, which is visible to other
+// goroutines, ends first; ended follows with the exit. The lock must be held.
 func (r *run) hasReturned() bool { return r.ended || r.cause == nil && r.Err() != nil }
 
-// Grace makes its context when it is first asked for: most runs need none. Before
-// the stop its end is not known.
-func (r *run) Grace() context.Context {
-	r.graced.Store(true) // before the lock: whoever ends the run is to see it
-	r.life.mu.Lock()
-	defer r.life.mu.Unlock()
-	f := r.get()
-	if f.grace != nil {
-		return f.grace
-	}
-	over := r.hasReturned() || f.straggler != nil
-	limit, limited := r.child.StopTimeout()
-	switch values := context.WithoutCancel(r); {
-	case r.cause != nil && limited && !over:
-		ctx, cancel := context.WithDeadline(values, r.life.began.Add(machine.After(r.stopped, machine.MostOf(limit))))
-		f.grace, f.graceEnd = ctx, func(error) { cancel() }
-	default:
-		f.grace, f.graceEnd = context.WithCancelCause(values)
-	}
-	if over {
-		f.graceEnd(nil)
-	}
-	return f.grace
-}
-
-// limitGrace sets the end of a grace that was asked for before it was known.
-// Under the lock.
-func (r *run) limitGrace() {
-	limit, limited := r.child.StopTimeout()
-	f := r.has()
-	if f.grace == nil || r.ended || !limited {
-		return
-	}
-	if _, set := f.grace.Deadline(); set {
-		return
-	}
-	if f.graceTimer == nil {
-		end := f.graceEnd
-		f.graceTimer = time.AfterFunc(machine.MostOf(limit), func() { end(context.DeadlineExceeded) })
-	} else {
-		f.graceTimer.Reset(machine.MostOf(limit))
-	}
-}
-
-func (r *run) endGrace() {
-	r.life.mu.Lock()
-	f := r.has()
-	end := f.graceEnd
-	if f.graceTimer != nil {
-		f.graceTimer.Stop()
-	}
-	r.life.mu.Unlock()
-	if end != nil {
-		end(nil)
-	}
-}
-
-// inside returns the supervisor that runs in the run, or nil.
-func (r *run) inside() *life {
-	r.life.mu.Lock()
-	defer r.life.mu.Unlock()
-	return r.has().nested
-}
-
-// once calls Run. If that does not return, it brings the news of its end itself.
-// The names and the first argument of this function and of judge are how the
-// goroutine of a run is found among all stacks. An array, as that is handed over in
-// memory: the receiver comes in a register, and what a traceback prints of it is not
-// to be relied on.
+// once calls Run. If Run does not return normally, unwound handles its exit. The names
+// and the first argument of once and judge identify the goroutine of a run in a dump of
+// all stacks. The argument is an array because arrays are passed in memory: the receiver
+// is passed in a register, and what a traceback prints for it is unreliable.
 //
 //go:noinline
 func (r *run) once(_ [2]*run) error {
@@ -342,18 +279,18 @@ func (r *run) once(_ [2]*run) error {
 	return err
 }
 
-// unwound is deferred, for a Run that panics or calls Goexit.
+// unwound is deferred by once. It handles a Run that panics or calls Goexit.
 func (r *run) unwound() {
 	if r.returned {
 		return
 	}
 	err := child.ErrGoexit
-	if r.life.passPanics && panicking() { // to recover would tell, and would stop the panic
-		return // the process is about to crash: nobody is to hear of less
+	if r.life.passPanics && panicking() { // recover would tell too, but would stop the panic
+		return // the process is about to crash: let it
 	}
-	// A panic may have come in the middle of a Goexit, which goes on after the
-	// recovering: this goroutine is not to be relied on. Deferred, as the text of a
-	// panic's value may call Goexit too.
+	// The panic may have come during a Goexit, which continues after recover, so this
+	// goroutine must not start another run. The function is deferred because the text of
+	// a panic's value may call Goexit too.
 	defer func() {
 		if out, judged := r.judge([2]*run{r}, err); judged {
 			r.exited(out, false)
@@ -366,8 +303,8 @@ func (r *run) unwound() {
 	}
 }
 
-// panicking reports whether the deferred function that calls it was called by a
-// panic, and not by Goexit.
+// panicking reports whether the deferred function that calls it runs because of a panic,
+// and not because of Goexit.
 func panicking() bool {
 	var calls [4]uintptr
 	n := runtime.Callers(3, calls[:]) // without Callers, panicking and the deferred function
@@ -375,9 +312,10 @@ func panicking() bool {
 	return caller.Function == "runtime.gopanic"
 }
 
-// judge ends the contexts of a run that has returned, and says what its end counts
-// as. That may call what is the user's, Decide and the methods of errors. If it
-// panics or calls Goexit, that is a failure, and judge itself brings the news of it.
+// judge ends the contexts of a run that has returned, and determines what its end counts
+// as. It may call user code: Decide and the methods of errors. If that panics or calls
+// Goexit, the end counts as a failure, and judge handles the exit itself (judged is
+// false).
 //
 //go:noinline
 func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
@@ -392,7 +330,7 @@ func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
 			return
 		}
 		out = machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit, Unclean: true}
-		defer func() { r.exited(out, false) }() // also if the text of the panic's value calls Goexit
+		defer func() { r.exited(out, false) }() // even if the text of the panic's value calls Goexit
 		if v := recover(); v != nil {
 			out.Err = child.Recovered(v)
 		}
@@ -415,23 +353,23 @@ func (r *run) harmless(err error) bool {
 	return err == nil || harmless(err, cause, r.passesUp)
 }
 
-// endContext ends the context of a run that has returned. From here on nothing that
-// the run calls has an effect, also while its end is still being judged; but if it was
-// asked to stop, OnError has until the news is brought.
+// endContext ends the context of a run that has returned. From then on calls of the run
+// have no effect, even while its end is still being judged. One exception: if the run was
+// asked to stop, OnError has an effect until the exit is handled.
 func (r *run) endContext() {
 	if r.asked.Load() != 0 {
-		r.cancel(r.cause) // which whoever asked may be about to do
+		r.cancel(r.cause) // as the goroutine that asked is about to do
 	} else {
 		r.cancel(context.Canceled)
 	}
 }
 
-// end does the same and ends the grace, and reports whether the run was asked to
+// end is endContext that also ends the grace. It reports whether the run was asked to
 // stop before.
 func (r *run) end() (stopped bool) {
 	r.life.mu.Lock()
 	stopped = r.hasEnded()
-	cause, graced := r.cause, r.has().grace != nil
+	cause, graced := r.cause, r.rareFields().grace != nil
 	r.life.mu.Unlock()
 	r.cancel(cause)
 	if graced {
@@ -440,7 +378,8 @@ func (r *run) end() (stopped bool) {
 	return stopped
 }
 
-// why returns for what it was asked to stop; zero if it was not, or there is no run.
+// why returns the reason for which the run was asked to stop, or zero if it was not or r
+// is nil.
 func (r *run) why() machine.Why {
 	if r == nil {
 		return 0
@@ -448,8 +387,8 @@ func (r *run) why() machine.Why {
 	return machine.Why(r.asked.Load())
 }
 
-// hasEnded notes that the run has returned, and reports whether it was asked to
-// stop before. Under the lock.
+// hasEnded records that the run has returned, and reports whether it was asked to stop
+// before. The lock must be held.
 func (r *run) hasEnded() (stopped bool) {
 	r.ended = true
 	if r.cause != nil {
@@ -459,16 +398,16 @@ func (r *run) hasEnded() (stopped bool) {
 	return false
 }
 
-// exited brings the news of an end, or posts it: then it may bring those of others
-// too. It returns the run that this goroutine is to go on with, or nil; with lives
-// false the goroutine is about to end, and takes nothing on.
+// exited handles the end of the run, or queues it for another goroutine. It returns the
+// run that this goroutine must continue with, or nil. If lives is false, the goroutine is
+// about to end and takes over no other run.
 func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 	l := r.life
 	if !l.ordered && out.Kind == machine.Normal && r.why() == machine.WhyClosing {
-		l.postEnd(r)
+		l.pushExit(r)
 		return nil
 	}
-	graced := l.ended(r, out, l.enter())
+	graced := l.exited(r, out, l.enter())
 	if lives {
 		next = l.leaveFor(r)
 	} else {
@@ -478,4 +417,19 @@ func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
 		r.endGrace()
 	}
 	return next
+}
+
+// exited passes the end of a run to the machine. It reports whether the caller must end a
+// grace that was requested at this very moment. l.mu must be held.
+func (l *life) exited(r *run, out machine.Outcome, now time.Duration) (graced bool) {
+	if !r.ended {
+		r.hasEnded()
+		graced = r.rareFields().grace != nil
+	}
+	if r.rareFields().abandoned != nil {
+		l.shared.returned(r)
+	}
+	l.m.Unready = r.timeUnready(now)
+	l.m.Exited(r.child, r.number(), out, now)
+	return graced
 }

@@ -10,26 +10,25 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// Serve runs the supervisor as the root of a tree: it starts the children in
-// order, runs until ctx ends, stops them in reverse order within
-// Spec.StopTimeout, and returns. The children's values are those of ctx.
+// Serve runs the supervisor as the root of a tree. It starts the children in order, runs
+// until ctx ends, stops them in reverse order within Spec.StopTimeout, and returns. The
+// contexts of the children carry the values of ctx.
 //
-// It returns nil after an ordered stop, by ctx or by Stop, also if it came
-// while starting; a *StopError if a run was abandoned, or returned an error while it
-// was being stopped; the *ChildError of the child that could not start; a
-// *GaveUpError; and after an AutoShutdown the *ChildError of the significant child, or
-// nil if that ended well. Before anything has run: the faults of the spec,
-// ErrAlreadyStarted, ErrNested, or an error for a nil ctx.
+// Serve returns nil after an orderly stop, by ctx or by Stop, also if the stop came
+// during the start. Otherwise it returns one of these errors: a *StopError if a run was
+// abandoned or returned an error while it was being stopped; the *ChildError of the child
+// that could not start; a *GaveUpError; after an AutoShutdown the *ChildError of the
+// significant child, or nil if that child ended well. Before any child runs it may return
+// the problems of the spec, ErrAlreadyStarted, ErrNested, or an error for a nil ctx.
 //
-// Before it returns it waits for the log and for subscribers to be told the last
-// events, for at most a second.
+// Before it returns, Serve waits for up to one second until the log and the subscribers
+// have received the last events.
 func (s *Supervisor) Serve(ctx context.Context) error {
 	l, err := s.begin(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if ctx.Err() == nil {
-		l.boot()
+	if l.bootAndWait(ctx) {
 		select {
 		case <-ctx.Done():
 		case <-l.over:
@@ -41,39 +40,33 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	return l.err
 }
 
-// Start runs the supervisor as the root of a tree in the background. It
-// returns nil when all declared children are ready. Like that of a Dial, ctx
-// bounds the start only, and gives the children their values; Stop stops the
-// tree, Wait and Done tell its end.
+// Start runs the supervisor as the root of a tree in the background. It returns nil when
+// all declared children are ready. Like the context of a Dial, ctx bounds only the start,
+// and its values are those of the children's contexts. Stop stops the tree; Wait and Done
+// report its end.
 //
-// If a child cannot start, or Stop is called, what was started is stopped in reverse
-// order, and then the error is returned: the *ChildError of the child, or one of the
-// supervisor that wraps child.ErrStopped. If ctx ends first, all that was started is
-// asked to stop at once, and the error wraps the cause of ctx and names the children
-// that were still starting. A start that fails leaves nothing running, so Start may
-// return later than ctx ends: each child has its stop timeout, and one with
-// child.Forever as long as it likes. If all are ready by the time Start sees that ctx has
-// ended, the start has succeeded. Errors before anything has run are as of Serve.
+// If a child cannot start or Stop is called, Start stops the children that were started
+// in reverse order. It then returns the *ChildError of the child, or one of the
+// supervisor that wraps child.ErrStopped. If ctx ends first, all started children are
+// asked to stop at once. The error then wraps the cause of ctx and names the children
+// that were still starting.
+//
+// A failed start leaves nothing running, so Start may return later than ctx ends: each
+// child has its stop timeout, and a child.Forever child has no limit. If all children are
+// ready by the time Start notices the end of ctx, the start has succeeded. Errors before
+// any child runs are those of Serve.
 func (s *Supervisor) Start(ctx context.Context) error {
 	l, err := s.begin(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if ctx.Err() == nil {
-		l.boot()
-		select {
-		case <-l.up:
-		case <-ctx.Done():
-		case <-l.over:
-		}
-		if l.wasUp() { // also if it is down again already, or ctx ended in the same moment
-			return nil
-		}
+	if l.bootAndWait(ctx) {
+		return nil
 	}
 	var cause error
 	if ctx.Err() != nil {
 		cause = l.stillStarting(context.Cause(ctx))
-		l.hasten(stopCause(ctx))
+		l.cancelAll(stopCause(ctx))
 	} else {
 		l.close(stopCause(ctx))
 	}
@@ -88,11 +81,12 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	return and(&ChildError{Path: l.path, Err: cause}, l.stopErr())
 }
 
-// Run runs the supervisor as a child: put it into child.Spec.Run. It is ready
-// when all its declared children are, stops them in order when ctx ends, and
-// then returns. Its errors are those of Serve. It joins the tree of the run
-// that ctx belongs to, also if a type of the user's wraps it; with a ctx outside
-// of any tree it runs by itself.
+// Run runs the supervisor as a child: use it as child.Spec.Run. The supervisor is ready
+// when all its declared children are. When ctx ends, it stops them in order and returns.
+// Its errors are those of Serve.
+//
+// The supervisor joins the tree of the run that ctx belongs to, also if a type of your
+// own wraps it. If ctx does not belong to a tree, the supervisor runs as a root.
 func (s *Supervisor) Run(ctx child.Context) error {
 	if ctx == nil {
 		return errNilContext
@@ -101,20 +95,11 @@ func (s *Supervisor) Run(ctx child.Context) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() == nil {
-		l.boot()
+	// A supervisor that was up and has ended by now did not fail to start.
+	if l.bootAndWait(ctx) && ctx.Ready() == nil { // otherwise ctx is about to end
 		select {
-		case <-l.up:
 		case <-ctx.Done():
 		case <-l.over:
-		}
-		// Also if it is over by now: a supervisor that was up and ended has not
-		// failed to start.
-		if l.wasUp() && ctx.Ready() == nil { // else ctx is about to end
-			select {
-			case <-ctx.Done():
-			case <-l.over:
-			}
 		}
 	}
 	late := l.startTimedOut()
@@ -123,14 +108,14 @@ func (s *Supervisor) Run(ctx child.Context) error {
 	if l.parent == nil {
 		l.flush()
 	} else {
-		l.tree.outlive(l)
+		l.shared.outlive(l)
 		l.parent.life.unlink(l.parent)
 	}
 	return and(late, l.err)
 }
 
-// startTimedOut returns what a nested supervisor was still starting, if it is being
-// stopped because its start took too long.
+// startTimedOut returns an error that names the children that a nested supervisor was
+// still starting, if it is being stopped because its start took too long.
 func (l *life) startTimedOut() error {
 	if l.wasUp() || l.parent == nil || l.parent.why() != machine.WhyTimeout {
 		return nil
@@ -138,7 +123,7 @@ func (l *life) startTimedOut() error {
 	return l.stillStarting(l.parent.cause)
 }
 
-// begin makes a life.
+// begin creates a life and makes it the current one.
 func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 	if ctx == nil {
 		return nil, errNilContext
@@ -146,7 +131,7 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 	declared := s.declared.Load() // once: Upgrade may come at any time
 	if err := declared.fault; err != nil {
 		if parent != nil {
-			err = declared.spec.validate(parent.Path()) // where it stands was not known to New
+			err = declared.spec.validate(parent.Path()) // New did not know its path
 		}
 		return nil, err
 	}
@@ -166,7 +151,7 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 		return l, nil
 	}
 	if err := parent.life.link(parent, l); err != nil {
-		l.close(err) // for whoever has seen it already
+		l.close(err) // for callers that have seen it already
 		s.mu.Lock()
 		s.life.Store(before)
 		s.mu.Unlock()
@@ -175,7 +160,7 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 	return l, nil
 }
 
-// stopCause is the cause that children see when the end of ctx stops the root.
+// stopCause returns the cause that children see when the end of ctx stops the root.
 func stopCause(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return &errs.Wrap{Sentinel: child.ErrStopped, Cause: cause}
@@ -183,34 +168,33 @@ func stopCause(ctx context.Context) error {
 	return child.ErrStopped
 }
 
-// runCause is the cause that children see when the end of a run stops the
-// supervisor in it: that of the run.
+// runCause returns the cause that children see when the end of a run stops the supervisor
+// in it: the cause of that run.
 func (l *life) runCause(ctx context.Context) error {
 	if r := l.parent; r != nil {
 		r.life.mu.Lock()
 		cause := r.cause
 		r.life.mu.Unlock()
-		if cause != nil && cause != context.Canceled { // else it has just returned
+		if cause != nil && cause != context.Canceled { // otherwise the run has just returned
 			return cause
 		}
 	}
 	return stopCause(ctx)
 }
 
-// Stop stops the tree: children in reverse order, each within its stop timeout,
-// all within Spec.StopTimeout. When ctx ends, all that are left are asked to
-// stop at once; their own timeouts still hold, so the end of ctx does not mean
-// the return of Stop. It returns nil, or a *StopError with the runs that were abandoned
-// and those that returned an error while they were being stopped. Like Serve it waits a
-// second at most for the log and for subscribers.
+// Stop stops the tree. Children stop in reverse order, each within its stop timeout, all
+// of them within Spec.StopTimeout. When ctx ends, all remaining children are asked to
+// stop at once. Their own timeouts still apply, so Stop may return later than ctx ends.
+// It returns nil, or a *StopError with the runs that were abandoned and those that
+// returned an error while they were being stopped. Like Serve, it waits for up to one
+// second for the log and for subscribers.
 //
-// It may be called at any time, from anywhere, and more than once: while the
-// tree starts, that start is given up; while it stops, this call waits too;
-// before the start there is nothing to do, and after the end only the log and
-// subscribers are waited for. Called with the
-// context of one of its own children, of any depth, it only asks and returns nil
-// at once, as it would wait for its caller. On a nested supervisor it is
-// ErrNested.
+// Stop may be called at any time, from any goroutine, and more than once. While the tree
+// starts, Stop cancels the start. While the tree stops, Stop waits too. Before the start
+// it does nothing, and after the end it waits only for the log and the subscribers. If
+// ctx is the context of a child of this supervisor, at any depth, Stop requests the stop
+// and returns nil at once, because otherwise it would wait for its caller. On a nested
+// supervisor it returns ErrNested.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
@@ -236,15 +220,15 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	select {
 	case <-l.over:
 	case <-ctx.Done():
-		l.hasten(child.ErrStopped)
+		l.cancelAll(child.ErrStopped)
 		<-l.over
 	}
 	l.flush()
 	return l.stopErr()
 }
 
-// Wait waits until the supervisor has ended, and returns what Serve returns. If
-// it has ended already it returns that at once; before the first start it
+// Wait waits until the supervisor has ended, and returns what Serve returns. If the
+// supervisor has ended already, Wait returns that at once. Before the first start it
 // returns ErrNotRunning.
 func (s *Supervisor) Wait() error {
 	l := s.latest()
@@ -256,8 +240,8 @@ func (s *Supervisor) Wait() error {
 	return l.err
 }
 
-// Done returns a channel that is closed when the supervisor has ended. Before
-// the first start it is closed already: nothing runs.
+// Done returns a channel that is closed when the supervisor has ended. Before the first
+// start the channel is already closed, because nothing runs.
 func (s *Supervisor) Done() <-chan struct{} {
 	if l := s.latest(); l != nil {
 		return l.over
@@ -267,7 +251,7 @@ func (s *Supervisor) Done() <-chan struct{} {
 	return closed
 }
 
-// String returns the path and the strategy, for use in messages.
+// String returns the path and the strategy, for messages.
 func (s *Supervisor) String() string {
 	return fmt.Sprintf("%s (%v)", oneline.Text(s.Path()), s.spec().Strategy)
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A snapshot of very many children must not hold up others for long. Under the lock
-// it copies what may change, into room that was made before. It allocates nothing
-// there, makes no text and takes no page fault. If by then there are more children
-// than there is room for, it makes more room and begins again.
+// A snapshot of very many children must not hold the lock for long. Under the lock it only
+// copies what may change, into memory that was allocated before: it allocates nothing,
+// formats nothing and takes no page fault. If there are more children than fit, it
+// allocates more memory without the lock and starts over.
 
-// roomFor makes room for n, and for some more if it is not the first: had is how
-// large that before was. Its memory is there, not only promised by the system: a
-// page fault under the lock costs more than the copying.
+// roomFor allocates room for n values, and for some more unless it is the first attempt;
+// had is the length of the previous one. It touches the memory, because a page fault
+// under the lock costs more than the copying.
 func roomFor[T child.Status | Tree | finding](n, had int) []T {
 	room := make([]T, n+had/8)
 	touch(room)
@@ -31,8 +31,8 @@ func touch[T child.Status | Tree | finding](room []T) {
 	}
 }
 
-// A look is the moment of a snapshot. Its times follow the wall clock as it is set
-// now, whatever that was when the supervisor started.
+// A look is the moment of a snapshot. Its times follow the current wall clock, even if
+// that was set since the supervisor started.
 type look struct {
 	now   time.Time
 	since time.Duration // since the supervisor started
@@ -43,16 +43,16 @@ func (l *life) look() look {
 	return look{now, now.Sub(l.began)}
 }
 
-// time is the time of what the machine's clock shows as at. The latest there is lies
-// some 292 years from now.
+// time converts a time of the machine's clock. The latest one is about 292 years from
+// now.
 func (k look) time(at time.Duration) time.Time { return k.now.Add(at - k.since) }
 
-// describe copies to a status all but the path; finish then makes its times. Under the
-// lock.
+// describe copies everything but the path to a status; finish then fills in the times.
+// The lock must be held.
 //
-// It writes no pointer that it need not write, as each costs something while the
-// garbage collector marks, and a time has one. So it notes times as the machine has
-// them, counted from the zero time.
+// It writes a pointer only if it must, because each write has a cost while the garbage
+// collector marks, and a time.Time contains one. It therefore stores times as the machine
+// has them, counted from the zero time.
 func describe(c *machine.Child, st *child.Status) {
 	st.Name, st.Restart = c.Spec.Name, c.Spec.Restart
 	st.State, st.Since = c.State(), raw(c.Since)
@@ -64,7 +64,7 @@ func describe(c *machine.Child, st *child.Status) {
 		st.NextStart = raw(c.NextStart)
 	}
 	if c.Unready && st.State.Alive() {
-		st.Unready = runOfChild(c).few.unready
+		st.Unready = runOfChild(c).rare.unready
 	} else if st.Unready != nil {
 		st.Unready = nil
 	}
@@ -72,7 +72,7 @@ func describe(c *machine.Child, st *child.Status) {
 
 func raw(at time.Duration) time.Time { return time.Time{}.Add(at) }
 
-// finish makes times of what describe has noted. Not under the lock.
+// finish converts the times that describe stored. It needs no lock.
 func (k look) finish(st *child.Status) {
 	st.Since = k.ofRaw(st.Since)
 	if st.LastError != nil {
@@ -87,8 +87,9 @@ func (k look) finish(st *child.Status) {
 
 func (k look) ofRaw(at time.Time) time.Time { return k.time(at.Sub(time.Time{})) }
 
-// paths makes the paths of many children in text that they share, a few dozen to a
-// piece: so they cost little, and who keeps one does not keep all.
+// paths builds the paths of many children in strings that they share, a few dozen to a
+// string. This is cheap, and a caller that keeps one path does not keep all of them
+// alive.
 type paths struct {
 	base string
 	text strings.Builder

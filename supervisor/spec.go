@@ -12,57 +12,60 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A Spec declares a supervisor. The zero Spec is a valid supervisor without
-// children.
+// A Spec declares a supervisor. The zero Spec is a valid supervisor without children.
 type Spec struct {
-	// Name is the first part of every path, if this supervisor is the root.
-	// Empty is "root". A nested supervisor goes by the name of its child. Upgrade does
-	// not change the Name of a root that runs.
+	// Name is the first part of every path if this supervisor is the root. Empty means
+	// "root". A nested supervisor takes the name of its child instead. Upgrade cannot
+	// change the Name of a running root.
 	Name string
 
-	// Strategy says who is restarted with a child that failed. Zero is OneForOne.
+	// Strategy selects the children that are restarted together with a failed one. Zero
+	// is OneForOne.
 	Strategy strategy.Strategy
 
-	// Intensity says how many restarts are permitted before the supervisor gives
-	// up: strategy.AtMost, strategy.Unlimited. It counts only restarts of children
-	// without a backoff; a child with one gives up by its policy. Zero is 3 in 5 s.
-	// AtMost beside Backoff is a fault, since it would never count anything.
+	// Intensity limits the restarts in a period; beyond the limit the supervisor gives
+	// up. See strategy.AtMost and strategy.Unlimited. It counts only restarts of children
+	// without a backoff; a child with a backoff gives up by its policy. Zero is 3
+	// restarts in 5 s. AtMost together with Backoff is invalid, because it would never
+	// count anything.
 	Intensity strategy.Intensity
 
-	// Backoff is the pause before a restart, for children that set none. Each gets
-	// a policy of its own. With a Backoff the supervisor gives up only when a policy
-	// does (child.Backoff.Retries) or a child escalates: a child.Exponential without
-	// Retries never does, and then trouble shows in Health, Tree and the log alone.
-	// Nil is none: restart at once, as many times as Intensity permits.
+	// Backoff is the delay before a restart, for children that do not set their own. Each
+	// child gets its own policy. With a Backoff the supervisor gives up only when a
+	// policy does (child.Backoff.Retries) or a child escalates. A child.Exponential
+	// without Retries never gives up, so failures show only in Health, Tree and the log.
+	// Nil means no backoff: restarts are immediate, up to the limit of Intensity.
 	Backoff child.Backoff
 
-	// AutoShutdown says whether the supervisor ends when its significant
-	// children have. Zero is Never.
+	// AutoShutdown selects whether the supervisor ends when its significant children have
+	// ended. Zero is Never.
 	AutoShutdown strategy.AutoShutdown
 
-	// Children are started in this order, each when the one before is ready. An
-	// Independent supervisor starts them side by side.
+	// Children are started in this order; each starts when the one before it is ready. An
+	// Independent supervisor starts them concurrently.
 	Children []child.Spec
 
-	// MaxChildren is the most children it may have, declared and dynamic ones,
-	// also those that are stopped or wait for a restart. Zero is no limit.
+	// MaxChildren limits the number of children, declared and added. Stopped children and
+	// those that wait for a restart count too. Zero means no limit.
 	MaxChildren int
 
-	// StopTimeout is the time for the whole stop. Children stop in order within
-	// it; when nine tenths are over all that are left are asked at once, and at
-	// its end what has not returned is abandoned. A type around a supervisor has
-	// one second more, to return when that has. A child's Grace goes by the child's
-	// own timeout alone, so let those add up to less. Zero and child.Forever are no
-	// limit: each child still has its own. In a Kubernetes pod set it to less than
+	// StopTimeout bounds the whole stop. Children stop in order within it. After nine
+	// tenths of it all remaining children are asked to stop at once, and at its end the
+	// runs that have not returned are abandoned. A Run that wraps a supervisor gets one
+	// more second to return after the supervisor has.
+	//
+	// A child's Grace depends only on the child's own timeout, so the sum of those should
+	// be less than StopTimeout. Zero and child.Forever mean no limit for the whole stop;
+	// the timeout of each child still applies. In a Kubernetes pod, set StopTimeout below
 	// terminationGracePeriodSeconds, which is 30 s by default.
 	StopTimeout time.Duration
 
-	// PassPanics lets a panic in a child crash the process at once, here and in
-	// all supervisors below, instead of making it a failure. OTP has no such thing;
-	// Go programs that trust no state after a panic want it.
+	// PassPanics lets a panic in a child crash the process at once, in this supervisor
+	// and all below it. By default a panic is a failure of the child. Use it if the state
+	// of the process cannot be trusted after a panic. OTP has no equivalent.
 	PassPanics bool
 
-	// Logger gets a line for each event, at these levels:
+	// Logger receives a line for each event, at these levels:
 	//
 	//	error  a child failed, and what follows: "restart 3 in 200ms"; it missed its
 	//	       heartbeat; a run was abandoned; a supervisor gave up
@@ -71,31 +74,33 @@ type Spec struct {
 	//	       returns nil and is restarted again and again, one that a cancelled group
 	//	       restart leaves stopped
 	//	info   the tree is up, with the number of children; a child is ready again,
-	//	       and how long it was not; the tree stops, and has stopped
+	//	       and how long it was not; the tree is stopping, and has stopped
 	//	debug  all other starts and stops, also those of nested supervisors and of
 	//	       children with child.AtOnce
 	//
-	// Whether a level is enabled is asked at the start, and again after each line.
-	// Nil is the parent's; at the root it is slog.Default(). For silence use
-	// slog.New(slog.DiscardHandler).
+	// The supervisor asks the handler whether a level is enabled at the start, and again
+	// after each line. Nil means the parent's Logger; at the root, slog.Default(). For
+	// silence use slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
 
-	// Around, if set, is called in place of the Run of each child, here and in
-	// all supervisors below, with that Run; it is to call it and to return what
-	// the run shall end with. For what concerns every run alike: pprof labels, a
-	// trace span, a fault that a test puts in. That of an outer supervisor comes
-	// first. What it gives to run must be its ctx, or child.FromContext of one that
-	// is derived from that. It is part of the run: what it starts must end with it,
-	// and its panic is the run's.
+	// Around, if set, is called instead of the Run of each child, in this supervisor and
+	// all below it, with that Run as an argument. It must call run and return the error
+	// that the run should end with. Use it for anything that concerns every run: pprof
+	// labels, trace spans, faults injected by a test.
+	//
+	// The Around of an outer supervisor is called first. The ctx that it passes to run
+	// must be its own ctx, or child.FromContext of a context derived from it. Around is
+	// part of the run: goroutines that it starts must end with the run, and its panic is
+	// a panic of the run.
 	Around func(ctx child.Context, run func(child.Context) error) error
 }
 
-// defaultName is the name of a root that has none.
+// defaultName is the name of a root without a Name.
 const defaultName = "root"
 
-// Validate returns all faults of the spec and of its children, as
-// *child.SpecError joined by errors.Join, or nil. New does not fail: a fault is
-// the error of Serve, Start, Run and StartChild.
+// Validate returns all problems of the spec and of its children, as *child.SpecError
+// values joined by errors.Join, or nil. New does not return them; Serve, Start, Run and
+// StartChild do.
 func (s Spec) Validate() error { return s.validate("/" + s.name()) }
 
 // validate is Validate for a supervisor at path.
@@ -113,7 +118,7 @@ func (s Spec) validate(path string) error {
 	if err := s.Intensity.Validate(); err != nil {
 		fault("Intensity", "%v", err)
 	} else if s.Backoff != nil && s.limitsRestarts() {
-		fault("Intensity", "counts only restarts without a backoff, and Backoff gives every child one: use Backoff.Retries")
+		fault("Intensity", "counts only restarts without a backoff, but Backoff gives every child one; use Backoff.Retries instead")
 	}
 	if s.AutoShutdown > strategy.AllSignificant {
 		fault("AutoShutdown", "unknown: %d", uint8(s.AutoShutdown))
@@ -121,7 +126,7 @@ func (s Spec) validate(path string) error {
 	if s.MaxChildren < 0 {
 		fault("MaxChildren", "negative: %d", s.MaxChildren)
 	} else if s.MaxChildren > 0 && len(s.Children) > s.MaxChildren {
-		fault("Children", "%d, and MaxChildren is %d", len(s.Children), s.MaxChildren)
+		fault("Children", "%d, but MaxChildren is %d", len(s.Children), s.MaxChildren)
 	}
 	if s.StopTimeout < 0 {
 		fault("StopTimeout", "negative: %v", s.StopTimeout)
@@ -129,7 +134,7 @@ func (s Spec) validate(path string) error {
 	return errors.Join(append(faults, s.childFaults(path, s.Children)...)...)
 }
 
-// config is what of the spec the machine needs.
+// config returns the part of the spec that the machine needs.
 func (s Spec) config() machine.Config {
 	return machine.Config{
 		Strategy:     s.Strategy,
@@ -140,7 +145,7 @@ func (s Spec) config() machine.Config {
 	}
 }
 
-// limitsRestarts reports whether Intensity was set to a limit.
+// limitsRestarts reports whether Intensity was set explicitly to a limit.
 func (s *Spec) limitsRestarts() bool {
 	_, _, limited := s.Intensity.Limit()
 	return limited && s.Intensity != strategy.Intensity{}
@@ -153,8 +158,8 @@ func (s Spec) name() string {
 	return s.Name
 }
 
-// childFaults returns the faults of specs as children of a supervisor with
-// the spec s at path.
+// childFaults returns the problems of specs as children of a supervisor at path that is
+// declared by s.
 func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
 	var seen map[string]bool
 	if len(specs) > 1 {
@@ -178,10 +183,10 @@ func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
 			}
 		}
 		if c.Significant && s.AutoShutdown == strategy.Never {
-			fault("Significant", "the supervisor's AutoShutdown is Never")
+			fault("Significant", "the supervisor's AutoShutdown is Never; set it to AnySignificant or AllSignificant")
 		}
 		if c.Name != "" && seen[c.Name] {
-			fault("Name", "taken by another child")
+			fault("Name", "already in use by another child")
 		}
 		if seen != nil {
 			seen[c.Name] = true

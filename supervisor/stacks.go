@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// The stack of a run that hangs is cut out of a dump of all goroutines. A dump stops
-// the world, for more than a microsecond a goroutine, so a thousand runs that are late
-// together must share one. A dump is taken outside of any life's lock, and it knows
-// where in it each run stands.
+// The stack of a run that hangs is cut out of a dump of all goroutines. A dump stops the
+// world for more than a microsecond per goroutine, so a thousand runs that are late at once
+// must share one. A dump is taken without the lock of any life, and has an index by run.
 
 // A dump is the stacks of all goroutines at one moment.
 type dump struct {
 	at   time.Time          // before the world was stopped
-	took time.Duration      // for how long it was stopped, at the most
+	took time.Duration      // how long the world was stopped, at most
 	of   map[uintptr][]byte // by the address of the run
 }
 
-// stack returns the stack of a run, or nil: it was not found, or the dump is older than
-// since, a time of the run's life, and may show what the run did before it was late.
+// stack returns the stack of a run. It returns nil if the stack was not found, or if the
+// dump is older than since, a time of the run's life, and so may show the run before it
+// was late.
 func (d *dump) stack(r *run, since time.Duration) []byte {
 	if d == nil || d.at.Sub(r.life.began) < since {
 		return nil
@@ -30,28 +30,28 @@ func (d *dump) stack(r *run, since time.Duration) []byte {
 	return bytes.Clone(d.of[addressOf(r)])
 }
 
-// addressOf returns the address by which a traceback names the run.
+// addressOf returns the address that a traceback prints for the run.
 func addressOf(r *run) uintptr { return reflect.ValueOf(r).Pointer() }
 
-// dumps takes the dumps of a tree and keeps the latest, for those who come a little
-// later.
+// dumps takes the dumps of a tree, and keeps the latest one for runs that are late a
+// little later.
 type dumps struct {
-	mu     sync.Mutex // held while one is taken: who comes meanwhile waits, and shares it
+	mu     sync.Mutex // held while a dump is taken: callers wait for it and share it
 	latest *dump
 	forget *time.Timer
-	taken  int // how many, for tests
+	taken  int // number of dumps, for tests
 }
 
 const (
 	// dumpFresh is how old a dump may be for a run that has been late for longer.
 	dumpFresh = 250 * time.Millisecond
-	// dumpShare bounds the time for which the world is stopped: after a dump that took a
-	// millisecond there is none for the next twenty.
+	// dumpShare bounds the share of time for which the world is stopped: after a dump that
+	// took one millisecond there is none for the next twenty.
 	dumpShare = 20
 )
 
-// since returns a dump that is no older than a moment, or the latest if it is too soon
-// for another. It blocks while one is taken, so it is not called under a life's lock.
+// since returns a dump no older than moment, or the latest one if it is too soon for
+// another. It blocks while a dump is taken, so it must not be called under a life's lock.
 func (d *dumps) since(moment time.Time) *dump {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -70,7 +70,7 @@ func (d *dumps) since(moment time.Time) *dump {
 	return d.latest
 }
 
-// drop lets go of the latest dump, which may be megabytes.
+// drop releases the latest dump, which may have megabytes.
 func (d *dumps) drop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -87,8 +87,8 @@ func (d *dumps) end() {
 	}
 }
 
-// lateFor returns the moment from which on a dump shows why a run is late that was
-// waited for so long: it must have been waited for mostly.
+// lateFor returns the moment from which on a dump shows why a run is late: when most of
+// the time waited for it had passed.
 func lateFor(now time.Time, waited time.Duration) time.Time {
 	return now.Add(-min(waited/2, dumpFresh))
 }
@@ -99,11 +99,11 @@ func newDump(now time.Time) *dump {
 	return &dump{at: now, took: took, of: stacksOfRuns(text)}
 }
 
-// maxDump bounds the text of all stacks: enough for some sixty thousand goroutines. Of
-// what lies beyond, no stack is reported.
+// maxDump bounds the size of all stacks, enough for about sixty thousand goroutines.
+// Stacks beyond it are not reported.
 const maxDump = 64 << 20
 
-// allStacks returns the stacks of all goroutines, and for how long it stopped the world.
+// allStacks returns the stacks of all goroutines, and how long it stopped the world.
 func allStacks() (text []byte, took time.Duration) {
 	const perGoroutine = 1 << 10 // what most need
 	size := min(1<<16+perGoroutine*runtime.NumGoroutine(), maxDump)
@@ -118,9 +118,9 @@ func allStacks() (text []byte, took time.Duration) {
 	}
 }
 
-// stacksOfRuns finds the stacks of runs among all. There is no name for a goroutine
-// that costs nothing while all is well, but the traceback prints the first argument of
-// run.once and run.judge: the run.
+// stacksOfRuns finds the stacks of runs among all stacks. Naming a goroutine has a cost
+// while all is well, but a traceback prints the first argument of run.once and run.judge,
+// which is the run.
 func stacksOfRuns(text []byte) map[uintptr][]byte {
 	of := make(map[uintptr][]byte)
 	for stack := range bytes.SplitSeq(text, []byte("\n\n")) {

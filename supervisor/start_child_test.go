@@ -85,8 +85,8 @@ func TestStartChildWhoseContextEndsIsUndone(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		sup := start(t, supervisor.Spec{Strategy: s})
 		for name, run := range map[string]child.Spec{
-			"/root/b (for 1m0s)":       {Run: slow(time.Hour, 0)},
-			"/root/b (waits to start)": {Run: failing, RetryStart: true, Backoff: child.Constant(time.Hour)},
+			"/root/b (for 1m0s)":         {Run: slow(time.Hour, 0)},
+			"/root/b (waiting to start)": {Run: failing, RetryStart: true, Backoff: child.Constant(time.Hour)},
 		} {
 			run.Name = "b"
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errBoom)
@@ -155,9 +155,9 @@ func TestFaultsOfStartChildsSpecsAreListedAndNoneRuns(t *testing.T) {
 			child.Spec{Name: "b"},
 			child.Spec{Name: "s", Run: mustNotRun, Restart: child.Temporary, Significant: true},
 		)
-		require.EqualError(t, err, `/shop/inner/a: Name: taken by another child
+		require.EqualError(t, err, `/shop/inner/a: Name: already in use by another child
 /shop/inner/b: Run: nil
-/shop/inner/s: Significant: the supervisor's AutoShutdown is Never`)
+/shop/inner/s: Significant: the supervisor's AutoShutdown is Never; set it to AnySignificant or AllSignificant`)
 		require.Empty(t, inner.Children())
 	})
 }
@@ -295,7 +295,7 @@ func TestStartChildFromASibling(t *testing.T) {
 			require.NoError(t, err, "there no call waits for it")
 		} else {
 			require.ErrorIs(t, err, child.ErrNotReady)
-			require.EqualError(t, err, "/root/b: would wait for /root/a, which is not ready")
+			require.EqualError(t, err, "/root/b: called from /root/a, which is not ready: the call would wait for its caller")
 			_, found := sup.Lookup("b")
 			require.False(t, found)
 		}
@@ -462,6 +462,6 @@ func TestStartThatIsHeldBackIsNamedWhenItsContextEnds(t *testing.T) {
 		go func() { failed <- sup.StartChild(ctx, child.Spec{Name: "c", Run: idle}) }()
 		synctest.Wait()
 		sup.Suspend()
-		require.EqualError(t, <-failed, "/root/c: context deadline exceeded: still starting: /root/c (waits to start)")
+		require.EqualError(t, <-failed, "/root/c: context deadline exceeded: still starting: /root/c (waiting to start)")
 	})
 }

@@ -46,7 +46,7 @@ func TestStartThatIsCutOffNamesWhatWasStarting(t *testing.T) {
 		}}, "/root/b (for 9s)"},
 		"waiting for its retry": {supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Run: failing, RetryStart: true, Backoff: child.Constant(time.Hour)},
-		}}, "/root/a (waits to start)"},
+		}}, "/root/a (waiting to start)"},
 		"the leaves": {supervisor.Spec{Strategy: strategy.Independent, Children: []child.Spec{
 			{Name: "in", Run: supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "deep", Run: deep("x", "y")}}}).Run},
 			{Name: "b", Run: forgets}, {Name: "empty", Run: func(ctx child.Context) error {

@@ -62,7 +62,7 @@ func TestValidateReportsAllFaultsAtOnceWithPathAndField(t *testing.T) {
 		`/a/b/x/y: ResetAfter: negative: -1ns`,
 		`/a/b/x/y: Heartbeat: negative: -1ns`,
 		`/a/b/permanent: Significant: a permanent child cannot be significant: it is always restarted`,
-		`/a/b/twice: Name: taken by another child`,
+		`/a/b/twice: Name: already in use by another child`,
 		`/a/b/tab\t: Name: has a control character: "tab\t"`,
 		`/a/b/bad\xff: Name: not UTF-8: "bad\xff"`,
 	}, faults(err))
@@ -73,14 +73,14 @@ func TestValidateReportsAllFaultsAtOnceWithPathAndField(t *testing.T) {
 
 func TestSpecsThatAreValidEachButNotTogether(t *testing.T) {
 	for text, spec := range map[string]supervisor.Spec{
-		"/root/a: Significant: the supervisor's AutoShutdown is Never": {
+		"/root/a: Significant: the supervisor's AutoShutdown is Never; set it to AnySignificant or AllSignificant": {
 			Children: []child.Spec{{Name: "a", Run: idle, Restart: child.Transient, Significant: true}},
 		},
-		"/root: Children: 2, and MaxChildren is 1": {
+		"/root: Children: 2, but MaxChildren is 1": {
 			MaxChildren: 1, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}},
 		},
 		"/root: Intensity: period is not positive: 0s": {Intensity: strategy.AtMost(1, 0)},
-		"/root: Intensity: counts only restarts without a backoff, and Backoff gives every child one: use Backoff.Retries": {
+		"/root: Intensity: counts only restarts without a backoff, but Backoff gives every child one; use Backoff.Retries instead": {
 			Intensity: strategy.AtMost(strategy.DefaultRestarts, strategy.DefaultPeriod), Backoff: child.Constant(time.Second),
 		},
 	} {
@@ -132,8 +132,8 @@ func TestStartChildReportsTheFaultsOfAllItsSpecs(t *testing.T) {
 			child.Spec{Name: "d", Run: idle, Restart: child.Temporary, Significant: true})
 		require.Equal(t, []string{
 			"/root/c: Run: nil",
-			"/root/b: Name: taken by another child",
-			"/root/d: Significant: the supervisor's AutoShutdown is Never",
+			"/root/b: Name: already in use by another child",
+			"/root/d: Significant: the supervisor's AutoShutdown is Never; set it to AnySignificant or AllSignificant",
 		}, faults(err))
 		require.Len(t, sup.Children(), 1, "none was started")
 		require.True(t, errors.As(err, new(*child.SpecError)))

@@ -8,10 +8,10 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
-// A start that takes too long must say what it waits for: mostly a Run that never calls
-// Ready.
+// A start that takes too long must report what it waits for: usually a Run that never
+// calls Ready.
 
-// A lateStart is the error of a start that was given up because a context ended.
+// A lateStart is the error of a start that was cancelled because a context ended.
 type lateStart struct {
 	cause   error // of the context
 	waiting []startingChild
@@ -26,12 +26,12 @@ type startingChild struct {
 
 func (e *lateStart) Error() string {
 	text := "still starting: "
-	if e.cause != child.ErrStartTimeout { // else the failure says so already
+	if e.cause != child.ErrStartTimeout { // otherwise the failure says so already
 		text = oneline.Of(e.cause) + ": " + text
 	}
 	return text + firstFew(e.waiting, ", ", func(c startingChild) string {
 		if c.state == child.Waiting {
-			return fmt.Sprintf("%s (waits to start)", oneline.Text(c.path))
+			return fmt.Sprintf("%s (waiting to start)", oneline.Text(c.path))
 		}
 		return fmt.Sprintf("%s (for %v)", oneline.Text(c.path), c.since.Round(time.Millisecond))
 	})
@@ -39,8 +39,8 @@ func (e *lateStart) Error() string {
 
 func (e *lateStart) Unwrap() error { return e.cause }
 
-// stillStarting returns the cause with the children that are still starting, at the time
-// of the call. Locks are taken one at a time.
+// stillStarting returns cause with the children that are still starting at the time of
+// the call. It takes one lock at a time.
 func (l *life) stillStarting(cause error) error {
 	if waiting := l.startingBelow(""); len(waiting) > 0 {
 		return &lateStart{cause, waiting}
@@ -48,8 +48,8 @@ func (l *life) stillStarting(cause error) error {
 	return cause
 }
 
-// startingBelow returns the children that are starting, or only that of a name: of a
-// nested supervisor those in it that it waits for.
+// startingBelow returns the children that are starting, or only the one with that name.
+// In place of a nested supervisor it returns the children that it waits for.
 func (l *life) startingBelow(name string) (all []startingChild) {
 	type waited struct {
 		startingChild
@@ -64,7 +64,7 @@ func (l *life) startingBelow(name string) (all []startingChild) {
 			wanted = c.Name() == name
 		}
 		if s := c.State(); wanted && (s == child.Starting || s == child.Waiting) {
-			children = append(children, waited{startingChild{l.pathOf(c), s, now - c.Since}, runOfChild(c).has().nested})
+			children = append(children, waited{startingChild{l.pathOf(c), s, now - c.Since}, runOfChild(c).rareFields().nested})
 		}
 	}
 	l.mu.Unlock()

@@ -38,7 +38,7 @@ func TestAlarmInFlightLeavesTheStopTimeoutAlone(t *testing.T) {
 			l.mu.Lock()
 			time.Sleep(1500 * time.Millisecond) // until the alarm is due, at three quarters
 			c := l.m.First()
-			inFlight = !runOfChild(c).has().own.Stop()
+			inFlight = !runOfChild(c).rareFields().own.Stop()
 			stop := newCall(l, "a")
 			l.m.Stop(c, false, &stop.Waiter, l.entered())
 			l.leave()

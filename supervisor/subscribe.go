@@ -12,25 +12,25 @@ import (
 	"github.com/coppice-go/coppice/child"
 )
 
-// Subscribe has f called for each event of this supervisor and of all below
-// it, of the given kinds, or of all kinds if none is given. It may be called
-// before the first start, and holds until cancel is called, over all starts. It takes
-// constant time, however many subscribers there are; each event costs something for
-// each that wants it.
+// Subscribe calls f for each event of this supervisor and all below it. If kinds are
+// given, f receives only those. Subscribe may be called before the first start; the
+// subscription lasts over all starts until cancel is called. Subscribing takes constant
+// time, however many subscribers there are; each event has a cost for each of its
+// subscribers.
 //
-// f gets the events one at a time and in order, on a goroutine that supervision never
-// waits for: it may take its time, and call anything, Stop included. Events it is too
-// slow for wait in a queue; when that is full the oldest are dropped, and the
-// next event says how many (Lost). A thousand failures and other trouble are kept
-// beside a thousand of the rest, so that failures are never pushed out by
-// starts. A panic in f is logged to slog.Default() and ends nothing. Serve, Stop and
-// Wait return when f has been given the last events of the tree, or after a second.
+// f receives the events one at a time and in order, on a goroutine that supervision never
+// waits for. It may be slow and may call anything, Stop included. Up to a thousand events
+// that report trouble, such as failures, and a thousand others wait in a queue for f.
+// When either part is full, its oldest event is dropped, and the next event says how many
+// were (Lost). So starts never displace failures. A panic in f is logged to
+// slog.Default(), and the subscription continues. Serve, Stop and Wait return when f has
+// received the last events of the tree, or after one second.
 //
-// cancel may be called from anywhere, and more than once. When it returns, f is not
-// running and will not be called again. Called from inside f, or from any other
-// subscriber or log handler of this package, it does not wait. It waits for ever for an
-// f that never returns, and for one that waits for the caller of cancel. Subscribe of a
-// nil f does nothing.
+// cancel may be called from any goroutine, and more than once. When it returns, f is not
+// running and will not be called again. If it is called from f, or from any other
+// subscriber or log handler of this package, it does not wait. Otherwise it blocks for as
+// long as f does: forever if f never returns, or if f waits for the caller of cancel. If
+// f is nil, Subscribe does nothing.
 func (s *Supervisor) Subscribe(f func(Event), only ...EventKind) (cancel func()) {
 	if f == nil {
 		return func() {}
@@ -61,14 +61,14 @@ func (s *Supervisor) unsubscribe(sub *subscription) {
 	}
 }
 
-// subscriptions are those of one supervisor. Its lock comes after that of a tree and
-// before those of subscriptions.
+// subscriptions are the subscriptions of one supervisor. Their lock comes after the lock
+// of a tree and before the locks of single subscriptions.
 type subscriptions struct {
-	kinds atomic.Uint32 // that any of them wants
+	kinds atomic.Uint32 // that have a subscriber
 
 	mu    sync.Mutex
 	first *subscription
-	want  [EventGaveUp + 1]int // how many want each kind
+	want  [EventGaveUp + 1]int // number of subscribers of each kind
 }
 
 func (all *subscriptions) add(sub *subscription) {
@@ -81,7 +81,7 @@ func (all *subscriptions) add(sub *subscription) {
 	all.count(sub, 1)
 }
 
-// remove takes one off the list. Another time it does nothing.
+// remove removes a subscription. Removing it again does nothing.
 func (all *subscriptions) remove(sub *subscription) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -113,7 +113,7 @@ func (all *subscriptions) count(sub *subscription, by int) {
 	all.kinds.Store(uint32(kinds))
 }
 
-// put queues an event of a tree for those of the supervisor at base who want it.
+// put queues an event for those subscriptions of the supervisor at base that want it.
 func (all *subscriptions) put(e *Event, base string) {
 	if kinds(all.kinds.Load())&e.Kind.set() == 0 {
 		return
@@ -127,8 +127,8 @@ func (all *subscriptions) put(e *Event, base string) {
 	}
 }
 
-// busy returns those that have events to deliver and whose delivery the end of a tree
-// waits for.
+// busy returns the subscriptions that still have events to deliver and that the end of a
+// tree waits for.
 func (all *subscriptions) busy() (busy []*subscription) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -140,26 +140,27 @@ func (all *subscriptions) busy() (busy []*subscription) {
 	return busy
 }
 
-// maxQueued is how many events of each sort wait for a subscriber.
+// maxQueued is the number of events of each sort, loud and quiet, that wait for a
+// subscriber at most.
 const maxQueued = 1000
 
-// A subscription is a subscriber and the events that wait for it. A goroutine
-// delivers them; it is started when there are some, and ends when there are none.
+// A subscription is a subscriber and its queued events. A goroutine delivers them; it is
+// started when there are some, and ends when there are none.
 type subscription struct {
 	f       func(Event)
 	kinds   kinds
-	at      string // path of what it is about; empty: all
-	awaited bool   // the end of a tree waits until it has delivered all
+	at      string // path of the part of the tree it is for; empty: all
+	awaited bool   // the end of a tree waits for its delivery
 
-	prev, next *subscription // among those of its supervisor, as is:
-	listed     bool
+	prev, next *subscription // in the list of its supervisor
+	listed     bool          // it is in that list
 
 	mu          sync.Mutex
 	quiet, loud ring
-	count, last uint64 // of events so far; the last that was delivered
-	busy        bool   // the goroutine runs
+	count, last uint64 // number of events so far; number of the last one delivered
+	busy        bool   // the goroutine is running
 	cancelled   bool
-	idle        chan struct{} // closed when it has ended, for all who wait; nil: nobody does
+	idle        chan struct{} // closed when it has ended; nil if nothing waits for that
 }
 
 // put queues an event. It neither blocks nor runs user code.
@@ -182,8 +183,8 @@ func (s *subscription) put(e *Event) {
 	}
 }
 
-// take returns the next event, or reports that there is none, and then the
-// delivering ends.
+// take returns the next event. If there is none it reports false, and the delivering
+// goroutine must end.
 func (s *subscription) take() (Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,13 +201,13 @@ func (s *subscription) take() (Event, bool) {
 		return Event{}, false
 	}
 	e := q.pop()
-	e.Lost, s.last = e.order-s.last-1, e.order // what is missing between was dropped
+	e.Lost, s.last = e.order-s.last-1, e.order // events missing in between were dropped
 	return e, true
 }
 
 // deliver calls the subscriber until no event is left.
 func (s *subscription) deliver() {
-	pprof.SetGoroutineLabels(context.Background()) // not those of the child that had the news
+	pprof.SetGoroutineLabels(context.Background()) // not those of the child that caused the event
 	done := false
 	defer func() {
 		if !done {
@@ -223,7 +224,7 @@ func (s *subscription) deliver() {
 	}
 }
 
-// call is not inlined, and its name not changed, for delivering.
+// call must not be inlined or renamed: delivering looks for it.
 //
 //go:noinline
 func (s *subscription) call(e Event) {
@@ -237,8 +238,8 @@ func (s *subscription) call(e Event) {
 	s.f(e)
 }
 
-// delivering reports whether it is called from inside a subscriber: to wait for one from
-// there might be to wait for oneself.
+// delivering reports whether it is called from inside a subscriber, where waiting for a
+// subscriber could mean waiting for oneself.
 func delivering() bool {
 	var calls [64]uintptr
 	for skip := 2; ; skip += len(calls) {
@@ -259,7 +260,7 @@ func delivering() bool {
 	}
 }
 
-// drained returns a channel that is closed when nothing waits.
+// drained returns a channel that is closed when no event is queued or being delivered.
 func (s *subscription) drained() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -275,7 +276,7 @@ func (s *subscription) drained() <-chan struct{} {
 	return done
 }
 
-// waits reports whether something waits, or is being delivered.
+// waits reports whether an event is queued or being delivered.
 func (s *subscription) waits() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,14 +9,12 @@ import (
 	"github.com/coppice-go/coppice/internal/runkey"
 )
 
-// A Supervisor starts, watches, restarts and stops children. Make one with New.
-// All methods may be called from any goroutine, also from children and
-// subscribers.
+// A Supervisor starts, watches, restarts and stops children. Create one with New. All
+// methods may be called from any goroutine, including those of children and subscribers.
 //
-// A supervisor is the root of a tree if it is run by Serve or Start, and nested
-// if Run is the Run of another supervisor's child. After it has ended it can be
-// run again; every time it starts from its Spec, as in OTP: children that were
-// added meanwhile are gone.
+// A supervisor is the root of a tree if Serve or Start runs it, and nested if its Run is
+// the Run of another supervisor's child. After it has ended it can be run again. Each run
+// starts from its Spec, as in OTP: children that were added with StartChild are gone.
 //
 //	        started          all ready
 //	New -------------> Starting --------> Up
@@ -29,7 +27,7 @@ import (
 //	                   |      v
 //	                   +---- Over
 //
-// The ways:
+// Transitions:
 //
 //	from      to        when
 //	New       Starting  Serve, Start, or Run as a child
@@ -39,7 +37,8 @@ import (
 //	Stopping  Over      nothing runs any more
 //	Over      Starting  Serve, Start, or Run as a child, again
 //
-// What a call does in each of them; "waits" is for children, or for the end:
+// Results of calls in each state ("waits" means that the call waits for children, or for
+// the end):
 //
 //	call          New            Starting           Up                 Stopping           Over
 //	Serve         waits          ErrAlreadyStarted  ErrAlreadyStarted  ErrAlreadyStarted  waits
@@ -57,14 +56,14 @@ type Supervisor struct {
 	declared atomic.Pointer[declaration]
 
 	subs subscriptions
-	log  atomic.Pointer[logger] // that was used last; nil: none was
+	log  atomic.Pointer[logger] // the one used last, or nil
 
-	mu   sync.Mutex           // held while life is replaced
-	life atomic.Pointer[life] // the current one, or the last; nil before the first
+	mu   sync.Mutex           // guards replacing life
+	life atomic.Pointer[life] // the current one, or the last one; nil before the first start
 }
 
-// New makes a supervisor. It cannot fail: a fault of the spec is the error of
-// Serve, Start, Run and StartChild, before any child of it has run.
+// New returns a supervisor that is declared by spec. It never fails: Serve, Start, Run
+// and StartChild return the problems of the spec, before any of its children runs.
 func New(spec Spec) *Supervisor {
 	spec.Children = append([]child.Spec(nil), spec.Children...)
 	s := new(Supervisor)
@@ -72,8 +71,8 @@ func New(spec Spec) *Supervisor {
 	return s
 }
 
-// A declaration is a spec and what Validate says of it. It is never changed,
-// Upgrade replaces it.
+// A declaration is a spec and the result of its Validate. It is immutable; Upgrade
+// replaces it.
 type declaration struct {
 	spec  Spec
 	fault error
@@ -82,9 +81,8 @@ type declaration struct {
 func (s *Supervisor) spec() *Spec  { return &s.declared.Load().spec }
 func (s *Supervisor) fault() error { return s.declared.Load().fault }
 
-// FromContext returns the supervisor of the child that ctx belongs to: in a
-// child's Run, and wherever a context derived from the child's goes. Outside of
-// any it reports false.
+// FromContext returns the supervisor of the child that ctx belongs to. ctx is the context
+// of the child's Run or derived from it. For any other context FromContext reports false.
 func FromContext(ctx context.Context) (*Supervisor, bool) {
 	r := runOf(ctx)
 	if r == nil {
@@ -102,8 +100,9 @@ func runOf(ctx context.Context) *run {
 	return r
 }
 
-// Path returns where the supervisor stands in its tree, as /shop/jobs. Before
-// its first start it is a slash and its name; after its end it is what it was.
+// Path returns the path of the supervisor in its tree, such as /shop/jobs. Before the
+// first start it is a slash and the supervisor's name. After the supervisor has ended it
+// is the path of the last run.
 func (s *Supervisor) Path() string {
 	if l := s.latest(); l != nil {
 		return l.path
@@ -111,8 +110,8 @@ func (s *Supervisor) Path() string {
 	return "/" + s.spec().name()
 }
 
-// Root returns the root of the tree that the supervisor runs in, itself if it
-// has no parent.
+// Root returns the root of the tree that the supervisor runs in. It returns s itself if s
+// has no parent or is not running.
 func (s *Supervisor) Root() *Supervisor {
 	for {
 		l := s.latest()
@@ -123,10 +122,11 @@ func (s *Supervisor) Root() *Supervisor {
 	}
 }
 
-// latest returns the current life, or the last, or nil.
+// latest returns the current life, or the last one if the supervisor is not running, or
+// nil before the first start.
 func (s *Supervisor) latest() *life { return s.life.Load() }
 
-// running returns the current life, or an error if there is none.
+// running returns the current life, or ErrNotRunning with the path.
 func (s *Supervisor) running() (*life, error) {
 	if l := s.latest(); l != nil && !l.isOver() {
 		return l, nil

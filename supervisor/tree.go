@@ -13,19 +13,19 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A Tree is a supervisor or a child with all that runs below it, at one moment:
-// of each supervisor the moment it was looked at, from the root down.
+// A Tree is a snapshot of a supervisor or a child and everything that runs below it. Each
+// supervisor is looked at separately, from the root down.
 type Tree struct {
 	child.Status
 	Strategy strategy.Strategy // of a supervisor
-	Children []Tree            // of a supervisor, in start order
+	Children []Tree            // of a supervisor: its children in start order
 
 	at time.Time // when it was taken
 }
 
-// Tree returns the supervisor and all below it. The root's own status has the
-// state of the supervisor: Stopped before the start and after the end, Starting
-// until all declared children have been ready, Running, Stopping.
+// Tree returns the supervisor and everything below it. The status of the root itself has
+// the state of the supervisor: Stopped before the start and after the end, Starting until
+// all declared children have been ready, Running, Stopping.
 func (s *Supervisor) Tree() Tree {
 	t := Tree{
 		Status: child.Status{
@@ -50,7 +50,7 @@ func (s *Supervisor) Tree() Tree {
 	return t
 }
 
-// self is the status of a root.
+// self returns the status of a root.
 func (l *life) self() child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,14 +72,15 @@ func (l *life) self() child.Status {
 	return st
 }
 
-// inner is the life of a supervisor among children, and where it stands.
+// inner is a nested supervisor's life and its index among the children.
 type inner struct {
 	at   int
 	life *life
 }
 
-// branches returns the children. Locks are taken one at a time: that of a
-// supervisor is released before those below it are looked at.
+// branches returns the children with everything below them. Locks are taken one at a
+// time: the lock of a supervisor is released before the supervisors below it are looked
+// at.
 func (l *life) branches(at time.Time) []Tree {
 	all, below := []Tree{}, []inner{}
 	for {
@@ -101,7 +102,7 @@ func (l *life) branches(at time.Time) []Tree {
 	}
 }
 
-// fillTree describes the children, and notes the lives of the supervisors in them, if
+// fillTree describes the children and collects the lives of the supervisors in them, if
 // there is room for both. It returns how many children and how many supervisors there
 // are.
 func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
@@ -115,8 +116,8 @@ func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
 	for c := l.m.First(); c != nil; c = c.Next() {
 		t := &room[n]
 		describe(c, &t.Status)
-		if c.Super { // else the run need not be looked at
-			f := runOfChild(c).has()
+		if c.Super { // otherwise no supervisor runs or ran in it
+			f := runOfChild(c).rareFields()
 			if t.Strategy = f.super.spec().Strategy; f.nested != nil {
 				*below = append(*below, inner{n, f.nested})
 			}
@@ -126,8 +127,8 @@ func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
 	return n, supers, k
 }
 
-// All returns an iterator over the tree itself and all below it, each supervisor
-// before its children, in start order.
+// All returns an iterator over the statuses of the tree itself and everything below it,
+// each supervisor before its children, in start order.
 func (t Tree) All() iter.Seq[child.Status] {
 	return func(yield func(child.Status) bool) { t.walk(yield) }
 }
@@ -144,12 +145,13 @@ func (t *Tree) walk(yield func(child.Status) bool) bool {
 	return true
 }
 
-// MarshalJSON writes the fields of child.Status, and for a supervisor its
-// strategy and children. The outermost object begins with "v", the version of this
-// form, which is 1: fields may be added to it, but none changes or goes.
+// MarshalJSON writes the fields of child.Status, and for a supervisor its strategy and
+// children. The outermost object begins with "v", the version of the format, which is 1.
+// Fields may be added to version 1, but none will change or be removed.
 //
 // encoding/json refuses more than 10,000 levels of objects and arrays, so json.Marshal
-// takes trees of up to 5,000 supervisors one below the other; MarshalJSON takes any.
+// accepts trees of up to 5,000 supervisors nested in one another. MarshalJSON has no
+// limit.
 func (t Tree) MarshalJSON() ([]byte, error) {
 	text, err := t.appendJSON([]byte(`{"v":1,`))
 	if err != nil {
@@ -158,7 +160,7 @@ func (t Tree) MarshalJSON() ([]byte, error) {
 	return text, nil
 }
 
-// appendJSON appends the fields of an object, and its end.
+// appendJSON appends the fields of an object and its closing brace.
 func (t *Tree) appendJSON(text []byte) ([]byte, error) {
 	status, err := t.Status.MarshalJSON()
 	if err != nil {
@@ -186,19 +188,18 @@ func (t *Tree) appendJSON(text []byte) ([]byte, error) {
 	return append(text, "]}"...), nil
 }
 
-// foldAfter is how many like leaves in a row String draws: of more it draws the
-// first few and says how many there are.
+// foldAfter is the number of similar leaves in a row that String draws in full. Longer
+// rows are folded.
 const foldAfter = 20
 
-// foldShown is how many of them it draws then.
+// foldShown is the number of leaves that String draws of a folded row.
 const foldShown = 3
 
-// String draws the tree, a line for each child: name, state, strategy or restart
-// type where it is not the usual one, restarts, next start, what is wrong, the last
-// error and how long ago it was. More than twenty leaves in a row that differ in
-// nothing but their name and that age are folded. Of an error it is the first line,
-// with what could do harm in a terminal escaped. A next start more than a century away
-// reads "never".
+// String draws the tree, one line for each child: name, state, the strategy or a restart
+// type other than the default, restarts, next start, the reason if it is unready, the
+// last error and its age. A row of more than twenty leaves that differ only in name and
+// age of the last error is folded. Of an error String prints the first line, with control
+// characters escaped. A next start more than a century away is printed as "never".
 func (t Tree) String() string {
 	var rows []row
 	t.draw(&rows, "", "")
@@ -249,14 +250,14 @@ func (t *Tree) draw(rows *[]row, first, below string) {
 	}
 }
 
-// alike reports whether two leaves differ in nothing that is drawn but the name and
-// the age of the last error.
+// alike reports whether the lines of two leaves differ only in the name and the age of
+// the last error.
 func alike(a, b *Tree) bool {
 	return !a.Supervisor && !b.Supervisor && a.describe(false) == b.describe(false)
 }
 
-// describe says what there is to say of a child besides its name, the age of its last
-// error if that is wanted.
+// describe returns the line of a child without its name, with or without the age of its
+// last error.
 func (t *Tree) describe(withAge bool) string {
 	parts := []string{fmt.Sprintf("%-8s", t.State)}
 	say := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
@@ -294,7 +295,7 @@ func (t *Tree) describe(withAge bool) string {
 	return strings.TrimRight(text, " ")
 }
 
-// age says how long ago something was, in the largest unit that fits.
+// age formats how long ago something was, in the largest unit that fits.
 func age(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

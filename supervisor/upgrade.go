@@ -8,21 +8,23 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// Upgrade puts a new spec in place of a running supervisor's, as OTP's
-// code_change does, and of that for all later starts. Flags take effect at once;
-// the restarts of the period still count. A child whose name is in the new spec
-// gets the new settings, keeps running, and uses the new Run from its next start
-// on; its backoff begins anew, and a timer that runs is not set anew. A new one is
-// added in its place and is not started: RestartChild starts it. One that is missing
-// stays, behind the others. Logger, PassPanics and Around take effect at the next
-// start of the supervisor.
+// Upgrade replaces the spec of a supervisor, also while it is running, as OTP's
+// code_change does. Later starts use the new spec too.
 //
-// If the spec is faulty, Upgrade returns its faults, and changes nothing. It also
-// changes nothing and returns an error if the supervisor is being stopped
-// (ErrNotRunning), if the Strategy of a running one would become Independent or
-// cease to be, or if a running root would get another Name; an empty Name is
-// "root". A nested supervisor goes by the name of its child, so its Name may be any.
-// On a supervisor that does not run Upgrade sets the spec of the next start.
+// Supervisor-level settings take effect at once; restarts already counted in the current
+// period still count. A child whose name is in the new spec gets its new settings and
+// keeps running. It uses the new Run from its next start on. Its backoff starts over, and
+// its running timers are not changed. A child that is new in the spec is added at its
+// place but not started: RestartChild starts it. A child that is not in the spec stays,
+// after the others. Logger, PassPanics and Around take effect at the next start of the
+// supervisor.
+//
+// If the spec is invalid, Upgrade returns its problems and changes nothing. It also
+// changes nothing and returns an error in these cases: the supervisor is being stopped
+// (ErrNotRunning); it is running, and its Strategy would change from or to Independent;
+// it is a running root, and its Name would change (an empty Name is "root"). The Name of
+// a nested supervisor may be anything, since it takes the name of its child. If the
+// supervisor is not running, Upgrade sets the spec of the next start.
 func (s *Supervisor) Upgrade(spec Spec) error {
 	spec.Children = append([]child.Spec(nil), spec.Children...)
 	if err := spec.Validate(); err != nil {
@@ -45,13 +47,13 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 		l.spec = &next.spec
 		s.declared.Store(next)
 		for c := l.m.First(); c != nil; c = c.Next() {
-			if r := runOfChild(c); r != nil && r.few != nil {
-				r.few.pause = nil
+			if r := runOfChild(c); r != nil && r.rare != nil {
+				r.rare.backoff = nil
 			}
 		}
 	})
 	return wrap(l.path, err)
 }
 
-// errName: every path that was shown, or that somebody holds, begins with the name.
+// Every path that was shown or is held by a user begins with the name of the root.
 var errName = errors.New("a running root cannot change its name")

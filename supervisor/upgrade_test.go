@@ -62,7 +62,7 @@ func TestUpgradeRefusesAFaultySpecAndChangesNothing(t *testing.T) {
 		sup := start(t, supervisor.Spec{Intensity: none, Children: []child.Spec{{Name: "a", Run: p.Run}}})
 		require.EqualError(t, sup.Upgrade(supervisor.Spec{
 			Intensity: strategy.AtMost(3, time.Minute), Backoff: child.Constant(time.Second),
-		}), "/root: Intensity: counts only restarts without a backoff, and Backoff gives every child one: use Backoff.Retries")
+		}), "/root: Intensity: counts only restarts without a backoff, but Backoff gives every child one; use Backoff.Retries instead")
 		p.end(errBoom)
 		require.EqualError(t, sup.Wait(), "/root: gave up: more than 0 restarts in 1s: /root/a: boom")
 	})

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// Watch returns a channel of events, for one child or a part of the tree: those
-// of the child at path and of all below it, or with an empty path of all that
-// Subscribe tells; of the given kinds, or of all if none is given. A path is a
-// name, a path from this supervisor (jobs/job-17), or a full one within it. It
-// need not be there yet.
+// Watch returns a channel of the events of one child or a part of the tree: of the child
+// at path and everything below it, or with an empty path of everything that Subscribe
+// receives. If kinds are given, the channel carries only those. A path is a name, a path
+// from this supervisor (jobs/job-17), or a full path within it. The child need not exist
+// yet.
 //
 //	for e := range root.Watch(ctx, "jobs", supervisor.EventFailed) {
 //		log.Print(e.Path, ": ", e.Err)
 //	}
 //
-// The channel has no room, but the queue that Subscribe describes stands before
-// it: who receives too slowly holds up nobody, and Event.Lost says what was lost
-// of the events asked for. It holds over all starts of the supervisor, until ctx
-// ends; then the channel is closed, and what still waits is dropped. Serve and Stop do
-// not wait for the receiver, which may be their caller: the last events can be received
-// after them. With a nil ctx the channel is closed at once.
+// The channel is unbuffered, but the queue that Subscribe describes stands before it: a
+// slow receiver delays nothing, and Event.Lost counts the requested events that were
+// dropped. The channel stays open over all starts of the supervisor until ctx ends. Then
+// it is closed, and events that are still queued are dropped. Serve and Stop do not wait
+// for the receiver, which may be their caller, so the last events can be received after
+// they have returned. If ctx is nil, the channel is closed at once.
 func (s *Supervisor) Watch(ctx context.Context, path string, only ...EventKind) <-chan Event {
 	events := make(chan Event)
 	if ctx == nil {
@@ -36,14 +36,14 @@ func (s *Supervisor) Watch(ctx context.Context, path string, only ...EventKind) 
 	sub.at = path
 	s.subs.add(sub)
 	context.AfterFunc(ctx, func() {
-		s.unsubscribe(sub) // which waits: nothing is sent any more
+		s.unsubscribe(sub) // waits until nothing is sent any more
 		close(events)
 	})
 	return events
 }
 
-// covers reports whether an event of the child at path is one that a
-// subscription to the supervisor at base is about.
+// covers reports whether a subscription to the supervisor at base is for events of the
+// child at path.
 func (s *subscription) covers(base, path string) bool {
 	if s.at == "" {
 		return true

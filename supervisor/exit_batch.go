@@ -1,0 +1,60 @@
+package supervisor
+
+import (
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// When an Independent supervisor ends, its children return concurrently, perhaps a hundred
+// thousand of them. If each took the lock for its exit, that would be most of the cost of
+// the end. So each pushes its exit onto a lock-free list; the one that found the list empty
+// takes the lock and handles the whole list. The other goroutines are gone by then. A
+// caller that takes the lock before that still sees the children as alive.
+
+// pushExit queues the exit of a run that has returned nil while its supervisor ends.
+func (l *life) pushExit(r *run) {
+	for {
+		last := l.exits.Load()
+		r.nextExit = last
+		if !l.exits.CompareAndSwap(last, r) {
+			continue
+		}
+		if last == nil {
+			l.drainExits()
+		}
+		return // from here on r.chain is not this goroutine's
+	}
+}
+
+// drainExits handles the queued exits, in batches of the size in which children are asked
+// to stop: other events may be handled between two batches.
+func (l *life) drainExits() {
+	var s step
+	for more := true; more; {
+		l.mu.Lock()
+		if l.draining == nil {
+			l.draining = inOrder(l.exits.Swap(nil)) // before entered looks which kinds have subscribers
+		}
+		now := l.entered()
+		for n := 0; l.draining != nil && n < machine.BatchSize; n++ {
+			r := l.draining
+			l.draining, r.nextExit = r.nextExit, nil
+			if l.exited(r, machine.Outcome{Kind: machine.Normal}, now) {
+				s.note(endGrace, r)
+			}
+			l.perform(&s)
+		}
+		more = l.draining != nil || l.exits.Load() != nil
+		l.mu.Unlock()
+		l.runTasks(&s)
+		s.reset()
+	}
+}
+
+// inOrder reverses the list, so that exits are handled in the order in which they
+// happened.
+func inOrder(last *run) (first *run) {
+	for last != nil {
+		last.nextExit, first, last = first, last, last.nextExit
+	}
+	return first
+}

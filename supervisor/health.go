@@ -1,0 +1,128 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
+	"github.com/coppice-go/coppice/internal/machine"
+)
+
+// Health returns nil if every declared child of the subtree is ready. Otherwise it
+// returns one error for each child that is not, joined by errors.Join, each starting with
+// the child's path. A child that completed, or declined to run with child.ErrIgnore, is
+// healthy. A child that was stopped with StopChild is not, nor is a supervisor that gave
+// up. Children added with StartChild are ignored. If the supervisor is not running,
+// Health returns ErrNotRunning.
+func (s *Supervisor) Health() error {
+	l, err := s.running()
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.unhealthy()...)
+}
+
+// unhealthy returns the errors of the unhealthy declared children of the subtree, in start
+// order.
+func (l *life) unhealthy() (ills []error) {
+	for _, f := range l.findings() {
+		var below []error
+		if f.nested != nil {
+			below = f.nested.unhealthy()
+		}
+		// What a supervisor waits for says more than that it is not up.
+		if f.unhealthy && (f.state == child.Running || len(below) == 0) {
+			ills = append(ills, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
+		}
+		ills = append(ills, below...)
+	}
+	return ills
+}
+
+// A finding is what Health notes about a child that is unhealthy or runs a supervisor.
+type finding struct {
+	name      string
+	state     child.State
+	unhealthy bool
+	waits     bool          // it is ill because it waits for its restart
+	left      time.Duration // time until that restart
+	lastErr   error
+	unready   error
+	nested    *life
+}
+
+// findings returns the findings of this supervisor. Errors are built from them after the
+// lock is released. Room for them is also allocated without the lock: find counts those
+// that do not fit.
+func (l *life) findings() []finding {
+	var all []finding
+	for {
+		n := l.find(all)
+		if n <= len(all) {
+			return all[:n]
+		}
+		all = roomFor[finding](n, len(all))
+	}
+}
+
+// find stores as many findings as fit into room, and returns how many there are.
+func (l *life) find(room []finding) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for c := l.m.First(); c != nil; c = c.Next() {
+		if !c.Declared {
+			continue
+		}
+		var nested *life
+		if c.Super { // otherwise no supervisor runs in it
+			nested = runOfChild(c).rareFields().nested
+		}
+		ill := isUnhealthy(c)
+		if !ill && nested == nil {
+			continue
+		}
+		if n < len(room) {
+			f := finding{name: c.Name(), state: c.State(), unhealthy: ill, lastErr: c.LastError, nested: nested}
+			if c.Unready {
+				f.unready = runOfChild(c).rare.unready
+			}
+			if f.waits = c.NextStart > 0; f.waits { // otherwise NextStart is zero: see setState
+				f.left = c.NextStart - now
+			}
+			room[n] = f
+		}
+		n++
+	}
+	return n
+}
+
+func isUnhealthy(c *machine.Child) bool {
+	switch c.State() {
+	case child.Running:
+		return c.Unready
+	case child.Done:
+		return c.Lost
+	}
+	return !c.Ignored
+}
+
+// err returns the error of an unhealthy child.
+func (f *finding) err() error {
+	switch {
+	case f.state == child.Running:
+		return &errs.Wrap{Sentinel: child.ErrNotReady, Cause: f.unready}
+	case f.waits:
+		return because(fmt.Errorf("%w: %s", child.ErrNotReady, nextStart(f.left)), f.lastErr)
+	}
+	return because(fmt.Errorf("%w: %v", child.ErrNotReady, f.state), f.lastErr)
+}
+
+func because(kind, reason error) error {
+	if reason == nil {
+		return kind
+	}
+	return &errs.Wrap{Sentinel: kind, Cause: reason}
+}
