@@ -17,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// What the log remembers of children that are down must not be kept when they are gone:
+// The log remembers children that are down. It must forget those that are removed, since
 // an Independent supervisor may see millions of them.
 func TestNothingIsKeptOfChildrenThatWereDown(t *testing.T) {
 	errBad := errors.New("bad")
@@ -122,7 +122,7 @@ func TestTimerBetweenTwoBatchesOfAnEndKeepsTheStacks(t *testing.T) {
 		var after step
 		l.perform(&after)
 		l.unlock()
-		l.fire(last, machine.SlowTimer, last.set, nil) // it was not cancelled yet
+		l.fire(last, machine.SlowTimer, last.set, nil) // it was not asked yet
 		l.settle(&after)
 		var stop *StopError
 		require.ErrorAs(t, s.Wait(), &stop)
