@@ -143,7 +143,7 @@ func TestStopsByHandEndNoSupervisor(t *testing.T) {
 	}
 }
 
-// But they do not hold it either.
+// Nor does the supervisor wait for a significant child that was stopped by hand.
 func TestSignificantChildStoppedByHandIsNotWaitedFor(t *testing.T) {
 	for _, r := range []child.Restart{child.Transient, child.Temporary} {
 		bubble(t, func(t *testing.T) {
@@ -173,8 +173,8 @@ func TestOtherEndsEndNoSupervisor(t *testing.T) {
 	})
 }
 
-// In a group restart a significant child is stopped like the others: that is
-// not its end, not even of a temporary one that does not come back.
+// In a group restart a significant child is stopped like the others. That does not
+// count as its end, not even for a temporary child that is not restarted.
 func TestGroupRestartEndsNoSupervisor(t *testing.T) {
 	for _, r := range []child.Restart{child.Transient, child.Temporary} {
 		bubble(t, func(t *testing.T) {

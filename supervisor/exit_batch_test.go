@@ -103,7 +103,7 @@ func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
 		require.Equal(t, order[i], e.Path)
 		require.NoError(t, e.Err)
 		if i > 0 && !e.Time.Equal(recorded[i-1].Time) {
-			require.Zero(t, i%machine.BatchSize, "what is brought in one go has one time")
+			require.Zero(t, i%machine.BatchSize, "the exits of one batch have one time")
 		}
 	}
 }
@@ -168,7 +168,7 @@ func TestRunThatHasPostedItsExitIsNotAbandoned(t *testing.T) {
 func waitFor(come func() bool) {
 	for limit := time.Now().Add(20 * time.Second); !come(); runtime.Gosched() {
 		if time.Now().After(limit) {
-			panic("it does not come about") // and not a failure, as the lock is held
+			panic("timeout") // and not a failure, as the lock is held
 		}
 	}
 }

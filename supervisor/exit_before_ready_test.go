@@ -15,7 +15,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// unready is a Run that ends so before it is ready.
+// unready is a Run that ends with end before it is ready.
 func unready(end func() error) func(child.Context) error {
 	return func(child.Context) error { return end() }
 }
@@ -37,7 +37,7 @@ var startEnds = []struct {
 	{"another context's Canceled", returning(context.Canceled), "context canceled", "context canceled", "context canceled"},
 }
 
-// startFailed reports whether what the table says is the text of an error.
+// startFailed reports whether the entry of the table is the text of an error.
 func startFailed(want string) bool {
 	return want != "done" && want != "gone" && want != "stopped"
 }

@@ -152,7 +152,7 @@ func TestUncomparableErrorMayBeASentinelByItsIs(t *testing.T) {
 	})
 }
 
-// A sentinel deep inside still counts: only what never ends is cut off.
+// A sentinel deep inside still counts. Only an endless chain is cut off.
 func TestSentinelBelowAHundredWrappingsCounts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		err := child.ErrDone

@@ -19,7 +19,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// evil is text that clears a terminal, forges a line and turns what follows around.
+// evil is text that clears a terminal, forges a line and reverses the text after it.
 const evil = "x\x1b[2J\rroot  running\u2028\u202e\u0085\u200b\xff"
 
 // escaped is evil as it may be shown.

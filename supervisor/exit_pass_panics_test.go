@@ -20,7 +20,7 @@ import (
 // crashEnv says which program a second process of this test binary must run.
 const crashEnv = "COPPICE_TEST_CRASH"
 
-// fatal are the programs that do not outlive a panic.
+// fatal are the programs that a panic must crash.
 var fatal = map[string]func(){
 	"ready": func() {
 		serve(supervisor.Spec{PassPanics: true, Children: []child.Spec{{Name: "a", Run: child.Plain(panics)}}})
@@ -67,7 +67,7 @@ func serve(spec supervisor.Spec) {
 	fmt.Println("served:", supervisor.New(spec).Serve(context.Background()))
 }
 
-// A second process of this test binary is one of those programs.
+// A second process of this test binary runs one of those programs.
 func init() {
 	if program, ok := fatal[os.Getenv(crashEnv)]; ok {
 		program()
@@ -117,7 +117,7 @@ func TestPassPanicsLeavesGoexitAFailure(t *testing.T) {
 	}
 }
 
-// A Goexit that takes the place of a panic is a Goexit.
+// A Goexit that replaces a panic counts as a Goexit.
 func TestPassPanicsLeavesAGoexitInThePanicAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()

@@ -45,7 +45,7 @@ func aftermathOf(sup *supervisor.Supervisor, recorded *recorder) aftermath {
 	return a
 }
 
-// endOf lets a child, once ready, end by the given function.
+// endOf ends a ready child by the given function.
 func endOf(t *testing.T, spec child.Spec, end func() error) aftermath {
 	t.Helper()
 	p := newPuppet()
@@ -223,8 +223,8 @@ func TestPanicWithASentinelActsAsTheSentinel(t *testing.T) {
 	})
 }
 
-// A recovered panic takes the place of the Goexit that it came in, but Go goes on
-// with the Goexit after the recovering. The goroutine is lost, the child is not.
+// A recovered panic replaces the Goexit in which it happened, but Go continues the
+// Goexit after the recovery. The goroutine is lost, the child is not.
 func TestPanicInADeferThatGoexitRunsIsAFailureAndTheChildIsRestarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := endOf(t, child.Spec{}, func() error {
@@ -238,7 +238,7 @@ func TestPanicInADeferThatGoexitRunsIsAFailureAndTheChildIsRestarted(t *testing.
 	})
 }
 
-// Whatever a run returns while it is being stopped is in the event, and is no failure.
+// The error that a run returns while it is being stopped is in the event and is no failure.
 func TestEndOfARunThatIsBeingStoppedIsNoFailure(t *testing.T) {
 	ends := map[string]func() error{
 		"nil": returning(nil), "an error": returning(errBoom), "a panic": explode, "Goexit": goexit,

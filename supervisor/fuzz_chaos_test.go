@@ -11,8 +11,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest/chaos"
 )
 
-// Whatever is done to a tree, its order, budgets and reports hold: the presets of
-// the kit's chaos, on a tree of each strategy.
+// Order, budgets and reports hold under each preset of supervisortest/chaos, on a tree of
+// each strategy.
 func TestChaosUnderEachStrategy(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
 		inner := supervisor.New(supervisor.Spec{

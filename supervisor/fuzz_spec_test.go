@@ -69,7 +69,7 @@ func FuzzSpec(f *testing.F) {
 	})
 }
 
-// checkFaults looks whether each fault says what is wrong where.
+// checkFaults checks that each fault says what is wrong and where.
 func checkFaults(t *testing.T, joined error) {
 	all, ok := joined.(interface{ Unwrap() []error })
 	if !ok {

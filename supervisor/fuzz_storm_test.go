@@ -44,7 +44,7 @@ var stormPaths = []string{
 
 func (s *storm) path() string { return stormPaths[s.n(len(stormPaths))] }
 
-// run is a child that does anything.
+// run is the Run of every child. It chooses at random what to do.
 func (s *storm) run(ctx child.Context) error {
 	switch s.n(12) {
 	case 0:
@@ -103,8 +103,8 @@ func (s *storm) spec(name string) child.Spec {
 	return spec
 }
 
-// declared is a spec of a child that the tree cannot start without, so that it is
-// up for most of the storm.
+// declared is a spec of a child that retries a failed start, so that the tree is up for
+// most of the storm.
 func (s *storm) declared(name string) child.Spec {
 	spec := s.spec(name)
 	spec.RetryStart, spec.Backoff = true, child.Constant(s.pause()/4)
@@ -113,7 +113,7 @@ func (s *storm) declared(name string) child.Spec {
 
 func (s *storm) added() child.Spec { return s.spec(fmt.Sprint("j", s.n(6))) }
 
-// known are the errors that a call may be answered with.
+// known are the errors that a call may return.
 var known = []error{
 	supervisor.ErrNotRunning, supervisor.ErrNotFound, supervisor.ErrDuplicate, supervisor.ErrMaxChildren,
 	supervisor.ErrSuspended, supervisor.ErrNested, supervisor.ErrAlreadyStarted,
@@ -129,7 +129,7 @@ func (s *storm) check(err error) {
 	s.t.Errorf("unknown answer: %v", err)
 }
 
-// call does one thing from outside or, with the context of a child, from there.
+// call makes one random call, from outside or with the context of a child.
 func (s *storm) call(parent context.Context) {
 	ctx, cancel := context.WithTimeout(parent, s.pause())
 	defer cancel()

@@ -34,7 +34,7 @@ func FuzzSupervisor(f *testing.F) {
 	})
 }
 
-// A fuzzTree is a tree with a supervisor inside, and what happens to it.
+// A fuzzTree is a tree with a nested supervisor, and a record of its events.
 type fuzzTree struct {
 	t         *testing.T
 	dice      dice
@@ -162,7 +162,7 @@ func (s *fuzzTree) run(ctx child.Context, startScript, stopScript byte) error {
 	return nil
 }
 
-// watch holds the events against each other.
+// watch checks that the events are consistent with each other.
 func (s *fuzzTree) watch(e supervisor.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +223,7 @@ func (s *fuzzTree) anyRun() *fuzzRun {
 	return nil
 }
 
-// happen is one thing that happens.
+// happen makes one thing happen, chosen by the dice.
 func (s *fuzzTree) happen() {
 	root, sub := s.root, s.sub
 	switch s.dice.intn(16) {
@@ -300,7 +300,7 @@ var fuzzEnds = []func() error{
 	func() error { runtime.Goexit(); return nil },
 }
 
-// look takes all the snapshots there are.
+// look calls every method that takes a snapshot.
 func (s *fuzzTree) look() {
 	tree := s.root.Tree()
 	for st := range tree.All() {

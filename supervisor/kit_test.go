@@ -24,7 +24,7 @@ var errBoom = errors.New("boom")
 // quiet is a logger for tests that are not about the log.
 var quiet = slog.New(slog.DiscardHandler)
 
-// bubble runs f in virtual time, and checks that nothing is left of it: the
+// bubble runs f in virtual time, and checks that it leaks nothing: the
 // bubble itself does not end before all its goroutines have.
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
@@ -101,7 +101,7 @@ type endingBy func() error
 
 func (endingBy) Error() string { return "by a function" }
 
-// end lets the run return err, and waits until all that follows at once is done.
+// end lets the run return err, and waits until every goroutine of the bubble waits again.
 func (p *puppet) end(err error) {
 	synctest.Wait()
 	p.End(crashing{}, err)

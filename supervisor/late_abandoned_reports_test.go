@@ -30,7 +30,7 @@ func lost(err error) (paths []string) {
 	return paths
 }
 
-// stuckOnce is a Run that does not return when its first run is stopped. Others do.
+// stuckOnce is a Run that does not return when its first run is stopped. Later runs do.
 func stuckOnce(t *testing.T) func(child.Context) error {
 	deaf := &supervisortest.Child{StopAfter: child.Forever}
 	t.Cleanup(deaf.Release)

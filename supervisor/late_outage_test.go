@@ -36,7 +36,7 @@ func (d deaf) Run(ctx child.Context) error {
 
 func (d deaf) start(child.Context) error { <-d.free; return nil }
 
-// happenings keeps what of the given kinds happens, and when.
+// happenings records the events of the given kinds, with their times.
 func happenings(t *testing.T, s *Supervisor, kinds ...EventKind) (all func() []string) {
 	var mu sync.Mutex
 	var lines []string
@@ -61,7 +61,7 @@ func quietRoot(t *testing.T, spec Spec) *Supervisor {
 	return s
 }
 
-// lateBy makes it look as if the next alarm came late by d.
+// lateBy makes the next alarm look late by d.
 func lateBy(l *life, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,8 +18,8 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A timer that was not stopped keeps what it is for until it goes off: here an hour, or
-// longer than any test lasts. Nothing else shows it, as it finds nothing to do then.
+// A timer that was not stopped keeps what its function refers to until it fires: here for an
+// hour, or longer than any test lasts. Nothing else shows it, since it does nothing then.
 
 var discard = slog.New(slog.DiscardHandler)
 

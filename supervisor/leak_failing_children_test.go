@@ -17,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// What the log remembers of children that are down must not be kept when they are gone:
+// The log remembers children that are down. It must forget those that are removed, since
 // an Independent supervisor may see millions of them.
 func TestNothingIsKeptOfChildrenThatWereDown(t *testing.T) {
 	errBad := errors.New("bad")

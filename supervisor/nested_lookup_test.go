@@ -13,7 +13,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// requireNested holds what Nested finds to what is wanted; nil is nothing.
+// requireNested requires that Nested finds want; nil means that it finds nothing.
 func requireNested(t *testing.T, want, at *supervisor.Supervisor, paths ...string) {
 	t.Helper()
 	for _, path := range paths {

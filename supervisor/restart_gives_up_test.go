@@ -223,7 +223,7 @@ func TestGivingUpPropagatesToTheRoot(t *testing.T) {
 	})
 }
 
-// What a child below said was meant for its own supervisor.
+// The sentinel of a child is meant for the child's own supervisor.
 func TestEscalateAndErrDoneInsideASupervisorsErrorDoNotPropagate(t *testing.T) {
 	for _, said := range []error{child.Escalate(errBoom), child.ErrDone, child.ErrIgnore} {
 		t.Run(said.Error(), func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestEscalateAndErrDoneInsideASupervisorsErrorDoNotPropagate(t *testing.T) {
 	}
 }
 
-// It has not come up, so that counts as any other start that failed.
+// The supervisor was not ready yet, so this counts as any other failed start.
 func TestSupervisorThatGivesUpWhileItStartsHasFailedToStart(t *testing.T) {
 	for _, r := range []child.Restart{child.Permanent, child.Transient} {
 		bubble(t, func(t *testing.T) {

@@ -130,7 +130,7 @@ func TestStartInFrontOfAGroupDoesNotWaitForIt(t *testing.T) {
 	})
 }
 
-// Of two failures that overlap the larger group counts, and its pause: here none.
+// Of two failures that overlap, the larger group counts with its backoff, here none.
 func TestFailureWithoutABackoffEndsTheWaitOfAGroupWithin(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b, c := newPuppet(), newPuppet()

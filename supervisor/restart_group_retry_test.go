@@ -218,9 +218,8 @@ func TestLaterGroupRestartIncludesAWaitingChildWithoutItsBackoff(t *testing.T) {
 	})
 }
 
-// w has failed to start and waits. A failure of a takes it along, and while the
-// group goes down the time of its retry passes: it starts with its group, and only
-// once.
+// w has failed to start and waits. A failure of a restarts its group, and the time of
+// its retry passes while the group stops. It starts with its group, and only once.
 func TestRetryThatFallsDueWhileItsGroupStopsIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, w := newPuppet(), &flaky{puppet: newPuppet(), failures: 1}

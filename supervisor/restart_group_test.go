@@ -98,8 +98,8 @@ func TestMembersOfAGroupSeeErrSiblingAsTheCause(t *testing.T) {
 	})
 }
 
-// The group goes down for b. While c takes its time, a fails by itself: it was
-// to stop anyway, so that is no second failure.
+// The group stops because of b. While c still stops, a fails by itself. It had to stop
+// anyway, so that is no second failure.
 func TestOverlappingFailuresInAGroupMerge(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, b := newPuppet(), newPuppet()
@@ -124,8 +124,8 @@ func TestOverlappingFailuresInAGroupMerge(t *testing.T) {
 	})
 }
 
-// The group of c goes down. While d takes its time, b fails, which is not in it:
-// that is a second failure, and the group grows.
+// The group of c stops. While d still stops, b fails, which is not in the group. That
+// is a second failure, and the group grows.
 func TestFailureOutsideAGroupThatGoesDownWidensIt(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -160,7 +160,7 @@ func TestFailureOutsideAGroupThatGoesDownWidensIt(t *testing.T) {
 	}
 }
 
-// The group comes up again; b takes its time, and a, which is up already, fails.
+// The group starts again. While b still starts, a fails, which is ready already.
 func TestFailureWhileAGroupComesUpTakesItDownAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, c := newPuppet(), newPuppet()
@@ -249,7 +249,7 @@ func TestSupervisorInAGroupRestartsWithAllBelowIt(t *testing.T) {
 	})
 }
 
-// Ends that lead to no restart leave the others alone, in a group as well.
+// An end without a restart leaves the other children of a group alone.
 func TestChildStoppedByHandLeavesItsGroupAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{

@@ -262,7 +262,7 @@ func TestIntensityDoesNotCountRestartsWithABackoff(t *testing.T) {
 	}
 }
 
-// The children without a backoff have the limit for themselves.
+// Only the children without a backoff count towards the limit.
 func TestIntensityStillCountsTheChildrenWithoutABackoff(t *testing.T) {
 	for name, limit := range map[string]strategy.Intensity{
 		"default": {},

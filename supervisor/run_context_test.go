@@ -19,7 +19,7 @@ import (
 
 type valueKey struct{ name string }
 
-// A view is how some context looks like.
+// A view is what the methods of a context return.
 type view struct {
 	err, cause error
 	deadline   bool

@@ -74,7 +74,7 @@ func TestRunThatReturnsAtOnceTenThousandTimes(t *testing.T) {
 	}
 }
 
-// It costs no goroutine either, as long as the run has returned.
+// A restart costs no goroutine either, if the run has returned.
 func TestRestartAtOnceRunsOnTheSameGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var goroutines []string
@@ -91,7 +91,7 @@ func TestRestartAtOnceRunsOnTheSameGoroutine(t *testing.T) {
 	})
 }
 
-// All calls of a context, a few with what they should not be given.
+// All calls of a context, a few with invalid arguments.
 var callsOfARun = []func(child.Context){
 	func(ctx child.Context) { _ = ctx.Ready() },
 	func(ctx child.Context) { ctx.Unready(nil) },
@@ -206,7 +206,7 @@ func TestAllCallsAtTheSameTime(t *testing.T) {
 	helpers.Wait()
 }
 
-// A run may call whatever it likes of its own supervisor, and panic with it.
+// A run may make any call of its own supervisor, and panic with the result.
 func TestRunThatStopsItsOwnTree(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
@@ -220,7 +220,7 @@ func TestRunThatStopsItsOwnTree(t *testing.T) {
 	})
 }
 
-// What the run leaves running may outlive it; only its context ends with it.
+// A goroutine that the run started may outlive it. Only the context ends with the run.
 func TestGoroutineThatARunStartedIsNotWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ended := make(chan error, 1)

@@ -15,7 +15,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// A start that is cut off says what it waits for: mostly a Run that never calls Ready.
+// A start that is cut off says what it waits for, most often a Run that never calls Ready.
 
 // forgets is a Run that forgets to call Ready.
 func forgets(ctx child.Context) error { <-ctx.Done(); return nil }

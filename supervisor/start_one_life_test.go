@@ -17,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// A life is of one spec, and what belongs to it stays in it.
+// A life has one spec, and nothing of it reaches the next life.
 
 // Upgrade may come between the making of a life and its boot.
 func TestLifeReadsItsSpecOnce(t *testing.T) {

@@ -17,7 +17,7 @@ type modest struct{ child.Context }
 
 func (modest) Ready() error { return nil }
 
-// All that is below may be well.
+// Every child below may be ready.
 func TestHealthNamesASupervisorThatIsNotReadyThoughAllChildrenAre(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deep := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: idle}}})

@@ -18,7 +18,7 @@ import (
 
 var phases = []string{"New", "Starting", "Up", "Stopping", "Over"}
 
-// phaseOf says where a supervisor is in its life.
+// phaseOf returns the phase of a supervisor.
 func phaseOf(sup *supervisor.Supervisor) string {
 	switch st := sup.Tree().State; {
 	case st == child.Running:
@@ -69,7 +69,7 @@ func takes(d time.Duration) func(child.Context) error {
 	}
 }
 
-// serve runs it in the background until its cancel is called.
+// serve runs the supervisor in the background until its cancel is called.
 func (s *laggard) serve(t *testing.T) {
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(t.Context())
@@ -77,7 +77,7 @@ func (s *laggard) serve(t *testing.T) {
 	synctest.Wait()
 }
 
-// to brings it into a phase.
+// to brings the supervisor into a phase.
 func (s *laggard) to(t *testing.T, phase string) {
 	t.Helper()
 	if phase != "New" {
@@ -97,7 +97,7 @@ func (s *laggard) to(t *testing.T, phase string) {
 	require.Equal(t, phase, phaseOf(s.Supervisor))
 }
 
-// end stops it, whatever it does.
+// end stops the supervisor in any phase.
 func (s *laggard) end() {
 	s.cancel()
 	_ = s.Stop(context.Background())
@@ -242,8 +242,8 @@ func TestEachCallDoesInEachPhaseWhatTheTableSays(t *testing.T) {
 	require.Len(t, names, 11)
 }
 
-// That a child is not there is no reason to answer otherwise than the table says. While
-// an Independent supervisor stops, its children are forgotten one by one.
+// A call for an unknown child returns what the table says too. While an Independent
+// supervisor stops, its children are forgotten one by one.
 func TestACallForAnUnknownChildDependsOnThePhaseToo(t *testing.T) {
 	for _, phase := range phases {
 		running := phase == "Starting" || phase == "Up"
@@ -276,7 +276,7 @@ func TestACallForAnUnknownChildDependsOnThePhaseToo(t *testing.T) {
 	}
 }
 
-// whatCallDoes says what comes of a call at once: a result, or that it waits.
+// whatCallDoes returns the immediate result of a call, or that it waits.
 func whatCallDoes(t *testing.T, s *laggard, call string) string {
 	result := make(chan string, 1)
 	go func() {

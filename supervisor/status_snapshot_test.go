@@ -14,8 +14,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// atOnce calls everything that looks at a supervisor, and fails if that takes
-// any time, which in a bubble it does only if it waits.
+// atOnce calls every method that takes a snapshot of a supervisor, and fails if that takes
+// any time. In a bubble it does so only if it waits.
 func atOnce(t *testing.T, sup *supervisor.Supervisor, path string) {
 	t.Helper()
 	began := time.Now()

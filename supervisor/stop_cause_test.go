@@ -26,7 +26,7 @@ func (w *witness) Run(ctx child.Context) error {
 	return nil
 }
 
-// allCauses are those that a run may be stopped for.
+// allCauses are the causes for which a run may be stopped.
 var allCauses = []error{
 	child.ErrStopped, child.ErrRemoved, child.ErrSibling, child.ErrGaveUp, child.ErrStartTimeout, child.ErrHung,
 }

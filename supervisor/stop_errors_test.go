@@ -20,8 +20,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// An error that a run returns while it is being stopped leads to no restart. It must not
-// be silent for that.
+// An error that a run returns while it is being stopped leads to no restart. It must still
+// be reported.
 
 // flushFails is a Run that returns an error when it is stopped, after a while.
 func flushFails(after time.Duration) func(child.Context) error {
@@ -157,7 +157,7 @@ func TestErrorOfAStopIsPartOfAStartThatIsTakenBack(t *testing.T) {
 	}
 }
 
-// tower returns a tree of three levels, each with a child that is stopped badly.
+// tower returns a tree of three levels, each with a child that returns an error when stopped.
 func tower(run func(child.Context) error) supervisor.Spec {
 	deep := supervisor.New(supervisor.Spec{Children: named("x", run)})
 	mid := supervisor.New(supervisor.Spec{Children: append(named("y", run), child.Spec{Name: "deep", Run: deep.Run})})
@@ -202,8 +202,8 @@ func failsAfter(d time.Duration) func(child.Context) error {
 	return (&supervisortest.Child{RunFor: d, EndWith: errBoom}).Run
 }
 
-// What has ended for itself before the stop is not part of it; if the run then returns
-// its error because it is stopped, that is what is reported.
+// A supervisor that ended by itself before the stop is not part of it. If the run returns
+// that supervisor's error when it is stopped, this error is reported.
 func TestSupervisorThatEndedBeforeTheStop(t *testing.T) {
 	for name, test := range map[string]struct {
 		end  func(ended error) error
@@ -256,7 +256,7 @@ func TestErrorOfAnotherTreeIsReported(t *testing.T) {
 	})
 }
 
-// What went wrong in a supervisor is reported also if the run around it hangs.
+// The errors of a supervisor are reported also if the run around it hangs.
 func TestErrorsBelowARunThatIsAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
@@ -435,8 +435,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A supervisor that gives up as it is being stopped has failed for good: that is an
-// entry of its own. What its runs returned is not in it again.
+// A supervisor that gives up while it is being stopped has its own entry in the report.
+// The errors of its runs are not repeated in it.
 func TestSupervisorThatGaveUpAsTheStopCame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		inner := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{

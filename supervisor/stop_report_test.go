@@ -13,8 +13,8 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// The failure that a supervisor gave up for may be the end of one below, with a
-// stop report of its own. The one to be found is the report of the end at hand.
+// A supervisor may give up because one below it ended with a stop report of its own.
+// errors.As must find the report of the outer supervisor's end.
 func TestStopErrorOfAnEndIsNotThatOfTheFailureItCameFrom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		failing, below, beside := &supervisortest.Child{}, &supervisortest.Child{StopAfter: time.Minute}, &supervisortest.Child{StopAfter: time.Minute}

@@ -16,8 +16,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// At the level of info the log is the whole story of a tree, and nothing stands in it
-// twice.
+// At info level the log has the whole story of a tree, and nothing twice.
 
 // story returns the lines so far, without what all have in common.
 func (d *diary) story() (lines []string) {
