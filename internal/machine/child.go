@@ -85,7 +85,7 @@ type Child struct {
 type origin uint8
 
 const (
-	originAuto   origin = iota // nobody: it is a restart
+	originAuto   origin = iota // no caller: an automatic restart
 	originBoot                 // the supervisor's spec
 	originAdded                // StartChild
 	originManual               // RestartChild

@@ -66,7 +66,7 @@ func (m *Machine) advance() {
 	}
 }
 
-// stopMarked asks marked children to stop, the last first, and waits for each. While the
+// stopMarked asks marked children to stop, from the last to the first, and waits for each. While the
 // supervisor ends, it stops every child.
 func (m *Machine) stopMarked() {
 	closing := m.phase == Closing
@@ -99,7 +99,7 @@ func (m *Machine) stopMarked() {
 	}
 }
 
-// startMarked starts marked children, the first first, and waits for each.
+// startMarked starts marked children from the first to the last, and waits for each.
 func (m *Machine) startMarked() {
 	if m.waitsFor != nil || m.suspended {
 		return

@@ -8,7 +8,7 @@ import (
 
 // The children of an Independent supervisor start and stop concurrently, and there may be
 // a hundred thousand of them. The shell must not hold its lock until the last has been
-// asked. So the group operation handles them in batches, the first child first, and other
+// asked. So the group operation handles them in batches, beginning with the first, and other
 // events may come between two batches.
 
 // BatchSize is the number of children that are started or stopped in one batch.

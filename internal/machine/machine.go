@@ -65,8 +65,8 @@ type groupOp uint8
 
 const (
 	opNone     groupOp = iota
-	opStopping         // stopping marked children, the last first
-	opStarting         // starting marked children, the first first
+	opStopping         // stopping marked children, from the last to the first
+	opStarting         // starting marked children, from the first to the last
 )
 
 // A Machine is one life of a supervisor, from its start to its end. It is not safe for

@@ -84,8 +84,16 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	}
 }
 
-// runWith runs the exploring tests with a fault in place of the correct text.
-func runWith(t *testing.T, f plantedFault) (output string, err error) {
+// TestPlantedFaultsCanBePlanted is the cheap half of TestPlantedFaultsAreFound: it keeps
+// the texts in step with the code.
+func TestPlantedFaultsCanBePlanted(t *testing.T) {
+	for _, f := range plantedFaults {
+		plant(t, f)
+	}
+}
+
+// plant returns the source of the fault's file with the fault in place of the correct text.
+func plant(t *testing.T, f plantedFault) string {
 	t.Helper()
 	source, err := os.ReadFile(f.file)
 	if err != nil {
@@ -94,9 +102,15 @@ func runWith(t *testing.T, f plantedFault) (output string, err error) {
 	if n := strings.Count(string(source), f.text); n != 1 {
 		t.Fatalf("%s contains the text to replace %d times: %q", f.file, n, f.text)
 	}
+	return strings.Replace(string(source), f.text, f.bad, 1)
+}
+
+// runWith runs the exploring tests with a fault in place of the correct text.
+func runWith(t *testing.T, f plantedFault) (output string, err error) {
+	t.Helper()
 	dir := t.TempDir()
 	bad := filepath.Join(dir, f.file)
-	if err := os.WriteFile(bad, []byte(strings.Replace(string(source), f.text, f.bad, 1)), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte(plant(t, f)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	here, err := os.Getwd()

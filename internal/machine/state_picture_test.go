@@ -15,7 +15,7 @@ import (
 
 // The comment of child.State has a drawing and a table. The table must list exactly the
 // transitions that occur on random walks, and the drawing shows some of them.
-func TestChildStateTransitionsAreAsDrawnAndListed(t *testing.T) {
+func TestTheStatesOfAChildAreAsDrawnAndListed(t *testing.T) {
 	doc, err := picture.Doc("../../child/state.go", "State")
 	require.NoError(t, err)
 	blocks := picture.Blocks(doc)
