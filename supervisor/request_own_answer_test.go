@@ -93,7 +93,7 @@ func (c *caller) call() error {
 	err := c.sup.StartChild(ctx, c.spec(one, c.pause(), nil), c.spec(two, c.pause(), nil))
 	if err != nil {
 		if _, found := c.sup.Lookup(one); found {
-			return fmt.Errorf("%s: is left behind by %w", c.name, err)
+			return fmt.Errorf("%s: is abandoned by %w", c.name, err)
 		}
 		return c.mine(err, late)
 	}
