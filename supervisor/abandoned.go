@@ -11,9 +11,9 @@ import (
 // abandon records that the run is abandoned. A run with child.AtOnce was never waited
 // for, so it is not reported. The lock of its life must be held.
 func (r *run) abandon() {
-	l, f := r.life, r.ensureRare()
+	l, rare := r.life, r.ensureRare()
 	l.report(r, nil) // a nested supervisor in it may have stopped
-	f.abandoned = &AbandonedRun{Path: r.Path(), After: l.m.Now() - r.stopped}
+	rare.abandoned = &AbandonedRun{Path: r.Path(), After: l.m.Now() - r.stopped}
 	if r.child.Spec.StopTimeout == child.AtOnce {
 		return
 	}
@@ -21,9 +21,9 @@ func (r *run) abandon() {
 	if l.abandonedAll { // it may have been asked to stop just now
 		since = 0
 	}
-	f.abandoned.Stack = l.dump.stack(r, since)
-	f.inStop = l.m.Phase() >= machine.Closing
-	f.wrong.Abandoned = append(f.wrong.Abandoned, *f.abandoned)
+	rare.abandoned.Stack = l.dump.stack(r, since)
+	rare.inStop = l.m.Phase() >= machine.Closing
+	rare.wrong.Abandoned = append(rare.wrong.Abandoned, *rare.abandoned)
 	t := l.shared
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -33,44 +33,44 @@ func (r *run) abandon() {
 // abandoned returns the runs of this life and of those below it that were abandoned and
 // have not returned. With inStop it returns only those that were abandoned while their
 // own supervisor ended.
-func (l *life) abandoned(inStop bool) (left []AbandonedRun) {
+func (l *life) abandoned(inStop bool) (runs []AbandonedRun) {
 	l.shared.mu.Lock()
 	defer l.shared.mu.Unlock()
 	for _, r := range l.shared.abandoned {
 		if l.isAbove(r) && (!inStop || r.rare.inStop) {
-			left = append(left, *r.rare.abandoned)
+			runs = append(runs, *r.rare.abandoned)
 		}
 	}
-	return left
+	return runs
 }
 
 // report records what went wrong with the end of a run that was asked to stop: the error
 // that it returned, if any, and what the supervisors in it report. If the run was stopped
 // because its own supervisor ends, this becomes part of that end. l.mu must be held.
 func (l *life) report(r *run, err error) {
-	f := r.ensureRare()
-	wrong := &f.wrong
-	for _, inner := range f.stopped {
+	rare := r.ensureRare()
+	wrong := &rare.wrong
+	for _, inner := range rare.stopped {
 		wrong.Unclean = append(wrong.Unclean, inner.unclean...)
 		wrong.Abandoned = append(wrong.Abandoned, inner.abandoned(true)...)
 	}
 	if end, ok := err.(*both); ok {
-		if stop, ok := end.second.(*StopError); ok && f.isStopOf(stop) {
+		if stop, ok := end.second.(*StopError); ok && rare.isStopOf(stop) {
 			err = end.first // the rest has been recorded above
 		}
 	}
 	if err != nil {
 		wrong.Unclean = append(wrong.Unclean, &ChildError{Path: r.Path(), Err: err})
 	}
-	f.stopped = nil
+	rare.stopped = nil
 	if l.m.Phase() >= machine.Closing {
 		l.unclean = append(l.unclean, wrong.Unclean...)
 	}
 }
 
 // isStopOf reports whether e is the error of a supervisor that was stopped in the run.
-func (f *rare) isStopOf(e *StopError) bool {
-	return slices.ContainsFunc(f.stopped, func(l *life) bool { return l.over == e.of })
+func (r *rare) isStopOf(e *StopError) bool {
+	return slices.ContainsFunc(r.stopped, func(l *life) bool { return l.over == e.of })
 }
 
 // passesUp reports whether an error that the run returned is the error of a supervisor in
@@ -79,21 +79,21 @@ func (f *rare) isStopOf(e *StopError) bool {
 func (r *run) passesUp(e *StopError) bool {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
-	f := r.rareFields()
-	if f.ended != nil && f.ended.over == e.of {
-		f.stopped, f.ended = append(f.stopped, f.ended), nil
+	rare := r.rareFields()
+	if rare.ended != nil && rare.ended.over == e.of {
+		rare.stopped, rare.ended = append(rare.stopped, rare.ended), nil
 	}
-	return f.isStopOf(e)
+	return rare.isStopOf(e)
 }
 
 // stopErr returns what went wrong with the end of this life, or nil. It leaves out runs
 // that have returned since.
 func (l *life) stopErr() error {
-	left := l.abandoned(false)
-	if len(left) == 0 && len(l.unclean) == 0 {
+	runs := l.abandoned(false)
+	if len(runs) == 0 && len(l.unclean) == 0 {
 		return nil
 	}
-	return &StopError{Abandoned: left, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto, of: l.over}
+	return &StopError{Abandoned: runs, Unclean: l.unclean, auto: l.m.End().Kind == machine.EndAuto, of: l.over}
 }
 
 // hears records what went wrong with a stop that the caller waits for. For a restart only

@@ -23,14 +23,14 @@ type backoffState struct {
 // it is called on a goroutine of its own, where it can neither delay nor crash anything
 // else. l.mu must be held.
 func (l *life) nextBackoff(c *machine.Child, reset bool) {
-	f := runOfChild(c).ensureRare()
-	if f.backoff == nil {
-		f.backoff = &backoffState{make: c.Spec.Backoff}
-		if f.backoff.make == nil {
-			f.backoff.make = l.spec.Backoff
+	rare := runOfChild(c).ensureRare()
+	if rare.backoff == nil {
+		rare.backoff = &backoffState{make: c.Spec.Backoff}
+		if rare.backoff.make == nil {
+			rare.backoff.make = l.spec.Backoff
 		}
 	}
-	go l.callBackoff(c, f.backoff, reset)
+	go l.callBackoff(c, rare.backoff, reset)
 }
 
 // callBackoff calls the policy of a child and passes the delay to the machine.

@@ -57,10 +57,10 @@
 //     failure. Temporary: never, and its spec is removed.
 //   - Significant: the end of this child may shut down the supervisor; see AutoShutdown.
 //     Default: false.
-//   - StartTimeout: the time from the call of Run to ctx.Ready. Default: no limit. A start
+//   - StartTimeout: the longest time from the call of Run to ctx.Ready. Default: no limit. A start
 //     that takes longer than 10 s emits [EventSlowStart], which usually means a missing
 //     call of Ready.
-//   - StopTimeout: the time from the end of ctx to the return of Run. Default: 5 s, or no
+//   - StopTimeout: the longest time from the end of ctx to the return of Run. Default: 5 s, or no
 //     limit while a nested supervisor runs in the child, because the supervisor's own
 //     children have timeouts. Kubernetes gives a pod 30 s by default, so a child that
 //     drains for longer than 5 s needs a longer StopTimeout. child.Forever waits without a
@@ -124,7 +124,7 @@
 // log.Fatal and os.Exit in a child end the process at once: no sibling is stopped, and no
 // deferred function runs. Return child.Escalate(err) instead. The supervisor then gives up
 // at once and stops its children in order. At the root, Serve returns the error. A nested
-// supervisor is restarted, as always after giving up.
+// supervisor is restarted by its parent, as after any giving up.
 //
 // # Starting
 //
@@ -158,7 +158,7 @@
 //   - Spec.StopTimeout bounds the whole stop. In a pod, set it below
 //     terminationGracePeriodSeconds, for example 25 s of 30 s: children stop one after
 //     another, so their timeouts add up.
-//   - When the context of Stop ends, all remaining children are asked to stop at once.
+//   - The context of Stop: when it ends, all remaining children are asked to stop at once.
 //
 // ctx.Grace is a context for cleaning up. It ends after nine tenths of the child's stop
 // timeout, which leaves time for a forced close.
@@ -188,8 +188,9 @@
 //
 // # Giving up, and backoff
 //
-// If restarting does not help, the supervisor escalates: it stops its children and ends
-// with a [GaveUpError]. There are two triggers.
+// If restarting does not help, the supervisor gives up: it stops its children and ends with
+// a [GaveUpError]. Its parent then restarts it with its whole subtree; at the root, Serve
+// returns the error. There are two triggers, besides child.Escalate.
 //
 //   - Intensity limits the restarts in a period, over all children without a backoff. The
 //     default is 3 restarts in 5 s, which catches a child that fails as fast as it starts.
@@ -205,9 +206,10 @@
 // a database that is down, and intensity for faults that a fresh start should cure. Restarts
 // requested with RestartChild count towards neither.
 //
-// A backoff without Retries never gives up. If Spec.Backoff is child.Exponential(...), the
-// supervisor never escalates, and failures show only in Health, Tree and the log. Add
-// Retries if the next level should act. An Intensity made by strategy.AtMost together with
+// Without Retries, the policies of this module never give up. If Spec.Backoff is
+// child.Exponential(...), the supervisor gives up only if a child escalates; otherwise
+// failures show only in Health, Tree and the log. Add Retries if the next level should act.
+// An Intensity made by strategy.AtMost together with
 // Spec.Backoff is an invalid spec, because it would never count anything.
 //
 // To its parent, a supervisor that gave up has ended with child.ErrShutdown. A Permanent
@@ -217,11 +219,21 @@
 //
 // # Nesting
 //
-// A supervisor is a child like any other: {Name: "jobs", Run: jobs.Run}. It is ready when
-// all its declared children are. A type of your own may wrap a supervisor and call its Run;
-// the supervisor joins the tree through the context. A nested supervisor takes the name of
-// its child. It logs to its parent's Logger unless it has its own. Only its parent starts
-// and stops it ([ErrNested]).
+// A supervisor is a child like any other:
+//
+//	jobs := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
+//	root := supervisor.New(supervisor.Spec{
+//		Name: "shop",
+//		Children: []child.Spec{
+//			{Name: "db", Run: db.Run, Backoff: child.Exponential(100*time.Millisecond, 30*time.Second)},
+//			{Name: "jobs", Run: jobs.Run},
+//		},
+//	})
+//
+// A nested supervisor is ready when all its declared children are. It takes the name of its
+// child, and logs to its parent's Logger unless it has its own. Only its parent starts and
+// stops it ([ErrNested]). A type of your own may wrap a supervisor and call its Run; the
+// supervisor joins the tree through the context.
 //
 // AutoShutdown ends a supervisor when its work is done. With AnySignificant it ends when the
 // first of its significant children has ended for good, with AllSignificant when the last

@@ -38,7 +38,7 @@ var errNilContext = errors.New("coppice: nil context")
 // A ChildError is an error that concerns a child: its start failed, a call about it was
 // refused, or its end has ended its supervisor.
 type ChildError struct {
-	Path string
+	Path string // of the child, or of the supervisor that the call is about
 	Err  error
 
 	auto bool // the supervisor ended by AutoShutdown
@@ -121,7 +121,7 @@ type StopError struct {
 
 // An AbandonedRun is a run that did not return within its stop timeout.
 type AbandonedRun struct {
-	Path  string
+	Path  string        // path of the child
 	After time.Duration // time that the supervisor waited for it
 	Stack []byte        // stack of its goroutine when it was abandoned; nil if not found
 }

@@ -27,14 +27,14 @@ func (s *Supervisor) Health() error {
 // unhealthy returns the errors of the unhealthy declared children of the subtree, in start
 // order.
 func (l *life) unhealthy() (ills []error) {
-	for _, f := range l.findings() {
+	for _, rare := range l.findings() {
 		var below []error
-		if f.nested != nil {
-			below = f.nested.unhealthy()
+		if rare.nested != nil {
+			below = rare.nested.unhealthy()
 		}
 		// What a supervisor waits for says more than that it is not up.
-		if f.unhealthy && (f.state == child.Running || len(below) == 0) {
-			ills = append(ills, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
+		if rare.unhealthy && (rare.state == child.Running || len(below) == 0) {
+			ills = append(ills, &ChildError{Path: l.path + "/" + rare.name, Err: rare.err()})
 		}
 		ills = append(ills, below...)
 	}

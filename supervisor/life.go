@@ -315,7 +315,7 @@ func (l *life) runTasks(s *step) {
 			l.perform(s)
 			l.unlock()
 		case continueBatch:
-			if s.noted(i+1).what == nothing { // as it mostly is
+			if s.noted(i+1).what == nothing { // the usual case
 				s.reset()
 				i = -1
 			}

@@ -96,10 +96,7 @@ func (l *logger) write(e Event) {
 // received the last events, or for flushWait. Called from inside one of them, it does not
 // wait.
 func (l *life) flush() {
-	waiting := l.sup.subs.busy()
-	if l.log.queue.waits() {
-		waiting = append(waiting, &l.log.queue)
-	}
+	waiting := l.undelivered()
 	l.shared.mu.Lock()
 	for sub := range l.shared.undelivered {
 		waiting = append(waiting, sub)
@@ -117,6 +114,16 @@ func (l *life) flush() {
 			return
 		}
 	}
+}
+
+// undelivered returns the subscriptions of this supervisor, and its log, that still have
+// events to deliver.
+func (l *life) undelivered() []*subscription {
+	waiting := l.sup.subs.busy()
+	if l.log.queue.waits() {
+		waiting = append(waiting, &l.log.queue)
+	}
+	return waiting
 }
 
 // level returns the log level of an event. Level info has the whole story: what failed

@@ -18,8 +18,8 @@ func (l *life) link(r *run, nested *life) error {
 	case r.rareFields().nested != nil:
 		err = &ChildError{Path: nested.path, Err: errTwoInside}
 	default:
-		f := r.ensureRare()
-		f.nested, f.super, f.ended = nested, nested.sup, nil
+		rare := r.ensureRare()
+		rare.nested, rare.super, rare.ended = nested, nested.sup, nil
 		l.m.Linked(r.child, r.number(), now)
 		l.fates.wake(r.spec.Name) // a child they wait for may exist below it again
 	}
@@ -38,13 +38,13 @@ var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this
 // unlink undoes link when the nested supervisor has ended.
 func (l *life) unlink(r *run) {
 	now := l.enter()
-	f := r.ensureRare()
+	rare := r.ensureRare()
 	if r.cause != nil || l.m.Phase() >= machine.Closing {
-		f.stopped = append(f.stopped, f.nested)
+		rare.stopped = append(rare.stopped, rare.nested)
 	} else { // its end belongs to a stop of r only if r then returns its error
-		f.ended = f.nested
+		rare.ended = rare.nested
 	}
-	f.nested = nil
+	rare.nested = nil
 	l.m.Unlinked(r.child, r.number(), now)
 	if r.cause != nil { // the rest of the run gets the whole stop timeout
 		r.stopped = now
@@ -62,12 +62,7 @@ func (r *run) nestedLife() *life {
 
 // owns reports whether ctx belongs to a run of this supervisor or of one below it.
 func (l *life) owns(ctx context.Context) bool {
-	for r := runOf(ctx); r != nil; r = r.life.parent {
-		if r.life == l {
-			return true
-		}
-	}
-	return false
+	return l.isAbove(runOf(ctx))
 }
 
 // isAbove reports whether r is a run of this life or of one below it.

@@ -36,7 +36,7 @@ func newCall(to *life, name string) *call {
 	return c
 }
 
-// free makes a call available for reuse. It must have been answered with nil, and nobody
+// free makes a call available for reuse. It must have been answered with nil, and nothing
 // may use it any more.
 func (c *call) free() {
 	c.name, c.err, c.child, c.wrong, c.start = "", nil, nil, StopError{}, false
@@ -205,7 +205,7 @@ func (l *life) undo(ctx context.Context, added []*call) error {
 		}
 		made := newCall(l, start.name)
 		l.do(func(now time.Duration) {
-			note(start) // runs that were abandoned while nobody waited for this start
+			note(start) // runs that were abandoned while no caller waited for this start
 			l.m.Stop(start.child, true, &made.Waiter, now)
 		})
 		if l.ordered && made.answered(ctx) {

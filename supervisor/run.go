@@ -185,10 +185,10 @@ func (r *run) becomeReady(now time.Duration) error {
 //
 //go:noinline
 func (r *run) readyAgain(now time.Duration) {
-	f := r.rare
-	f.unreadyFor = r.timeUnready(now)
-	f.unready, r.child.Unready = nil, false
-	r.life.publish(&Event{Kind: EventReady, again: true, down: now - f.unreadySince}, r)
+	rare := r.rare
+	rare.unreadyFor = r.timeUnready(now)
+	rare.unready, r.child.Unready = nil, false
+	r.life.publish(&Event{Kind: EventReady, again: true, down: now - rare.unreadySince}, r)
 }
 
 func (r *run) Unready(err error) {
@@ -198,22 +198,22 @@ func (r *run) Unready(err error) {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.refusal() == nil {
-		f, e := r.ensureRare(), Event{Kind: EventUnready, Err: err}
-		if e.again = f.unready != nil; !e.again {
-			f.unreadySince = r.life.now()
+		rare, e := r.ensureRare(), Event{Kind: EventUnready, Err: err}
+		if e.again = rare.unready != nil; !e.again {
+			rare.unreadySince = r.life.now()
 		}
-		f.unready, r.child.Unready = err, true
+		rare.unready, r.child.Unready = err, true
 		r.life.publish(&e, r)
 	}
 }
 
 // timeUnready returns how long the run has been unready in total. The lock must be held.
 func (r *run) timeUnready(now time.Duration) time.Duration {
-	f := r.rareFields()
-	if f.unready == nil {
-		return f.unreadyFor
+	rare := r.rareFields()
+	if rare.unready == nil {
+		return rare.unreadyFor
 	}
-	return f.unreadyFor + now - f.unreadySince
+	return rare.unreadyFor + now - rare.unreadySince
 }
 
 func (r *run) OnError(err error) {

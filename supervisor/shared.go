@@ -9,13 +9,13 @@ import (
 // shared is what all supervisors of one tree share, for one life of its root. Its lock
 // may be taken while the lock of a life is held.
 type shared struct {
-	dumps dumps // has a lock of its own
+	dumps dumps // has its own lock
 
 	mu          sync.Mutex
 	seq         uint64                 // of the latest event
-	lastTime    time.Time              // when that was
-	abandoned   []*run                 // abandoned runs that have not returned, the first to be abandoned first
-	undelivered map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
+	lastTime    time.Time              // its time
+	abandoned   []*run                 // runs that have not returned, in the order in which they were abandoned
+	undelivered map[*subscription]bool // subscriptions of ended nested supervisors that still have events to deliver
 }
 
 // returned records that an abandoned run has returned.
@@ -30,10 +30,7 @@ func (t *shared) returned(r *run) {
 // outlive registers the log and the subscribers of a nested supervisor that has ended, so
 // that flush waits for them, and drops those that have delivered everything.
 func (t *shared) outlive(l *life) {
-	waiting := l.sup.subs.busy()
-	if l.log.queue.waits() {
-		waiting = append(waiting, &l.log.queue)
-	}
+	waiting := l.undelivered()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for sub := range t.undelivered {

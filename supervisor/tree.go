@@ -117,9 +117,9 @@ func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
 		t := &room[n]
 		describe(c, &t.Status)
 		if c.Super { // otherwise no supervisor runs or ran in it
-			f := runOfChild(c).rareFields()
-			if t.Strategy = f.super.spec().Strategy; f.nested != nil {
-				*below = append(*below, inner{n, f.nested})
+			rare := runOfChild(c).rareFields()
+			if t.Strategy = rare.super.spec().Strategy; rare.nested != nil {
+				*below = append(*below, inner{n, rare.nested})
 			}
 		}
 		n++
