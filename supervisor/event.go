@@ -29,11 +29,13 @@ type Event struct {
 
 	order    uint64        // number within one subscription; Seq starts over with each start
 	next     machine.Next  // EventFailed, EventCompleted: what follows, for the log
-	wait     time.Duration // EventFailed: time until the restart that follows
+	wait     time.Duration // EventFailed: time until the restart that follows; EventAbandoned: how long the run was waited for
 	again    bool          // EventReady: after a failure or Unready; EventUnready: not the first in a row; EventCompleted: it is restarted, and was before
 	down     time.Duration // EventReady: how long it was not ready; end of a start or a stop: how long that took
 	children int           // start of a supervisor: number of children
+	wrong    [2]int        // end of a supervisor: number of runs that were abandoned, and that ended with an error
 	clean    bool          // EventStopped: Err need not be reported
+	unasked  bool          // EventStopped: the run ended by itself, before it was its turn in the stop
 	atOnce   bool          // the child's StopTimeout is child.AtOnce
 }
 
@@ -68,10 +70,17 @@ func (e Event) attrs() []slog.Attr {
 		attrs = append(attrs, slog.Int("restarts", e.Restarts))
 	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", oneline.Of(e.Err)))
+		key := "err"
+		if e.Kind == phaseStopping { // a normal stop is not found in a search for errors
+			key = "cause"
+		}
+		attrs = append(attrs, slog.String(key, oneline.Of(e.Err)))
 	}
 	if e.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	}
+	if e.Kind == EventAbandoned && e.wait > 0 {
+		attrs = append(attrs, slog.Duration("after", short(e.wait)))
 	}
 	if next := e.follows(); next != "" {
 		attrs = append(attrs, slog.String("next", next))
@@ -85,6 +94,11 @@ func (e Event) attrs() []slog.Attr {
 		attrs = append(attrs, slog.Duration("down", short(e.down)))
 	default:
 		attrs = append(attrs, slog.Duration("took", short(e.down)))
+	}
+	for i, name := range [...]string{"abandoned", "unclean"} {
+		if e.wrong[i] > 0 {
+			attrs = append(attrs, slog.Int(name, e.wrong[i]))
+		}
 	}
 	if e.Lost > 0 {
 		attrs = append(attrs, slog.Uint64("lost", e.Lost))
@@ -189,9 +203,9 @@ func (l *life) publishAction(a *machine.Action) {
 	case EventStopping:
 		e.Err = r.cause
 	case EventStopped:
-		e.clean = a.Clean
+		e.clean, e.unasked = a.Clean, r.why() == 0 && l.m.Phase() == machine.Closing
 	case EventAbandoned:
-		e.Stack = r.rare.abandoned.Stack
+		e.Stack, e.wait = r.rare.abandoned.Stack, r.rare.abandoned.After
 	case EventHung:
 		e.Stack = l.dump.stack(r, r.rare.watch.from)
 	case EventSlowStart:

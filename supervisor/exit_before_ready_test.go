@@ -27,7 +27,7 @@ var startEnds = []struct {
 	end                             func() error
 	permanent, transient, temporary string
 }{
-	{"nil", returning(nil), "not ready", "done", "gone"},
+	{"nil", returning(nil), "not ready: Run returned nil before ctx.Ready", "done", "gone"},
 	{"an error", returning(errBoom), "boom", "boom", "boom"},
 	{"a panic", explode, "panic: boom", "panic: boom", "panic: boom"},
 	{"Goexit", goexit, "runtime.Goexit was called", "runtime.Goexit was called", "runtime.Goexit was called"},

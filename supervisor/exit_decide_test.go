@@ -92,7 +92,7 @@ func TestDecideBeforeReadyDecidesAboutTheStart(t *testing.T) {
 	for want, decide := range map[string]error{
 		"":                   child.ErrIgnore,
 		"/root/a: boom":      errBoom,
-		"/root/a: not ready": nil,
+		"/root/a: not ready: Run returned nil before ctx.Ready": nil,
 	} {
 		bubble(t, func(t *testing.T) {
 			sup := start(t, supervisor.Spec{})

@@ -96,6 +96,8 @@ func (l *life) restartsGroups() bool {
 // follows describes what follows an end, as far as it is known.
 func (e *Event) follows() string {
 	switch {
+	case e.Kind == EventStopped && e.unasked && !e.clean:
+		return "not restarted: its supervisor is stopping"
 	case e.Kind != EventFailed && e.Kind != EventCompleted:
 		return ""
 	case e.next == machine.SupervisorGivesUp:
@@ -164,11 +166,11 @@ func (f *failing) inOrder() []*machine.Child {
 
 // logPhase logs a phase of the supervisor itself. l.mu must be held.
 func (l *life) logPhase(phase EventKind) {
-	level := slog.LevelInfo
+	least := slog.LevelWarn // if runs were abandoned or ended with an error
 	if l.parent != nil {
-		level = slog.LevelDebug
+		least = slog.LevelDebug
 	}
-	if !l.log.writes(level) {
+	if !l.log.writes(least) {
 		return
 	}
 	e := &Event{Time: time.Now(), Kind: phase, Path: l.path, again: l.parent != nil}
@@ -181,6 +183,11 @@ func (l *life) logPhase(phase EventKind) {
 		}
 	case phaseStopped:
 		e.down = l.m.Now() - l.stopping
+		if stop, ok := l.stopErr().(*StopError); ok {
+			e.wrong = [2]int{len(stop.Abandoned), len(stop.Unclean)}
+		}
 	}
-	l.log.queue.put(e)
+	if l.log.wants(e) {
+		l.log.queue.put(e)
+	}
 }

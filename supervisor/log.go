@@ -138,6 +138,9 @@ func (e *Event) level() slog.Level {
 		if e.again { // of a nested supervisor
 			return slog.LevelDebug
 		}
+		if e.wrong != [2]int{} {
+			return slog.LevelWarn
+		}
 		return slog.LevelInfo
 	case EventCompleted:
 		// A child that repeatedly returns nil and is restarted is most likely a

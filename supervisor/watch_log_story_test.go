@@ -106,10 +106,31 @@ func TestInfoLogHasTheWholeStory(t *testing.T) {
 			`ERROR gave-up /shop/in/deep restarts=1 err="/shop/in/deep: gave up: more than 1 restart in 1m0s: /shop/in/deep/job: boom"`,
 			`ERROR failed /shop/in/deep err="/shop/in/deep: gave up: more than 1 restart in 1m0s: /shop/in/deep/job: boom" next="restart 1 at once"`,
 			`INFO ready /shop/in/deep restarts=1`, // and not a word of the task before it
-			`INFO stopping /shop err="stopped: SIGTERM"`,
+			`INFO stopping /shop cause="stopped: SIGTERM"`,
 			`WARN stopped /shop/talks err="flush: 1,708 rows not written"`,
-			`INFO stopped /shop took=50ms`,
+			`WARN stopped /shop took=50ms unclean=1`,
 		}, log.story())
+	})
+}
+
+// From the start of a stop nothing is restarted. A child that fails before its turn is not
+// asked to stop, so the log says why it stays down, and the last line says what went wrong.
+func TestLogOfAChildThatFailsBeforeItsTurnInAStop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		log := newDiary(slog.LevelInfo)
+		db := newPuppet()
+		sup := startLoosely(t, supervisor.Spec{Logger: log.Logger, Children: []child.Spec{
+			{Name: "db", Run: db.Run}, {Name: "api", Run: slow(0, time.Second)},
+		}})
+		stopped := async(func() error { return sup.Stop(t.Context()) })
+		synctest.Wait()
+		db.end(errBoom)
+		require.Equal(t, []string{"/root/db: boom"}, unclean(t, <-stopped))
+		require.Equal(t, []string{
+			`level=INFO msg="coppice: stopping" path=/root cause=stopped`,
+			`level=WARN msg="coppice: stopped" path=/root/db err=boom next="not restarted: its supervisor is stopping"`,
+			`level=WARN msg="coppice: stopped" path=/root took=1s unclean=1`,
+		}, log.lines()[1:])
 	})
 }
 
@@ -155,7 +176,7 @@ func TestFailureIsLoggedBeforeWhatHappensWhileItsBackoffRuns(t *testing.T) {
 		}, []string{`ERROR failed /root/a err=boom`}},
 		"the tree is stopped": {func(t *testing.T, sup *supervisor.Supervisor, _ *puppet) {
 			require.NoError(t, sup.Stop(t.Context()))
-		}, []string{`ERROR failed /root/a err=boom`, `INFO stopping /root err=stopped`, `INFO stopped /root`}},
+		}, []string{`ERROR failed /root/a err=boom`, `INFO stopping /root cause=stopped`, `INFO stopped /root`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -233,7 +254,7 @@ func TestFailuresThatTheEndOvertakesAreLoggedInOrder(t *testing.T) {
 		sup := start(t, supervisor.Spec{Logger: log.Logger, Children: specs})
 		time.Sleep(time.Minute)
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Equal(t, append(want, `INFO stopping /root err=stopped`, `INFO stopped /root`), log.story()[1:])
+		require.Equal(t, append(want, `INFO stopping /root cause=stopped`, `INFO stopped /root`), log.story()[1:])
 		for range want {
 			b.answer <- 0
 		}

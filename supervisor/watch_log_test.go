@@ -103,7 +103,7 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 			`level=ERROR msg="coppice: hung" path=/root/hangs stack=...`,
 			`level=ERROR msg="coppice: failed" path=/root/hangs err="no heartbeat" next="restart 1 in 1h0m0s"`,
 			`level=DEBUG msg="coppice: restarting" path=/root/hangs err="no heartbeat" delay=1h0m0s`,
-			`level=ERROR msg="coppice: abandoned" path=/root/stuck stack=...`,
+			`level=ERROR msg="coppice: abandoned" path=/root/stuck after=1s stack=...`,
 			`level=WARN msg="coppice: late-exit" path=/root/stuck`,
 			`level=ERROR msg="coppice: failed" path=/root/fails err=boom next="restart 1 in 1h0m0s"`,
 			`level=ERROR msg="coppice: failed" path=/root/doomed/x err=boom next="the supervisor gives up"`,
@@ -182,7 +182,7 @@ func TestLoggerNilAtTheRootIsTheDefault(t *testing.T) {
 			`level=INFO msg="coppice: up" path=/root children=1`,
 			`level=ERROR msg="coppice: failed" path=/root/a err=boom next="restart 1 at once"`,
 			`level=INFO msg="coppice: ready" path=/root/a restarts=1`,
-			`level=INFO msg="coppice: stopping" path=/root err=stopped`,
+			`level=INFO msg="coppice: stopping" path=/root cause=stopped`,
 			`level=INFO msg="coppice: stopped" path=/root`,
 		}, log.lines())
 	})

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -144,13 +145,16 @@ func (m *Machine) retireAndRemove(c *Child, err error) {
 	}
 }
 
+// errNilBeforeReady is the failure of a Permanent child that returned nil before Ready.
+var errNilBeforeReady error = &errs.Wrap{Sentinel: child.ErrNotReady, Cause: errors.New("Run returned nil before ctx.Ready")}
+
 // startExit handles the end of a run that was never ready.
 func (m *Machine) startExit(c *Child, out Outcome) {
 	switch {
 	case out.GaveUp:
 		out.Kind = Failure // of a supervisor that never was up: its start failed
 	case out.Kind == Normal && c.Spec.Restart == child.Permanent:
-		out = Outcome{Kind: Failure, Err: child.ErrNotReady}
+		out = Outcome{Kind: Failure, Err: errNilBeforeReady}
 	case out.Kind == Shutdown && c.Spec.Restart == child.Permanent:
 		out.Kind = Failure
 	}
