@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A counter is a child: it sets up, says that it is ready, works until it is
+// A counter is a child: it sets up, reports that it is ready, works until it is
 // asked to stop, cleans up and returns.
 type counter struct{ tick <-chan time.Time }
 
@@ -60,7 +60,7 @@ func Example() {
 }
 
 func ExampleNew() {
-	// New cannot fail: a fault of the spec is the error of the start.
+	// New cannot fail: the start returns the problems of the spec.
 	run := func(child.Context) error { return nil }
 	sup := supervisor.New(supervisor.Spec{
 		Name:     "shop",
@@ -72,7 +72,7 @@ func ExampleNew() {
 	// /shop/api/v1: Name: has a slash: "api/v1"
 }
 
-// speak is a child that prints when it comes and goes.
+// speak is a child that prints when it starts and stops.
 func speak(ctx child.Context) error {
 	fmt.Println(ctx.Path(), "starts")
 	defer fmt.Println(ctx.Path(), "stops")
@@ -109,8 +109,8 @@ func ExampleSupervisor_Serve() {
 	// <nil>
 }
 
-// Start returns when all children are ready, or when one cannot start. Then those
-// that had started are stopped.
+// Start returns when all children are ready. If one cannot start, those that had started
+// are stopped, and Start returns the error.
 func ExampleSupervisor_Start() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", Run: speak},
@@ -130,7 +130,7 @@ func ExampleSupervisor_Stop() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", Run: speak},
 		{Name: "worker", StopTimeout: 10 * time.Millisecond, Run: child.Plain(func(context.Context) error {
-			<-stuck // heeds no context
+			<-stuck // ignores its context
 			return nil
 		})},
 	}})

@@ -31,7 +31,7 @@ import (
 //
 //	from      to        when
 //	New       Starting  Serve, Start, or Run as a child
-//	Starting  Up        every declared child has been ready, or is not to run
+//	Starting  Up        every declared child has been ready, or will not run
 //	Starting  Stopping  Stop, the end of its context, a child that cannot start, giving up
 //	Up        Stopping  Stop, the end of its context, giving up, AutoShutdown
 //	Stopping  Over      nothing runs any more
