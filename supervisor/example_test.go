@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -144,6 +145,35 @@ func ExampleSupervisor_Stop() {
 	// /root/db starts
 	// /root/db stops
 	// /root/worker did not return; has a stack: true
+}
+
+// StopError.Unclean has the errors that runs returned while they were being stopped.
+func ExampleStopError() {
+	ctx := context.Background()
+	root := supervisor.New(supervisor.Spec{
+		Logger: slog.New(slog.DiscardHandler), // it would get the error too
+		Children: []child.Spec{
+			{Name: "journal", Run: child.Plain(func(ctx context.Context) error {
+				<-ctx.Done()
+				return errors.New("flush: 1,708 rows not written")
+			})},
+			{Name: "api", Run: child.Plain(func(ctx context.Context) error {
+				<-ctx.Done()
+				return ctx.Err() // only says that it was stopped, so it is not reported
+			})},
+		},
+	})
+	fmt.Println(root.Start(ctx))
+	err := root.Stop(ctx)
+	var stop *supervisor.StopError
+	if errors.As(err, &stop) {
+		fmt.Println(len(stop.Abandoned), len(stop.Unclean))
+		fmt.Println(stop.Unclean[0].Path, "returned:", stop.Unclean[0].Err)
+	}
+	// Output:
+	// <nil>
+	// 0 1
+	// /root/journal returned: flush: 1,708 rows not written
 }
 
 // A supervisor is a child like any other.
