@@ -60,7 +60,7 @@ func (r *record) ask()   { r.cancel() }
 func (r *record) gone()  { <-r.news }
 
 // timed is a record with the time limits of a child of Coppice: a slow start is
-// noticed, and a stop does not wait for ever.
+// noticed, and a stop does not wait forever.
 type timed struct{ *record }
 
 func startTimed() timed { return timed{startRecord()} }

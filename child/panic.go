@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/coppice-go/coppice/internal/gopanic"
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
@@ -119,7 +120,7 @@ func (e *PanicError) Stack() []byte {
 		switch {
 		case len(text) > 0, panicked && !inRuntime:
 			text = fmt.Appendf(text, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
-		case frame.Function == "runtime.gopanic":
+		case frame.Function == gopanic.Function:
 			panicked = true // the frames before it are those of the recovery
 		}
 		if !more {

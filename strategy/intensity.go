@@ -23,7 +23,7 @@ const (
 // when NextBackOff returns a negative delay.
 //
 // A restart exactly one period ago still counts, as in OTP. The period is measured
-// exactly; OTP rounds to whole seconds.
+// exactly; OTP works in whole seconds.
 type Intensity struct {
 	kind   uint8
 	n      int

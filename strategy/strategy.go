@@ -13,7 +13,7 @@ type Strategy uint8
 const (
 	// OneForOne restarts only the failed child. Children start in declared order, each
 	// after the one before it is ready, and stop in reverse order, each after the one
-	// behind it has exited. Use it for children that do not depend on each other's
+	// started after it has exited. Use it for children that do not depend on each other's
 	// state.
 	//
 	// For many children that come and go at run time use Independent: there a slow

@@ -172,7 +172,7 @@
 // An error that a run returns while it is being stopped, such as "flush: 1,708 rows not
 // written", is reported as a warning in the log and as the child's LastError. It is also an
 // entry in StopError.Unclean of the stop that was requested: by the end of Serve's context,
-// Stop, StopChild, RemoveChild, or a start that is taken back. For a group restart and for
+// Stop, StopChild, RemoveChild, or a start that is rolled back. For a group restart and for
 // RestartChild it is only in the log and in LastError. After a start timeout or a missed
 // heartbeat it is part of that failure. Decide is called first. A panic is always reported.
 // An error is not reported if it only says that the run was stopped, that is, if it
@@ -184,7 +184,7 @@
 //
 // [Supervisor.StopChild], [Supervisor.RestartChild] and [Supervisor.RemoveChild] act on
 // children by path, at any depth. RestartChild returns a *StopError if it had to abandon
-// the previous run; the new run is up all the same. [Supervisor.Suspend] blocks all starts.
+// the previous run; the new run is up nevertheless. [Supervisor.Suspend] blocks all starts.
 //
 // # Giving up, and backoff
 //
@@ -288,7 +288,7 @@
 //     counts as started, and a transient one stays stopped.
 //   - Under an Independent supervisor every child has its own spec and name, as in Elixir.
 //     AutoShutdown works there too; OTP has refused it under simple_one_for_one since 27.
-//   - StartChild takes several children, and takes all of them back if one fails.
+//   - StartChild takes several children, and removes all of them again if one fails.
 //     RestartChild also restarts a child that is running.
 //   - Every listing has the children in declared order; OTP's order is reversed.
 package supervisor

@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Each concern has an Around of its own.
+// Each concern has its own Around.
 func ExampleArounds() {
 	named := func(name string) func(child.Context, func(child.Context) error) error {
 		return func(ctx child.Context, run func(child.Context) error) error {

@@ -11,13 +11,13 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// child.Spec.Restart says what becomes of a child that ended by itself, with nil or
-// with an error. Temporary children are forgotten.
+// child.Spec.Restart says whether a child that ended by itself, with nil or with an
+// error, is restarted. A Temporary child is removed.
 func Example_restart() {
 	fails := child.Plain(func(context.Context) error { return errors.New("broken") })
 	ends := child.Plain(func(context.Context) error { return nil })
 	root := supervisor.New(supervisor.Spec{
-		Backoff: child.Constant(time.Hour), // so that the restart can be seen to be due
+		Backoff: child.Constant(time.Hour), // so that the pending restart shows
 		Children: []child.Spec{
 			{Name: "permanent-nil", Run: ends, Restart: child.Permanent},
 			{Name: "permanent-error", Run: fails, Restart: child.Permanent},
@@ -44,7 +44,8 @@ func Example_restart() {
 	// transient-error waiting
 }
 
-// With AllSignificant the supervisor ends with the last of its significant children.
+// With AllSignificant the supervisor ends when the last of its significant children has
+// ended.
 func Example_significant() {
 	work := child.Plain(func(context.Context) error { return nil })
 	root := supervisor.New(supervisor.Spec{
@@ -65,7 +66,7 @@ func Example_significant() {
 	// <nil>
 }
 
-// A start that takes too long has failed.
+// A start that exceeds StartTimeout has failed.
 func Example_startTimeout() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", StartTimeout: 10 * time.Millisecond, Run: func(ctx child.Context) error {
@@ -80,8 +81,8 @@ func Example_startTimeout() {
 	// /root/db: start timeout
 }
 
-// ctx.Grace is a context to clean up with. It ends a little before the stop
-// timeout, so that there is time left for a forced close.
+// ctx.Grace is a context for cleaning up. It ends shortly before the stop timeout, which
+// leaves time for a forced close.
 func Example_stopTimeout() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "api", StopTimeout: 20 * time.Second, Run: func(ctx child.Context) error {
@@ -101,8 +102,8 @@ func Example_stopTimeout() {
 	// <nil>
 }
 
-// The database is not up yet: with RetryStart it is tried again, and the start of
-// the tree waits.
+// While the database server is not up yet, RetryStart retries the first start of db, and
+// the start of the tree waits.
 func Example_retryStart() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", RetryStart: true, Backoff: child.Constant(time.Millisecond), Run: func(ctx child.Context) error {
@@ -133,7 +134,7 @@ func Example_backoff() {
 	fails := true
 	feed := child.Plain(func(ctx context.Context) error {
 		if fails {
-			fails = false // the next run is well
+			fails = false // the next run succeeds
 			return errors.New("timeout")
 		}
 		<-ctx.Done()
@@ -160,8 +161,8 @@ func Example_backoff() {
 	// running
 }
 
-// After a run that was ready for ResetAfter the backoff begins again: here one
-// retry is enough for any number of failures that do not follow at once.
+// After a run that was ready for ResetAfter the backoff starts over, so one retry
+// is enough here for any number of failures, each after a healthy run.
 func Example_resetAfter() {
 	feed := child.Plain(func(ctx context.Context) error {
 		if child.FromContext(ctx).Restarts() < 3 {
@@ -188,7 +189,7 @@ func Example_resetAfter() {
 	// ready, restarts: 3
 }
 
-// A child that hangs is found by its heartbeat, stopped and restarted.
+// A child that misses its heartbeat is stopped and restarted.
 func Example_heartbeat() {
 	worker := func(ctx child.Context) error {
 		if err := ctx.Ready(); err != nil {
@@ -215,7 +216,7 @@ func Example_heartbeat() {
 	// Output: no heartbeat
 }
 
-// Decide sees how a run ended, and says what that counts as.
+// Decide receives the error that a run ended with, and returns the one that counts.
 func Example_decide() {
 	errConfig, errClosed := errors.New("bad config"), errors.New("closed by peer")
 	decide := func(err error) error {
@@ -242,7 +243,8 @@ func Example_decide() {
 	// /root: gave up: escalated: /root/feed: escalated: feed: bad config
 }
 
-// A failure that concerns more than the child: the supervisor gives up at once.
+// Escalate makes the supervisor give up at once, for a failure that concerns more than
+// the child.
 func Example_escalate() {
 	journal := child.Plain(func(context.Context) error {
 		return child.Escalate(errors.New("disk is gone"))
@@ -252,8 +254,8 @@ func Example_escalate() {
 	// Output: /root: gave up: escalated: /root/journal: escalated: disk is gone
 }
 
-// A child that has nothing to do returns ErrIgnore before it is ready, and the start
-// goes on. Its spec stays, so that RestartChild can start it later.
+// A child that has nothing to do returns ErrIgnore before it is ready, and the start of
+// its siblings continues. It keeps its spec, so RestartChild can start it later.
 func Example_errIgnore() {
 	enabled := false
 	metrics := func(ctx child.Context) error {
@@ -283,8 +285,8 @@ func Example_errIgnore() {
 	// └─ metrics  running
 }
 
-// A child that returns ErrDone is not restarted, whatever its type. A child.Task
-// does so: the next child starts when its work is done.
+// A child that returns ErrDone is not restarted, whatever its Restart. A child.Task does
+// the same: the next child starts when its work is done.
 func Example_errDone() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "migrate", Run: child.Task(func(context.Context) error {
@@ -307,8 +309,8 @@ func Example_errDone() {
 	// └─ warm-up  done
 }
 
-// After ErrShutdown a Transient child is not restarted, a Permanent one is. A
-// supervisor that gave up ends like this, too.
+// After ErrShutdown a Transient child is not restarted, but a Permanent one is. A
+// supervisor that gave up ends in the same way.
 func Example_errShutdown() {
 	session := child.Plain(func(context.Context) error {
 		return fmt.Errorf("logged out: %w", child.ErrShutdown)

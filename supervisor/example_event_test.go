@@ -11,7 +11,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// An event prints as one line.
+// The text of an event is one line.
 func ExampleEvent_String() {
 	ctx := context.Background()
 	shop := supervisor.New(supervisor.Spec{

@@ -18,7 +18,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// Functions that the pages in docs/ give their readers. docs_test.go compares the texts.
+// Functions that the pages in docs/ show. docs_test.go compares the texts.
 
 // onEnd returns an Around that calls f once for each Run, when that has returned.
 func onEnd(f func(path string, err error)) func(child.Context, func(child.Context) error) error {
@@ -28,7 +28,7 @@ func onEnd(f func(path string, err error)) func(child.Context, func(child.Contex
 	}
 }
 
-// group runs the tasks side by side. It returns nil if all returned nil, else the first error,
+// group runs the tasks concurrently. It returns nil if all returned nil, else the first error,
 // or why ctx ended if that cut them off.
 func group(ctx context.Context, tasks map[string]func(context.Context) error) error {
 	if len(tasks) == 0 {
@@ -36,7 +36,7 @@ func group(ctx context.Context, tasks map[string]func(context.Context) error) er
 	}
 	var succeeded atomic.Int64
 	spec := supervisor.Spec{
-		Strategy:     strategy.Independent, // side by side
+		Strategy:     strategy.Independent, // concurrently
 		Intensity:    strategy.AtMost(0, time.Second),
 		AutoShutdown: strategy.AllSignificant,
 		Around: func(ctx child.Context, run func(child.Context) error) error {
@@ -86,7 +86,7 @@ var endsOfARun = map[string]struct {
 // failsWhenStopped is a Run that cannot clean up.
 func failsWhenStopped(ctx child.Context) error { return errors.Join(idle(ctx), errBoom) }
 
-// The table of docs/from-go-service.md, and its onEnd, which must not depend on it.
+// Checks the table of docs/from-go-service.md, and that onEnd does not depend on it.
 func TestEachEndOfARunIsReportedAsTheTableSaysAndOnEndSeesItOnce(t *testing.T) {
 	for name, c := range endsOfARun {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestEachEndOfARunIsReportedAsTheTableSaysAndOnEndSeesItOnce(t *testing.T) {
 	}
 }
 
-// Over restarts too, of a whole group.
+// The same with restarts of a whole group.
 func TestOnEndSeesAsManyEndsAsThereAreStarts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var begun, ended atomic.Int64
@@ -197,7 +197,7 @@ func TestGroupWhoseContextHasEndedReturnsWhy(t *testing.T) {
 	})
 }
 
-// Why group has a case of its own for it.
+// This is why group handles an empty map separately.
 func TestAutoShutdownOfASupervisorWithoutChildrenNeverComes(t *testing.T) {
 	for _, auto := range []strategy.AutoShutdown{strategy.AnySignificant, strategy.AllSignificant} {
 		bubble(t, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // StartChild returns when all children of the call are ready. If one cannot start,
-// those of the same call that had started are stopped and forgotten.
+// those of the same call that had started are stopped and removed.
 func ExampleSupervisor_StartChild() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
@@ -29,7 +29,7 @@ func ExampleSupervisor_StartChild() {
 	// Output:
 	// <nil>
 	// /shop/b: no route
-	// /shop/db: name is taken true
+	// /shop/db: name already in use true
 	// shop    running   one-for-one
 	// ├─ db   running
 	// └─ api  running
@@ -101,7 +101,8 @@ func ExampleSupervisor_RestartChild() {
 	// running 0
 }
 
-// RemoveChild stops children and forgets them. A child that is not there is no error.
+// RemoveChild stops children and removes their specs. Removing a child that does not
+// exist is not an error.
 func ExampleSupervisor_RemoveChild() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
@@ -150,7 +151,7 @@ func ExampleSupervisor_Suspend() {
 	// ready
 }
 
-// Upgrade gives a running supervisor a new spec. The children that run go on.
+// Upgrade gives a running supervisor a new spec. Running children keep running.
 func ExampleSupervisor_Upgrade() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })

@@ -14,7 +14,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Of a database, a cache and an API, which are restarted when the cache fails?
+// The strategy decides which of a database, a cache and an API are restarted when the
+// cache fails.
 func ExampleSpec_strategy() {
 	ctx := context.Background()
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.RestForOne, strategy.OneForAll} {
@@ -24,7 +25,7 @@ func ExampleSpec_strategy() {
 			}
 			<-ctx.Done()
 			if errors.Is(context.Cause(ctx), child.ErrSibling) {
-				fmt.Println(s, "takes along", ctx.Path())
+				fmt.Println(s, "also restarts", ctx.Path())
 			}
 			return nil
 		}
@@ -51,14 +52,13 @@ func ExampleSpec_strategy() {
 		_ = root.Stop(ctx)
 	}
 	// Output:
-	// rest-for-one takes along /root/api
-	// one-for-all takes along /root/api
-	// one-for-all takes along /root/db
+	// rest-for-one also restarts /root/api
+	// one-for-all also restarts /root/api
+	// one-for-all also restarts /root/db
 }
 
-// An Independent supervisor is for many children that come and go. Its children
-// start and stop side by side, and one that was stopped, or has ended and is not
-// restarted, is forgotten.
+// An Independent supervisor is for many dynamic children. It starts and stops them
+// concurrently, and removes a child that was stopped, or that ended and is not restarted.
 func ExampleSpec_strategy_independent() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
@@ -100,8 +100,8 @@ func ExampleSpec_intensity() {
 	// true /root/journal true
 }
 
-// The Backoff of a supervisor is the pause before a restart of each child that sets
-// none of its own.
+// The Backoff of a supervisor is the delay before each restart of a child without its
+// own Backoff.
 func ExampleSpec_backoff() {
 	feed := child.Plain(func(context.Context) error { return io.ErrUnexpectedEOF })
 	root := supervisor.New(supervisor.Spec{
@@ -145,7 +145,7 @@ func ExampleSpec_autoShutdown() {
 	// <nil>
 }
 
-// MaxChildren bounds how many children there may be at a time.
+// MaxChildren limits the number of children.
 func ExampleSpec_maxChildren() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
@@ -162,14 +162,14 @@ func ExampleSpec_maxChildren() {
 	// /root/c: too many children true
 }
 
-// StopTimeout is the time for the whole stop. When nine tenths of it are over, all
+// StopTimeout bounds the whole stop. After nine tenths of it, all
 // remaining runs are cancelled at once. At its end the runs that have not
 // returned are abandoned and reported.
 func ExampleSpec_stopTimeout() {
 	stuck := make(chan struct{})
 	defer close(stuck)
 	worker := child.Plain(func(context.Context) error {
-		<-stuck // heeds no context
+		<-stuck // ignores its context
 		return nil
 	})
 	root := supervisor.New(supervisor.Spec{
@@ -183,15 +183,15 @@ func ExampleSpec_stopTimeout() {
 	// Output: true /root/worker
 }
 
-// A panic is a failure like any other, with value and stack. With PassPanics it
-// crashes the process, here and in all supervisors below: for programs that trust
-// no state after a panic.
+// A panic is a failure like any other, with value and stack. With PassPanics it crashes
+// the process, here and in all supervisors below. Use it if the state of the process
+// cannot be trusted after a panic.
 func ExampleSpec_passPanics() {
 	const passPanics = false // with true this example would crash
 	parser := child.Plain(func(context.Context) error { panic("page 7 is broken") })
 	root := supervisor.New(supervisor.Spec{
 		PassPanics: passPanics,
-		Intensity:  strategy.AtMost(0, time.Second), // the first failure is the last
+		Intensity:  strategy.AtMost(0, time.Second), // give up on the first failure
 		Children:   []child.Spec{{Name: "parser", Run: parser}},
 	})
 	err := root.Serve(context.Background())
@@ -231,8 +231,8 @@ func ExampleSpec_logger() {
 	// level=INFO msg="coppice: stopped" path=/shop
 }
 
-// Around stands around each run of the subtree, in one place. Here it prints a line
-// before and after each run. In a program it makes a span or a metric.
+// Around wraps each run of the subtree. Here it prints a line before and after each run.
+// In a program it would record a span or a metric.
 func ExampleSpec_around() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })

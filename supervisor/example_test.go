@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -11,7 +12,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A counter is a child: it sets up, says that it is ready, works until it is
+// A counter is a child: it sets up, reports that it is ready, works until it is
 // asked to stop, cleans up and returns.
 type counter struct{ tick <-chan time.Time }
 
@@ -60,7 +61,7 @@ func Example() {
 }
 
 func ExampleNew() {
-	// New cannot fail: a fault of the spec is the error of the start.
+	// New cannot fail: the start returns the problems of the spec.
 	run := func(child.Context) error { return nil }
 	sup := supervisor.New(supervisor.Spec{
 		Name:     "shop",
@@ -72,7 +73,7 @@ func ExampleNew() {
 	// /shop/api/v1: Name: has a slash: "api/v1"
 }
 
-// speak is a child that prints when it comes and goes.
+// speak is a child that prints when it starts and stops.
 func speak(ctx child.Context) error {
 	fmt.Println(ctx.Path(), "starts")
 	defer fmt.Println(ctx.Path(), "stops")
@@ -109,8 +110,8 @@ func ExampleSupervisor_Serve() {
 	// <nil>
 }
 
-// Start returns when all children are ready, or when one cannot start. Then those
-// that had started are stopped.
+// Start returns when all children are ready. If one cannot start, those that had started
+// are stopped, and Start returns the error.
 func ExampleSupervisor_Start() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", Run: speak},
@@ -130,7 +131,7 @@ func ExampleSupervisor_Stop() {
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{
 		{Name: "db", Run: speak},
 		{Name: "worker", StopTimeout: 10 * time.Millisecond, Run: child.Plain(func(context.Context) error {
-			<-stuck // heeds no context
+			<-stuck // ignores its context
 			return nil
 		})},
 	}})
@@ -144,6 +145,35 @@ func ExampleSupervisor_Stop() {
 	// /root/db starts
 	// /root/db stops
 	// /root/worker did not return; has a stack: true
+}
+
+// StopError.Unclean has the errors that runs returned while they were being stopped.
+func ExampleStopError() {
+	ctx := context.Background()
+	root := supervisor.New(supervisor.Spec{
+		Logger: slog.New(slog.DiscardHandler), // it would get the error too
+		Children: []child.Spec{
+			{Name: "journal", Run: child.Plain(func(ctx context.Context) error {
+				<-ctx.Done()
+				return errors.New("flush: 1,708 rows not written")
+			})},
+			{Name: "api", Run: child.Plain(func(ctx context.Context) error {
+				<-ctx.Done()
+				return ctx.Err() // only says that it was stopped, so it is not reported
+			})},
+		},
+	})
+	fmt.Println(root.Start(ctx))
+	err := root.Stop(ctx)
+	var stop *supervisor.StopError
+	if errors.As(err, &stop) {
+		fmt.Println(len(stop.Abandoned), len(stop.Unclean))
+		fmt.Println(stop.Unclean[0].Path, "returned:", stop.Unclean[0].Err)
+	}
+	// Output:
+	// <nil>
+	// 0 1
+	// /root/journal returned: flush: 1,708 rows not written
 }
 
 // A supervisor is a child like any other.

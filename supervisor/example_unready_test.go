@@ -11,8 +11,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// An API that keeps running while its database is away, and says that it is not ready.
-// RestForOne would stop and start it with the database.
+// This API keeps running while its database is away, and reports that it is not ready.
+// RestForOne would restart it with the database.
 func Example_refAndUnready() {
 	type conn struct{ lost <-chan struct{} } // and a *sql.DB, in a program
 	var db child.Ref[conn]
@@ -39,7 +39,7 @@ func Example_refAndUnready() {
 					if err != nil {
 						return err
 					}
-					if err := ctx.Ready(); err != nil { // also takes back Unready
+					if err := ctx.Ready(); err != nil { // also ends Unready
 						return err
 					}
 					select {

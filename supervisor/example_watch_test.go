@@ -52,7 +52,7 @@ func ExampleSupervisor_Tree() {
 	// └─ feed          running   1 restart, last: connection refused, just now
 }
 
-// All goes over a tree from the root down, in declared order.
+// All iterates over a tree from the root down, in declared order.
 func ExampleTree_All() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
@@ -79,7 +79,8 @@ func ExampleTree_MarshalJSON() {
 	// Output: {"v":1,"name":"shop","path":"/shop","state":"stopped","since":"0001-01-01T00:00:00Z","restarts":0,"restart":"permanent","supervisor":true,"strategy":"one-for-one","children":[]}
 }
 
-// Health is for a readiness probe: nil, or a line for each child that is not ready.
+// Health is for a readiness probe. It returns nil, or an error with a line for each child
+// that is not ready.
 func ExampleSupervisor_Health() {
 	ctx := context.Background()
 	db := func(ctx child.Context) error {
@@ -108,7 +109,7 @@ func ExampleSupervisor_Health() {
 	// /shop: not running
 }
 
-// A subscriber gets the events of the whole subtree, in order.
+// A subscriber receives the events of the whole subtree, in order.
 func ExampleSupervisor_Subscribe() {
 	mail := child.Plain(func(context.Context) error { return errors.New("no relay") })
 	jobs := supervisor.New(supervisor.Spec{
@@ -137,7 +138,7 @@ func ExampleSupervisor_Subscribe() {
 	// true
 }
 
-// Watch gives the events of one child, or of a part of the tree, as a channel.
+// Watch returns a channel of the events of one child, or of a part of the tree.
 func ExampleSupervisor_Watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	feed := child.Plain(func(ctx context.Context) error {
@@ -162,7 +163,7 @@ func ExampleSupervisor_Watch() {
 	// <nil>
 }
 
-// Children gives the children of one supervisor: all, or those in some states.
+// Children returns the children of one supervisor: all, or those in given states.
 func ExampleSupervisor_Children() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })
@@ -182,8 +183,8 @@ func ExampleSupervisor_Children() {
 	// {Specs:3 Active:2 Supervisors:0 Workers:3}
 }
 
-// AppendChildren is Children for a caller that calls it often. With a buffer of its own,
-// the second call allocates nothing.
+// AppendChildren is Children for polling: it reuses the caller's buffer, so the second
+// call allocates nothing.
 func ExampleSupervisor_AppendChildren() {
 	ctx := context.Background()
 	idle := child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })

@@ -33,7 +33,7 @@ func (l *life) link(r *run, nested *life) error {
 
 // A child runs one supervisor at most; with two, the paths below the child would be
 // ambiguous.
-var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child already runs another supervisor; give each supervisor a child of its own")}
+var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child already runs another supervisor; give each supervisor its own child")}
 
 // unlink undoes link when the nested supervisor has ended.
 func (l *life) unlink(r *run) {

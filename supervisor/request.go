@@ -123,14 +123,14 @@ func wrap(path string, err error) error {
 // While the supervisor starts, they wait until the declared children have started.
 // Without specs StartChild returns nil.
 //
-// Children that are taken back are removed in reverse order, each within its stop
+// A roll-back removes the children in reverse order, each within its stop
 // timeout, and all at once when ctx has ended. StartChild waits for that, so it may
 // return later than ctx ends; with a child.Forever child there is no limit.
 //
 // Errors have the path of the child in front. They are the problems of the specs, the
 // error of a start, the cause of ctx with the children that were still starting,
 // ErrNotRunning (also while the supervisor stops), ErrDuplicate, ErrMaxChildren and
-// ErrSuspended. A *StopError is joined to them if a run that was taken back was abandoned
+// ErrSuspended. A *StopError is joined to them if a run that was rolled back was abandoned
 // or returned an error. The error is child.ErrNotReady if ctx belongs to a sibling that
 // is not ready yet, because the call would then wait for its caller.
 func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error {
@@ -189,7 +189,7 @@ func (l *life) add(spec *child.Spec) *call {
 	return made
 }
 
-// undo removes children whose start is taken back, in reverse order, and waits until they
+// undo removes children whose start is rolled back, in reverse order, and waits until they
 // are gone, each within its stop timeout. When ctx ends, it removes the rest at once. It
 // returns a *StopError with what went wrong, or nil.
 func (l *life) undo(ctx context.Context, added []*call) error {
@@ -244,7 +244,7 @@ func (l *life) refuseUnready(ctx context.Context, name string) error {
 
 // StopChild stops children and keeps their specs, so that RestartChild can start them
 // again. A Temporary child is removed, and so is any child of an Independent supervisor.
-// A pending restart is cancelled; siblings that were to be restarted with the child stay
+// A pending restart is cancelled; siblings that wait to be restarted with the child stay
 // stopped, and an event is emitted for each. Stopping a stopped child is not an error. A
 // later group restart starts a stopped child again. All of this is as in OTP.
 //
@@ -275,7 +275,7 @@ func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
 //
 // Paths, order and ctx are as for StopChild. Errors: the error of a start, ErrNotFound,
 // ErrNotRunning, ErrSuspended, the cause of ctx, child.ErrNotReady as for StartChild, and
-// a *StopError if the previous run was abandoned; the child was started all the same. An
+// a *StopError if the previous run was abandoned; the child was started anyway. An
 // error that the previous run returned is logged and becomes the child's LastError, but
 // RestartChild does not return it.
 func (s *Supervisor) RestartChild(ctx context.Context, paths ...string) error {

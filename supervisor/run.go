@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/gopanic"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/runkey"
 	"github.com/coppice-go/coppice/internal/seal"
@@ -285,7 +286,7 @@ func (r *run) unwound() {
 		return
 	}
 	err := child.ErrGoexit
-	if r.life.passPanics && panicking() { // recover would tell too, but would stop the panic
+	if r.life.passPanics && panicking() { // recover would show it too, but would stop the panic
 		return // the process is about to crash: let it
 	}
 	// The panic may have come during a Goexit, which continues after recover, so this
@@ -309,7 +310,7 @@ func panicking() bool {
 	var calls [4]uintptr
 	n := runtime.Callers(3, calls[:]) // without Callers, panicking and the deferred function
 	caller, _ := runtime.CallersFrames(calls[:n]).Next()
-	return caller.Function == "runtime.gopanic"
+	return caller.Function == gopanic.Function
 }
 
 // judge ends the contexts of a run that has returned, and determines what its end counts

@@ -139,7 +139,7 @@ func TestStartChildRefusesANameThatIsTaken(t *testing.T) {
 		for _, name := range []string{"runs", "stopped", "waits", "done"} {
 			err := sup.StartChild(t.Context(), child.Spec{Name: "new", Run: idle}, child.Spec{Name: name, Run: mustNotRun})
 			require.ErrorIs(t, err, supervisor.ErrDuplicate, name)
-			require.EqualError(t, err, "/root/"+name+": name is taken")
+			require.EqualError(t, err, "/root/"+name+": name already in use")
 			require.Len(t, sup.Children(), 4, "the new one is undone")
 		}
 	})

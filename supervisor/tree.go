@@ -198,7 +198,7 @@ const foldShown = 3
 // String draws the tree, one line for each child: name, state, the strategy or a restart
 // type other than the default, restarts, next start, the reason if it is unready, the
 // last error and its age. A row of more than twenty leaves that differ only in name and
-// age of the last error is folded. Of an error String prints the first line, with control
+// age of the last error is folded. String prints the first line of an error, with control
 // characters escaped. A next start more than a century away is printed as "never".
 func (t Tree) String() string {
 	var rows []row

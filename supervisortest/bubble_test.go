@@ -34,7 +34,7 @@ func TestAGoroutineThatNeverEndsFailsTheTestAndDoesNotCrashTheProcess(t *testing
 	out, err := test.CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "leak: /root/a left a goroutine running")
-	require.Contains(t, string(out), "Run: goroutines of the test are blocked for ever: end what the test has started")
+	require.Contains(t, string(out), "Run: goroutines of the test are blocked forever: end what the test has started")
 	require.NotContains(t, string(out), "\npanic:")
 }
 

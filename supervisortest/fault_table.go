@@ -29,7 +29,7 @@ type fault struct {
 
 // The standard faults. The slow start takes longer than the threshold for the event
 // slow-start, and the hang longer than any likely stop timeout. A start fails only after
-// the siblings that start side by side with it are up.
+// the siblings that start concurrently with it are up.
 var faults = []fault{
 	{name: "crash", after: func(in *testkit.Injector, path string) bool { return in.Crash(path, ErrFault) }},
 	{name: "crash at start", plan: testkit.Fault{Fail: ErrFault, Slow: time.Millisecond}},

@@ -24,7 +24,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	defer conn.Close() // the server does not know the connection any more
+	defer conn.Close() // the server no longer tracks the connection
 
 	// A read cannot wait for a channel, so a deadline unblocks it when the server stops.
 	done := make(chan struct{})

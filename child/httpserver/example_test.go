@@ -86,7 +86,7 @@ func ExampleSpec() {
 	// <nil>
 }
 
-// Without a supervisor, the end of its context stops a server.
+// Without a supervisor, a server stops when its context ends.
 func ExampleServer_Run() {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 	api := httpserver.New(httpserver.Spec{Server: func(child.Context) (*http.Server, error) {

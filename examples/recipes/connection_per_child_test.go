@@ -24,7 +24,7 @@ func echo(conn net.Conn) func(context.Context) error {
 }
 
 // Each connection is a child: a panic ends only that connection, and the log has its name.
-// On a stop, the acceptor stops first, then all connections side by side.
+// On a stop, the acceptor stops first, then all connections concurrently.
 func Example_connectionPerChild() {
 	var addr child.Ref[net.Addr]
 	conns := supervisor.New(supervisor.Spec{Strategy: strategy.Independent, MaxChildren: 10_000})

@@ -162,7 +162,7 @@ func (k EndKind) GaveUp() bool {
 var (
 	ErrNotRunning  = errors.New("not running")
 	ErrNotFound    = errors.New("no such child")
-	ErrDuplicate   = errors.New("name is taken")
+	ErrDuplicate   = errors.New("name already in use")
 	ErrMaxChildren = errors.New("too many children")
 	ErrSuspended   = errors.New("suspended")
 	ErrStrategy    = errors.New("a running supervisor cannot become or cease to be independent")

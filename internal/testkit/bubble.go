@@ -26,7 +26,7 @@ func Here() Bubble {
 func InBubble() bool { return Here() != "" }
 
 // Elsewhere returns an error if the caller is not in the bubble b, in which something was
-// created: to use its channels would crash the process, or block for ever.
+// created: to use its channels would crash the process, or block forever.
 func (b Bubble) Elsewhere(what string) error {
 	if Here() == b {
 		return nil
@@ -63,7 +63,7 @@ func Virtually(t testing.TB, caller string, f func(t testing.TB)) {
 			if !strings.Contains(fmt.Sprint(v), "deadlock:") {
 				panic(v) // not ours
 			}
-			t.Errorf("%s: goroutines of the test are blocked for ever: end what the test has started, "+
+			t.Errorf("%s: goroutines of the test are blocked forever: end what the test has started, "+
 				"and create the channels that children wait on inside the bubble (%v)", caller, v)
 		}
 	}()

@@ -6,7 +6,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// CanonicalOrder returns the events in a canonical order. Children that run side by side do
+// CanonicalOrder returns the events in a canonical order. Children that run concurrently do
 // not wait for each other, so their events at one instant come in an order that differs
 // from run to run. CanonicalOrder sorts such events by path. Two events of one instant may
 // change places only if free reports true for them.

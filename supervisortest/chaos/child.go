@@ -55,7 +55,7 @@ func (r *rascal) Run(ctx child.Context) error {
 }
 
 // child returns the spec of a rascal. Without a backoff, a child that fails at once would
-// fail for ever at the same instant, so only a supervisor that permits few failures gets
+// fail forever at the same instant, so only a supervisor that permits few failures gets
 // children without.
 func (c *campaign) child(name string, few bool) child.Spec {
 	spec := child.Spec{Name: name, Run: c.rascal(name).Run, StopTimeout: draw(c.rng, c.spec.StopTimeout)}
