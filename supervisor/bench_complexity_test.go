@@ -6,6 +6,7 @@ package supervisor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -61,6 +62,21 @@ func removeOne(sup *supervisor.Supervisor) error {
 	return sup.RemoveChild(context.Background(), "one")
 }
 
+// cancelOne cancels a start while it is in progress. The error of StartChild then names
+// the child that was still starting.
+func cancelOne(sup *supervisor.Supervisor) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	err := sup.StartChild(ctx, child.Spec{Name: "one", Run: func(ctx child.Context) error {
+		cancel()
+		<-ctx.Done()
+		return nil
+	}})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("not cancelled: %w", err)
+}
+
 // operations returns those that must cost the same whatever the number of
 // siblings. Restart is one by the supervisor: the child fails, and is up again.
 func operations() []operation {
@@ -80,6 +96,7 @@ func operations() []operation {
 	return []operation{
 		{"Add", nothing, addOne, removeOne},
 		{"Remove", addOne, removeOne, nothing},
+		{"Cancel", nothing, cancelOne, nothing},
 		{"Restart",
 			func(sup *supervisor.Supervisor) error {
 				err := sup.StartChild(context.Background(), child.Spec{Name: "one", Run: crasher})

@@ -21,7 +21,7 @@ func (l *life) pushExit(r *run) {
 		if last == nil {
 			l.drainExits()
 		}
-		return // from here on r.chain is not this goroutine's
+		return // from here on r.nextExit is not this goroutine's
 	}
 }
 

@@ -14,27 +14,46 @@ import (
 // returns one error for each child that is not, joined by errors.Join, each starting with
 // the child's path. A child that completed, or declined to run with child.ErrIgnore, is
 // healthy. A child that was stopped with StopChild is not, nor is a supervisor that gave
-// up. Children added with StartChild are ignored. If the supervisor is not running,
-// Health returns ErrNotRunning.
+// up. Children added with StartChild are ignored. While the supervisor stops, there is
+// always an error. If it is not running, Health returns ErrNotRunning.
 func (s *Supervisor) Health() error {
 	l, err := s.running()
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.unhealthy()...)
+	ills := l.unhealthy()
+	if len(ills) == 0 {
+		ills = l.notUp()
+	}
+	return errors.Join(ills...)
+}
+
+// notUp returns one error for a supervisor that starts or stops, and none if it is up. The
+// children of one that stops may all be healthy: those that are left may have been added.
+func (l *life) notUp() []error {
+	l.mu.Lock()
+	state := l.state()
+	l.mu.Unlock()
+	if state == child.Running {
+		return nil
+	}
+	return []error{&ChildError{Path: l.path, Err: fmt.Errorf("%w: %v", child.ErrNotReady, state)}}
 }
 
 // unhealthy returns the errors of the unhealthy declared children of the subtree, in start
 // order.
 func (l *life) unhealthy() (ills []error) {
-	for _, rare := range l.findings() {
+	for _, f := range l.findings() {
 		var below []error
-		if rare.nested != nil {
-			below = rare.nested.unhealthy()
+		if f.nested != nil {
+			below = f.nested.unhealthy()
+			if len(below) == 0 && !f.unhealthy {
+				below = f.nested.notUp()
+			}
 		}
 		// What a supervisor waits for says more than that it is not up.
-		if rare.unhealthy && (rare.state == child.Running || len(below) == 0) {
-			ills = append(ills, &ChildError{Path: l.path + "/" + rare.name, Err: rare.err()})
+		if f.unhealthy && (f.state == child.Running || len(below) == 0) {
+			ills = append(ills, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
 		}
 		ills = append(ills, below...)
 	}

@@ -39,3 +39,28 @@ func TestWaitOfASupervisorThatWasRefusedEnds(t *testing.T) {
 	<-waited
 	require.ErrorIs(t, nested.Wait(), ErrNotRunning, "as if it had never been started")
 }
+
+// It may be started as a root as soon as it is refused. Only then is its former life put
+// back, which must not undo the start.
+func TestRefusedSupervisorThatIsStartedAtOnceStaysStarted(t *testing.T) {
+	contexts := make(chan child.Context, 1)
+	inner := New(Spec{Logger: silent})
+	root := New(Spec{Logger: silent, Children: []child.Spec{{Name: "taken", Run: func(ctx child.Context) error {
+		contexts <- ctx
+		return inner.Run(ctx)
+	}}}})
+	require.NoError(t, root.Start(t.Context()))
+	ctx := <-contexts
+	for range 2000 {
+		s := New(Spec{Logger: silent})
+		refused := make(chan error)
+		go func() { refused <- s.Run(ctx) }()
+		for s.Start(context.Background()) != nil { // until it is refused, or before it asks
+		}
+		require.Error(t, <-refused)
+		_, err := s.running()
+		require.NoError(t, err)
+		require.NoError(t, s.Stop(context.Background()))
+	}
+	require.NoError(t, root.Stop(context.Background()))
+}

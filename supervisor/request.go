@@ -54,7 +54,7 @@ func (c *call) wait(ctx context.Context) error {
 	if !c.answered(ctx) {
 		cause := context.Cause(ctx)
 		if c.start {
-			if waiting := c.to.startingBelow(c.name); len(waiting) > 0 {
+			if waiting := c.to.startingIn(c.name); len(waiting) > 0 {
 				cause = &lateStart{cause, waiting}
 			}
 		}

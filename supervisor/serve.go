@@ -135,29 +135,38 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 		}
 		return nil, err
 	}
-	l := newLife(s, &declared.spec, ctx, parent) // before the lock: ctx may be a user's own type
-	s.mu.Lock()
-	before := s.latest()
-	if old := before; old != nil && !old.isOver() {
-		s.mu.Unlock()
-		if old.parent != nil && parent == nil {
-			return nil, &ChildError{Path: old.path, Err: ErrNested}
-		}
-		return nil, &ChildError{Path: old.path, Err: ErrAlreadyStarted}
+	l := newLife(s, &declared.spec, ctx, parent)
+	before, err := s.replaceLife(l)
+	if err != nil {
+		return nil, err
 	}
-	s.life.Store(l)
-	s.mu.Unlock()
 	if parent == nil {
 		return l, nil
 	}
 	if err := parent.life.link(parent, l); err != nil {
-		l.close(err) // for callers that have seen it already
-		s.mu.Lock()
-		s.life.Store(before)
-		s.mu.Unlock()
+		l.close(err)                     // for callers that have seen it already
+		s.life.CompareAndSwap(l, before) // unless another has been started since
 		return nil, err
 	}
 	return l, nil
+}
+
+// replaceLife makes l the current life, unless the one before it has not ended. It returns
+// the one before, or nil if there was none.
+func (s *Supervisor) replaceLife(l *life) (before *life, err error) {
+	for {
+		before = s.latest()
+		switch {
+		case before == nil || before.isOver():
+			if s.life.CompareAndSwap(before, l) {
+				return before, nil
+			}
+		case before.parent != nil && l.parent == nil:
+			return nil, &ChildError{Path: before.path, Err: ErrNested}
+		default:
+			return nil, &ChildError{Path: before.path, Err: ErrAlreadyStarted}
+		}
+	}
 }
 
 // stopCause returns the cause that children see when the end of ctx stops the root.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/oneline"
 )
 
@@ -42,41 +43,65 @@ func (e *lateStart) Unwrap() error { return e.cause }
 // stillStarting returns cause with the children that are still starting at the time of
 // the call. It takes one lock at a time.
 func (l *life) stillStarting(cause error) error {
-	if waiting := l.startingBelow(""); len(waiting) > 0 {
+	if waiting := l.startingBelow(); len(waiting) > 0 {
 		return &lateStart{cause, waiting}
 	}
 	return cause
 }
 
-// startingBelow returns the children that are starting, or only the one with that name.
-// In place of a nested supervisor it returns the children that it waits for.
-func (l *life) startingBelow(name string) (all []startingChild) {
-	type waited struct {
-		startingChild
-		nested *life
-	}
-	var children []waited
+// startingBelow returns the children that the start of the supervisor waits for. In place
+// of a nested supervisor it returns the children that that one waits for.
+func (l *life) startingBelow() (all []startingChild) {
+	var waiting []lateChild
 	l.mu.Lock()
 	now := l.now()
 	for c := l.m.First(); c != nil; c = c.Next() {
-		wanted := c.Booting()
-		if name != "" {
-			wanted = c.Name() == name
-		}
-		if s := c.State(); wanted && (s == child.Starting || s == child.Waiting) {
-			children = append(children, waited{startingChild{l.pathOf(c), s, now - c.Since}, runOfChild(c).rareFields().nested})
+		if c.Booting() && isStarting(c) {
+			waiting = append(waiting, l.lateChild(c, now))
 		}
 	}
 	l.mu.Unlock()
-	for _, c := range children {
-		var below []startingChild
-		if c.nested != nil {
-			below = c.nested.startingBelow("")
-		}
-		if len(below) == 0 {
-			below = []startingChild{c.startingChild}
-		}
-		all = append(all, below...)
+	for _, c := range waiting {
+		all = append(all, c.below()...)
 	}
 	return all
+}
+
+// startingIn is startingBelow for the child of that name alone. It does not visit the
+// others: thousands of calls may run out of time at once.
+func (l *life) startingIn(name string) []startingChild {
+	l.mu.Lock()
+	c := l.m.Child(name)
+	if c == nil || !isStarting(c) {
+		l.mu.Unlock()
+		return nil
+	}
+	waiting := l.lateChild(c, l.now())
+	l.mu.Unlock()
+	return waiting.below()
+}
+
+func isStarting(c *machine.Child) bool {
+	return c.State() == child.Starting || c.State() == child.Waiting
+}
+
+// A lateChild is a startingChild and the supervisor that runs in it, or nil.
+type lateChild struct {
+	startingChild
+	nested *life
+}
+
+// lateChild describes c. l.mu must be held.
+func (l *life) lateChild(c *machine.Child, now time.Duration) lateChild {
+	return lateChild{startingChild{l.pathOf(c), c.State(), now - c.Since}, runOfChild(c).rareFields().nested}
+}
+
+// below returns the children that a nested supervisor waits for, or else the child itself.
+func (c lateChild) below() []startingChild {
+	if c.nested != nil {
+		if below := c.nested.startingBelow(); len(below) > 0 {
+			return below
+		}
+	}
+	return []startingChild{c.startingChild}
 }

@@ -206,3 +206,41 @@ func TestHealthReportsAnUnreadySupervisorAndItsUnreadyChildren(t *testing.T) {
 		require.Equal(t, []string{"/root/pool: not ready: boom", "/root/pool/x: not ready: stopped"}, ills(sup))
 	})
 }
+
+// A supervisor that stops is not ready, also if it has no declared child, or if those that
+// it had are gone already.
+func TestSupervisorThatStopsIsNotHealthy(t *testing.T) {
+	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent} {
+		t.Run(s.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				sup := start(t, supervisor.Spec{Strategy: s, Children: []child.Spec{{Name: "task", Run: child.Task(noWork), Restart: child.Temporary}}})
+				require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "slow", Run: slow(0, time.Second)}))
+				require.Nil(t, ills(sup))
+				stopped := make(chan error)
+				go func() { stopped <- sup.Stop(t.Context()) }()
+				require.Equal(t, []string{"/root: not ready: stopping"}, ills(sup))
+				require.ErrorIs(t, sup.Health(), child.ErrNotReady)
+				require.NoError(t, <-stopped)
+				require.ErrorIs(t, sup.Health(), supervisor.ErrNotRunning)
+			})
+		})
+	}
+}
+
+// The same holds for a nested supervisor that ends by itself: its parent still sees it as
+// running.
+func TestNestedSupervisorThatGivesUpIsNotHealthyWhileItStops(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		inner := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second)})
+		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "in", Run: inner.Run}}})
+		require.NoError(t, inner.StartChild(t.Context(),
+			child.Spec{Name: "slow", Run: slow(0, time.Second)}, child.Spec{Name: "p", Run: p.Run}))
+		require.Nil(t, ills(sup))
+		p.end(errBoom)
+		require.Equal(t, child.Running, state(t, sup, "in"))
+		require.Equal(t, []string{"/root/in: not ready: stopping"}, ills(sup))
+		time.Sleep(2 * time.Second)
+		require.Nil(t, ills(sup), "it was restarted")
+	})
+}

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/coppice-go/coppice/child"
@@ -58,7 +57,6 @@ type Supervisor struct {
 	subs subscriptions
 	log  atomic.Pointer[logger] // the one used last, or nil
 
-	mu   sync.Mutex           // guards replacing life
 	life atomic.Pointer[life] // the current one, or the last one; nil before the first start
 }
 

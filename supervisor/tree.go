@@ -55,21 +55,24 @@ func (l *life) self() child.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := l.look().time(l.m.Since())
-	st := child.Status{Name: l.path[1:], Path: l.path, Supervisor: true, Since: since}
-	switch l.m.Phase() {
-	case machine.Unborn, machine.Booting:
-		st.State = child.Starting
-	case machine.Up:
-		st.State = child.Running
-	case machine.Closing:
-		st.State = child.Stopping
-	default:
-		st.State = child.Stopped
-		if st.LastError = l.err; l.err != nil {
-			st.LastErrorAt = since
-		}
+	st := child.Status{Name: l.path[1:], Path: l.path, State: l.state(), Supervisor: true, Since: since}
+	if st.State == child.Stopped && l.err != nil {
+		st.LastError, st.LastErrorAt = l.err, since
 	}
 	return st
+}
+
+// state returns the phase of the supervisor as the state of a child. l.mu must be held.
+func (l *life) state() child.State {
+	switch l.m.Phase() {
+	case machine.Unborn, machine.Booting:
+		return child.Starting
+	case machine.Up:
+		return child.Running
+	case machine.Closing:
+		return child.Stopping
+	}
+	return child.Stopped
 }
 
 // inner is a nested supervisor's life and its index among the children.
