@@ -102,6 +102,17 @@ func Constant(d time.Duration) Backoff {
 // Retries returns a backoff with the delays of b that gives up after n restarts. The
 // count starts over after a healthy run of Spec.ResetAfter. If n <= 0, the first failure
 // gives up. Retries of a nil Backoff restarts n times without a delay.
+//
+// It is the supervisor that gives up: it stops all its children, its parent restarts it,
+// and children that were added with StartChild are gone. To give up a single child, such
+// as one job of a pool, report the error and return ErrDone from its Run: it ends for
+// good, and its siblings continue.
+//
+//	if ctx.Restarts() >= 5 {
+//		ctx.OnError(err)
+//		return child.ErrDone
+//	}
+//	return err
 func (b Backoff) Retries(n int) Backoff {
 	return func() BackoffPolicy {
 		p := &bounded{limit: n}

@@ -73,7 +73,9 @@ type Spec struct {
 	StopTimeout time.Duration
 
 	// RetryStart retries a first start that fails, as if it were a failed restart: for
-	// "the database is not up yet". The call that requested the start keeps waiting.
+	// "the database is not up yet". The call that requested the start keeps waiting,
+	// and so do the children declared after this one. If they should start meanwhile,
+	// call ctx.Ready first and ctx.Unready until the database is there.
 	// By default, as in OTP, a first start that fails is an error of that call.
 	RetryStart bool
 

@@ -152,6 +152,9 @@
 // child.ErrStopped, ErrSibling, ErrRemoved, ErrGaveUp, ErrStartTimeout or ErrHung. The cause
 // wraps the cause of the root's context, such as the signal.
 //
+// From the start of a stop nothing is restarted, as in OTP. A child that fails before it is
+// asked to stop stays down; the log says so, and its error is in StopError.Unclean.
+//
 // Three limits bound a stop. Each can be used alone.
 //
 //   - child.Spec.StopTimeout bounds the stop of one child.

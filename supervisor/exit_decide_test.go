@@ -90,8 +90,8 @@ func TestDecideSeesHowTheRunEnded(t *testing.T) {
 
 func TestDecideBeforeReadyDecidesAboutTheStart(t *testing.T) {
 	for want, decide := range map[string]error{
-		"":                   child.ErrIgnore,
-		"/root/a: boom":      errBoom,
+		"":              child.ErrIgnore,
+		"/root/a: boom": errBoom,
 		"/root/a: not ready: Run returned nil before ctx.Ready": nil,
 	} {
 		bubble(t, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
@@ -26,7 +27,7 @@ func serve(ctx child.Context) error {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
 	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: serve}, {Name: "api", Run: serve}}})
 	if err := root.Serve(ctx); err != nil {
