@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -24,22 +25,24 @@ func (r *run) abandon() {
 	f.abandoned.Stack = l.dump.stack(r, since)
 	f.inStop = l.m.Phase() >= machine.Closing
 	f.wrong.Abandoned = append(f.wrong.Abandoned, *f.abandoned)
-	t := l.shared
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.abandoned = append(t.abandoned, r) // last: other lives read the fields of the runs in it
+	l.shared.add(r) // last: other lives read the fields of the runs there
 }
 
 // abandoned returns the runs of this life and of those below it that were abandoned and
-// have not returned. With inStop it returns only those that were abandoned while their
-// own supervisor ended.
+// have not returned, in the order in which they were abandoned. With inStop it returns only
+// those that were abandoned while their own supervisor ended.
 func (l *life) abandoned(inStop bool) (left []AbandonedRun) {
+	var runs []*run
 	l.shared.mu.Lock()
-	defer l.shared.mu.Unlock()
-	for _, r := range l.shared.abandoned {
-		if l.isAbove(r) && (!inStop || r.rare.inStop) {
-			left = append(left, *r.rare.abandoned)
+	for r := range l.unreturned {
+		if !inStop || r.rare.inStop {
+			runs = append(runs, r)
 		}
+	}
+	l.shared.mu.Unlock()
+	slices.SortFunc(runs, func(a, b *run) int { return cmp.Compare(a.rare.order, b.rare.order) })
+	for _, r := range runs {
+		left = append(left, *r.rare.abandoned)
 	}
 	return left
 }

@@ -211,3 +211,30 @@ func BenchmarkTwentyThousandFailuresAtOnce(b *testing.B) {
 		_ = s.Stop(context.Background())
 	}
 }
+
+// The return of an abandoned run must not search all that have not returned. The factor
+// permitted is far below that of a search, a hundred or more, and above noise.
+func TestAbandonedRunReturnsAtTheSameCostHoweverManyThereAre(t *testing.T) {
+	each := func(n int) time.Duration {
+		l := &life{shared: new(shared)}
+		runs := make([]*run, n)
+		for i := range runs {
+			runs[i] = &run{life: l, rare: new(rare)}
+			l.shared.add(runs[i])
+		}
+		began := time.Now()
+		for _, r := range runs {
+			l.shared.returned(r)
+		}
+		return time.Since(began) / time.Duration(n)
+	}
+	const few, many, permitted = 1000, 200_000, 30
+	var least, most time.Duration
+	for range 3 { // noise does not come three times running
+		least, most = each(few), each(many)
+		if most < permitted*least {
+			return
+		}
+	}
+	t.Errorf("the return of one of %d takes %v, of one of %d %v", few, least, many, most)
+}

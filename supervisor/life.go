@@ -62,6 +62,8 @@ type life struct {
 	}
 	budget budget // for the whole stop
 	fates  fateWatch
+
+	unreturned map[*run]struct{} // abandoned runs of this life and of those below it; guarded by shared.mu
 }
 
 func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life {

@@ -69,13 +69,3 @@ func (l *life) owns(ctx context.Context) bool {
 	}
 	return false
 }
-
-// isAbove reports whether r is a run of this life or of one below it.
-func (l *life) isAbove(r *run) bool {
-	for ; r != nil; r = r.life.parent {
-		if r.life == l {
-			return true
-		}
-	}
-	return false
-}

@@ -60,6 +60,7 @@ type rare struct {
 	super        *Supervisor // the supervisor of nested, or the last one that ran in the child
 	abandoned    *AbandonedRun
 	inStop       bool      // it was abandoned while its supervisor ended
+	order        uint64    // its number among the abandoned runs of the tree
 	wrong        StopError // what went wrong with its stop
 }
 

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"slices"
 	"sync"
 	"time"
 )
@@ -14,16 +13,41 @@ type shared struct {
 	mu          sync.Mutex
 	seq         uint64                 // of the latest event
 	lastTime    time.Time              // when that was
-	abandoned   []*run                 // abandoned runs that have not returned, the first to be abandoned first
+	abandoned   uint64                 // number of runs abandoned so far
 	undelivered map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
+}
+
+// Thousands of runs may be abandoned, and return, at once. Each costs constant time for each
+// level of the tree, however many there are.
+
+// add records that a run is abandoned.
+func (t *shared) add(r *run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.abandoned++
+	r.rare.order = t.abandoned
+	for l := r.life; ; l = l.parent.life {
+		if l.unreturned == nil {
+			l.unreturned = make(map[*run]struct{})
+		}
+		l.unreturned[r] = struct{}{}
+		if l.parent == nil {
+			return
+		}
+	}
 }
 
 // returned records that an abandoned run has returned.
 func (t *shared) returned(r *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.Index(t.abandoned, r); i >= 0 {
-		t.abandoned = slices.Delete(t.abandoned, i, i+1)
+	for l := r.life; ; l = l.parent.life {
+		if delete(l.unreturned, r); len(l.unreturned) == 0 {
+			l.unreturned = nil // an empty map keeps its memory
+		}
+		if l.parent == nil {
+			return
+		}
 	}
 }
 
