@@ -212,10 +212,23 @@ func BenchmarkTwentyThousandFailuresAtOnce(b *testing.B) {
 	}
 }
 
-// The return of an abandoned run must not search all that have not returned. The factor
-// permitted is far below that of a search, a hundred or more, and above noise.
+// costsTheSame checks that each of very many things costs about as much as each of a few. The
+// factor permitted is far below that of a search among all, a hundred or more, and above
+// noise. all does n of them and returns how long that took.
+func costsTheSame(t *testing.T, all func(n int) time.Duration) {
+	const few, many, permitted = 200, 20_000, 30
+	var least, most time.Duration
+	for range 3 { // noise does not come three times running
+		least, most = all(few)/few, all(many)/many
+		if most < permitted*least {
+			return
+		}
+	}
+	t.Errorf("each of %d takes %v, each of %d takes %v", few, least, many, most)
+}
+
 func TestAbandonedRunReturnsAtTheSameCostHoweverManyThereAre(t *testing.T) {
-	each := func(n int) time.Duration {
+	costsTheSame(t, func(n int) time.Duration {
 		l := &life{shared: new(shared)}
 		runs := make([]*run, n)
 		for i := range runs {
@@ -223,18 +236,22 @@ func TestAbandonedRunReturnsAtTheSameCostHoweverManyThereAre(t *testing.T) {
 			l.shared.add(runs[i])
 		}
 		began := time.Now()
-		for _, r := range runs {
+		for _, r := range slices.Backward(runs) {
 			l.shared.returned(r)
 		}
-		return time.Since(began) / time.Duration(n)
-	}
-	const few, many, permitted = 1000, 200_000, 30
-	var least, most time.Duration
-	for range 3 { // noise does not come three times running
-		least, most = each(few), each(many)
-		if most < permitted*least {
-			return
+		return time.Since(began)
+	})
+}
+
+func TestNestedSupervisorEndsAtTheSameCostHoweverManyLogsHang(t *testing.T) {
+	costsTheSame(t, func(n int) time.Duration {
+		tree := new(shared)
+		began := time.Now()
+		for range n {
+			l := &life{sup: new(Supervisor), log: new(logger)}
+			l.log.queue.busy = true
+			tree.outlive(l)
 		}
-	}
-	t.Errorf("the return of one of %d takes %v, of one of %d %v", few, least, many, most)
+		return time.Since(began)
+	})
 }

@@ -15,6 +15,7 @@ type shared struct {
 	lastTime    time.Time              // when that was
 	abandoned   uint64                 // number of runs abandoned so far
 	undelivered map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
+	lookAt      int                    // size of undelivered at which those that have none left are dropped
 }
 
 // Thousands of runs may be abandoned, and return, at once. Each costs constant time for each
@@ -52,7 +53,8 @@ func (t *shared) returned(r *run) {
 }
 
 // outlive registers the log and the subscribers of a nested supervisor that has ended, so
-// that flush waits for them, and drops those that have delivered everything.
+// that flush waits for them. It drops those that have delivered everything when they may be
+// half of all.
 func (t *shared) outlive(l *life) {
 	waiting := l.sup.subs.busy()
 	if l.log.queue.waits() {
@@ -60,10 +62,13 @@ func (t *shared) outlive(l *life) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for sub := range t.undelivered {
-		if !sub.waits() {
-			delete(t.undelivered, sub)
+	if len(t.undelivered) >= t.lookAt {
+		for sub := range t.undelivered {
+			if !sub.waits() {
+				delete(t.undelivered, sub)
+			}
 		}
+		t.lookAt = 2 * len(t.undelivered) // a thousand that end together must not look at each other
 	}
 	for _, sub := range waiting {
 		if t.undelivered == nil {
