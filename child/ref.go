@@ -20,6 +20,7 @@ var ErrGone = errors.New("gone for good")
 // copied.
 type Ref[T any] struct {
 	mu    sync.Mutex
+	sets  uint64  // number of calls of Set that had an effect
 	owner Context // of the run that set the value; nil: there is no value
 	value T
 	fate  runkey.Oracle // of the child that set the last value; nil: unknown
@@ -34,17 +35,36 @@ func (r *Ref[T]) Set(ctx Context, v T) {
 		return
 	}
 	fate, _ := ctx.Value(runkey.Fate{}).(runkey.Oracle)
+	for {
+		before := r.setsSoFar()
+		// Outside the lock: Err may be a user's method. A run that ends now must not replace
+		// the value of its successor, so the check is repeated if another Set came first.
+		if ctx.Err() != nil || r.replace(before, ctx, v, fate) {
+			return
+		}
+	}
+}
+
+func (r *Ref[T]) setsSoFar() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// Checked under the lock: a run that ends now must not replace the value of its successor.
-	if ctx.Err() != nil {
-		return
+	return r.sets
+}
+
+// replace sets the value, unless another Set came first. It reports whether it did.
+func (r *Ref[T]) replace(before uint64, ctx Context, v T, fate runkey.Oracle) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sets != before {
+		return false
 	}
+	r.sets++
 	r.owner, r.value, r.fate = ctx, v, fate
 	if r.next != nil {
 		close(r.next)
 		r.next = nil
 	}
+	return true
 }
 
 // Get returns the current value. If there is none, it waits for one until ctx ends, and
@@ -108,34 +128,56 @@ func isClosed(c <-chan struct{}) bool {
 
 // Load returns the current value without waiting; ok is false if there is none.
 func (r *Ref[T]) Load() (v T, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.current()
+	v, ok, _ = r.current()
+	return v, ok
 }
 
 // look returns the current value. If there is none, it returns a channel that the next
 // Set closes, and the fate of the child that set the last value.
 func (r *Ref[T]) look() (v T, ok bool, next <-chan struct{}, fate runkey.Oracle) {
+	for {
+		v, ok, sets := r.current()
+		if ok {
+			return v, true, nil, nil
+		}
+		if next, fate, still := r.await(sets); still {
+			return v, false, next, fate
+		}
+	}
+}
+
+// await returns a channel that the next Set closes and the fate of the child that set the
+// last value, unless there was another Set meanwhile.
+func (r *Ref[T]) await(sets uint64) (next <-chan struct{}, fate runkey.Oracle, still bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if v, ok := r.current(); ok {
-		return v, true, nil, nil
+	if r.sets != sets {
+		return nil, nil, false
 	}
 	if r.next == nil {
 		r.next = make(chan struct{})
 	}
-	return v, false, r.next, r.fate
+	return r.next, r.fate, true
 }
 
-// current checks the owner's context, so that the value ends at the same moment as its
-// run, and drops a value that has ended. r.mu must be held.
-func (r *Ref[T]) current() (v T, ok bool) {
-	if r.owner == nil {
-		return v, false
+// current returns the current value and the number of Sets so far. It checks the owner's
+// context, so that the value ends at the same moment as its run, and drops a value that has
+// ended. It does so outside the lock: Err may be a user's method.
+func (r *Ref[T]) current() (v T, ok bool, sets uint64) {
+	r.mu.Lock()
+	owner, v, sets := r.owner, r.value, r.sets
+	r.mu.Unlock()
+	switch {
+	case owner == nil:
+		return v, false, sets
+	case owner.Err() == nil:
+		return v, true, sets
 	}
-	if r.owner.Err() != nil {
-		r.owner, r.value = nil, v
-		return v, false
+	var none T
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sets == sets {
+		r.owner, r.value = nil, none
 	}
-	return r.value, true
+	return none, false, sets
 }

@@ -391,3 +391,35 @@ func TestWithdrawnValueIsCollected(t *testing.T) {
 	require.Nil(t, conn.Value())
 	runtime.KeepAlive(&r)
 }
+
+func TestRefCallsNoMethodOfAContextUnderItsLock(t *testing.T) {
+	var r Ref[int]
+	inner, end := newRun()
+	ctx := asked{inner, func() {
+		if !r.mu.TryLock() {
+			t.Error("Err is called under the lock")
+			return
+		}
+		r.mu.Unlock()
+	}}
+	r.Set(ctx, 1)
+	requireValue(t, 1, &r)
+	end()
+	requireNoValue(t, &r)
+	r.Set(ctx, 2)
+	requireNoValue(t, &r)
+}
+
+func TestValueThatIsSetWhileGetFindsTheOldOneEndedIsReturned(t *testing.T) {
+	var r Ref[int]
+	old, end := newRun()
+	next, endNext := newRun()
+	defer endNext()
+	succeed := func() {}
+	r.Set(asked{old, func() { succeed() }}, 1)
+	end()
+	succeed = sync.OnceFunc(func() { r.Set(next, 2) })
+	v, err := r.Get(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, 2, v)
+}

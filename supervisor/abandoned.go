@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -24,24 +25,26 @@ func (r *run) abandon() {
 	rare.abandoned.Stack = l.dump.stack(r, since)
 	rare.inStop = l.m.Phase() >= machine.Closing
 	rare.wrong.Abandoned = append(rare.wrong.Abandoned, *rare.abandoned)
-	t := l.shared
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.abandoned = append(t.abandoned, r) // last: other lives read the fields of the runs in it
+	l.shared.add(r) // last: other lives read the fields of the runs there
 }
 
 // abandoned returns the runs of this life and of those below it that were abandoned and
-// have not returned. With inStop it returns only those that were abandoned while their
-// own supervisor ended.
-func (l *life) abandoned(inStop bool) (runs []AbandonedRun) {
+// have not returned, in the order in which they were abandoned. With inStop it returns only
+// those that were abandoned while their own supervisor ended.
+func (l *life) abandoned(inStop bool) (left []AbandonedRun) {
+	var runs []*run
 	l.shared.mu.Lock()
-	defer l.shared.mu.Unlock()
-	for _, r := range l.shared.abandoned {
-		if l.isAbove(r) && (!inStop || r.rare.inStop) {
-			runs = append(runs, *r.rare.abandoned)
+	for r := range l.unreturned {
+		if !inStop || r.rare.inStop {
+			runs = append(runs, r)
 		}
 	}
-	return runs
+	l.shared.mu.Unlock()
+	slices.SortFunc(runs, func(a, b *run) int { return cmp.Compare(a.rare.order, b.rare.order) })
+	for _, r := range runs {
+		left = append(left, *r.rare.abandoned)
+	}
+	return left
 }
 
 // report records what went wrong with the end of a run that was asked to stop: the error

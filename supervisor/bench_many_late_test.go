@@ -211,3 +211,47 @@ func BenchmarkTwentyThousandFailuresAtOnce(b *testing.B) {
 		_ = s.Stop(context.Background())
 	}
 }
+
+// costsTheSame checks that each of very many things costs about as much as each of a few. The
+// factor permitted is far below that of a search among all, a hundred or more, and above
+// noise. all does n of them and returns how long that took.
+func costsTheSame(t *testing.T, all func(n int) time.Duration) {
+	const few, many, permitted = 200, 20_000, 30
+	var least, most time.Duration
+	for range 3 { // noise does not come three times running
+		least, most = all(few)/few, all(many)/many
+		if most < permitted*least {
+			return
+		}
+	}
+	t.Errorf("each of %d takes %v, each of %d takes %v", few, least, many, most)
+}
+
+func TestAbandonedRunReturnsAtTheSameCostHoweverManyThereAre(t *testing.T) {
+	costsTheSame(t, func(n int) time.Duration {
+		l := &life{shared: new(shared)}
+		runs := make([]*run, n)
+		for i := range runs {
+			runs[i] = &run{life: l, rare: new(rare)}
+			l.shared.add(runs[i])
+		}
+		began := time.Now()
+		for _, r := range slices.Backward(runs) {
+			l.shared.returned(r)
+		}
+		return time.Since(began)
+	})
+}
+
+func TestNestedSupervisorEndsAtTheSameCostHoweverManyLogsHang(t *testing.T) {
+	costsTheSame(t, func(n int) time.Duration {
+		tree := new(shared)
+		began := time.Now()
+		for range n {
+			l := &life{sup: new(Supervisor), log: new(logger)}
+			l.log.queue.busy = true
+			tree.outlive(l)
+		}
+		return time.Since(began)
+	})
+}

@@ -368,7 +368,7 @@ func (s *fuzzTree) stop() {
 		return
 	}
 	if s.left != 0 {
-		t.Errorf("of those abandoned, %d did not tell that they returned", s.left)
+		t.Errorf("%d abandoned runs did not report that they returned", s.left)
 	}
 	for path, open := range s.open {
 		if open {

@@ -62,6 +62,8 @@ type life struct {
 	}
 	budget budget // for the whole stop
 	fates  fateWatch
+
+	unreturned map[*run]struct{} // abandoned runs of this life and of those below it; guarded by shared.mu
 }
 
 func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life {
@@ -358,9 +360,9 @@ func (l *life) endCause() error {
 	}
 }
 
-// bootAndWait starts the declared children, and waits until all of them are up, ctx ends or the
-// supervisor has ended. It reports whether they have been up: also if the supervisor has
-// gone down again since, or ctx ended at the same moment. If ctx has ended already, it
+// bootAndWait starts the declared children, and waits until all of them are up, ctx ends or
+// the supervisor has ended. It reports whether they have been up: also if the supervisor
+// has gone down again since, or ctx ended at the same moment. If ctx has ended already, it
 // starts nothing.
 func (l *life) bootAndWait(ctx context.Context) (up bool) {
 	if ctx.Err() != nil {

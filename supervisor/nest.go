@@ -62,12 +62,7 @@ func (r *run) nestedLife() *life {
 
 // owns reports whether ctx belongs to a run of this supervisor or of one below it.
 func (l *life) owns(ctx context.Context) bool {
-	return l.isAbove(runOf(ctx))
-}
-
-// isAbove reports whether r is a run of this life or of one below it.
-func (l *life) isAbove(r *run) bool {
-	for ; r != nil; r = r.life.parent {
+	for r := runOf(ctx); r != nil; r = r.life.parent {
 		if r.life == l {
 			return true
 		}

@@ -61,6 +61,7 @@ type rare struct {
 	super        *Supervisor // the supervisor of nested, or the last one that ran in the child
 	abandoned    *AbandonedRun
 	inStop       bool      // it was abandoned while its supervisor ended
+	order        uint64    // its number among the abandoned runs of the tree
 	wrong        StopError // what went wrong with its stop
 }
 
@@ -91,8 +92,8 @@ func (r *run) ensureRare() *rare {
 func (l *life) launch(s *step, c *machine.Child) {
 	r := &run{life: l, child: c, spec: c.Spec, restarts: c.Restarts}
 	if last := runOfChild(c); last != nil && last.rare != nil {
-		if pause, super := last.rare.backoff, last.rare.super; pause != nil || super != nil {
-			r.rare = &rare{backoff: pause, super: super}
+		if backoff, super := last.rare.backoff, last.rare.super; backoff != nil || super != nil {
+			r.rare = &rare{backoff: backoff, super: super}
 		}
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)

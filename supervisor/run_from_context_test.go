@@ -158,7 +158,7 @@ func TestRunOutsideOfATreeHasADetachedContext(t *testing.T) {
 	})
 }
 
-// A supervisor may run with a stand-in: then it is a root.
+// A supervisor may run with a detached context: then it is a root.
 func TestSupervisorRunsWithADetachedContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := new(witness)

@@ -46,10 +46,10 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 // report its end.
 //
 // If a child cannot start or Stop is called, Start stops the children that were started
-// in reverse order. It then returns the *ChildError of the child, or one of the
-// supervisor that wraps child.ErrStopped. If ctx ends first, all started children are
-// asked to stop at once. The error then wraps the cause of ctx and names the children
-// that were still starting.
+// in reverse order. It then returns the *ChildError of the child, a *GaveUpError if the
+// supervisor gave up, or a *ChildError of the supervisor that wraps child.ErrStopped. If
+// ctx ends first, all started children are asked to stop at once. The error then wraps the
+// cause of ctx and names the children that were still starting.
 //
 // A failed start leaves nothing running, so Start may return later than ctx ends: each
 // child has its stop timeout, and a child.Forever child has no limit. If all children are
@@ -236,9 +236,9 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	return l.stopErr()
 }
 
-// Wait waits until the supervisor has ended, and returns what Serve returns. If the
-// supervisor has ended already, Wait returns that at once. Before the first start it
-// returns ErrNotRunning.
+// Wait waits until the supervisor has ended, and returns what Serve returns. Like Serve, it
+// waits for up to one second for the log and for subscribers, also if the supervisor has
+// ended already. Before the first start it returns ErrNotRunning.
 func (s *Supervisor) Wait() error {
 	l := s.latest()
 	if l == nil {

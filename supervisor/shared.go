@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"slices"
 	"sync"
 	"time"
 )
@@ -13,30 +12,60 @@ type shared struct {
 
 	mu          sync.Mutex
 	seq         uint64                 // of the latest event
-	lastTime    time.Time              // its time
-	abandoned   []*run                 // runs that have not returned, in the order in which they were abandoned
-	undelivered map[*subscription]bool // subscriptions of ended nested supervisors that still have events to deliver
+	lastTime    time.Time              // when that was
+	abandoned   uint64                 // number of runs abandoned so far
+	undelivered map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
+	lookAt      int                    // size of undelivered at which those that have none left are dropped
+}
+
+// Thousands of runs may be abandoned, and return, at once. Each costs constant time for each
+// level of the tree, however many there are.
+
+// add records that a run is abandoned.
+func (t *shared) add(r *run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.abandoned++
+	r.rare.order = t.abandoned
+	for l := r.life; ; l = l.parent.life {
+		if l.unreturned == nil {
+			l.unreturned = make(map[*run]struct{})
+		}
+		l.unreturned[r] = struct{}{}
+		if l.parent == nil {
+			return
+		}
+	}
 }
 
 // returned records that an abandoned run has returned.
 func (t *shared) returned(r *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.Index(t.abandoned, r); i >= 0 {
-		t.abandoned = slices.Delete(t.abandoned, i, i+1)
+	for l := r.life; ; l = l.parent.life {
+		if delete(l.unreturned, r); len(l.unreturned) == 0 {
+			l.unreturned = nil // an empty map keeps its memory
+		}
+		if l.parent == nil {
+			return
+		}
 	}
 }
 
 // outlive registers the log and the subscribers of a nested supervisor that has ended, so
-// that flush waits for them, and drops those that have delivered everything.
+// that flush waits for them. It drops those that have delivered everything when they may be
+// half of all.
 func (t *shared) outlive(l *life) {
 	waiting := l.undelivered()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for sub := range t.undelivered {
-		if !sub.waits() {
-			delete(t.undelivered, sub)
+	if len(t.undelivered) >= t.lookAt {
+		for sub := range t.undelivered {
+			if !sub.waits() {
+				delete(t.undelivered, sub)
+			}
 		}
+		t.lookAt = 2 * len(t.undelivered) // a thousand that end together must not look at each other
 	}
 	for _, sub := range waiting {
 		if t.undelivered == nil {

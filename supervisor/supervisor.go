@@ -37,7 +37,8 @@ import (
 //	Over      Starting  Serve, Start, or Run as a child, again
 //
 // Results of calls in each state ("waits" means that the call waits for children, or for
-// the end):
+// the end). In state Over, Stop and Wait return nil only if nothing went wrong. While a
+// supervisor runs in a child, its Serve, Start and Stop return ErrNested.
 //
 //	call          New            Starting           Up                 Stopping           Over
 //	Serve         waits          ErrAlreadyStarted  ErrAlreadyStarted  ErrAlreadyStarted  waits

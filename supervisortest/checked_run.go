@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/internal/runkey"
 	"github.com/coppice-go/coppice/internal/testkit"
 )
@@ -94,8 +95,7 @@ func (r *checkedRun) begin(f *fixture) {
 		returned := false
 		defer func() {
 			if v := recover(); v != nil {
-				text, _, _ := strings.Cut(fmt.Sprint(v), "\n")
-				r.how = fmt.Sprintf("panicked (%s)", text)
+				r.how = fmt.Sprintf("panicked (%s)", oneline.First(v))
 			} else if !returned {
 				r.how = "called runtime.Goexit"
 			}

@@ -143,8 +143,8 @@ func TestCheckNamesTheRule(t *testing.T) {
 			return func(ctx child.Context) error { _ = ctx.Ready(); <-ctx.Done(); return nil }
 		}, "Run went on after ctx.Ready returned an error: return that error at once"},
 		"panics": {func(<-chan struct{}) func(child.Context) error {
-			return func(ctx child.Context) error { _ = waits(ctx); panic("ouch") }
-		}, "Run panicked (ouch): return an error instead"},
+			return func(ctx child.Context) error { _ = waits(ctx); panic("ouch\x1b\nsecond line") }
+		}, `Run panicked (ouch\x1b): return an error instead`},
 		"calls Goexit": {func(<-chan struct{}) func(child.Context) error {
 			return func(ctx child.Context) error { runtime.Goexit(); return nil }
 		}, "Run called runtime.Goexit: return an error instead"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -16,17 +17,17 @@ type Match struct {
 	Err  error  // compared with the event's error by errors.Is
 }
 
-// String returns the match as text, for example "failed db: boom".
+// String returns the match as one line, for example "failed db: boom".
 func (m Match) String() string {
 	text := "any event"
 	if m.Kind != 0 {
 		text = m.Kind.String()
 	}
 	if m.Path != "" {
-		text += " " + m.Path
+		text += " " + oneline.Text(m.Path)
 	}
 	if m.Err != nil {
-		text += fmt.Sprintf(": %v", m.Err)
+		text += ": " + oneline.Of(m.Err)
 	}
 	return text
 }

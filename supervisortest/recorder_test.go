@@ -1,6 +1,7 @@
 package supervisortest_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -144,4 +145,9 @@ func TestEventsAreLoggedOnce(t *testing.T) {
 		})
 		require.Equal(t, 1, strings.Count(text, "events of /shop"))
 	})
+}
+
+func TestMatchIsOneHarmlessLine(t *testing.T) {
+	m := supervisortest.Match{Kind: supervisor.EventFailed, Path: "a\x1b", Err: errors.Join(errors.New("b"), errors.New("c"))}
+	require.Equal(t, `failed a\x1b: b; c`, m.String())
 }

@@ -49,6 +49,14 @@ func writeKey(text *strings.Builder, v reflect.Value) {
 			return
 		}
 		writeParts(text, "[", v.Len(), v.Index, "]")
+	// By kind, because fmt would call the String method of a field, which may give two values
+	// the same text.
+	case reflect.Bool:
+		fmt.Fprint(text, v.Bool())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		fmt.Fprint(text, v.Int())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		fmt.Fprint(text, v.Uint())
 	case reflect.Float32, reflect.Float64:
 		fmt.Fprint(text, v.Float()+0) // +0 turns -0, which equals 0, into 0
 	case reflect.Complex64, reflect.Complex128:

@@ -24,6 +24,16 @@ type (
 	dynamic struct{ V any }
 )
 
+// level has a String method that does not distinguish all levels.
+type level int
+
+func (l level) String() string {
+	if l > 2 {
+		return "high"
+	}
+	return "low"
+}
+
 // broken has a String method that panics.
 type broken struct{}
 
@@ -70,6 +80,9 @@ func TestKeysThatPrintAlikeHaveDifferentNames(t *testing.T) {
 	for _, two := range [][2]any{
 		{pair{"a b", "c"}, pair{"a", "b c"}},
 		{pair{`a" "b`, "c"}, pair{"a", `b" "c`}},
+		{struct{ L level }{3}, struct{ L level }{4}},
+		{[1]level{3}, [1]level{4}},
+		{dynamic{level(3)}, dynamic{level(4)}},
 		{dynamic{1}, dynamic{int8(1)}},
 		{dynamic{"1"}, dynamic{1}},
 		{dynamic{nil}, dynamic{"nil"}},
