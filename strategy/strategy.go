@@ -16,7 +16,7 @@ const (
 	// started after it has exited. Use it for children that do not depend on each other's
 	// state.
 	//
-	// For many children that come and go at run time use Independent: there a slow
+	// For many dynamic children use Independent: there a slow
 	// start or stop does not delay other children.
 	OneForOne Strategy = iota
 
