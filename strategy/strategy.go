@@ -11,13 +11,13 @@ import "github.com/coppice-go/coppice/internal/enum"
 type Strategy uint8
 
 const (
-	// OneForOne restarts only the failed child. Children start in declared order, each
-	// after the one before it is ready, and stop in reverse order, each after the one
-	// started after it has exited. Use it for children that do not depend on each other's
-	// state.
+	// OneForOne restarts only the failed child. Children start in declared order: each
+	// starts when the one before it is ready. They stop in reverse order: each is stopped
+	// when the one after it has exited. Use it for children that do not depend on each
+	// other's state.
 	//
-	// For many children that come and go at run time use Independent: there a slow
-	// start or stop does not delay other children.
+	// For many dynamic children use Independent, where a slow start or stop does not
+	// delay the others.
 	OneForOne Strategy = iota
 
 	// OneForAll restarts all children when one fails: it stops them in reverse order,
