@@ -67,9 +67,11 @@ compare: ## benchmarks of the working tree against a commit, by benchstat: BASE=
 # real goroutines rarely cover the same lines.
 fuzz: ## runs each fuzz target for FUZZTIME (1m)
 	$(GO) test -run '^$$' -fuzz '^FuzzWindow$$' -fuzztime $(FUZZTIME) ./internal/rules
+	$(GO) test -run '^$$' -fuzz '^FuzzText$$' -fuzztime $(FUZZTIME) ./internal/oneline
 	$(GO) test -run '^$$' -fuzz '^FuzzMachine$$' -fuzztime $(FUZZTIME) ./internal/machine
 	$(GO) test -run '^$$' -fuzz '^FuzzSupervisor$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
+	$(GO) test -run '^$$' -fuzz '^FuzzDurations$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 
 soak: ## chaos in live trees for SOAK (2m), without and then with the race detector
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 16 -run '^TestSoak$$' -v ./supervisortest/chaos
