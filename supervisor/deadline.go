@@ -45,7 +45,10 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 	d.disarm(r)
 	q := d.latest[t]
 	if q == nil || q.wait != wait {
-		q = d.queue(wait)
+		if q = d.queue(wait); q == nil {
+			r.armAlone(t, wait)
+			return
+		}
 		d.latest[t] = q
 	}
 	r.queue, r.timer, r.due, r.spared = q, t, machine.After(l.m.Now(), wait), false
@@ -59,7 +62,11 @@ func (d *deadlines) arm(l *life, r *run, t machine.Timer, wait time.Duration) {
 	d.wake(l, r.due, l.m.Now())
 }
 
-// queue returns the queue of that duration.
+// mostQueues bounds the queues that expired goes through each time. Where almost every
+// child has a timeout of a different length, the rest have timers of their own.
+const mostQueues = 64
+
+// queue returns the queue of that duration, or nil if there are too many.
 func (d *deadlines) queue(wait time.Duration) *queue {
 	switch wait {
 	case machine.SlowStartAfter:
@@ -71,6 +78,9 @@ func (d *deadlines) queue(wait time.Duration) *queue {
 	}
 	q := d.others[wait]
 	if q == nil {
+		if len(d.others) == mostQueues {
+			return nil
+		}
 		if d.others == nil {
 			d.others = make(map[time.Duration]*queue)
 		}
@@ -235,6 +245,36 @@ func (r *run) alarm(wait time.Duration, f func(set uint32)) {
 	r.life.timers.disarm(r)
 	set := r.set
 	r.ensureRare().own = time.AfterFunc(wait, func() { f(set) })
+}
+
+// armAlone sets a deadline that no queue has room for. l.mu must be held.
+func (r *run) armAlone(t machine.Timer, wait time.Duration) {
+	due := machine.After(r.life.m.Now(), wait)
+	r.spared = false
+	r.alarm(wait, func(set uint32) { r.expireAlone(t, set, wait, due) })
+}
+
+// expireAlone is what that alarm calls.
+func (r *run) expireAlone(t machine.Timer, set uint32, wait, due time.Duration) {
+	l := r.life
+	l.mu.Lock()
+	if r.set != set {
+		l.mu.Unlock()
+		return
+	}
+	if now := l.now(); now-due > slack(wait) && !r.spared {
+		r.spared = true
+		r.alarm(wait, func(set uint32) { r.expireAlone(t, set, wait, machine.After(now, wait)) })
+		l.mu.Unlock()
+		return
+	}
+	abandons := t == machine.StopTimer && !r.child.Nested
+	l.mu.Unlock()
+	var stacks *dump
+	if abandons {
+		stacks = l.beforeAbandoning(lateFor(time.Now(), wait))
+	}
+	l.fire(r, t, set, stacks)
 }
 
 // fire passes the expiry of a timer to the machine, unless the timer was set again or
