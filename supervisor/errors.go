@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/strategy"
@@ -86,7 +87,11 @@ func (e *GaveUpError) Error() string {
 	if e.Err == nil {
 		return text + ": returned nil, but it is Permanent"
 	}
-	return text + ": " + oneline.Of(e.Err)
+	err := e.Err
+	if escalated, ok := err.(*errs.Escalation); ok && escalated.Err != nil { // the reason says so already
+		err = escalated.Err
+	}
+	return text + ": " + oneline.Of(err)
 }
 
 // Unwrap returns Err.

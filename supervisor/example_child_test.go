@@ -240,7 +240,7 @@ func Example_decide() {
 	}
 	// Output:
 	// <nil>
-	// /root: gave up: escalated: /root/feed: escalated: feed: bad config
+	// /root: gave up: escalated: /root/feed: feed: bad config
 }
 
 // Escalate makes the supervisor give up at once, for a failure that concerns more than
@@ -251,7 +251,7 @@ func Example_escalate() {
 	})
 	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "journal", Run: journal}}})
 	fmt.Println(root.Serve(context.Background()))
-	// Output: /root: gave up: escalated: /root/journal: escalated: disk is gone
+	// Output: /root: gave up: escalated: /root/journal: disk is gone
 }
 
 // A child that has nothing to do returns ErrIgnore before it is ready, and the start of

@@ -111,7 +111,7 @@ func TestStartChildOfAChildThatEscalatesReportsIt(t *testing.T) {
 		sup := start(t, supervisor.Spec{})
 		err := sup.StartChild(t.Context(), child.Spec{Name: "b", Run: func(child.Context) error { return child.Escalate(errBoom) }})
 		require.ErrorIs(t, err, errBoom)
-		require.EqualError(t, sup.Wait(), "/root: gave up: escalated: /root/b: escalated: boom")
+		require.EqualError(t, sup.Wait(), "/root: gave up: escalated: /root/b: boom")
 	})
 }
 
