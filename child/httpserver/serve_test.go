@@ -140,6 +140,11 @@ type broken struct {
 }
 
 func (b broken) Accept() (net.Conn, error) {
+	select { // a connection that came before the failure is accepted before it
+	case conn := <-b.accepted:
+		return conn, nil
+	default:
+	}
 	select {
 	case conn := <-b.accepted:
 		return conn, nil

@@ -226,6 +226,7 @@ func TestSilentConnectionIsServedWhileDrainingAfterTheListenerBroke(t *testing.T
 	go func() { _, _ = io.Copy(io.Discard, waits) }()
 	ours, silent := net.Pipe()
 	defer ours.Close()
+	require.NoError(t, ours.SetDeadline(time.Now().Add(time.Minute))) // to fail, and not to hang
 	accepted <- silent
 
 	stopped := make(chan error, 1)
