@@ -2,10 +2,7 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -174,21 +171,7 @@ func BenchmarkResumeOf40000(b *testing.B) {
 func BenchmarkTwentyThousandFailuresAtOnce(b *testing.B) {
 	const n = 20_000
 	for b.Loop() {
-		away := make(chan struct{})
-		var specs []child.Spec
-		for i := range n {
-			specs = append(specs, child.Spec{Name: fmt.Sprint(i), Run: func(ctx child.Context) error {
-				if err := ctx.Ready(); err != nil {
-					return err
-				}
-				<-away
-				return errors.New("the database is away")
-			}})
-		}
-		s := New(Spec{
-			Strategy: strategy.Independent, Backoff: child.Constant(time.Hour), Children: specs,
-			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		})
+		s, away := newOutage(n)
 		if err := s.Start(context.Background()); err != nil {
 			b.Fatal(err)
 		}

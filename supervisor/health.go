@@ -21,11 +21,11 @@ func (s *Supervisor) Health() error {
 	if err != nil {
 		return err
 	}
-	ills := l.unhealthy()
-	if len(ills) == 0 {
-		ills = l.notUp()
+	found := l.unhealthy()
+	if len(found) == 0 {
+		found = l.notUp()
 	}
-	return errors.Join(ills...)
+	return errors.Join(found...)
 }
 
 // notUp returns one error for a supervisor that starts or stops, and none if it is up. The
@@ -42,7 +42,7 @@ func (l *life) notUp() []error {
 
 // unhealthy returns the errors of the unhealthy declared children of the subtree, in start
 // order.
-func (l *life) unhealthy() (ills []error) {
+func (l *life) unhealthy() (found []error) {
 	for _, f := range l.findings() {
 		var below []error
 		if f.nested != nil {
@@ -53,11 +53,11 @@ func (l *life) unhealthy() (ills []error) {
 		}
 		// What a supervisor waits for says more than that it is not up.
 		if f.unhealthy && (f.state == child.Running || len(below) == 0) {
-			ills = append(ills, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
+			found = append(found, &ChildError{Path: l.path + "/" + f.name, Err: f.err()})
 		}
-		ills = append(ills, below...)
+		found = append(found, below...)
 	}
-	return ills
+	return found
 }
 
 // A finding is what Health notes about a child that is unhealthy or runs a supervisor.
@@ -65,7 +65,7 @@ type finding struct {
 	name      string
 	state     child.State
 	unhealthy bool
-	waits     bool          // it is ill because it waits for its restart
+	waits     bool          // it is unhealthy because it waits for its restart
 	left      time.Duration // time until that restart
 	lastErr   error
 	unready   error
@@ -99,12 +99,12 @@ func (l *life) find(room []finding) (n int) {
 		if c.Super { // otherwise no supervisor runs in it
 			nested = runOfChild(c).rareFields().nested
 		}
-		ill := isUnhealthy(c)
-		if !ill && nested == nil {
+		unhealthy := isUnhealthy(c)
+		if !unhealthy && nested == nil {
 			continue
 		}
 		if n < len(room) {
-			f := finding{name: c.Name(), state: c.State(), unhealthy: ill, lastErr: c.LastError, nested: nested}
+			f := finding{name: c.Name(), state: c.State(), unhealthy: unhealthy, lastErr: c.LastError, nested: nested}
 			if c.Unready {
 				f.unready = runOfChild(c).rare.unready
 			}

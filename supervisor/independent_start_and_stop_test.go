@@ -19,7 +19,7 @@ import (
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-// These supervisors have so many Independent children that they are started and stopped in
+// These supervisors have enough Independent children to be started and stopped in
 // batches. What happens between two batches depends on which goroutine gets the lock
 // first, so what is asserted here holds in any order.
 
@@ -44,7 +44,7 @@ func manyOf(at int, call func(ctx child.Context) error) supervisor.Spec {
 	return spec
 }
 
-// newMany makes a supervisor of that spec. It has so many subscribers that its start takes
+// newMany makes a supervisor of that spec. Its forty subscribers make the start take
 // a while, so that a call can come in between.
 func newMany(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	sup := supervisor.New(spec)

@@ -96,6 +96,18 @@ func (p *puppet) Run(ctx child.Context) error {
 	return err
 }
 
+// startKeepingContext starts a child a that p ends, and returns the context of its first
+// run, for calls that come late.
+func startKeepingContext(t *testing.T, p *puppet) (sup *supervisor.Supervisor, first child.Context) {
+	sup = start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+		if first == nil {
+			first = ctx
+		}
+		return p.Run(ctx)
+	}}}})
+	return sup, first
+}
+
 // endingBy is the end of a puppet by a function.
 type endingBy func() error
 

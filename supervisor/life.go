@@ -266,7 +266,7 @@ func (l *life) perform(s *step) {
 		case machine.Report:
 			l.report(runOfChild(a.Child), a.Err)
 		case machine.Inform:
-			a.Waiter.Who.(*call).hears(&runOfChild(a.Child).rareFields().wrong, a.Start)
+			a.Waiter.Owner.(*call).hears(&runOfChild(a.Child).rareFields().wrong, a.Start)
 		case machine.Answer:
 			l.answer(a)
 		case machine.Publish:

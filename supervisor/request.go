@@ -30,7 +30,7 @@ func newCall(to *life, name string) *call {
 	c := to.spare.Swap(nil)
 	if c == nil {
 		c = &call{done: make(chan struct{}, 1), to: to}
-		c.Who = c
+		c.Owner = c
 	}
 	c.name = name
 	return c
@@ -105,7 +105,7 @@ func (l *life) answer(a *machine.Action) {
 	if err == machine.ErrAbandoned {
 		err = nil
 	}
-	a.Waiter.Who.(*call).answer(err)
+	a.Waiter.Owner.(*call).answer(err)
 }
 
 // wrap adds the path to an error that does not have it.

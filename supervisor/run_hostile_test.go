@@ -110,14 +110,8 @@ var callsOfARun = []func(child.Context){
 
 func TestCallsAfterTheEndChangeNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var first child.Context
 		p := newPuppet()
-		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
-			if first == nil {
-				first = ctx
-			}
-			return p.Run(ctx)
-		}}}})
+		sup, first := startKeepingContext(t, p)
 		p.end(errBoom)
 		before, _ := sup.Lookup("a")
 		for _, call := range callsOfARun {

@@ -283,14 +283,8 @@ func TestOnErrorBeforeReadyAndWhileStoppingIsReported(t *testing.T) {
 
 func TestOnErrorAfterTheEndIsNotTheNextRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var first child.Context
 		p := newPuppet()
-		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
-			if first == nil {
-				first = ctx
-			}
-			return p.Run(ctx)
-		}}}})
+		sup, first := startKeepingContext(t, p)
 		p.end(errBoom)
 		first.OnError(errSignal)
 		st, _ := sup.Lookup("a")

@@ -135,20 +135,26 @@ func TestASubscribersQueueKeepsItsOrderOverARestartOfTheTree(t *testing.T) {
 	})
 }
 
+// keepsReceiving checks that a subscriber gets every event, although each call of it ends
+// with broken.
+func keepsReceiving(t *testing.T, broken func()) {
+	sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}})
+	calls := 0
+	defer sup.Subscribe(func(supervisor.Event) {
+		calls++
+		broken()
+	})()
+	require.NoError(t, sup.Start(t.Context()))
+	require.NoError(t, sup.Stop(t.Context()))
+	synctest.Wait()
+	require.Equal(t, 4, calls)
+}
+
 func TestASubscriberThatPanicsIsReportedInTheDefaultLogAndContinues(t *testing.T) {
 	text := new(safe)
 	defaultLog(t, slog.NewTextHandler(text, nil))
 	bubble(t, func(t *testing.T) {
-		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}})
-		calls := 0
-		defer sup.Subscribe(func(supervisor.Event) {
-			calls++
-			panic("subscriber is broken")
-		})()
-		require.NoError(t, sup.Start(t.Context()))
-		require.NoError(t, sup.Stop(t.Context()))
-		synctest.Wait()
-		require.Equal(t, 4, calls)
+		keepsReceiving(t, func() { panic("subscriber is broken") })
 		require.Contains(t, text.String(), "panic: subscriber is broken")
 		require.Contains(t, text.String(), "path=/root/a")
 	})
@@ -164,33 +170,11 @@ func (p panicky) WithGroup(string) slog.Handler           { return p }
 
 func TestASubscriberThatPanicsWhileTheDefaultLogPanicsTooEndsNothing(t *testing.T) {
 	defaultLog(t, panicky{})
-	bubble(t, func(t *testing.T) {
-		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}})
-		calls := 0
-		defer sup.Subscribe(func(supervisor.Event) {
-			calls++
-			panic("subscriber is broken")
-		})()
-		require.NoError(t, sup.Start(t.Context()))
-		require.NoError(t, sup.Stop(t.Context()))
-		synctest.Wait()
-		require.Equal(t, 4, calls)
-	})
+	bubble(t, func(t *testing.T) { keepsReceiving(t, func() { panic("subscriber is broken") }) })
 }
 
 func TestASubscriberThatCallsGoexitContinues(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}})
-		calls := 0
-		defer sup.Subscribe(func(supervisor.Event) {
-			calls++
-			runtime.Goexit()
-		})()
-		require.NoError(t, sup.Start(t.Context()))
-		require.NoError(t, sup.Stop(t.Context()))
-		synctest.Wait()
-		require.Equal(t, 4, calls)
-	})
+	bubble(t, func(t *testing.T) { keepsReceiving(t, runtime.Goexit) })
 }
 
 func TestASubscriberMayCallAnything(t *testing.T) {

@@ -40,7 +40,7 @@ func TestActionsAreClearedAfterEachEvent(t *testing.T) {
 			clean("the starts")
 			m.Exited(m.First(), 1, Outcome{Kind: Failure, Err: errors.New("boom")}, 0)
 			clean("a failure")
-			m.Stop(m.First(), false, &Waiter{Who: 1}, 0)
+			m.Stop(m.First(), false, &Waiter{Owner: 1}, 0)
 			clean("a stop")
 			m.Close(0)
 			clean("the end")

@@ -81,7 +81,7 @@ type Child struct {
 	present bool
 }
 
-// An origin is who asked for a start, of the one in progress or the next one.
+// An origin is the cause of a start, of the one in progress or the next one.
 type origin uint8
 
 const (

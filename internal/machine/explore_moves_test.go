@@ -97,7 +97,7 @@ func (w *world) requests(add func(string, func(*world))) {
 			w.callers++
 			who := w.callers
 			w.waiting[who] = true
-			w.do(name, func() { do(w, &Waiter{Who: who}) })
+			w.do(name, func() { do(w, &Waiter{Owner: who}) })
 		})
 	}
 	for c := w.m.first; c != nil; c = c.next {

@@ -287,7 +287,7 @@ func (w *world) describe() string {
 // callers returns the callers that wait for a start or a stop of c.
 func callers(c *Child) (all []any) {
 	for x := range c.eachWaiter {
-		all = append(all, x.Who)
+		all = append(all, x.Owner)
 	}
 	return all
 }

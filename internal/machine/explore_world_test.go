@@ -67,7 +67,7 @@ func (w *world) clone() *world {
 			dup := *c
 			dup.lastWaiter = nil
 			for w := range c.eachWaiter {
-				dup.addWaiter(&Waiter{Who: w.Who}, w.start)
+				dup.addWaiter(&Waiter{Owner: w.Owner}, w.start)
 			}
 			to[c] = &dup
 		}
@@ -329,7 +329,7 @@ func (w *world) carryOut(a Action) {
 		}
 		w.backoffs = append(slices.Clone(w.backoffs), a.Child)
 	case Answer:
-		who := a.Waiter.Who.(int)
+		who := a.Waiter.Owner.(int)
 		if !w.waiting[who] {
 			w.fail("a caller gets one answer: caller %d got another", who)
 		}

@@ -102,7 +102,7 @@ func TestChildAddedDuringAnIndependentBootStartsLast(t *testing.T) {
 	w := newBatchTest(t, "a", "b")
 	w.expect("start a", "continue")
 	spec := worker("x")
-	x := w.m.Add(&spec, &Waiter{Who: "caller"}, 0)
+	x := w.m.Add(&spec, &Waiter{Owner: "caller"}, 0)
 	w.expect()
 	w.next()
 	w.expect("start b", "continue")

@@ -9,7 +9,7 @@ import (
 // Add adds a child and starts it. It returns nil if that is refused. The waiter is
 // answered when the child is ready, or with the error of its start; then the child is
 // removed. The spec must be valid, and is copied.
-func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
+func (m *Machine) Add(spec *child.Spec, caller *Waiter, now time.Duration) *Child {
 	m.beginEvent(now)
 	var refusal error
 	switch {
@@ -23,7 +23,7 @@ func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
 		refusal = ErrMaxChildren
 	}
 	if refusal != nil {
-		m.refuse(who, refusal)
+		m.refuse(caller, refusal)
 		m.endEvent()
 		return nil
 	}
@@ -32,7 +32,7 @@ func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
 		spec child.Spec
 	}{spec: *spec}
 	c := m.append(&kept.Child, &kept.spec, originAdded)
-	c.addWaiter(who, true)
+	c.addWaiter(caller, true)
 	m.startAsked(c)
 	m.endEvent()
 	return c
@@ -41,23 +41,23 @@ func (m *Machine) Add(spec *child.Spec, who *Waiter, now time.Duration) *Child {
 // Restart stops c if it is alive, and starts it. The waiter is answered when c is ready,
 // or with the error of its start; then c is Stopped. The restart does not count towards
 // the intensity.
-func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
+func (m *Machine) Restart(c *Child, caller *Waiter, now time.Duration) {
 	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
-		m.refuse(who, ErrNotRunning)
+		m.refuse(caller, ErrNotRunning)
 		m.endEvent()
 		return
 	case !c.present || c.state == child.Stopping && c.afterStop == afterStopRemove:
-		m.refuse(who, ErrNotFound)
+		m.refuse(caller, ErrNotFound)
 		m.endEvent()
 		return
 	case m.suspended:
-		m.refuse(who, ErrSuspended)
+		m.refuse(caller, ErrSuspended)
 		m.endEvent()
 		return
 	}
-	c.addWaiter(who, true)
+	c.addWaiter(caller, true)
 	if c.marked { // it will start with its group, which no longer waits for its backoff
 		if m.waitsFor == c {
 			m.waitsFor = nil
@@ -89,19 +89,19 @@ func (m *Machine) Restart(c *Child, who *Waiter, now time.Duration) {
 
 // Stop stops c, or cancels its restart, and removes it if remove is true. The waiter is
 // answered when c has stopped: with nil, or ErrAbandoned.
-func (m *Machine) Stop(c *Child, remove bool, who *Waiter, now time.Duration) {
+func (m *Machine) Stop(c *Child, remove bool, caller *Waiter, now time.Duration) {
 	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
-		m.refuse(who, ErrNotRunning)
+		m.refuse(caller, ErrNotRunning)
 		m.endEvent()
 		return
 	case !c.present:
-		m.refuse(who, nil) // it was removed
+		m.refuse(caller, nil) // it was removed
 		m.endEvent()
 		return
 	}
-	c.addWaiter(who, false)
+	c.addWaiter(caller, false)
 	why, to := WhyStopped, afterStopKeep
 	if remove || c.afterStop == afterStopRemove {
 		why, to = WhyRemoved, afterStopRemove

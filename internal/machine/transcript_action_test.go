@@ -67,9 +67,9 @@ func lineOf(a Action) string {
 	case Report:
 		return "report " + run + ": " + result(a.Err)
 	case Inform:
-		return fmt.Sprintf("inform %q", a.Waiter.Who)
+		return fmt.Sprintf("inform %q", a.Waiter.Owner)
 	case Answer:
-		return fmt.Sprintf("answer %q: %s", a.Waiter.Who, result(a.Err))
+		return fmt.Sprintf("answer %q: %s", a.Waiter.Owner, result(a.Err))
 	case Publish:
 		return eventLine(a)
 	case IsUp:

@@ -108,7 +108,7 @@ func (s *player) do(words []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.Add(&spec, &Waiter{Who: caller}, now)
+		m.Add(&spec, &Waiter{Owner: caller}, now)
 	default:
 		if err := s.childCommand(words, caller); err != nil {
 			return nil, err
@@ -164,11 +164,11 @@ func (s *player) childCommand(words []string, caller string) error {
 		m.BackoffDelay(c, d, now)
 		return err
 	case "stop":
-		m.Stop(c, false, &Waiter{Who: caller}, now)
+		m.Stop(c, false, &Waiter{Owner: caller}, now)
 	case "remove":
-		m.Stop(c, true, &Waiter{Who: caller}, now)
+		m.Stop(c, true, &Waiter{Owner: caller}, now)
 	case "restart":
-		m.Restart(c, &Waiter{Who: caller}, now)
+		m.Restart(c, &Waiter{Owner: caller}, now)
 	default:
 		return fmt.Errorf("no such command: %v", words)
 	}

@@ -3,23 +3,23 @@ package machine
 // A Waiter is a caller that waits for an answer. The shell owns it, and may embed it in
 // a record of its own. The machine uses it until it has answered.
 type Waiter struct {
-	Who any // for the shell; the machine does not use it
+	Owner any // the shell's own record; the machine does not use it
 
 	start bool    // it waits until the child is ready, otherwise until the child has stopped
 	next  *Waiter // the next caller that waits for the same child; of the latest, the first
 }
 
 // addWaiter adds a caller after those that already wait for c. The callers form a ring,
-// so both the first and the last are found at once. It does nothing if who is nil.
-func (c *Child) addWaiter(who *Waiter, start bool) {
-	if who == nil {
+// so both the first and the last are found at once. It does nothing if caller is nil.
+func (c *Child) addWaiter(caller *Waiter, start bool) {
+	if caller == nil {
 		return
 	}
-	who.start, who.next = start, who
+	caller.start, caller.next = start, caller
 	if last := c.lastWaiter; last != nil {
-		who.next, last.next = last.next, who
+		caller.next, last.next = last.next, caller
 	}
-	c.lastWaiter = who
+	c.lastWaiter = caller
 }
 
 // informWaiters passes the faults of the run that has ended to all callers that wait for
@@ -76,9 +76,9 @@ func (c *Child) startAwaited() bool {
 }
 
 // refuse answers a caller with err at once.
-func (m *Machine) refuse(who *Waiter, err error) {
-	if who != nil {
+func (m *Machine) refuse(caller *Waiter, err error) {
+	if caller != nil {
 		a := m.emit(Answer, nil)
-		a.Waiter, a.Err = who, err
+		a.Waiter, a.Err = caller, err
 	}
 }

@@ -12,7 +12,7 @@ import (
 func answered(m *Machine) (who []any) {
 	for _, a := range drain(m) {
 		if a.Kind == Answer {
-			who = append(who, a.Waiter.Who)
+			who = append(who, a.Waiter.Owner)
 		}
 	}
 	return who
@@ -25,18 +25,18 @@ func TestCallersAreAnsweredInOrder(t *testing.T) {
 	m.Ready(a, 1, 0)
 	for who := range 6 {
 		if who%2 == 0 {
-			m.Stop(a, false, &Waiter{Who: who}, 0)
+			m.Stop(a, false, &Waiter{Owner: who}, 0)
 		} else {
-			m.Restart(a, &Waiter{Who: who}, 0)
+			m.Restart(a, &Waiter{Owner: who}, 0)
 		}
 	}
 	m.Exited(a, 1, Outcome{}, 0)
 	if got := answered(m); !slices.Equal(got, []any{0, 2, 4}) {
 		t.Errorf("when it has stopped: %v", got)
 	}
-	m.Restart(a, &Waiter{Who: 6}, 0)
-	m.Stop(a, false, &Waiter{Who: 7}, 0)
-	m.Restart(a, &Waiter{Who: 8}, 0)
+	m.Restart(a, &Waiter{Owner: 6}, 0)
+	m.Stop(a, false, &Waiter{Owner: 7}, 0)
+	m.Restart(a, &Waiter{Owner: 8}, 0)
 	m.Exited(a, 2, Outcome{}, 0)
 	if got := answered(m); !slices.Equal(got, []any{7}) {
 		t.Errorf("when it has stopped again: %v", got)

@@ -12,7 +12,7 @@ type result struct {
 	child *machine.Child // the child that the call starts
 }
 
-func (r *result) waiter() *machine.Waiter { return &machine.Waiter{Who: r} }
+func (r *result) waiter() *machine.Waiter { return &machine.Waiter{Owner: r} }
 
 // ask puts a call into the mailbox.
 func (l *life) ask(step Step) *result {
@@ -127,7 +127,7 @@ func (l *life) upgrade(n *Node) string {
 
 // answer stores the machine's answer to a call.
 func (l *life) answer(a machine.Action) {
-	r := a.Waiter.Who.(*result)
+	r := a.Waiter.Owner.(*result)
 	if r.text != "" {
 		l.tree.log("fault: %s %s: answered twice", r.call, l.self.label)
 	}
