@@ -188,42 +188,47 @@ func TestDetachedGraceIsRequestedConcurrentlyAsTheContextEnds(t *testing.T) {
 	})
 }
 
-// watched is a context that counts the callbacks waiting for its end.
+// watched is a context that counts the callbacks waiting for its end, and all that ever did.
 type watched struct {
 	context.Context
-	waiting *atomic.Int32
+	waiting, made atomic.Int32
 }
 
-func (watched) Done() <-chan struct{} { return make(chan struct{}) }
-func (watched) Value(any) any         { return nil }
+// collectUntil collects garbage until no more than that many callbacks wait.
+func (w *watched) collectUntil(t *testing.T, left int32) {
+	for limit := time.Now().Add(20 * time.Second); w.waiting.Load() > left; runtime.GC() {
+		require.True(t, time.Now().Before(limit), "%d are not collected", w.waiting.Load()-left)
+	}
+}
 
-func (w watched) AfterFunc(func()) func() bool {
+func (*watched) Done() <-chan struct{} { return make(chan struct{}) }
+func (*watched) Value(any) any         { return nil }
+
+func (w *watched) AfterFunc(func()) func() bool {
+	w.made.Add(1)
 	w.waiting.Add(1)
 	return func() bool { w.waiting.Add(-1); return true }
 }
 
 // A long-lived context may have many detached Contexts.
 func TestUnreachableDetachedContextIsCollected(t *testing.T) {
-	outer := watched{context.Background(), new(atomic.Int32)}
+	outer := &watched{Context: context.Background()}
 	for range 100 {
 		require.NoError(t, child.FromContext(outer).Ready())
 	}
-	for outer.waiting.Load() > 0 {
-		runtime.GC()
-	}
+	require.EqualValues(t, 100, outer.made.Load())
+	outer.collectUntil(t, 0)
 }
 
 // Code that holds only the channel of a grace must not wait forever.
 func TestDetachedGraceEndsAfterItsContextIsCollected(t *testing.T) {
-	outer := watched{context.Background(), new(atomic.Int32)}
+	outer := &watched{Context: context.Background()}
 	const kept = 10
 	for range kept {
 		child.FromContext(outer).Grace()
 	}
 	child.FromContext(outer)
-	for outer.waiting.Load() > kept {
-		runtime.GC()
-	}
+	outer.collectUntil(t, kept)
 	runtime.GC()
 	runtime.GC()
 	require.EqualValues(t, kept, outer.waiting.Load())

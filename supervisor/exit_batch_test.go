@@ -133,6 +133,7 @@ func TestGraceOfAPostedExitEnds(t *testing.T) {
 			r.ensureRare().grace, r.rare.graceEnd = context.WithCancelCause(context.WithoutCancel(r))
 		}
 	}}.run(t)
+	require.Len(t, runs, 2*machine.BatchSize)
 	for _, r := range runs {
 		<-r.rare.grace.Done()
 		require.Nil(t, r.nextExit, "a kept context keeps no other run")

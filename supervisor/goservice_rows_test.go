@@ -144,7 +144,7 @@ func TestStartTimeoutIsForEachChild(t *testing.T) {
 // Row 101.
 func TestChildThatDeclinesIsKeptUnlessItIsTemporaryOrItsSupervisorIsIndependent(t *testing.T) {
 	declines := func(child.Context) error { return child.ErrIgnore }
-	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
+	for _, s := range allStrategies {
 		for _, restart := range []child.Restart{child.Permanent, child.Transient, child.Temporary} {
 			bubble(t, func(t *testing.T) {
 				sup := start(t, supervisor.Spec{Strategy: s, Children: []child.Spec{{Name: "s", Run: declines, Restart: restart}}})

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -30,6 +31,17 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	defer goleak.VerifyNone(t)
 	synctest.Test(t, f)
+}
+
+var allStrategies = []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent}
+
+// underEach runs a test in a bubble for each strategy.
+func underEach(t *testing.T, f func(t *testing.T, s strategy.Strategy)) {
+	for _, s := range allStrategies {
+		t.Run(s.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) { f(t, s) })
+		})
+	}
 }
 
 // start starts a root, silent unless the spec has a logger, and stops it when the

@@ -55,8 +55,7 @@ func TestRefusedSupervisorThatIsStartedAtOnceStaysStarted(t *testing.T) {
 		s := New(Spec{Logger: silent})
 		refused := make(chan error)
 		go func() { refused <- s.Run(ctx) }()
-		for s.Start(context.Background()) != nil { // until it is refused, or before it asks
-		}
+		waitFor(func() bool { return s.Start(context.Background()) == nil }) // it is refused, or has not asked yet
 		require.Error(t, <-refused)
 		_, err := s.running()
 		require.NoError(t, err)

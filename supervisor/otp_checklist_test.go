@@ -62,7 +62,7 @@ func TestNothingIsKeptOfATemporaryChild(t *testing.T) {
 		func() error { return errBoom },
 		func() error { panic(errBoom) },
 	}
-	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
+	for _, s := range allStrategies {
 		t.Run(s.String(), func(t *testing.T) {
 			sup := newRoot(supervisor.Spec{Strategy: s})
 			require.NoError(t, sup.Start(t.Context()))

@@ -148,7 +148,7 @@ func TestEachCallerGetsItsOwnAnswer(t *testing.T) {
 // Out of a bubble, where answers and ends of contexts do not wait for each other.
 func TestEachCallerGetsItsOwnAnswerInRealTime(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	for _, s := range everyStrategy {
+	for _, s := range allStrategies {
 		t.Run(s.String(), func(t *testing.T) { askAll(t, s, 20, 20, 200*time.Microsecond) })
 	}
 }

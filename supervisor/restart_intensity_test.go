@@ -24,7 +24,7 @@ func ups(t *testing.T, spec supervisor.Spec) (*supervisor.Supervisor, [3]*puppet
 }
 
 func TestDefaultIntensityPermitsThreeRestartsInFiveSeconds(t *testing.T) {
-	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
+	for _, s := range allStrategies {
 		bubble(t, func(t *testing.T) {
 			sup, p := ups(t, supervisor.Spec{Strategy: s})
 			for range 3 {
@@ -235,7 +235,7 @@ func TestIntensityDoesNotCountRestartsWithABackoff(t *testing.T) {
 		"AtMost, the child's":       {strategy.AtMost(5, time.Minute), nil, pause},
 		"none, the child's":         {none, nil, pause},
 	} {
-		for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
+		for _, s := range allStrategies {
 			t.Run(name+"/"+s.String(), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					starts := 0

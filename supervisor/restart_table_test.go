@@ -78,7 +78,7 @@ func (e ending) stateAfter(s strategy.Strategy, r child.Restart) (st child.State
 }
 
 func TestEachEndUnderEachStrategyRestartsWhatTheTablesSay(t *testing.T) {
-	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
+	for _, s := range allStrategies {
 		for _, r := range []child.Restart{child.Permanent, child.Transient, child.Temporary} {
 			for _, e := range endings {
 				t.Run(fmt.Sprintf("%v/%v/%s", s, r, e.name), func(t *testing.T) {

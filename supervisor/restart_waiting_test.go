@@ -94,8 +94,6 @@ func TestWaitingChildDelaysOnlyItsGroup(t *testing.T) {
 	})
 }
 
-var allStrategies = []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent}
-
 func TestStopRemoveAndRestartActOnAWaitingChildAtOnce(t *testing.T) {
 	for _, s := range allStrategies {
 		for name, act := range map[string]func(*supervisor.Supervisor) error{

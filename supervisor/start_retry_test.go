@@ -13,17 +13,6 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-var everyStrategy = append([]strategy.Strategy{strategy.Independent}, ordered...)
-
-// underEach runs a test in a bubble for each strategy.
-func underEach(t *testing.T, f func(t *testing.T, s strategy.Strategy)) {
-	for _, s := range everyStrategy {
-		t.Run(s.String(), func(t *testing.T) {
-			bubble(t, func(t *testing.T) { f(t, s) })
-		})
-	}
-}
-
 // failsFirst returns a Run whose start fails n times.
 func failsFirst(n int) func(child.Context) error {
 	tries := 0

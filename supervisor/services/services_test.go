@@ -97,11 +97,15 @@ func TestATestCanPutItsOwnRootInPlaceOfTheDefault(t *testing.T) {
 }
 
 // askingHandler calls Default from Enabled.
-type askingHandler struct{ slog.Handler }
+type askingHandler struct {
+	slog.Handler
+	asked *int
+}
 
 func (h askingHandler) Enabled(context.Context, slog.Level) bool {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // once
 	services.Default()
+	*h.asked++
 	return false
 }
 
@@ -109,8 +113,10 @@ func TestDefaultMayBeCalledWhileTheDefaultRootStarts(t *testing.T) {
 	defaultLog(t, slog.DiscardHandler)
 	synctest.Test(t, func(t *testing.T) {
 		freshDefault(t)
-		slog.SetDefault(slog.New(askingHandler{slog.DiscardHandler}))
+		asked := 0
+		slog.SetDefault(slog.New(askingHandler{slog.DiscardHandler, &asked}))
 		require.Same(t, services.Default(), services.Default())
+		require.NotZero(t, asked, "the start asked the handler")
 	})
 }
 

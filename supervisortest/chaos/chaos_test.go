@@ -178,7 +178,7 @@ func TestSeedFromTheEnvironment(t *testing.T) {
 }
 
 // The rules of each preset accept a report without faults, and reject one with a fault of
-// their kind.
+// their kind. Outrage has no rules.
 func TestRulesOfThePresets(t *testing.T) {
 	well := chaos.Report{Started: 9, Ended: 9, MostChildren: 3, Events: map[string]uint64{"ready": 8, "failed": 0}}
 	failed, abandoned, refused, many, worse, left := well, well, well, well, well, well
@@ -188,7 +188,7 @@ func TestRulesOfThePresets(t *testing.T) {
 	many.MostChildren = 4
 	worse.Events = map[string]uint64{"ready": 8, "failed": 8}
 	left.Ended = 8
-	for name, wrong := range map[string][]chaos.Report{
+	faults := map[string][]chaos.Report{
 		"happy":                    {failed, abandoned, refused},
 		"low limit, high turnover": {failed, abandoned, refused, many},
 		"reasonable":               {worse},
@@ -196,13 +196,16 @@ func TestRulesOfThePresets(t *testing.T) {
 		"outrage":                  {},
 		"impatient":                {left},
 		"random of all":            {left},
-	} {
-		presets := chaos.Presets(1)
+	}
+	presets := chaos.Presets(1)
+	require.Len(t, presets, len(faults))
+	for name, wrong := range faults {
 		spec := presets[slices.IndexFunc(presets, func(s chaos.Spec) bool { return s.Name == name })]
 		holds := func(r chaos.Report) bool {
 			return !slices.ContainsFunc(spec.Rules, func(rule chaos.Rule) bool { return !rule.Holds(&r) })
 		}
 		require.True(t, holds(well), name)
+		require.Equal(t, len(spec.Rules) == 0, len(wrong) == 0, name)
 		for i, r := range wrong {
 			require.False(t, holds(r), "%s: %d", name, i)
 		}
