@@ -1,7 +1,9 @@
 package supervisor_test
 
 import (
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -65,5 +67,33 @@ func TestUpgradeRefusesAFaultySpecAndChangesNothing(t *testing.T) {
 		}), "/root: Intensity: counts only restarts without a backoff, but Backoff gives every child one; use Backoff.Retries instead")
 		p.end(errBoom)
 		require.EqualError(t, sup.Wait(), "/root: gave up: more than 0 restarts in 1s: /root/a: boom")
+	})
+}
+
+// A policy is called once for each delay: another call would cost it an attempt, and an
+// answer that gives up would be ignored. Each upgrade makes a new policy, so the calls show.
+func TestUpgradeDuringADelayOfTheStartDoesNotCallTheBackoffAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var calls atomic.Int32
+		spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{
+			Name: "a", RetryStart: true,
+			Backoff: func() child.BackoffPolicy { calls.Add(1); return child.Constant(time.Second)() },
+			Run:     func(child.Context) error { return errBoom },
+		}}}
+		sup := supervisor.New(spec)
+		started := make(chan error, 1)
+		go func() { started <- sup.Start(t.Context()) }()
+		synctest.Wait()
+		require.EqualValues(t, 1, calls.Load())
+		for range 3 {
+			require.NoError(t, sup.Upgrade(spec))
+			synctest.Wait()
+		}
+		require.EqualValues(t, 1, calls.Load())
+		time.Sleep(time.Second) // the delay ends as it would have without the upgrades
+		synctest.Wait()
+		require.EqualValues(t, 2, calls.Load())
+		require.NoError(t, sup.Stop(t.Context()))
+		require.Error(t, <-started)
 	})
 }

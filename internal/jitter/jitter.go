@@ -20,8 +20,9 @@ func IsNone(ctx context.Context) bool { return ctx.Value(noneKey{}) != nil }
 // child.
 type Remover interface{ RemoveJitter() }
 
-// Remove removes the jitter of a backoff policy that is a Remover or comes from
-// github.com/cenkalti/backoff (v4 or v5). It leaves others unchanged.
+// Remove removes the jitter of a backoff policy that is a Remover, or that points to a
+// struct with a RandomizationFactor, as the ExponentialBackOff of cenkalti/backoff (v4 and
+// v5) does. It leaves others unchanged, also those that wrap such a policy.
 func Remove(policy any) {
 	if r, ok := policy.(Remover); ok {
 		r.RemoveJitter()

@@ -114,7 +114,7 @@ func (c *Child) State() child.State { return c.state }
 // Run returns the number of the latest run; the first is 1.
 func (c *Child) Run() uint64 { return c.run }
 
-// Next returns the sibling that was added after c, or nil.
+// Next returns the sibling after c in start order, or nil.
 func (c *Child) Next() *Child { return c.next }
 
 // Booting reports whether the start of the supervisor waits for c, or will do so.

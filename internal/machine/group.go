@@ -66,8 +66,8 @@ func (m *Machine) advance() {
 	}
 }
 
-// stopMarked asks marked children to stop, from the last to the first, and waits for each. While the
-// supervisor ends, it stops every child.
+// stopMarked asks marked children to stop, from the last to the first, and waits for
+// each. While the supervisor ends, it stops every child.
 func (m *Machine) stopMarked() {
 	closing := m.phase == Closing
 	for m.cursor != nil && (closing || m.firstMarked != nil && m.cursor.seq >= m.firstMarked.seq) {

@@ -114,6 +114,9 @@ func (m *Machine) awaitRetry(c *Child) {
 	if m.phase == Booting && m.reached(c) {
 		m.waitsFor = c
 	}
+	if c.armed == RetryTimer { // its delay has begun: an Upgrade came while a boot waits for it
+		return
+	}
 	if !m.hasBackoff(c) {
 		m.arm(c, RetryTimer, 0)
 		return

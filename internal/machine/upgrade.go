@@ -11,8 +11,9 @@ import (
 // that specs names get the new settings and keep running. New children are added in their
 // place and not started. Children that specs does not name stay, after the others. Restarts
 // that are in the window still count. Upgrade returns an error and changes nothing if the
-// supervisor ends, or if the strategy would change to or from Independent. The specs must
-// be valid and must not change afterwards.
+// supervisor ends, or if the strategy would change to or from Independent. Before Boot it
+// replaces only the configuration, because Boot gets the specs. The specs must be valid and
+// must not change afterwards.
 func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) error {
 	m.beginEvent(now)
 	switch {

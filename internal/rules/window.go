@@ -7,7 +7,7 @@ import (
 )
 
 // A Window is a sliding-window counter of restarts. It keeps one number for each restart
-// in the period, and never more than the limit. Add takes amortized constant time.
+// in the period, and never more than the highest limit so far. Add takes amortized constant time.
 //
 // The zero Window has the limit of the zero Intensity.
 type Window struct {
@@ -65,6 +65,6 @@ func (w *Window) grow(limit int) {
 	w.ring, w.head = ring, 0
 }
 
-// Count returns the number of recorded restarts. Some of them may be older than the
-// period: the next Add drops those.
+// Count returns the number of recorded restarts, for tests. Some of them may be older than
+// the period: Add drops those, if there is a limit.
 func (w *Window) Count() int { return w.count }
