@@ -11,14 +11,16 @@ import (
 // returns nil.
 //
 //   - If ctx is a Context, FromContext returns ctx.
-//   - If ctx is derived from a Context, it returns a Context with the Done,
-//     deadline and values of ctx. ShouldHalt goes by ctx too. The other methods
+//   - If ctx is derived from the Context of a run under a supervisor, it returns
+//     a Context with the Done, deadline and values of ctx. ShouldHalt goes by ctx too. The other methods
 //     are those of the run: Ready, Grace, Path and so on.
 //   - Otherwise it returns a detached Context, with which a Run can be tested and
 //     used without a supervisor. Ready succeeds until ctx ends, and then returns
 //     its cause. Grace outlives ctx by 4.5 s, nine tenths of the default stop
-//     timeout. Path is empty, and the other methods do nothing. A nil ctx counts
-//     as context.Background().
+//     timeout. ShouldHalt goes by ctx, Path is empty and Restarts is zero;
+//     Unready, OnError and Heartbeat have no effect. A nil ctx counts as
+//     context.Background(). A context derived from a detached Context makes a
+//     new one.
 //
 // The 4.5 s of a detached Context count from the end of ctx, however late Grace
 // is called. If ctx had ended before FromContext was called, they count from its

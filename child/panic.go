@@ -106,7 +106,7 @@ func (e *PanicError) Unwrap() error {
 }
 
 // Stack returns the stack of the panic as text, starting with the function that
-// panicked. It has up to some sixty calls, each with the name of the function and, on the
+// panicked. It has up to about sixty calls, each with the name of the function and, on the
 // next line, file and line. Stack formats the text each time it is called.
 func (e *PanicError) Stack() []byte {
 	if e == nil || len(e.calls) == 0 {

@@ -109,20 +109,31 @@ func (r *Recorder) find(all []Match) (found []supervisor.Event, missing *Match, 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found = make([]supervisor.Event, len(all))
-	taken := make(map[int]bool, len(all))
-	last := r.next - 1
-	for i := range all {
-		at := -1
-		for j := max(r.next-r.dropped, 0); j < len(r.events) && at < 0; j++ {
-			if !taken[j] && all[i].fits(&r.events[j], root) {
-				at = j
+	unread := r.events[max(r.next-r.dropped, 0):]
+	owners := make(map[int]int, len(all)) // of events: the match that has taken it
+	var take func(i int, tried map[int]bool) bool
+	take = func(i int, tried map[int]bool) bool {
+		for j := range unread {
+			if tried[j] || !all[i].fits(&unread[j], root) {
+				continue
+			}
+			tried[j] = true
+			if owner, taken := owners[j]; !taken || take(owner, tried) { // its owner takes another
+				owners[j] = i
+				return true
 			}
 		}
-		if at < 0 {
+		return false
+	}
+	for i := range all {
+		if !take(i, make(map[int]bool)) {
 			return found, &all[i], r.news
 		}
-		taken[at], found[i] = true, r.events[at]
-		last = max(last, r.dropped+at)
+	}
+	last := r.next - 1
+	for j, i := range owners {
+		found[i] = unread[j]
+		last = max(last, r.dropped+max(r.next-r.dropped, 0)+j)
 	}
 	r.next = last + 1
 	return found, nil, nil

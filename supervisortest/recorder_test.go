@@ -49,6 +49,22 @@ func TestAwaitAllTakesEventsInAnyOrder(t *testing.T) {
 	})
 }
 
+// A match that fits many events leaves to a narrower one the event that alone fits it.
+func TestAwaitAllFindsAnEventForEachMatchInAnyOrderOfTheMatches(t *testing.T) {
+	supervisortest.Run(t, func() supervisor.Spec { spec, _, _ := pair(); return spec }, func(h *supervisortest.Harness) {
+		found := h.Events.AwaitAll(h.T,
+			supervisortest.Match{},
+			supervisortest.Match{Kind: supervisor.EventStarting},
+			supervisortest.Match{Kind: supervisor.EventStarting, Path: "db"},
+			supervisortest.Match{Kind: supervisor.EventReady})
+		require.Equal(t, supervisor.EventStarting, found[1].Kind)
+		require.Equal(t, "/shop/api", found[1].Path)
+		require.Equal(t, "/shop/db", found[2].Path)
+		require.Equal(t, supervisor.EventReady, found[3].Kind)
+		require.NotEqual(t, found[0].Seq, found[3].Seq)
+	})
+}
+
 func TestAwaitOfAMissingEventPrintsAllEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failing.Test(t, func(t testing.TB) {

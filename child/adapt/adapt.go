@@ -19,7 +19,8 @@ import (
 // As in that package, interrupt is called once per run: with the cause of the stop if the
 // child is stopped, or with the error of execute if that returns by itself. Run returns
 // the error of execute unchanged. If interrupt panics, Run returns both errors, joined by
-// errors.Join.
+// errors.Join. If execute panics, interrupt is called with child.ErrGoexit. If the child is
+// stopped before it is ready, only interrupt is called.
 //
 // Many pairs work only once, for example one whose interrupt closes a listener that was
 // created beforehand. Declare such a child Temporary, or use Actors. If execute or

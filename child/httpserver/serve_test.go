@@ -154,7 +154,7 @@ func (b broken) Accept() (net.Conn, error) {
 }
 
 func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
-	fail, taken, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	fail, taken, ended, release := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
 	accepted := make(chan net.Conn)
 	mux := http.NewServeMux()
 	mux.Handle("/", says("hi"))
@@ -166,6 +166,7 @@ func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
 		close(taken)
 		<-r.Context().Done()
 		close(ended)
+		<-release
 	})
 	broke := false
 	s := httpserver.New(httpserver.Spec{
@@ -190,6 +191,7 @@ func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
 	})
 	root := start(t, s, child.Spec{})
 	failed := events(t, root, supervisor.EventFailed)
+	unready := events(t, root, supervisor.EventUnready)
 	ready := events(t, root, supervisor.EventReady)
 	_, idle := dial(t, s)
 	conn, _ := dial(t, s)
@@ -197,10 +199,14 @@ func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
 	require.NoError(t, err)
 	next(t, taken)
 	close(fail)
-	require.ErrorIs(t, next(t, failed).Err, errBoom)
+	require.ErrorIs(t, next(t, unready).Err, errBoom)
 	next(t, ended) // although its connection no longer belongs to the server
 	_, err = idle.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
+	require.ErrorIs(t, root.Health(), errBoom, "it waits for the handler")
+	require.Empty(t, failed)
+	close(release)
+	require.ErrorIs(t, next(t, failed).Err, errBoom)
 	next(t, ready)
 	require.Equal(t, "hi", mustGet(t, client(t), url(t, s)))
 }

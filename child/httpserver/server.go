@@ -16,7 +16,9 @@
 //
 //	make the server, listen   an error is a failed start
 //	Ready                     Addr has the address that it listens on
-//	serve                     an error is a failure
+//	serve                     an error is a failure: it cancels the contexts of the requests,
+//	                          closes their connections and waits for the handlers; Health
+//	                          reports not ready meanwhile
 //	asked to stop             Stopping is closed, and Addr is withdrawn
 //	drain                     for Spec.Drain: it serves on, new connections too, while Health
 //	                          reports not ready; each connection is closed after its next
@@ -193,6 +195,12 @@ func (s *Server) Run(ctx child.Context) error {
 		silent.close()
 		err = shutDown(graceOf(ctx, endRequests), srv)
 	default:
+		// A restart, or siblings that stop next, must not overlap with handlers.
+		announce()
+		ctx.Unready(err)
+		endRequests(err)
+		_ = srv.Close()
+		handlers.wait()
 		return err
 	}
 	if handlers.wait() && err == nil && requests.Err() != nil {

@@ -3,6 +3,7 @@ package testkit
 import (
 	"strings"
 
+	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -55,10 +56,10 @@ func Apart(a, b string) (above string, ok bool) {
 	return "", false
 }
 
-// OneLine returns the text of an error in one line.
+// OneLine returns the text of an error in one line, or "nil".
 func OneLine(err error) string {
 	if err == nil {
 		return "nil"
 	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
+	return oneline.Of(err)
 }

@@ -28,6 +28,9 @@ var root atomic.Pointer[supervisor.Supervisor]
 // Call Default().Stop at the end of main. Once the root has ended, by Stop or because a
 // child escalated, Default keeps returning it, with Done closed, until its Start is called
 // again or SetDefault replaces it.
+//
+// The first call asks slog.Default's handler which levels are enabled. A handler whose
+// Enabled calls Default must guard against its own recursion.
 func Default() *supervisor.Supervisor {
 	if s := root.Load(); s != nil {
 		return s

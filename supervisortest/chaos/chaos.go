@@ -106,8 +106,8 @@ type Rule struct {
 //   - each event fits the state of its child
 //   - children start in declared order and stop in reverse order, where their strategy
 //     says so
-//   - Count and Children of the tree agree with the live runs: in virtual time at each
-//     check, live at least once within 10 s of it, as nothing stands still there
+//   - Count and Tree agree with the live runs: in virtual time at each check; live, at
+//     least once within 10 s after it, because the tree keeps changing
 //   - the root does not restart more often than its Spec.Intensity permits, and does not
 //     take longer than its Spec.StopTimeout to stop
 //   - a child does not take longer than its StopTimeout to stop (live, 2 s more), where
@@ -140,7 +140,7 @@ func Play(t testing.TB, sup *supervisor.Supervisor, spec Spec) *Report {
 	return r
 }
 
-// isOurs reports whether a run may have ended so because Play had it end.
+// isOurs reports whether Play may have caused this end of a run.
 func isOurs(end error) bool { return errors.Is(end, Err) || errors.Is(end, child.ErrGoexit) }
 
 // failure returns the failure of a test in which something did not hold.
@@ -161,6 +161,11 @@ func (s *Spec) prepare(virtual bool) error {
 	for name, span := range s.spans() {
 		if span.Min < 0 || span.Max < span.Min {
 			return fmt.Errorf("%s is %v to %v: want 0 <= Min <= Max", name, span.Min, span.Max)
+		}
+	}
+	for i, rule := range s.Rules {
+		if rule.Holds == nil {
+			return fmt.Errorf("Rules[%d].Holds is nil", i)
 		}
 	}
 	if s.Duration < 0 || s.MaxChildren < 0 || s.MaxSupervisors < 0 {

@@ -149,6 +149,7 @@ func TestBadUseOfChaos(t *testing.T) {
 		"chaos.Play: Tick is 2s to 1s: want 0 <= Min <= Max": func(s *chaos.Spec) {
 			s.Tick = chaos.Span{Min: 2 * time.Second, Max: time.Second}
 		},
+		"chaos.Play: Rules[0].Holds is nil":                            func(s *chaos.Spec) { s.Rules = []chaos.Rule{{Says: "anything"}} },
 		"chaos.Play: negative Duration, MaxChildren or MaxSupervisors": func(s *chaos.Spec) { s.MaxChildren = -1 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -162,6 +163,31 @@ func TestBadUseOfChaos(t *testing.T) {
 	require.Contains(t, failing.Test(t, func(t testing.TB) {
 		chaos.Play(t, supervisor.New(victim()), chaos.Happy(1))
 	}), "chaos.Play: the tree must be one that supervisortest.Start or Run has started")
+}
+
+func TestARuleSeesTheTrace(t *testing.T) {
+	spec := chaos.Happy(1)
+	spec.Duration = time.Second
+	lines := 0
+	spec.Rules = []chaos.Rule{{Says: "there is a trace", Holds: func(r *chaos.Report) bool {
+		lines = len(r.Trace)
+		return lines > 0
+	}}}
+	require.Len(t, wreck(t, spec).Trace, lines)
+	require.NotZero(t, lines)
+}
+
+func TestForeverIsNoLimitAndMayBeDrawn(t *testing.T) {
+	supervisortest.Run(t, func() supervisor.Spec {
+		spec := victim()
+		spec.StopTimeout = child.Forever
+		return spec
+	}, func(h *supervisortest.Harness) {
+		spec := chaos.Happy(1)
+		spec.Duration = time.Second
+		spec.RemoveAfter = chaos.Span{Max: child.Forever}
+		require.Empty(t, chaos.Play(h.T, h.Supervisor, spec).Broken)
+	})
 }
 
 func TestSeedFromTheEnvironment(t *testing.T) {

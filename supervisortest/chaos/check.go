@@ -54,7 +54,7 @@ func (w *watch) stopped(c *campaign, err error, took time.Duration, live map[str
 	if c.live {
 		slack += slackLive
 	}
-	if limit := w.tr.Spec.StopTimeout; limit > 0 && took > limit+slack {
+	if limit := w.tr.Spec.StopTimeout; limit > 0 && took-slack > limit { // child.Forever plus anything would overflow
 		w.fault("the stop took %v, but StopTimeout is %v", took, limit)
 	}
 	var stop *supervisor.StopError
@@ -151,13 +151,18 @@ func (c *campaign) result() *Report {
 	for _, path := range c.tr.Injector.Twice() {
 		r.Broken = append(r.Broken, path+" was started while an earlier run, not asked to stop, was running")
 	}
-	for _, rule := range c.spec.Rules {
+	r.Trace = c.trace(w.events)
+	return r
+}
+
+// judge adds the rules of the spec that the report breaks. They are user code, and see the
+// whole report, so it is called without a lock.
+func (s *Spec) judge(r *Report) {
+	for _, rule := range s.Rules {
 		if !rule.Holds(r) {
 			r.Broken = append(r.Broken, "rule broken: "+rule.Says)
 		}
 	}
-	r.Trace = c.trace(w.events)
-	return r
 }
 
 // trace merges notes and events, in an order that is the same each time.

@@ -99,7 +99,7 @@ func draw(rng *rand.Rand, s Span) time.Duration {
 	if s.Max == 0 {
 		return 0
 	}
-	return s.Min + time.Duration(rng.Int64N(int64(s.Max-s.Min)+1))
+	return s.Min + time.Duration(rng.Uint64N(uint64(s.Max-s.Min)+1)) // unsigned: Max may be child.Forever
 }
 
 // hit draws whether something happens that has the given chance.

@@ -72,7 +72,9 @@ func newCampaign(tr *testkit.Tree, spec Spec) *campaign {
 func (c *campaign) play() *Report {
 	c.run()
 	c.finish()
-	return c.result()
+	r := c.result()
+	c.spec.judge(r)
+	return r
 }
 
 // run runs actions until the time is over.
@@ -264,9 +266,7 @@ func (c *campaign) add(super bool) {
 	c.coming[path] = true
 	c.mu.Unlock()
 	if !super && after > 0 {
-		c.later = append(c.later, task{due: time.Now().Add(after), do: func() {
-			c.call("remove", path, func(ctx context.Context) error { return c.tr.Sup.RemoveChild(ctx, path) })
-		}})
+		c.later = append(c.later, task{due: time.Now().Add(after), do: func() { c.removeAt(path) }})
 	}
 	what := "add"
 	if super {
@@ -284,8 +284,12 @@ func (c *campaign) add(super bool) {
 
 func (c *campaign) remove(fits func(child.Status) bool) {
 	if path, ok := c.pick(fits); ok {
-		c.call("remove", path, func(ctx context.Context) error { return c.tr.Sup.RemoveChild(ctx, path) })
+		c.removeAt(path)
 	}
+}
+
+func (c *campaign) removeAt(path string) {
+	c.call("remove", path, func(ctx context.Context) error { return c.tr.Sup.RemoveChild(ctx, path) })
 }
 
 func (c *campaign) crash(what string, err error) {

@@ -7,7 +7,8 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// Presets returns all ready-made specs, with the same seed.
+// Presets returns all ready-made specs, with the same seed. With seed 0 each of them
+// draws a seed of its own, unless CHAOS_SEED is set.
 func Presets(seed uint64) []Spec {
 	return []Spec{
 		Happy(seed), HighTurnover(seed), Reasonable(seed), Messy(seed),
