@@ -86,7 +86,7 @@ func TestTheQuickstartPrintsWhatIsWritten(t *testing.T) {
 	require.Equal(t, after, rest.String())
 	for _, line := range []string{
 		"INFO coppice: up path=/shop children=2", `ERROR coppice: failed path=/shop/api err="connection lost" next="restart 1 at once"`,
-		"INFO coppice: ready path=/shop/api restarts=1", "INFO coppice: stopping path=/shop", "INFO coppice: stopped path=/shop",
+		"INFO coppice: ready path=/shop/api restarts=1", "INFO coppice: closing path=/shop", "INFO coppice: over path=/shop",
 	} {
 		require.True(t, slices.ContainsFunc(logged, func(l string) bool { return strings.Contains(l, line) }), "%s\nin %q", line, logged)
 	}

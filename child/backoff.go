@@ -22,8 +22,8 @@ type BackoffPolicy interface {
 }
 
 // A Backoff makes the policy of a child. It is called once per child, when the child
-// first needs a delay, because a policy holds state. If it returns nil, all delays are
-// zero.
+// first needs a delay, because a policy holds state; and by supervisor.Forecast, which
+// uses the policy to see the delays. If it returns nil, all delays are zero.
 //
 // The supervisor's Intensity does not count the restarts of a child with a backoff. Only
 // the policy decides when there have been too many: see Retries. A policy that never

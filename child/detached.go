@@ -46,6 +46,7 @@ func (d *detached) Ready() error {
 func (*detached) Unready(error)      {}
 func (*detached) OnError(error)      {}
 func (d *detached) ShouldHalt() bool { return d.Err() != nil }
+func (*detached) Status(string)      {}
 func (*detached) Heartbeat()         {}
 func (*detached) Path() string       { return "" }
 func (*detached) Restarts() int      { return 0 }

@@ -50,6 +50,7 @@ func (d derived) Unready(err error)      { d.run.Unready(err) }
 func (d derived) OnError(err error)      { d.run.OnError(err) }
 func (d derived) ShouldHalt() bool       { return d.Err() != nil }
 func (d derived) Grace() context.Context { return d.run.Grace() }
+func (d derived) Status(text string)     { d.run.Status(text) }
 func (d derived) Heartbeat()             { d.run.Heartbeat() }
 func (d derived) Path() string           { return d.run.Path() }
 func (d derived) Restarts() int          { return d.run.Restarts() }

@@ -37,6 +37,7 @@ func (r *run) Ready() error {
 }
 func (r *run) Unready(err error)      { r.calls = append(r.calls, "Unready "+err.Error()) }
 func (r *run) OnError(err error)      { r.calls = append(r.calls, "OnError "+err.Error()) }
+func (r *run) Status(string)          { r.calls = append(r.calls, "Status") }
 func (r *run) Heartbeat()             { r.calls = append(r.calls, "Heartbeat") }
 func (r *run) Grace() context.Context { return r.grace }
 func (r *run) Path() string           { return "/shop/api" }

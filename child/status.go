@@ -29,6 +29,19 @@ type Status struct {
 
 	Restart    Restart
 	Supervisor bool // a supervisor runs, or last ran, in the child
+
+	// Run is the number of the child's latest run, and zero before the first. Runs are
+	// numbered over the whole tree, also over restarts of supervisors and of the root,
+	// so no two runs of a tree have the same number.
+	Run uint64
+
+	Text      string    // what the child has passed to ctx.Status in this run; empty unless it is alive
+	StopBy    time.Time // Stopping: when the run will be abandoned; zero if there is no limit
+	Hung      bool      // Stopping or Waiting: because it missed its heartbeat
+	Declined  bool      // Stopped: its run ended with ErrIgnore before it was ready
+	GaveUp    bool      // Done: the supervisor in it gave up; for a root, from the moment it gives up
+	Suspended bool      // of a supervisor that runs: Suspend was called
+	Added     bool      // StartChild has added it, or Upgrade has removed it from the supervisor's spec
 }
 
 // MarshalJSON writes the fields in snake case, and errors as their text. Fields with the
@@ -54,6 +67,14 @@ type statusFields struct {
 	Abandoned   int       `json:"abandoned,omitempty"`
 	Restart     Restart   `json:"restart"`
 	Supervisor  bool      `json:"supervisor,omitempty"`
+	Run         uint64    `json:"run,omitempty"`
+	Text        string    `json:"text,omitempty"`
+	StopBy      time.Time `json:"stop_by,omitzero"`
+	Hung        bool      `json:"hung,omitempty"`
+	Declined    bool      `json:"declined,omitempty"`
+	GaveUp      bool      `json:"gave_up,omitempty"`
+	Suspended   bool      `json:"suspended,omitempty"`
+	Added       bool      `json:"added,omitempty"`
 }
 
 func (s Status) fields() statusFields {
@@ -61,6 +82,8 @@ func (s Status) fields() statusFields {
 		Name: s.Name, Path: s.Path, State: s.State, Since: s.Since, Restarts: s.Restarts,
 		LastErrorAt: s.LastErrorAt, NextStart: s.NextStart,
 		Abandoned: s.Abandoned, Restart: s.Restart, Supervisor: s.Supervisor,
+		Run: s.Run, Text: s.Text, StopBy: s.StopBy, Hung: s.Hung, Declined: s.Declined,
+		GaveUp: s.GaveUp, Suspended: s.Suspended, Added: s.Added,
 	}
 	if s.LastError != nil {
 		f.LastError = oneline.Sprint(s.LastError)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/pprof"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -17,6 +18,7 @@ import (
 type backoffState struct {
 	make   child.Backoff
 	policy child.BackoffPolicy
+	used   atomic.Int64 // number of delays since the policy started over
 }
 
 // nextBackoff requests the next delay from the backoff of a child. A policy is user code:
@@ -67,6 +69,8 @@ func (p *backoffState) next(reset bool, tree context.Context) time.Duration {
 		}
 	} else if reset {
 		p.policy.Reset()
+		p.used.Store(0)
 	}
+	p.used.Add(1)
 	return p.policy.NextBackOff()
 }

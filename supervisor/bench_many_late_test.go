@@ -152,14 +152,14 @@ func BenchmarkResumeOf40000(b *testing.B) {
 		if err := s.Start(context.Background()); err != nil {
 			b.Fatal(err)
 		}
-		s.Suspend()
+		s.Suspend(context.Background())
 		close(fail)
 		for s.Count().Active > 0 {
 			time.Sleep(time.Millisecond) // real time: it is a benchmark
 		}
 		beside := aside(s)
 		began := time.Now()
-		s.Resume()
+		s.Resume(context.Background())
 		took := time.Since(began)
 		ticker, count := beside()
 		report(b, took, ticker, count, 0, 0)

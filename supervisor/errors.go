@@ -29,6 +29,12 @@ var (
 	ErrMaxChildren = machine.ErrMaxChildren
 	// ErrSuspended means that no child is started until Resume is called.
 	ErrSuspended = machine.ErrSuspended
+	// ErrOtherRun means that the child has another run by now than the request was for: see
+	// Request.Run.
+	ErrOtherRun = errors.New("another run by now")
+	// ErrDraining means that the root waits for Spec.Drain before it stops. Health returns
+	// it.
+	ErrDraining = errors.New("draining")
 	// ErrNested means that the supervisor runs in a child of another supervisor. Only its
 	// parent starts and stops it.
 	ErrNested = errors.New("runs under another supervisor")

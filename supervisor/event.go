@@ -19,22 +19,35 @@ type Event struct {
 	Seq      uint64
 	Time     time.Time // never before that of the previous event; simultaneous ends may share one
 	Kind     EventKind
-	Path     string // path of the child; for EventGaveUp, of the supervisor
+	Path     string // path of the child; for events of a supervisor itself, of the supervisor
+	Run      uint64 // number of the run: see child.Status.Run; zero for events of a supervisor itself
 	Restarts int    // number of automatic restarts of the child so far
 	Ready    bool   // whether the run had been ready; distinguishes a failure from a failed start
 	Err      error
 	Delay    time.Duration // EventRestarting: time until the restart
 	Stack    []byte        // stack of a panic, a hung run, or an abandoned run
+	Took     time.Duration // EventReady, EventUp: the start; EventStopped, EventAbandoned, EventOver: the stop
+	Text     string        // EventStatus: what the child says of itself
 	Lost     uint64        // number of events before this one that were dropped because the subscriber was too slow
+
+	// Reason is why the child starts or stops, or the supervisor ends. By is the path of
+	// the child whose failure is the reason, or the name of the operator who requested
+	// it: see WithRequest. Because is the Seq of the event that led to this one, such as
+	// the EventFailed that led to an EventRestarting. It is zero if nothing led to it, or
+	// if that event had no subscriber.
+	Reason  Reason
+	By      string
+	Because uint64
 
 	order    uint64        // number within one subscription; Seq starts over with each start
 	next     machine.Next  // EventFailed, EventCompleted: what follows, for the log
 	wait     time.Duration // EventFailed: time until the restart that follows; EventAbandoned: how long the run was waited for
 	again    bool          // EventReady: after a failure or Unready; EventUnready: not the first in a row; EventCompleted: it is restarted, and was before
-	down     time.Duration // EventReady: how long it was not ready; end of a start or a stop: how long that took
+	down     time.Duration // EventReady: how long it was not ready
 	children int           // start of a supervisor: number of children
 	wrong    [2]int        // end of a supervisor: number of runs that were abandoned, and that ended with an error
 	clean    bool          // EventStopped: Err need not be reported
+	logged   bool          // end of a supervisor: the log has Err already
 	unasked  bool          // EventStopped: the run ended by itself, before it was its turn in the stop
 	atOnce   bool          // the child's StopTimeout is child.AtOnce
 }
@@ -48,8 +61,20 @@ func (e Event) String() string {
 	if e.Path != "" {
 		line += " " + oneline.Text(e.Path)
 	}
-	if e.Delay > 0 {
+	switch {
+	case e.Kind == EventDraining:
+		line += " for " + e.Delay.String()
+	case e.Delay > 0:
 		line += " in " + e.Delay.String()
+	}
+	if e.Kind == EventRequest {
+		line += " (" + e.Reason.String() + ")"
+	}
+	if e.Text != "" {
+		line += ": " + oneline.Text(e.Text)
+	}
+	if e.By != "" && e.byOperator() {
+		line += " by " + oneline.Text(e.By)
 	}
 	if e.Err != nil {
 		line += ": " + oneline.Of(e.Err)
@@ -60,18 +85,23 @@ func (e Event) String() string {
 	return line
 }
 
+// byOperator reports whether the event is about the act of an operator: By.
+func (e *Event) byOperator() bool {
+	return e.Kind == EventRequest || e.Kind == EventSuspended || e.Kind == EventResumed
+}
+
 // LogValue returns the fields that are set, for slog. The path and the error are one line
 // each, as in the text of a ChildError.
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
 
 func (e Event) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("event", e.Kind.name()), slog.String("path", oneline.Text(e.Path))}
+	attrs := []slog.Attr{slog.String("event", e.Kind.String()), slog.String("path", oneline.Text(e.Path))}
 	if e.Restarts > 0 {
 		attrs = append(attrs, slog.Int("restarts", e.Restarts))
 	}
 	if e.Err != nil {
 		key := "err"
-		if e.Kind == phaseStopping { // a normal stop is not found in a search for errors
+		if e.Kind == EventClosing || e.Kind == EventDraining { // a normal stop is not found in a search for errors
 			key = "cause"
 		}
 		attrs = append(attrs, slog.String(key, oneline.Of(e.Err)))
@@ -85,20 +115,28 @@ func (e Event) attrs() []slog.Attr {
 	if next := e.follows(); next != "" {
 		attrs = append(attrs, slog.String("next", next))
 	}
-	if e.Kind == phaseUp {
+	if e.Kind == EventUp {
 		attrs = append(attrs, slog.Int("children", e.children))
 	}
 	switch {
-	case e.down <= 0:
-	case e.Kind == EventReady:
+	case e.down > 0:
 		attrs = append(attrs, slog.Duration("down", short(e.down)))
-	default:
-		attrs = append(attrs, slog.Duration("took", short(e.down)))
+	case e.Took > 0 && e.Kind != EventAbandoned: // that says after how long
+		attrs = append(attrs, slog.Duration("took", short(e.Took)))
 	}
 	for i, name := range [...]string{"abandoned", "unclean"} {
 		if e.wrong[i] > 0 {
 			attrs = append(attrs, slog.Int(name, e.wrong[i]))
 		}
+	}
+	if e.Text != "" {
+		attrs = append(attrs, slog.String("text", oneline.Text(e.Text)))
+	}
+	if e.Reason != ReasonNone {
+		attrs = append(attrs, slog.String("reason", e.Reason.String()))
+	}
+	if e.By != "" {
+		attrs = append(attrs, slog.String("by", oneline.Text(e.By)))
 	}
 	if e.Lost > 0 {
 		attrs = append(attrs, slog.Uint64("lost", e.Lost))
@@ -136,11 +174,14 @@ const (
 	EventHung                            // it missed its heartbeat: Stack
 	EventSlowStart                       // its start takes longer than 10 s
 	EventGaveUp                          // the supervisor gave up: Err is a *GaveUpError
-
-	// Phases of the supervisor itself, for the log only.
-	phaseUp
-	phaseStopping
-	phaseStopped
+	EventStatus                          // it said Text of itself with ctx.Status
+	EventRequest                         // an operator has requested something: Reason and By
+	EventSuspended                       // of the supervisor: Suspend was called
+	EventResumed                         // of the supervisor: Resume was called
+	EventUp                              // of the supervisor: all declared children are ready
+	EventDraining                        // of the root: its stop was requested, and it waits for Spec.Drain
+	EventClosing                         // of the supervisor: it begins to stop its children; Err is the cause
+	EventOver                            // of the supervisor: it has ended; Err is what its Serve or Run returns
 )
 
 var eventKinds = enum.Of[EventKind]("event", "supervisor: no such event kind", []string{
@@ -149,23 +190,13 @@ var eventKinds = enum.Of[EventKind]("event", "supervisor: no such event kind", [
 	EventAbandoned: "abandoned", EventLateExit: "late-exit", EventRemoved: "removed",
 	EventError: "error", EventUnready: "unready", EventHung: "hung",
 	EventSlowStart: "slow-start", EventGaveUp: "gave-up",
+	EventStatus: "status", EventRequest: "request",
+	EventSuspended: "suspended", EventResumed: "resumed",
+	EventUp: "up", EventDraining: "draining", EventClosing: "closing", EventOver: "over",
 }...)
 
 // String returns the name, such as "late-exit".
 func (k EventKind) String() string { return eventKinds.String(k) }
-
-// name is String, and also knows the phases.
-func (k EventKind) name() string {
-	switch k {
-	case phaseUp:
-		return "up"
-	case phaseStopping:
-		return "stopping"
-	case phaseStopped:
-		return "stopped"
-	}
-	return k.String()
-}
 
 func (k EventKind) valid() bool { return eventKinds.Valid(k) }
 
@@ -180,7 +211,7 @@ type kinds uint32
 
 func (k EventKind) set() kinds { return 1 << k }
 
-const allKinds kinds = 1<<(EventGaveUp+1) - 2
+const allKinds kinds = 1<<(EventOver+1) - 2
 
 // loudKinds are the kinds that report trouble. A full queue keeps them longest.
 const loudKinds = 1<<EventFailed | 1<<EventAbandoned | 1<<EventHung | 1<<EventGaveUp |
@@ -195,27 +226,44 @@ func (l *life) publishAction(a *machine.Action) {
 		l.lastEvent.at = time.Now()
 	}
 	l.lastEvent.path = l.pathLike(c, l.lastEvent.path) // usually it is the same child again
-	e := Event{Time: l.lastEvent.at, Kind: kind, Path: l.lastEvent.path, Restarts: a.Count, Err: a.Err, Delay: a.Wait}
+	e := Event{Time: l.lastEvent.at, Kind: kind, Path: l.lastEvent.path, Restarts: a.Count, Err: a.Err, Run: c.Run()}
 	e.atOnce = c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
 	e.Ready = r != nil && r.ready
 	switch kind {
+	case EventReady:
+		e.Took = a.Wait
+	case EventRestarting:
+		e.Delay = a.Wait
 	case EventStopping:
 		e.Err = r.cause
 	case EventStopped:
+		if c.State() == child.Stopping { // otherwise its pending restart is cancelled
+			e.Took = l.m.Now() - r.stopped
+		}
 		e.clean, e.unasked = a.Clean, r.why() == 0 && l.m.Phase() == machine.Closing
 	case EventAbandoned:
 		e.Stack, e.wait = r.rare.abandoned.Stack, r.rare.abandoned.After
+		e.Took = e.wait
 	case EventHung:
 		e.Stack = l.dump.stack(r, r.rare.watch.from)
 	case EventSlowStart:
 		e.Err = r.slowStart()
 	case EventGaveUp:
-		e.Path, e.Err = l.path, l.gaveUp(l.m.End())
+		e.Path, e.Err, e.Run = l.path, l.gaveUp(l.m.End()), 0
+	case EventLateExit:
+		e.Run = a.Run
 	}
 	l.follow(c, a, &e)
-	if l.subscribedKinds&kind.set() != 0 || l.log.wants(&e) { // otherwise only follow needed it
+	if l.subscribedKinds != 0 || len(l.whys.of) > 0 {
+		y := l.why(c, &e)
+		e.Reason, e.By, e.Because = y.reason, y.by, y.event
+	}
+	if l.subscribedKinds&kind.set() != 0 || l.log.wants(&e) { // otherwise only follow and remember need it
 		l.send(&e, c)
+	}
+	if l.subscribedKinds != 0 || len(l.whys.of) > 0 {
+		l.remember(c, a, &e)
 	}
 }
 
@@ -223,6 +271,7 @@ func (l *life) publishAction(a *machine.Action) {
 func (l *life) publish(e *Event, r *run) {
 	if l.subscribed()&e.Kind.set() != 0 || l.log.wants(e) {
 		e.Time, e.Path, e.Restarts, e.Ready = time.Now(), r.Path(), r.restarts, r.ready
+		e.Run = r.number()
 		l.send(e, r.child)
 	}
 }

@@ -40,6 +40,7 @@ func ExampleEvent_String() {
 	// Output:
 	// starting /shop/feed
 	// ready /shop/feed
+	// up /shop
 	// failed /shop/feed: no such host
 	// restarting /shop/feed in 1h0m0s: no such host
 	// <nil>

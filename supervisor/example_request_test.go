@@ -133,7 +133,7 @@ func ExampleSupervisor_Suspend() {
 	_ = root.Start(ctx)
 	events := root.Watch(ctx, "feed", supervisor.EventFailed, supervisor.EventReady)
 
-	root.Suspend()
+	root.Suspend(context.Background())
 	crash <- errors.New("timeout")
 	fmt.Println((<-events).Kind)
 	st, _ := root.Lookup("feed")
@@ -141,7 +141,7 @@ func ExampleSupervisor_Suspend() {
 	err := root.StartChild(ctx, child.Spec{Name: "api", Run: feed})
 	fmt.Println(err, errors.Is(err, supervisor.ErrSuspended))
 
-	root.Resume()
+	root.Resume(context.Background())
 	fmt.Println((<-events).Kind)
 	_ = root.Stop(ctx)
 	// Output:

@@ -183,6 +183,31 @@ func ExampleSpec_stopTimeout() {
 	// Output: true /root/worker
 }
 
+// With Drain the root keeps running after its stop was requested, so that a load balancer
+// can look elsewhere: it is still up, but no longer healthy.
+func ExampleSpec_drain() {
+	api := child.Plain(func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	})
+	root := supervisor.New(supervisor.Spec{
+		Drain:    50 * time.Millisecond,
+		Children: []child.Spec{{Name: "api", Run: api}},
+	})
+	draining := root.Watch(context.Background(), "", supervisor.EventDraining)
+	_ = root.Start(context.Background())
+	go func() { _ = root.Stop(context.Background()) }()
+	fmt.Println(<-draining)
+	fmt.Println(errors.Is(root.Health(), supervisor.ErrDraining))
+	fmt.Println(root.Status().State, root.Children()[0].State)
+	fmt.Println(root.Wait())
+	// Output:
+	// draining /root for 50ms: stopped
+	// true
+	// running running
+	// <nil>
+}
+
 // A panic is a failure like any other, with value and stack. With PassPanics it crashes
 // the process, here and in all supervisors below. Use it if the state of the process
 // cannot be trusted after a panic.
@@ -227,8 +252,8 @@ func ExampleSpec_logger() {
 	// level=INFO msg="coppice: ready" path=/shop/feed restarts=1
 	// level=ERROR msg="coppice: failed" path=/shop/feed restarts=1 err="unexpected EOF" next="the supervisor gives up"
 	// level=ERROR msg="coppice: gave-up" path=/shop restarts=1 err="/shop: gave up: backoff gave up: /shop/feed: unexpected EOF"
-	// level=INFO msg="coppice: stopping" path=/shop
-	// level=INFO msg="coppice: stopped" path=/shop
+	// level=INFO msg="coppice: closing" path=/shop
+	// level=INFO msg="coppice: over" path=/shop
 }
 
 // Around wraps each run of the subtree. Here it prints a line before and after each run.

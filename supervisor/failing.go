@@ -163,31 +163,3 @@ func (f *failing) inOrder() []*machine.Child {
 		return cmp.Compare(f.held[a].Seq, f.held[b].Seq)
 	})
 }
-
-// logPhase logs a phase of the supervisor itself. l.mu must be held.
-func (l *life) logPhase(phase EventKind) {
-	least := slog.LevelWarn // if runs were abandoned or ended with an error
-	if l.parent != nil {
-		least = slog.LevelDebug
-	}
-	if !l.log.writes(least) {
-		return
-	}
-	e := &Event{Time: time.Now(), Kind: phase, Path: l.path, again: l.parent != nil}
-	switch phase {
-	case phaseUp:
-		e.children, e.down = l.m.Specs(), l.m.Now()
-	case phaseStopping:
-		if l.m.End().Kind == machine.EndAsked { // otherwise the log has it already
-			e.Err = l.closing
-		}
-	case phaseStopped:
-		e.down = l.m.Now() - l.stopping
-		if stop, ok := l.stopErr().(*StopError); ok {
-			e.wrong = [2]int{len(stop.Abandoned), len(stop.Unclean)}
-		}
-	}
-	if l.log.wants(e) {
-		l.log.queue.put(e)
-	}
-}

@@ -145,16 +145,16 @@ func (s *storm) call(parent context.Context) {
 	case 5, 6:
 		s.check(sup.RestartChild(ctx, s.path()))
 	case 7:
-		sup.Suspend()
+		sup.Suspend(context.Background())
 		time.Sleep(s.pause() / 10)
-		sup.Resume()
+		sup.Resume(context.Background())
 	case 8:
 		_ = sup.Tree().String()
 		_ = sup.Health()
 		sup.Count()
 	case 9:
 		s.sups[0].Lookup(s.path())
-		sup.Resume()
+		sup.Resume(context.Background())
 	case 10:
 		defer sup.Subscribe(func(supervisor.Event) { sup.Count() })()
 	case 11:

@@ -262,7 +262,7 @@ func (s *fuzzTree) happen() {
 			s.call(func(context.Context) error { return root.RestartChild(r.ctx, name) })
 		}
 	case 10:
-		[]func(){root.Suspend, root.Resume, sub.Suspend, sub.Resume}[s.dice.intn(4)]()
+		[]func(context.Context){root.Suspend, root.Resume, sub.Suspend, sub.Resume}[s.dice.intn(4)](context.Background())
 	case 11:
 		if s.dice.intn(2) == 0 {
 			_ = root.Upgrade(s.supervisor("sub", "a", "c", "d"))

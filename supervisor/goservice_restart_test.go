@@ -161,10 +161,10 @@ func TestWhatGoServiceExpectsOfSuspendAndEnable(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := runner(t)
 		require.NoError(t, r.StartChild(t.Context(), svc("a", idle)))
-		r.Suspend()
+		r.Suspend(t.Context())
 		require.ErrorIs(t, r.StartChild(t.Context(), svc("b", idle)), supervisor.ErrSuspended)
 		require.Equal(t, child.Running, state(t, r, "a"))
-		r.Resume()
+		r.Resume(t.Context())
 		require.NoError(t, r.StartChild(t.Context(), svc("b", idle)))
 		require.NoError(t, r.Stop(t.Context()))
 		require.ErrorIs(t, r.StartChild(t.Context(), svc("a", idle)), supervisor.ErrNotRunning)

@@ -15,15 +15,16 @@ import (
 // the child's path. A child that completed, or declined to run with child.ErrIgnore, is
 // healthy. A child that was stopped with StopChild is not, nor is a supervisor that gave
 // up. Children added with StartChild are ignored. While the supervisor stops, there is
-// always an error. If it is not running, Health returns ErrNotRunning.
+// always an error, and while the root waits for Spec.Drain one that is ErrDraining. If it
+// is not running, Health returns ErrNotRunning.
 func (s *Supervisor) Health() error {
 	l, err := s.running()
 	if err != nil {
 		return err
 	}
 	found := l.unhealthy()
-	if len(found) == 0 {
-		found = l.notUp()
+	if above := l.notUp(); len(found) == 0 || errors.Is(errors.Join(above...), ErrDraining) {
+		found = append(above, found...)
 	}
 	return errors.Join(found...)
 }
@@ -32,9 +33,12 @@ func (s *Supervisor) Health() error {
 // children of one that stops may all be healthy: those that are left may have been added.
 func (l *life) notUp() []error {
 	l.mu.Lock()
-	state := l.state()
+	state, draining := l.state(), l.drains()
 	l.mu.Unlock()
-	if state == child.Running {
+	switch {
+	case draining:
+		return []error{&ChildError{Path: l.path, Err: ErrDraining}}
+	case state == child.Running:
 		return nil
 	}
 	return []error{&ChildError{Path: l.path, Err: fmt.Errorf("%w: %v", child.ErrNotReady, state)}}

@@ -154,7 +154,7 @@ func TestIndependentSupervisorSuspendedWhileItStartsContinuesAfterResume(t *test
 	inEachBatch(t, func(t *testing.T, at int) {
 		sup := newMany(t, manyOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
-			sup.Suspend()
+			sup.Suspend(t.Context())
 			return nil
 		}))
 		started := make(chan error, 1)
@@ -169,7 +169,7 @@ func TestIndependentSupervisorSuspendedWhileItStartsContinuesAfterResume(t *test
 			require.Empty(t, started)
 			require.Error(t, sup.Health())
 		}
-		sup.Resume()
+		sup.Resume(t.Context())
 		require.NoError(t, <-started)
 		require.Len(t, sup.Children(child.Running), manyChildren)
 		require.NoError(t, sup.Health())
@@ -181,7 +181,7 @@ func TestIndependentSupervisorSuspendedWhileItStartsCanBeStopped(t *testing.T) {
 	inEachBatch(t, func(t *testing.T, at int) {
 		sup := newMany(t, manyOf(at, func(ctx child.Context) error {
 			sup, _ := supervisor.FromContext(ctx)
-			sup.Suspend()
+			sup.Suspend(t.Context())
 			return nil
 		}))
 		started := make(chan error, 1)

@@ -64,11 +64,20 @@ type recorder struct {
 	taken int
 }
 
-// record subscribes to the events of the given kinds, of all if none is given.
+// record subscribes to the events of the given kinds. If none is given, it leaves out those
+// of supervisors themselves.
 func record(t *testing.T, sup *supervisor.Supervisor, kinds ...supervisor.EventKind) *recorder {
 	r := &recorder{Recorder: supervisortest.Record(t, sup), kinds: kinds}
 	r.take()
 	return r
+}
+
+// everyKind returns all kinds of events.
+func everyKind() (all []supervisor.EventKind) {
+	for kind := supervisor.EventStarting; kind <= supervisor.EventOver; kind++ {
+		all = append(all, kind)
+	}
+	return all
 }
 
 // take returns the events since the last take, once every goroutine of the bubble waits.
@@ -76,7 +85,7 @@ func (r *recorder) take() (events []supervisor.Event) {
 	synctest.Wait()
 	all := r.Events()
 	for _, e := range all[r.taken:] {
-		if len(r.kinds) == 0 || slices.Contains(r.kinds, e.Kind) {
+		if len(r.kinds) == 0 && e.Kind < supervisor.EventUp || slices.Contains(r.kinds, e.Kind) {
 			events = append(events, e)
 		}
 	}

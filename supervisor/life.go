@@ -56,12 +56,17 @@ type life struct {
 	timers          deadlines
 	subscribedKinds kinds // kinds that have a subscriber, in this visit to the machine
 	failing         failing
+	whys            whys
+	asked           why      // of the call of close
+	drain           drain    // of a root
 	lastEvent       struct { // of the machine
 		path string
 		at   time.Time // zero: no event in this visit to the machine
 	}
 	budget budget // for the whole stop
 	fates  fateWatch
+
+	suspended atomic.Bool // what l.m.Suspended returns; also read without the lock
 
 	unreturned map[*run]struct{} // abandoned runs of this life and of those below it; guarded by shared.mu
 }
@@ -78,7 +83,6 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 		ordered:    rules.Ordered(spec.Strategy),
 		up:         make(chan struct{}),
 		over:       make(chan struct{}),
-		m:          machine.New(spec.config()),
 	}
 	l.labels = onlyLabels(ctx)
 	if spec.Around != nil {
@@ -86,11 +90,13 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 	}
 	if parent == nil {
 		l.shared = &l.ownShared
+		l.m = machine.New(spec.config(&l.shared.runs))
 		l.log = s.logger(spec.Logger)
 		return l
 	}
 	above := parent.life
 	l.shared, l.path = above.shared, parent.Path()
+	l.m = machine.New(spec.config(&l.shared.runs))
 	l.passPanics = l.passPanics || above.passPanics
 	l.around = append(l.around, above.around...)
 	l.log = above.log
@@ -127,7 +133,7 @@ func (l *life) enter() (now time.Duration) {
 // entered is enter for a caller that already holds l.mu.
 func (l *life) entered() (now time.Duration) {
 	l.subscribedKinds = l.subscribed()
-	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted())
+	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted() | l.whys.wanted())
 	l.lastEvent.at = time.Time{}
 	return l.now()
 }
@@ -273,12 +279,15 @@ func (l *life) perform(s *step) {
 			l.publishAction(a)
 		case machine.IsUp:
 			close(l.up)
-			l.logPhase(phaseUp)
+			l.publishPhase(EventUp)
 		case machine.IsClosing:
 			l.stopping = l.m.Now()
+			if l.drain.timer != nil {
+				l.drain.timer.Stop()
+			}
 			l.limitStop()
 			l.logAllHeld()
-			l.logPhase(phaseStopping)
+			l.publishPhase(EventClosing)
 			l.fates.wakeAll()
 		case machine.IsOver:
 			l.end()
@@ -388,6 +397,16 @@ func (l *life) boot() {
 // close begins the end, with the given cause. The first cause stays.
 func (l *life) close(cause error) { l.stopBy(cause, func(now time.Duration) { l.m.Close(now) }) }
 
+// closeFor is close for a reason that the events of the end will have.
+func (l *life) closeFor(cause error, asked why) {
+	l.stopBy(cause, func(now time.Duration) {
+		if l.m.Phase() < machine.Closing {
+			l.asked = asked
+		}
+		l.m.Close(now)
+	})
+}
+
 // cancelAll asks all remaining runs to stop, at once.
 func (l *life) cancelAll(cause error) {
 	l.stopBy(cause, func(now time.Duration) { l.m.CancelAll(now) })
@@ -424,12 +443,13 @@ func (l *life) stopBy(cause error, event func(time.Duration)) {
 // end closes the life. It is called once, under the lock, when nothing runs any more.
 func (l *life) end() {
 	l.budget.end()
+	l.whys.of = nil
 	l.timers.end()
 	if l.parent == nil {
 		l.shared.dumps.end()
 	}
 	l.err = and(l.reason(), l.stopErr())
-	l.logPhase(phaseStopped)
+	l.publishPhase(EventOver)
 	close(l.over)
 }
 

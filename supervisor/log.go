@@ -79,7 +79,7 @@ func (l *logger) kinds() (want kinds) {
 
 // wants reports whether the event is written at its level.
 func (l *logger) wants(e *Event) bool {
-	return l.writes(e.level())
+	return e.Kind != EventStatus && l.writes(e.level())
 }
 
 // writes reports whether lines of that level are written.
@@ -88,7 +88,13 @@ func (l *logger) writes(level slog.Level) bool {
 }
 
 func (l *logger) write(e Event) {
-	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.name(), e.attrs()[1:]...)
+	if e.logged {
+		e.Err = nil
+	}
+	if !e.byOperator() {
+		e.Reason, e.By = ReasonNone, "" // known only while there is a subscriber
+	}
+	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.String(), e.attrs()[1:]...)
 	l.refreshLevels()
 }
 
@@ -126,15 +132,17 @@ func (l *life) undelivered() []*subscription {
 	return waiting
 }
 
-// level returns the log level of an event. Level info has the whole story: what failed
-// and what followed, and the start and the stop of the tree.
+// Level returns the level at which Spec.Logger writes the event: see there. An EventStatus is
+// not written.
+func (e Event) Level() slog.Level { return e.level() }
+
 func (e *Event) level() slog.Level {
 	switch e.Kind {
 	case EventReady:
 		if e.again {
 			return slog.LevelInfo
 		}
-	case phaseUp, phaseStopping, phaseStopped:
+	case EventUp, EventClosing, EventOver:
 		if e.again { // of a nested supervisor
 			return slog.LevelDebug
 		}
@@ -148,6 +156,8 @@ func (e *Event) level() slog.Level {
 		if !e.again {
 			return slog.LevelDebug
 		}
+	case EventDraining, EventSuspended, EventResumed, EventRequest:
+		return slog.LevelInfo
 	case EventUnready:
 		if e.again {
 			return slog.LevelDebug

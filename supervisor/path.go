@@ -3,6 +3,7 @@ package supervisor
 import (
 	"strings"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
@@ -29,6 +30,23 @@ func (s *Supervisor) Nested(path string) (*Supervisor, bool) {
 	}
 	sup := runOfChild(c).rareFields().super
 	return sup, sup != nil
+}
+
+// LookupSpec returns the spec of the child at path that its next start will use. A path is
+// as for Lookup. It reports false if there is no such child or the supervisor is not
+// running.
+func (s *Supervisor) LookupSpec(path string) (child.Spec, bool) {
+	l, name, err := s.resolve(path)
+	if err != nil {
+		return child.Spec{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.m.Child(name)
+	if c == nil {
+		return child.Spec{}, false
+	}
+	return *c.Spec, true
 }
 
 // resolve returns the supervisor that a path leads to and the name of the child there. A

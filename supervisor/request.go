@@ -140,7 +140,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if err := s.fault(); err != nil {
 		return err
 	}
-	if err := errors.Join(s.spec().childFaults(s.Path(), specs)...); err != nil {
+	if err := errors.Join(s.declaredSpec().childFaults(s.Path(), specs)...); err != nil {
 		return err
 	}
 	l, err := s.running()
@@ -158,7 +158,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	}
 	calls := make([]*call, 0, 1)
 	for i := range specs {
-		made := l.add(&specs[i])
+		made := l.add(&specs[i], requestOf(ctx))
 		calls = append(calls, made)
 		if l.ordered {
 			err = made.wait(ctx)
@@ -182,10 +182,15 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 }
 
 // add requests the start of one child.
-func (l *life) add(spec *child.Spec) *call {
+func (l *life) add(spec *child.Spec, by Request) *call {
 	made := newCall(l, spec.Name)
 	made.start = true
-	l.do(func(now time.Duration) { made.child = l.m.Add(spec, &made.Waiter, now) })
+	l.do(func(now time.Duration) {
+		y := l.publishRequest(spec.Name, ReasonStartChild, by.By)
+		if made.child = l.m.Add(spec, &made.Waiter, now); made.child != nil && l.subscribedKinds != 0 {
+			l.whys.set(made.child, y)
+		}
+	})
 	return made
 }
 
@@ -327,7 +332,7 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 			note(err)
 			continue
 		}
-		made := l.order(what, name)
+		made := l.order(what, name, requestOf(ctx))
 		if l.ordered {
 			hear(made)
 		} else {
@@ -341,20 +346,51 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 }
 
 // order passes a request about the child of that name to the machine.
-func (l *life) order(what order, name string) *call {
+func (l *life) order(what order, name string, by Request) *call {
 	made := newCall(l, name)
 	made.start = what == restart
 	l.do(func(now time.Duration) {
-		switch c := l.m.Child(name); {
+		c := l.m.Child(name)
+		switch {
 		case c == nil:
 			made.answer(l.absent())
-		case what == restart:
+			return
+		case by.Run != 0 && by.Run != c.Run():
+			made.answer(fmt.Errorf("%w: %d", ErrOtherRun, c.Run()))
+			return
+		}
+		l.explainRequest(c, what, l.publishRequest(name, reasonOf[what], by.By))
+		if what == restart {
 			l.m.Restart(c, &made.Waiter, now)
-		default:
+		} else {
 			l.m.Stop(c, what == remove, &made.Waiter, now)
 		}
 	})
 	return made
+}
+
+var reasonOf = [...]Reason{stop: ReasonStopChild, remove: ReasonRemoveChild, restart: ReasonRestartChild}
+
+// publishRequest publishes the request of an operator, if there is one, and returns why what
+// follows will happen. l.mu must be held.
+func (l *life) publishRequest(name string, what Reason, by string) why {
+	if by == "" {
+		return why{reason: what}
+	}
+	e := &Event{Kind: EventRequest, Path: l.path + "/" + name, Reason: what, By: by}
+	l.publishOwn(e)
+	return why{reason: what, by: by, event: e.Seq}
+}
+
+// explainRequest records why the child will be stopped or started. l.mu must be held.
+func (l *life) explainRequest(c *machine.Child, what order, y why) {
+	if l.subscribedKinds == 0 || l.m.Phase() >= machine.Closing || what == restart && l.m.Suspended() {
+		return // nobody will read it, or the request is refused
+	}
+	l.whys.set(c, y)
+	if c.State() == child.Waiting && l.restartsGroups() {
+		l.whys.group = why{reason: ReasonGroup, by: l.pathOf(c), event: y.event}
+	}
 }
 
 // Suspend blocks all starts of this supervisor's children until Resume is called or this
@@ -362,16 +398,28 @@ func (l *life) order(what order, name string) *call {
 // children wait, and so do a group restart that has reached its starts and the remaining
 // children of the supervisor's own start. Running children keep running, stops proceed,
 // and failures count. If the supervisor is not running, Suspend has no effect. Nested
-// supervisors are not affected. OTP has no equivalent.
-func (s *Supervisor) Suspend() {
-	if l, err := s.running(); err == nil {
-		l.do(func(now time.Duration) { l.m.Suspend(now) })
-	}
-}
+// supervisors are not affected. OTP has no equivalent. ctx carries only a Request, if there
+// is one.
+func (s *Supervisor) Suspend(ctx context.Context) { s.setSuspended(ctx, true) }
 
-// Resume ends a Suspend: everything that has waited since is started.
-func (s *Supervisor) Resume() {
-	if l, err := s.running(); err == nil {
-		l.do(func(now time.Duration) { l.m.Resume(now) })
+// Resume ends a Suspend: everything that has waited since is started. ctx is as for
+// Suspend.
+func (s *Supervisor) Resume(ctx context.Context) { s.setSuspended(ctx, false) }
+
+func (s *Supervisor) setSuspended(ctx context.Context, to bool) {
+	l, err := s.running()
+	if err != nil {
+		return
 	}
+	kind, set := EventResumed, l.m.Resume
+	if to {
+		kind, set = EventSuspended, l.m.Suspend
+	}
+	l.do(func(now time.Duration) {
+		if l.m.Suspended() != to && l.m.Phase() < machine.Closing {
+			l.publishOwn(&Event{Kind: kind, By: requestOf(ctx).By})
+		}
+		set(now)
+		l.suspended.Store(l.m.Suspended())
+	})
 }

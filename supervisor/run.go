@@ -52,6 +52,7 @@ type rare struct {
 	unready      error
 	unreadySince time.Duration
 	unreadyFor   time.Duration // in total, before unreadySince
+	text         string        // the latest status text
 	grace        context.Context
 	graceEnd     context.CancelCauseFunc
 	graceTimer   *time.Timer // ends a grace that began before the stop
@@ -97,7 +98,7 @@ func (l *life) launch(s *step, c *machine.Child) {
 		}
 	}
 	r.Context, r.cancel = context.WithCancelCause(l.base)
-	c.Handle, c.Unready = r, false
+	c.Handle, c.Unready, c.Said = r, false, false
 	if s.self != nil && s.self.child == c && s.next == nil {
 		s.next = r
 		return

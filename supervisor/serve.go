@@ -11,7 +11,8 @@ import (
 )
 
 // Serve runs the supervisor as the root of a tree. It starts the children in order, runs
-// until ctx ends, stops them in reverse order within Spec.StopTimeout, and returns. The
+// until ctx ends, waits for Spec.Drain, stops them in reverse order within
+// Spec.StopTimeout, and returns. The
 // contexts of the children carry the values of ctx.
 //
 // Serve returns nil after an orderly stop, by ctx or by Stop, also if the stop came
@@ -34,7 +35,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 		case <-l.over:
 		}
 	}
-	l.close(stopCause(ctx))
+	l.stop(stopCause(ctx))
 	<-l.over
 	l.flush()
 	return l.err
@@ -103,7 +104,11 @@ func (s *Supervisor) Run(ctx child.Context) error {
 		}
 	}
 	late := l.startTimedOut()
-	l.close(l.runCause(ctx))
+	if l.parent == nil {
+		l.stop(stopCause(ctx))
+	} else {
+		l.closeAsChild(ctx)
+	}
 	<-l.over
 	if l.parent == nil {
 		l.flush()
@@ -141,6 +146,9 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 		return nil, err
 	}
 	if parent == nil {
+		if before != nil { // no two runs of a tree have the same number, over all starts
+			l.shared.runs.Store(before.shared.runs.Load())
+		}
 		return l, nil
 	}
 	if err := parent.life.link(parent, l); err != nil {
@@ -177,23 +185,26 @@ func stopCause(ctx context.Context) error {
 	return child.ErrStopped
 }
 
-// runCause returns the cause that children see when the end of a run stops the supervisor
-// in it: the cause of that run.
-func (l *life) runCause(ctx context.Context) error {
-	if r := l.parent; r != nil {
-		r.life.mu.Lock()
-		cause := r.cause
-		r.life.mu.Unlock()
-		if cause != nil && cause != context.Canceled { // otherwise the run has just returned
-			return cause
-		}
+// closeAsChild ends the supervisor because the run in which it runs ends, with the cause of
+// that run.
+func (l *life) closeAsChild(ctx context.Context) {
+	r := l.parent
+	r.life.mu.Lock()
+	cause, asked := r.cause, r.life.whys.of[r.child]
+	if r.why() == machine.WhyClosing {
+		asked = r.life.whys.end
 	}
-	return stopCause(ctx)
+	r.life.mu.Unlock()
+	if cause == nil || cause == context.Canceled { // the run has just returned
+		cause = stopCause(ctx)
+	}
+	l.closeFor(cause, asked)
 }
 
-// Stop stops the tree. Children stop in reverse order, each within its stop timeout, all
-// of them within Spec.StopTimeout. When ctx ends, all remaining children are asked to
-// stop at once. Their own timeouts still apply, so Stop may return later than ctx ends.
+// Stop stops the tree. It waits for Spec.Drain; then children stop in reverse order, each
+// within its stop timeout, all of them within Spec.StopTimeout. When ctx ends, all remaining
+// children are asked to stop at once. Their own timeouts still apply, so Stop may return
+// later than ctx ends. If ctx ends during the drain, it ends only the drain.
 // It returns nil, or a *StopError with the runs that were abandoned and those that
 // returned an error while they were being stopped. Like Serve, it waits for up to one
 // second for the log and for subscribers.
@@ -222,16 +233,10 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 		return &ChildError{Path: l.path, Err: ErrNested}
 	}
 	if l.owns(ctx) {
-		l.close(child.ErrStopped)
+		l.stop(child.ErrStopped)
 		return nil
 	}
-	l.close(child.ErrStopped)
-	select {
-	case <-l.over:
-	case <-ctx.Done():
-		l.cancelAll(child.ErrStopped)
-		<-l.over
-	}
+	l.stopAndWait(ctx, child.ErrStopped)
 	l.flush()
 	return l.stopErr()
 }
@@ -262,5 +267,5 @@ func (s *Supervisor) Done() <-chan struct{} {
 
 // String returns the path and the strategy, for messages.
 func (s *Supervisor) String() string {
-	return fmt.Sprintf("%s (%v)", oneline.Text(s.Path()), s.spec().Strategy)
+	return fmt.Sprintf("%s (%v)", oneline.Text(s.Path()), s.declaredSpec().Strategy)
 }

@@ -2,13 +2,15 @@ package supervisor
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // shared is what all supervisors of one tree share, for one life of its root. Its lock
 // may be taken while the lock of a life is held.
 type shared struct {
-	dumps dumps // has its own lock
+	dumps dumps         // has its own lock
+	runs  atomic.Uint64 // number of the latest run
 
 	mu          sync.Mutex
 	seq         uint64                 // of the latest event

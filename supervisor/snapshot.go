@@ -24,7 +24,7 @@ func roomFor[T child.Status | Tree | finding](n, had int) []T {
 
 // touch writes to each page of room, which is all zero.
 func touch[T child.Status | Tree | finding](room []T) {
-	const perPage = 16 // at least, of any of them
+	const perPage = 12 // at least, of any of them
 	var zero T
 	for i := 0; i < len(room); i += perPage {
 		room[i] = zero
@@ -68,6 +68,39 @@ func describe(c *machine.Child, st *child.Status) {
 	} else if st.Unready != nil {
 		st.Unready = nil
 	}
+	if c.Said && st.State.Alive() {
+		st.Text = runOfChild(c).rare.text
+	} else if st.Text != "" {
+		st.Text = ""
+	}
+	if by, limited := stopBy(c); limited || !st.StopBy.IsZero() {
+		st.StopBy = raw(by)
+	}
+	st.Run, st.Hung, st.GaveUp, st.Declined, st.Added = c.Run(), c.Hung(), c.Lost, c.Ignored, !c.Declared
+	st.Suspended = false
+	if c.Nested {
+		nested := runOfChild(c).rareFields().nested
+		st.Suspended = nested != nil && nested.suspended.Load()
+	}
+}
+
+// stopBy returns when a Stopping child is abandoned, or zero if there is no limit. The lock
+// must be held.
+func stopBy(c *machine.Child) (at time.Duration, limited bool) {
+	if c.State() != child.Stopping {
+		return 0, false
+	}
+	r := runOfChild(c)
+	switch limit, ok := c.StopTimeout(); {
+	case r.queue != nil && r.timer == machine.StopTimer && !c.Nested: // extended if the process stood still
+		at, limited = r.due, true
+	case ok:
+		at, limited = machine.After(r.stopped, limit), true
+	}
+	if end := r.life.budget.parts[1].due; end > 0 && (!limited || end < at) {
+		at, limited = end, true
+	}
+	return at, limited
 }
 
 func raw(at time.Duration) time.Time { return time.Time{}.Add(at) }
@@ -82,6 +115,9 @@ func (k look) finish(st *child.Status) {
 	}
 	if !st.NextStart.IsZero() {
 		st.NextStart = k.ofRaw(st.NextStart)
+	}
+	if !st.StopBy.IsZero() {
+		st.StopBy = k.ofRaw(st.StopBy)
 	}
 }
 

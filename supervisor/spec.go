@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -59,6 +60,14 @@ type Spec struct {
 	// the timeout of each child still applies. In a Kubernetes pod, set StopTimeout below
 	// terminationGracePeriodSeconds, which is 30 s by default.
 	StopTimeout time.Duration
+
+	// Drain is how long the root keeps running after its stop was requested, before it
+	// stops its children: for load balancers that still send requests. Meanwhile children
+	// run, are restarted and can be requested as before, and Health returns an error that
+	// is ErrDraining. StopTimeout begins after it. The end of the ctx of Stop ends the
+	// drain only. There is no drain while the root starts, after it gave up or shut down
+	// by itself, and for a nested supervisor. Zero means none.
+	Drain time.Duration
 
 	// PassPanics lets a panic in a child crash the process at once, in this supervisor
 	// and all below it. By default a panic is a failure of the child. Use it if the state
@@ -131,12 +140,17 @@ func (s Spec) validate(path string) error {
 	if s.StopTimeout < 0 {
 		fault("StopTimeout", "negative: %v", s.StopTimeout)
 	}
+	if s.Drain < 0 {
+		fault("Drain", "negative: %v", s.Drain)
+	}
 	return errors.Join(append(faults, s.childFaults(path, s.Children)...)...)
 }
 
-// config returns the part of the spec that the machine needs.
-func (s Spec) config() machine.Config {
+// config returns the part of the spec that the machine needs. runs is the number of the
+// latest run of the tree.
+func (s Spec) config(runs *atomic.Uint64) machine.Config {
 	return machine.Config{
+		Runs:         runs,
 		Strategy:     s.Strategy,
 		Intensity:    s.Intensity,
 		AutoShutdown: s.AutoShutdown,

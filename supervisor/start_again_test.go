@@ -59,7 +59,7 @@ func TestEveryStartIsANewLifeFromTheSpec(t *testing.T) {
 			require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "d", Run: idle}))
 			require.NoError(t, sup.RemoveChild(t.Context(), "b"))
 			require.NoError(t, sup.StopChild(t.Context(), "c"))
-			sup.Suspend()
+			sup.Suspend(t.Context())
 			require.NoError(t, sup.Stop(t.Context()))
 
 			require.NoError(t, sup.Start(t.Context()))

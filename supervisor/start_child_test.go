@@ -461,7 +461,7 @@ func TestStartThatIsHeldBackIsNamedWhenItsContextEnds(t *testing.T) {
 		failed := make(chan error)
 		go func() { failed <- sup.StartChild(ctx, child.Spec{Name: "c", Run: idle}) }()
 		synctest.Wait()
-		sup.Suspend()
+		sup.Suspend(t.Context())
 		require.EqualError(t, <-failed, "/root/c: context deadline exceeded: still starting: /root/c (waiting to start)")
 	})
 }

@@ -234,6 +234,7 @@ func TestTreeAsJSON(t *testing.T) {
   "restart": "permanent",
   "supervisor": true,
   "strategy": "rest-for-one",
+  "intensity": "3 in 5s",
   "children": [
     {
       "name": "jobs",
@@ -243,7 +244,9 @@ func TestTreeAsJSON(t *testing.T) {
       "restarts": 0,
       "restart": "permanent",
       "supervisor": true,
+      "run": 1,
       "strategy": "independent",
+      "intensity": "3 in 5s",
       "children": []
     },
     {
@@ -255,7 +258,8 @@ func TestTreeAsJSON(t *testing.T) {
       "last_error": "broken\npipe",
       "last_error_at": "2000-01-01T00:00:00Z",
       "next_start": "2000-01-01T00:00:01Z",
-      "restart": "transient"
+      "restart": "transient",
+      "run": 2
     }
   ]
 }`, indented.String())

@@ -222,7 +222,7 @@ func TestStopFromASubscriber(t *testing.T) {
 		require.NoError(t, <-answer)
 		require.NoError(t, <-ended)
 		synctest.Wait()
-		require.Equal(t, "stopped", seen[len(seen)-1], "it hears of the end of the stop too")
+		require.Equal(t, "over", seen[len(seen)-1], "it hears of the end of the stop too")
 	})
 }
 

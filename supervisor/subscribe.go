@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/pprof"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,8 @@ import (
 // waits for. It may be slow and may call anything, Stop included. Up to a thousand events
 // that report trouble, such as failures, and a thousand others wait in a queue for f.
 // When either part is full, its oldest event is dropped, and the next event says how many
-// were (Lost). So starts never displace failures. A panic in f is logged to
+// were (Lost). So starts never displace failures. Of the EventStatus of one child only the
+// latest waits, at the place of the first. A panic in f is logged to
 // slog.Default(), and the subscription continues. Serve, Stop and Wait return when f has
 // received the last events of the tree, or after one second.
 //
@@ -68,7 +70,7 @@ type subscriptions struct {
 
 	mu    sync.Mutex
 	first *subscription
-	want  [EventGaveUp + 1]int // number of subscribers of each kind
+	want  [EventOver + 1]int // number of subscribers of each kind
 }
 
 func (all *subscriptions) add(sub *subscription) {
@@ -157,8 +159,9 @@ type subscription struct {
 
 	mu          sync.Mutex
 	quiet, loud ring
-	count, last uint64 // number of events so far; number of the last one delivered
-	busy        bool   // the goroutine is running
+	texts       map[string]uint64 // number of the queued EventStatus of each path
+	count, last uint64            // number of events so far; number of the last one delivered
+	busy        bool              // the goroutine is running
 	cancelled   bool
 	idle        chan struct{} // closed when it has ended; nil if nothing waits for that
 }
@@ -167,7 +170,7 @@ type subscription struct {
 func (s *subscription) put(e *Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancelled {
+	if s.cancelled || e.Kind == EventStatus && s.putText(e) {
 		return
 	}
 	s.count++
@@ -176,11 +179,39 @@ func (s *subscription) put(e *Event) {
 	if e.Kind.set()&loudKinds != 0 {
 		q = &s.loud
 	}
+	if q.count == maxQueued {
+		s.popped(q.pop())
+	}
 	q.push(e)
+	if e.Kind == EventStatus {
+		if s.texts == nil {
+			s.texts = make(map[string]uint64)
+		}
+		s.texts[e.Path] = e.order
+	}
 	if !s.busy {
 		s.busy = true
 		go s.deliver()
 	}
+}
+
+// putText replaces the text of an EventStatus that is queued for the same child. It reports
+// false if there is none.
+func (s *subscription) putText(e *Event) bool {
+	at, queued := s.texts[e.Path]
+	if queued {
+		before := s.quiet.find(at)
+		before.Text, before.Run = e.Text, e.Run
+	}
+	return queued
+}
+
+// popped notes that an event has left the queue.
+func (s *subscription) popped(e Event) Event {
+	if e.Kind == EventStatus {
+		delete(s.texts, e.Path)
+	}
+	return e
 }
 
 // take returns the next event. If there is none it reports false, and the delivering
@@ -200,7 +231,7 @@ func (s *subscription) take() (Event, bool) {
 		}
 		return Event{}, false
 	}
-	e := q.pop()
+	e := s.popped(q.pop())
 	e.Lost, s.last = e.order-s.last-1, e.order // events missing in between were dropped
 	return e, true
 }
@@ -287,10 +318,10 @@ func (s *subscription) cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cancelled = true
-	s.quiet, s.loud = ring{}, ring{}
+	s.quiet, s.loud, s.texts = ring{}, ring{}, nil
 }
 
-// A ring is a queue that drops its oldest event rather than grow beyond maxQueued.
+// A ring is a queue of at most maxQueued events.
 type ring struct {
 	events      []Event
 	head, count int
@@ -299,9 +330,6 @@ type ring struct {
 func (q *ring) front() *Event { return &q.events[q.head] }
 
 func (q *ring) push(e *Event) {
-	if q.count == maxQueued {
-		q.pop()
-	}
 	if q.count == len(q.events) {
 		grown := make([]Event, min(max(8, 2*len(q.events)), maxQueued))
 		for i := range q.count {
@@ -312,6 +340,15 @@ func (q *ring) push(e *Event) {
 	q.events[(q.head+q.count)%len(q.events)] = *e
 	q.count++
 }
+
+// find returns the event with that number, which must be in the queue.
+func (q *ring) find(order uint64) *Event {
+	i := sort.Search(q.count, func(i int) bool { return q.at(i).order >= order })
+	return q.at(i)
+}
+
+// at returns event i, counted from the oldest.
+func (q *ring) at(i int) *Event { return &q.events[(q.head+i)%len(q.events)] }
 
 func (q *ring) pop() Event {
 	e := q.events[q.head]

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"github.com/coppice-go/coppice/child"
@@ -77,8 +78,15 @@ type declaration struct {
 	fault error
 }
 
-func (s *Supervisor) spec() *Spec  { return &s.declared.Load().spec }
-func (s *Supervisor) fault() error { return s.declared.Load().fault }
+// Spec returns the spec that the next start will use: that of New, or of the latest Upgrade.
+func (s *Supervisor) Spec() Spec {
+	spec := *s.declaredSpec()
+	spec.Children = slices.Clone(spec.Children)
+	return spec
+}
+
+func (s *Supervisor) declaredSpec() *Spec { return &s.declared.Load().spec }
+func (s *Supervisor) fault() error        { return s.declared.Load().fault }
 
 // FromContext returns the supervisor of the child that ctx belongs to. ctx is the context
 // of the child's Run or derived from it. For any other context FromContext reports false.
@@ -88,6 +96,18 @@ func FromContext(ctx context.Context) (*Supervisor, bool) {
 		return nil, false
 	}
 	return r.life.sup, true
+}
+
+// RunNumber returns the number of the run that ctx belongs to, as in child.Status.Run. It is
+// zero if ctx does not belong to a run, or if its child has another run by now.
+func RunNumber(ctx context.Context) uint64 {
+	r := runOf(ctx)
+	if r == nil {
+		return 0
+	}
+	r.life.mu.Lock()
+	defer r.life.mu.Unlock()
+	return r.number()
 }
 
 // runOf returns the run that ctx belongs to, or nil.
@@ -106,7 +126,7 @@ func (s *Supervisor) Path() string {
 	if l := s.latest(); l != nil {
 		return l.path
 	}
-	return "/" + s.spec().name()
+	return "/" + s.declaredSpec().name()
 }
 
 // Root returns the root of the tree that the supervisor runs in. It returns s itself if s

@@ -20,34 +20,53 @@ type Tree struct {
 	Strategy strategy.Strategy // of a supervisor
 	Children []Tree            // of a supervisor: its children in start order
 
+	// Of a supervisor that runs: its limit, and how many restarts count towards it now.
+	Intensity strategy.Intensity
+	Counted   int
+
 	at time.Time // when it was taken
 }
 
-// Tree returns the supervisor and everything below it. The status of the root itself has
-// the state of the supervisor: Stopped before the start and after the end, Starting until
-// all declared children have been ready, Running, Stopping.
+// Tree returns the supervisor and everything below it. Its own status is that of Status.
 func (s *Supervisor) Tree() Tree {
-	t := Tree{
-		Status: child.Status{
-			Name: s.spec().name(), Path: s.Path(), State: child.Stopped, Supervisor: true,
-		},
-		Strategy: s.spec().Strategy,
-		at:       time.Now(),
-	}
+	t := Tree{Strategy: s.declaredSpec().Strategy, at: time.Now()}
+	t.Status = s.Status()
 	l := s.latest()
 	if l == nil {
 		return t
 	}
-	if l.parent != nil { // as its parent sees it
-		above := l.parent.life
-		above.mu.Lock()
-		t.Status = above.status(l.parent.child)
-		above.mu.Unlock()
-	} else {
-		t.Status = l.self()
-	}
+	t.Intensity, t.Counted = l.limits()
 	t.Children = l.branches(t.at)
 	return t
+}
+
+// Status returns the status of the supervisor itself, in constant time. If it is nested,
+// that is the status of the child it runs in. The status of a root has the state of the
+// supervisor: Stopped before the start and after the end, Starting until all declared
+// children have been ready, Running, Stopping. Its LastError is what Serve has returned.
+// Since is zero before the first start.
+func (s *Supervisor) Status() child.Status {
+	l := s.latest()
+	switch {
+	case l == nil:
+		return child.Status{Name: s.declaredSpec().name(), Path: s.Path(), State: child.Stopped, Supervisor: true}
+	case l.parent == nil:
+		return l.self()
+	}
+	above := l.parent.life
+	above.mu.Lock()
+	defer above.mu.Unlock()
+	return above.status(l.parent.child)
+}
+
+// limits returns the limit of restarts, and how many count towards it now.
+func (l *life) limits() (strategy.Intensity, int) {
+	if l.isOver() {
+		return strategy.Intensity{}, 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.m.Intensity(), l.m.Counted(l.now())
 }
 
 // self returns the status of a root.
@@ -58,6 +77,10 @@ func (l *life) self() child.Status {
 	st := child.Status{Name: l.path[1:], Path: l.path, State: l.state(), Supervisor: true, Since: since}
 	if st.State == child.Stopped && l.err != nil {
 		st.LastError, st.LastErrorAt = l.err, since
+	}
+	st.Suspended, st.GaveUp = l.m.Suspended(), l.m.Phase() >= machine.Closing && l.m.End().Kind.GaveUp()
+	if l.drains() {
+		st.Text = ErrDraining.Error()
 	}
 	return st
 }
@@ -99,7 +122,9 @@ func (l *life) branches(at time.Time) []Tree {
 			all[i].Path, all[i].at = made.of(all[i].Name), at
 		}
 		for _, b := range below {
-			all[b.at].Children = b.life.branches(at)
+			t := &all[b.at]
+			t.Intensity, t.Counted = b.life.limits()
+			t.Children = b.life.branches(at)
 		}
 		return all
 	}
@@ -121,7 +146,7 @@ func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
 		describe(c, &t.Status)
 		if c.Super { // otherwise no supervisor runs or ran in it
 			rare := runOfChild(c).rareFields()
-			if t.Strategy = rare.super.spec().Strategy; rare.nested != nil {
+			if t.Strategy = rare.super.declaredSpec().Strategy; rare.nested != nil {
 				*below = append(*below, inner{n, rare.nested})
 			}
 		}
@@ -179,6 +204,12 @@ func (t *Tree) appendJSON(text []byte) ([]byte, error) {
 	}
 	text = append(text[:len(text)-1], `,"strategy":`...)
 	text = append(text, kind...)
+	if t.State.Alive() {
+		text = fmt.Appendf(text, `,"intensity":"%v"`, t.Intensity)
+	}
+	if t.Counted > 0 {
+		text = fmt.Appendf(text, `,"counted":%d`, t.Counted)
+	}
 	text = append(text, `,"children":[`...)
 	for i := range t.Children {
 		if i > 0 {

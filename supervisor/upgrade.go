@@ -41,7 +41,7 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 			err = errName
 			return
 		}
-		if err = l.m.Upgrade(spec.config(), spec.Children, now); err != nil {
+		if err = l.m.Upgrade(spec.config(nil), spec.Children, now); err != nil {
 			return
 		}
 		l.spec = &next.spec

@@ -57,7 +57,7 @@ func TestEventsCarryWhatHappened(t *testing.T) {
 		sup := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{
 			{Name: "a", Run: p.Run, Backoff: child.Constant(time.Second).Retries(1)},
 		}})
-		r := record(t, sup)
+		r := record(t, sup, everyKind()...)
 		require.NoError(t, sup.Start(t.Context()))
 		time.Sleep(time.Second)
 		p.end(errBoom)
@@ -72,14 +72,15 @@ func TestEventsCarryWhatHappened(t *testing.T) {
 			kinds = append(kinds, e.Kind)
 		}
 		require.Equal(t, []supervisor.EventKind{
-			supervisor.EventStarting, supervisor.EventReady,
+			supervisor.EventStarting, supervisor.EventReady, supervisor.EventUp,
 			supervisor.EventFailed, supervisor.EventRestarting, supervisor.EventStarting, supervisor.EventReady,
-			supervisor.EventFailed, supervisor.EventGaveUp,
+			supervisor.EventFailed, supervisor.EventGaveUp, supervisor.EventClosing, supervisor.EventOver,
 		}, kinds)
 
-		failed, again, panicked, gaveUp := events[2], events[3], events[6], events[7]
-		require.Equal(t, supervisor.Event{Seq: 3, Time: began.Add(time.Second), Kind: supervisor.EventFailed, Path: "/shop/a", Err: errBoom}, shown(failed))
-		require.Equal(t, supervisor.Event{Seq: 4, Time: began.Add(time.Second), Kind: supervisor.EventRestarting, Path: "/shop/a", Err: errBoom, Delay: time.Second}, shown(again))
+		failed, again, panicked, gaveUp := events[3], events[4], events[7], events[8]
+		require.Equal(t, supervisor.Event{Seq: 4, Time: began.Add(time.Second), Kind: supervisor.EventFailed, Path: "/shop/a", Run: 1, Err: errBoom, Reason: supervisor.ReasonFailed}, shown(failed))
+		require.Equal(t, supervisor.Event{Seq: 5, Time: began.Add(time.Second), Kind: supervisor.EventRestarting, Path: "/shop/a", Run: 1, Err: errBoom, Delay: time.Second,
+			Reason: supervisor.ReasonFailed, Because: 4}, shown(again))
 		require.Equal(t, 1, panicked.Restarts)
 		var p2 *child.PanicError
 		require.ErrorAs(t, panicked.Err, &p2)
@@ -94,7 +95,8 @@ func TestEventsCarryWhatHappened(t *testing.T) {
 // shown is an event with its exported fields alone.
 func shown(e supervisor.Event) supervisor.Event {
 	return supervisor.Event{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Path: e.Path, Restarts: e.Restarts,
-		Err: e.Err, Delay: e.Delay, Stack: e.Stack, Lost: e.Lost}
+		Err: e.Err, Delay: e.Delay, Stack: e.Stack, Lost: e.Lost, Run: e.Run, Text: e.Text,
+		Reason: e.Reason, By: e.By, Because: e.Because}
 }
 
 func TestEveryKindOfEventIsPublished(t *testing.T) {
@@ -103,7 +105,7 @@ func TestEveryKindOfEventIsPublished(t *testing.T) {
 		deaf := &supervisortest.Child{StopAfter: child.Forever}
 		gives, fails := newPuppet(), newPuppet()
 		doomed := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "x", Run: gives.Run}}})
-		sup := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{
+		sup := supervisor.New(supervisor.Spec{Logger: quiet, Drain: time.Second, Intensity: strategy.Unlimited(), Children: []child.Spec{
 			{Name: "slow", Run: func(ctx child.Context) error {
 				child.Sleep(ctx, 15*time.Second)
 				return idle(ctx)
@@ -117,21 +119,26 @@ func TestEveryKindOfEventIsPublished(t *testing.T) {
 				}
 				ctx.OnError(errBoom)
 				ctx.Unready(errBoom)
+				ctx.Status("away")
 				<-ctx.Done()
 				return errBoom
 			}},
 			{Name: "hangs", Run: idle, Heartbeat: time.Second},
 			{Name: "stuck", Run: deaf.Run, StopTimeout: time.Second},
 		}})
-		r := record(t, sup)
+		r := record(t, sup, everyKind()...)
 		require.NoError(t, sup.Start(t.Context()))
 		synctest.Wait() // it has said all
-		require.Equal(t, []string{"/root/talks: boom"}, unclean(t, sup.RemoveChild(t.Context(), "talks")))
+		byAlice := supervisor.WithRequest(t.Context(), supervisor.Request{By: "alice"})
+		sup.Suspend(byAlice)
+		sup.Resume(byAlice)
+		require.Equal(t, []string{"/root/talks: boom"}, unclean(t, sup.RemoveChild(byAlice, "talks")))
 		time.Sleep(1500 * time.Millisecond)
 		require.Error(t, sup.StopChild(t.Context(), "stuck"))
 		deaf.Release()
 		fails.end(errBoom)
 		gives.end(errBoom)
+		require.NoError(t, sup.Stop(t.Context()))
 		for _, e := range r.take() {
 			if _, had := seen[e.Kind]; !had {
 				seen[e.Kind] = e
@@ -146,6 +153,8 @@ func TestEveryKindOfEventIsPublished(t *testing.T) {
 			"error": "/root/talks", "unready": "/root/talks", "stopping": "/root/talks", "stopped": "/root/talks", "removed": "/root/talks",
 			"hung": "/root/hangs", "failed": "/root/hangs", "restarting": "/root/hangs",
 			"abandoned": "/root/stuck", "late-exit": "/root/stuck", "gave-up": "/root/doomed",
+			"status": "/root/talks", "request": "/root/talks", "suspended": "/root", "resumed": "/root",
+			"up": "/root/doomed", "draining": "/root", "closing": "/root/doomed", "over": "/root/doomed",
 		}, paths)
 		require.ErrorIs(t, seen[supervisor.EventStopping].Err, child.ErrRemoved, "why it was stopped")
 		require.Equal(t, errBoom, seen[supervisor.EventStopped].Err, "what Run returned")
@@ -218,7 +227,7 @@ func TestEventLogValueHasTheFieldsThatAreSet(t *testing.T) {
 
 func TestEventKindsAreTextInJSON(t *testing.T) {
 	names := map[string]bool{}
-	for kind := supervisor.EventStarting; kind <= supervisor.EventGaveUp; kind++ {
+	for kind := supervisor.EventStarting; kind <= supervisor.EventOver; kind++ {
 		text, err := json.Marshal(kind)
 		require.NoError(t, err)
 		require.Equal(t, `"`+kind.String()+`"`, string(text))
@@ -228,10 +237,10 @@ func TestEventKindsAreTextInJSON(t *testing.T) {
 		require.NoError(t, json.Unmarshal(text, &back))
 		require.Equal(t, kind, back)
 	}
-	require.Len(t, names, int(supervisor.EventGaveUp))
+	require.Len(t, names, int(supervisor.EventOver))
 	require.Equal(t, "late-exit", supervisor.EventLateExit.String())
 
-	for _, unknown := range []supervisor.EventKind{0, supervisor.EventGaveUp + 1, 200} {
+	for _, unknown := range []supervisor.EventKind{0, supervisor.EventOver + 1, 200} {
 		require.Equal(t, fmt.Sprintf("event(%d)", uint8(unknown)), unknown.String())
 		_, err := unknown.MarshalText()
 		require.EqualError(t, err, fmt.Sprintf("supervisor: no such event kind: %d", uint8(unknown)))

@@ -106,9 +106,9 @@ func TestInfoLogHasTheWholeStory(t *testing.T) {
 			`ERROR gave-up /shop/in/deep restarts=1 err="/shop/in/deep: gave up: more than 1 restart in 1m0s: /shop/in/deep/job: boom"`,
 			`ERROR failed /shop/in/deep err="/shop/in/deep: gave up: more than 1 restart in 1m0s: /shop/in/deep/job: boom" next="restart 1 at once"`,
 			`INFO ready /shop/in/deep restarts=1`, // and not a word of the task before it
-			`INFO stopping /shop cause="stopped: SIGTERM"`,
+			`INFO closing /shop cause="stopped: SIGTERM"`,
 			`WARN stopped /shop/talks err="flush: 1,708 rows not written"`,
-			`WARN stopped /shop took=50ms unclean=1`,
+			`WARN over /shop took=50ms unclean=1`,
 		}, log.story())
 	})
 }
@@ -127,9 +127,9 @@ func TestLogOfAChildThatFailsBeforeItsTurnInAStop(t *testing.T) {
 		db.end(errBoom)
 		require.Equal(t, []string{"/root/db: boom"}, unclean(t, <-stopped))
 		require.Equal(t, []string{
-			`level=INFO msg="coppice: stopping" path=/root cause=stopped`,
+			`level=INFO msg="coppice: closing" path=/root cause=stopped`,
 			`level=WARN msg="coppice: stopped" path=/root/db err=boom next="not restarted: its supervisor is stopping"`,
-			`level=WARN msg="coppice: stopped" path=/root took=1s unclean=1`,
+			`level=WARN msg="coppice: over" path=/root took=1s unclean=1`,
 		}, log.lines()[1:])
 	})
 }
@@ -176,7 +176,7 @@ func TestFailureIsLoggedBeforeWhatHappensWhileItsBackoffRuns(t *testing.T) {
 		}, []string{`ERROR failed /root/a err=boom`}},
 		"the tree is stopped": {func(t *testing.T, sup *supervisor.Supervisor, _ *puppet) {
 			require.NoError(t, sup.Stop(t.Context()))
-		}, []string{`ERROR failed /root/a err=boom`, `INFO stopping /root cause=stopped`, `INFO stopped /root`}},
+		}, []string{`ERROR failed /root/a err=boom`, `INFO closing /root cause=stopped`, `INFO over /root`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -213,8 +213,8 @@ func TestFailureIsLoggedIfItsBackoffPanics(t *testing.T) {
 		require.Equal(t, []string{
 			`ERROR failed /root/a err=boom next="the supervisor gives up"`,
 			`ERROR gave-up /root err="/root: gave up: backoff gave up: /root/a: boom"`,
-			`INFO stopping /root`,
-			`INFO stopped /root`,
+			`INFO closing /root`,
+			`INFO over /root`,
 		}, lines[2:])
 	})
 }
@@ -254,7 +254,7 @@ func TestFailuresThatTheEndOvertakesAreLoggedInOrder(t *testing.T) {
 		sup := start(t, supervisor.Spec{Logger: log.Logger, Children: specs})
 		time.Sleep(time.Minute)
 		require.NoError(t, sup.Stop(t.Context()))
-		require.Equal(t, append(want, `INFO stopping /root cause=stopped`, `INFO stopped /root`), log.story()[1:])
+		require.Equal(t, append(want, `INFO closing /root cause=stopped`, `INFO over /root`), log.story()[1:])
 		for range want {
 			b.answer <- 0
 		}

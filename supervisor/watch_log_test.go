@@ -82,7 +82,7 @@ func TestEachKindOfEventHasItsLevelAndOneLine(t *testing.T) {
 		require.Equal(t, []string{
 			`level=DEBUG msg="coppice: starting" path=/root/slow`,
 			`level=WARN msg="coppice: slow-start" path=/root/slow err="ctx.Ready was not called within 10s: call it when set-up is done"`,
-			`level=DEBUG msg="coppice: ready" path=/root/slow`,
+			`level=DEBUG msg="coppice: ready" path=/root/slow took=15s`,
 			`level=DEBUG msg="coppice: starting" path=/root/fails`,
 			`level=DEBUG msg="coppice: ready" path=/root/fails`,
 			`level=DEBUG msg="coppice: starting" path=/root/doomed`,
@@ -182,8 +182,8 @@ func TestLoggerNilAtTheRootIsTheDefault(t *testing.T) {
 			`level=INFO msg="coppice: up" path=/root children=1`,
 			`level=ERROR msg="coppice: failed" path=/root/a err=boom next="restart 1 at once"`,
 			`level=INFO msg="coppice: ready" path=/root/a restarts=1`,
-			`level=INFO msg="coppice: stopping" path=/root cause=stopped`,
-			`level=INFO msg="coppice: stopped" path=/root`,
+			`level=INFO msg="coppice: closing" path=/root cause=stopped`,
+			`level=INFO msg="coppice: over" path=/root`,
 		}, log.lines())
 	})
 }
@@ -284,10 +284,10 @@ func TestTheLastLinesAreWrittenWhenServeReturns(t *testing.T) {
 			require.NoError(t, <-served)
 		}
 		lines := strings.Split(rootLog.String(), "\n") // at once, before anything else can be written
-		require.Equal(t, `level=INFO msg="coppice: stopped" path=/root`, lines[len(lines)-2])
+		require.Equal(t, `level=INFO msg="coppice: over" path=/root`, lines[len(lines)-2])
 		require.Len(t, lines, 2*(4+3)+1)
 		lines = strings.Split(ownLog.String(), "\n")
-		require.Equal(t, `level=DEBUG msg="coppice: stopped" path=/root/own`, lines[len(lines)-2])
+		require.Equal(t, `level=DEBUG msg="coppice: over" path=/root/own`, lines[len(lines)-2])
 		require.Len(t, lines, 2*(12+3)+1)
 	})
 }

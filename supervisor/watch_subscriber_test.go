@@ -68,7 +68,7 @@ func TestASubscriberThatBlocksDelaysNothingAndItsLossIsCounted(t *testing.T) {
 			got = append(got, e)
 		}, supervisor.EventStarting, supervisor.EventFailed)
 		defer cancel()
-		all := record(t, sup)
+		all := record(t, sup, everyKind()...)
 		began := time.Now()
 		require.NoError(t, sup.Start(t.Context()))
 		synctest.Wait() // it has taken the first
@@ -87,7 +87,7 @@ func TestASubscriberThatBlocksDelaysNothingAndItsLossIsCounted(t *testing.T) {
 			seen += e.Lost // that one may be slow too
 		}
 		require.Equal(t, others[len(others)-1].Seq, seen, "other subscribers are not held up")
-		require.Equal(t, supervisor.EventStopped, others[len(others)-1].Kind)
+		require.Equal(t, supervisor.EventOver, others[len(others)-1].Kind)
 
 		close(release)
 		synctest.Wait()
@@ -131,7 +131,7 @@ func TestASubscribersQueueKeepsItsOrderOverARestartOfTheTree(t *testing.T) {
 		require.NoError(t, sup.Stop(t.Context()))
 		close(release)
 		synctest.Wait()
-		require.Equal(t, []string{"starting", "ready", "failed", "restarting", "starting", "ready", "stopping", "stopped"}, got[len(got)-8:])
+		require.Equal(t, []string{"starting", "ready", "up", "failed", "restarting", "starting", "ready", "closing", "stopping", "stopped", "over"}, got[len(got)-11:])
 	})
 }
 
@@ -147,7 +147,7 @@ func keepsReceiving(t *testing.T, broken func()) {
 	require.NoError(t, sup.Start(t.Context()))
 	require.NoError(t, sup.Stop(t.Context()))
 	synctest.Wait()
-	require.Equal(t, 4, calls)
+	require.Equal(t, 7, calls)
 }
 
 func TestASubscriberThatPanicsIsReportedInTheDefaultLogAndContinues(t *testing.T) {
@@ -222,7 +222,7 @@ func TestCancelEndsASubscription(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 0, before.Load())
 		require.EqualValues(t, 1, within.Load(), "the others that waited are dropped")
-		require.EqualValues(t, 2, after.Load())
+		require.EqualValues(t, 3, after.Load())
 		sup.Subscribe(nil)()
 	})
 }
@@ -271,6 +271,6 @@ func TestSubscribeAndCancelFromManyGoroutines(t *testing.T) {
 	require.NoError(t, sup.Start(t.Context()))
 	require.Equal(t, "starting", fmt.Sprint((<-got).Kind), "the list of subscribers is whole")
 	require.NoError(t, sup.Stop(t.Context()))
-	for (<-got).Kind != supervisor.EventStopped {
+	for (<-got).Kind != supervisor.EventOver {
 	}
 }

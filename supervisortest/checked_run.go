@@ -193,6 +193,7 @@ func (r *checkedRun) Ready() error {
 
 func (r *checkedRun) Unready(error)    { r.called("Unready") }
 func (r *checkedRun) OnError(error)    { r.called("OnError") }
+func (r *checkedRun) Status(string)    { r.called("Status") }
 func (r *checkedRun) Heartbeat()       { r.called("Heartbeat") }
 func (r *checkedRun) Path() string     { return "/check/child" }
 func (r *checkedRun) Restarts() int    { return 0 }

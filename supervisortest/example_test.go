@@ -130,7 +130,7 @@ func ExampleRecord() {
 		events.Order(t, "start db", "ready db", "start api", "ready api", "stop api", "stopped api", "stop db", "stopped db")
 		fmt.Println(len(events.Events()))
 	})
-	// Output: 8
+	// Output: 11
 }
 
 func ExampleRecorder_Await() {

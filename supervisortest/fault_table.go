@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,7 +110,8 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 		testkit.Settle()
 		events := tr.events.Events()
 		order := strategies(tr.Sup)
-		for _, e := range testkit.CanonicalOrder(events[written:], func(a, b *supervisor.Event) bool {
+		ofChildren := slices.DeleteFunc(slices.Clone(events[written:]), func(e supervisor.Event) bool { return e.Kind >= supervisor.EventUp })
+		for _, e := range testkit.CanonicalOrder(ofChildren, func(a, b *supervisor.Event) bool {
 			if a.Kind == supervisor.EventSlowStart || b.Kind == supervisor.EventSlowStart {
 				return a.Path != b.Path // it comes from a timer
 			}

@@ -133,8 +133,8 @@ func TestRecordOfATreeThatTheTestStartsItself(t *testing.T) {
 	require.Equal(t, "events of /shop:\n  none", events.String())
 	require.NoError(t, sup.Start(t.Context()))
 	require.NoError(t, sup.Stop(t.Context()))
-	events.Order(t, "start api", "ready api", "stop api", "stopped api")
-	require.Len(t, events.Events(), 4)
+	events.Order(t, "start api", "ready api", "up /shop", "closing /shop", "stop api", "stopped api", "over /shop")
+	require.Len(t, events.Events(), 7)
 }
 
 func TestRecordOfNilSaysWhatToPass(t *testing.T) {

@@ -85,8 +85,11 @@ func TestATestThatFailsPrintsTheEvents(t *testing.T) {
 events of /root:
         0s  starting /root/a
         0s  ready /root/a
+        0s  up /root
+        0s  closing /root: stopped
         0s  stopping /root/a: stopped
-        0s  stopped /root/a`, text)
+        0s  stopped /root/a
+        0s  over /root`, text)
 	})
 }
 

@@ -20,7 +20,7 @@ type Action struct {
 	Run    uint64        // the run that the action is about
 	Count  int           // of Publish: the child's restarts so far
 	Clean  bool          // of Publish with Stopped: the run returned nothing that must be reported
-	Wait   time.Duration // of Arm, and of Publish with Restarting
+	Wait   time.Duration // of Arm, and of Publish with Restarting; with Ready, how long the start took
 	Err    error         // of Answer, Report and Publish
 	Waiter *Waiter       // of Answer and Inform
 	Start  bool          // of Inform: the caller waits for a start

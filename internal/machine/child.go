@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -37,6 +38,8 @@ type Child struct {
 
 	// The run has called Unready. The shell sets and clears it.
 	Unready bool
+	// The run has set a status text. The shell sets and clears it.
+	Said bool
 	// The shell wants Retired actions. The shell sets it; it is never cleared.
 	Watched bool
 	// The child is in the supervisor's spec. Set by Boot and Upgrade, cleared by Upgrade.
@@ -67,7 +70,7 @@ type Child struct {
 	// Its start is due and waits for Resume. Set by holdStart, cleared by resumeHeld, launch,
 	// retire and close.
 	held bool
-	// It is stopped because it missed its heartbeat. Set by a BeatTimer, cleared by launch.
+	// It was stopped because it missed its heartbeat. Set by a BeatTimer, cleared by launch.
 	hung bool
 	// The supervisor in it was asked to stop all its children at once, because most of the
 	// stop timeout has passed. Set by a StopTimer, cleared by launch.
@@ -111,8 +114,13 @@ func (c *Child) SetLastError(err error, at time.Duration) { c.LastError, c.LastE
 // State returns what the child is doing.
 func (c *Child) State() child.State { return c.state }
 
-// Run returns the number of the latest run; the first is 1.
+// Run returns the number of the latest run, zero before the first.
 func (c *Child) Run() uint64 { return c.run }
+
+// Hung reports whether c is Stopping or Waiting because it missed its heartbeat.
+func (c *Child) Hung() bool {
+	return c.hung && (c.state == child.Stopping || c.state == child.Waiting)
+}
 
 // Next returns the sibling after c in start order, or nil.
 func (c *Child) Next() *Child { return c.next }
@@ -132,6 +140,9 @@ func (c *Child) countsAsSignificant() bool {
 
 // hasBackoff reports whether c has a backoff, its own or that of the supervisor.
 func (m *Machine) hasBackoff(c *Child) bool { return c.Spec.Backoff != nil || m.conf.Backoff }
+
+// Suspended reports whether Suspend was called, and Resume not since.
+func (m *Machine) Suspended() bool { return m.suspended }
 
 // First returns the first child in start order, or nil.
 func (m *Machine) First() *Child { return m.first }
@@ -251,6 +262,13 @@ func (m *Machine) group(c *Child) (from, to *Child) {
 		return c, c
 	}
 }
+
+// Counted returns the number of restarts that count towards the limit at that time.
+func (m *Machine) Counted(now time.Duration) int { return m.window.Counted(now) }
+
+// Window returns a copy of the window that counts restarts, without those that no longer
+// count at that time.
+func (m *Machine) Window(now time.Duration) rules.Window { return m.window.Copy(now) }
 
 // Intensity returns the limit in force.
 func (m *Machine) Intensity() strategy.Intensity { return m.conf.Intensity }

@@ -14,8 +14,9 @@ import (
 func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.state == child.Starting {
+		took := m.now - c.Since
 		m.setState(c, child.Running)
-		m.publish(Ready, c, nil)
+		m.publish(Ready, c, nil).Wait = took
 		if c.Spec.Heartbeat > 0 {
 			m.arm(c, BeatTimer, c.Spec.Heartbeat)
 		}
@@ -216,7 +217,7 @@ func (m *Machine) notStarted(c *Child, err error) {
 // runExit handles the end of a run that was ready.
 func (m *Machine) runExit(c *Child, out Outcome) {
 	clean := out.Kind == Normal || out.Kind == Shutdown
-	c.healthy = !c.hung && m.now-c.Since-m.Unready >= c.resetAfter()
+	c.healthy = !c.hung && m.now-c.Since-m.Unready >= c.ResetAfter()
 	if out.Kind == Done || clean && c.Spec.Restart != child.Permanent {
 		m.completed(c, out)
 		return
@@ -243,7 +244,8 @@ func (m *Machine) runExit(c *Child, out Outcome) {
 	}
 }
 
-func (c *Child) resetAfter() time.Duration {
+// ResetAfter returns how long a run must be ready for the backoff to start over.
+func (c *Child) ResetAfter() time.Duration {
 	if c.Spec.ResetAfter == 0 {
 		return child.DefaultResetAfter
 	}

@@ -31,6 +31,7 @@
 package machine
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -45,6 +46,11 @@ type Config struct {
 	AutoShutdown strategy.AutoShutdown
 	MaxChildren  int  // zero means no limit
 	Backoff      bool // the supervisor has a backoff for children that have none
+
+	// Runs, if not nil, is the number of the latest run. The machines of one tree share
+	// it, so that no two runs of the tree have the same number. Nil numbers the runs of
+	// each child from 1. Upgrade does not change it.
+	Runs *atomic.Uint64
 }
 
 // Phase is the phase of a supervisor's life.

@@ -16,7 +16,7 @@ func (m *Machine) launch(c *Child, restart bool) {
 	if restart {
 		c.Restarts++
 	}
-	c.run++
+	m.number(c)
 	m.setState(c, child.Starting)
 	m.emit(Launch, c)
 	m.publish(Starting, c, nil)
@@ -24,6 +24,15 @@ func (m *Machine) launch(c *Child, restart bool) {
 		m.arm(c, StartTimer, t)
 	} else {
 		m.arm(c, SlowTimer, SlowStartAfter)
+	}
+}
+
+// number gives the next run of c its number.
+func (m *Machine) number(c *Child) {
+	if m.conf.Runs != nil {
+		c.run = m.conf.Runs.Add(1)
+	} else {
+		c.run++
 	}
 }
 

@@ -24,6 +24,7 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) er
 		m.endEvent()
 		return ErrStrategy
 	}
+	conf.Runs = m.conf.Runs
 	m.conf = conf
 	m.window.SetLimit(conf.Intensity)
 	if m.phase == Unborn {

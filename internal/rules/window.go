@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/strategy"
@@ -31,10 +32,7 @@ func (w *Window) Add(now time.Duration) bool {
 	if !ok {
 		return true
 	}
-	for w.count > 0 && now-w.ring[w.head] > period {
-		w.head = w.at(1)
-		w.count--
-	}
+	w.drop(now, period)
 	if w.count >= n {
 		return false
 	}
@@ -45,6 +43,39 @@ func (w *Window) Add(now time.Duration) bool {
 	w.count++
 	return true
 }
+
+// drop removes the restarts that are older than the period.
+func (w *Window) drop(now, period time.Duration) {
+	for w.count > 0 && now-w.ring[w.head] > period {
+		w.head = w.at(1)
+		w.count--
+	}
+}
+
+// Counted returns the number of restarts that count towards the limit at now; none if there
+// is no limit.
+func (w *Window) Counted(now time.Duration) int {
+	_, period, ok := w.limit.Limit()
+	if !ok {
+		return 0
+	}
+	w.drop(now, period)
+	return w.count
+}
+
+// Copy returns a copy that shares nothing with w, without the restarts that no longer count
+// at now.
+func (w *Window) Copy(now time.Duration) Window {
+	if _, period, ok := w.limit.Limit(); ok {
+		w.drop(now, period)
+	}
+	made := *w
+	made.ring = slices.Clone(w.ring)
+	return made
+}
+
+// Limit returns the limit.
+func (w *Window) Limit() strategy.Intensity { return w.limit }
 
 // at returns the index in the ring of entry i, counted from the oldest.
 func (w *Window) at(i int) int {
@@ -65,6 +96,6 @@ func (w *Window) grow(limit int) {
 	w.ring, w.head = ring, 0
 }
 
-// Count returns the number of recorded restarts, for tests. Some of them may be older than
-// the period: Add drops those, if there is a limit.
+// Count returns the number of recorded restarts. Some of them may be older than the period:
+// Add and Copy drop those, if there is a limit.
 func (w *Window) Count() int { return w.count }

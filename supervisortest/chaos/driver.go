@@ -303,10 +303,10 @@ func (c *campaign) suspend() {
 	sup := c.pickSupervisor()
 	path := sup.Path()
 	c.did("suspend", path)
-	sup.Suspend()
+	sup.Suspend(context.Background())
 	c.later = append(c.later, task{due: time.Now().Add(d), resumes: true, do: func() {
 		c.did("resume", path)
-		sup.Resume()
+		sup.Resume(context.Background())
 	}})
 }
 
