@@ -25,6 +25,8 @@ func (y why) isRequest() bool {
 // whys is what a life remembers. It is guarded by the lock of the life.
 type whys struct {
 	of    map[*machine.Child]why // of children that are being stopped or started
+	last  why                    // of the latest child that ended and stays down
+	down  *machine.Child         // that child
 	group why                    // of the latest group restart
 	end   why                    // of the end of the life
 	gave  uint64                 // number of EventGaveUp, or of EventClosing if the life ended otherwise
@@ -33,11 +35,27 @@ type whys struct {
 // settling are the kinds of events that whys must see while it remembers anything.
 const settling = 1<<EventReady | 1<<EventStopped | 1<<EventAbandoned | 1<<EventCompleted | 1<<EventRemoved
 
-func (w *whys) wanted() kinds {
-	if len(w.of) > 0 {
-		return settling
+// leading are the kinds of events that lead to others.
+const leading = 1<<EventFailed | 1<<EventCompleted | 1<<EventHung | 1<<EventStopping
+
+// wanted returns the kinds that whys must see, given those that have a subscriber.
+func (w *whys) wanted(subscribed kinds) (want kinds) {
+	if subscribed != 0 {
+		want |= leading
 	}
-	return 0
+	if len(w.of) > 0 {
+		want |= settling
+	}
+	return want
+}
+
+// known returns what is remembered of a child.
+func (w *whys) known(c *machine.Child) why {
+	y, found := w.of[c]
+	if !found && c == w.down {
+		return w.last
+	}
+	return y
 }
 
 func (w *whys) set(c *machine.Child, y why) {
@@ -48,7 +66,7 @@ func (w *whys) set(c *machine.Child, y why) {
 }
 
 // why returns what led to an event of the machine. l.mu must be held.
-func (l *life) why(c *machine.Child, e *Event) why {
+func (l *life) why(c *machine.Child, a *machine.Action, e *Event) why {
 	known := l.whys.of[c]
 	switch e.Kind {
 	case EventStarting:
@@ -60,7 +78,7 @@ func (l *life) why(c *machine.Child, e *Event) why {
 		}
 		return l.whys.group
 	case EventStopping, EventStopped, EventAbandoned:
-		if !c.State().Alive() { // its pending restart is cancelled
+		if a.Run == 0 { // its pending restart is cancelled
 			return known
 		}
 		switch runOfChild(c).why() {
@@ -85,7 +103,7 @@ func (l *life) why(c *machine.Child, e *Event) why {
 		if l.m.Phase() >= machine.Closing {
 			return l.whys.end
 		}
-		return known
+		return l.whys.known(c)
 	case EventReady, EventRestarting:
 		return known
 	}
@@ -114,12 +132,13 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 		if e.Kind == EventCompleted {
 			y.reason = ReasonCompleted
 		}
-		if a.Next == machine.StaysDown && !l.removes(c) {
+		if a.Next == machine.StaysDown {
 			delete(w.of, c)
+			w.down, w.last = c, y
 			return
 		}
 		w.set(c, y)
-		if l.restartsGroups() && a.Next != machine.StaysDown {
+		if l.restartsGroups() {
 			w.group = why{reason: ReasonGroup, by: e.Path, event: e.Seq}
 		}
 	case EventHung:

@@ -238,7 +238,7 @@ func (l *life) publishAction(a *machine.Action) {
 	case EventStopping:
 		e.Err = r.cause
 	case EventStopped:
-		if c.State() == child.Stopping { // otherwise its pending restart is cancelled
+		if a.Run != 0 { // otherwise its pending restart is cancelled
 			e.Took = l.m.Now() - r.stopped
 		}
 		e.clean, e.unasked = a.Clean, r.why() == 0 && l.m.Phase() == machine.Closing
@@ -256,7 +256,7 @@ func (l *life) publishAction(a *machine.Action) {
 	}
 	l.follow(c, a, &e)
 	if l.subscribedKinds != 0 || len(l.whys.of) > 0 {
-		y := l.why(c, &e)
+		y := l.why(c, a, &e)
 		e.Reason, e.By, e.Because = y.reason, y.by, y.event
 	}
 	if l.subscribedKinds&kind.set() != 0 || l.log.wants(&e) { // otherwise only follow and remember need it

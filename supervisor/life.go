@@ -133,7 +133,7 @@ func (l *life) enter() (now time.Duration) {
 // entered is enter for a caller that already holds l.mu.
 func (l *life) entered() (now time.Duration) {
 	l.subscribedKinds = l.subscribed()
-	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted() | l.whys.wanted())
+	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted() | l.whys.wanted(l.subscribedKinds))
 	l.lastEvent.at = time.Time{}
 	return l.now()
 }
@@ -443,7 +443,7 @@ func (l *life) stopBy(cause error, event func(time.Duration)) {
 // end closes the life. It is called once, under the lock, when nothing runs any more.
 func (l *life) end() {
 	l.budget.end()
-	l.whys.of = nil
+	l.whys.of, l.whys.down = nil, nil
 	l.timers.end()
 	if l.parent == nil {
 		l.shared.dumps.end()

@@ -33,7 +33,7 @@ func (l *life) publishPhase(phase EventKind) {
 		if l.whys.gave == 0 {
 			l.whys.gave = e.Seq
 		}
-		l.whys.of, l.whys.end.event = nil, e.Seq
+		l.whys.of, l.whys.down, l.whys.end.event = nil, nil, e.Seq
 	}
 }
 
@@ -45,10 +45,10 @@ func (l *life) explainEnd(e *Event) {
 		e.Reason, e.By, e.Because = ReasonShutdown, l.asked.by, l.asked.event
 	case machine.EndAuto:
 		e.Err, e.logged = l.reason(), true
-		e.Reason, e.By, e.Because = ReasonShutdown, l.pathOf(end.Child), l.whys.of[end.Child].event
+		e.Reason, e.By, e.Because = ReasonShutdown, l.pathOf(end.Child), l.whys.known(end.Child).event
 	default:
 		e.Err, e.logged = l.reason(), true
-		e.Reason, e.By, e.Because = ReasonGaveUp, l.pathOf(end.Child), l.whys.of[end.Child].event
+		e.Reason, e.By, e.Because = ReasonGaveUp, l.pathOf(end.Child), l.whys.known(end.Child).event
 		if l.whys.gave > 0 {
 			e.Because = l.whys.gave
 		}

@@ -230,9 +230,9 @@ const foldAfter = 20
 const foldShown = 3
 
 // String draws the tree, one line for each child: name, state, the strategy or a restart
-// type other than the default, restarts, next start, the reason if it is unready, the
-// last error and its age. A row of more than twenty leaves that differ only in name and
-// age of the last error is folded. String prints the first line of an error, with control
+// type other than the default, restarts, next start, the status text, the reason if it is
+// unready, the last error and its age. A row of more than twenty leaves that differ only in
+// name, status text and age of the last error is folded. String prints the first line of an error, with control
 // characters escaped. A next start more than a century away is printed as "never".
 func (t Tree) String() string {
 	var rows []row
@@ -290,8 +290,8 @@ func alike(a, b *Tree) bool {
 	return !a.Supervisor && !b.Supervisor && a.describe(false) == b.describe(false)
 }
 
-// describe returns the line of a child without its name, with or without the age of its
-// last error.
+// describe returns the line of a child without its name, with or without what differs
+// between like children: the status text and the age of the last error.
 func (t *Tree) describe(withAge bool) string {
 	parts := []string{fmt.Sprintf("%-8s", t.State)}
 	say := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
@@ -312,6 +312,15 @@ func (t *Tree) describe(withAge bool) string {
 	}
 	if t.Abandoned > 0 {
 		say("%d abandoned", t.Abandoned)
+	}
+	if t.Suspended {
+		say("suspended")
+	}
+	if t.Hung {
+		say("hung")
+	}
+	if t.Text != "" && withAge {
+		say("%s", oneline.Text(t.Text))
 	}
 	if t.Unready != nil {
 		say("unready: %s", oneline.First(t.Unready))

@@ -17,7 +17,7 @@ type Action struct {
 	Next   Next      // of Publish with Failed or Completed: what follows
 	Reset  bool      // of NextBackoff: the backoff starts over first
 	Child  *Child
-	Run    uint64        // the run that the action is about
+	Run    uint64        // the run that the action is about; of Publish with Stopped zero if none has ended
 	Count  int           // of Publish: the child's restarts so far
 	Clean  bool          // of Publish with Stopped: the run returned nothing that must be reported
 	Wait   time.Duration // of Arm, and of Publish with Restarting; with Ready, how long the start took

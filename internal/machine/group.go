@@ -160,7 +160,7 @@ func (m *Machine) publishLeftStopped(c *Child) {
 	for x := from; x != nil; x = x.next {
 		if x.leftStopped {
 			x.leftStopped = false
-			m.publish(Stopped, x, ErrLeftStopped)
+			m.publish(Stopped, x, ErrLeftStopped).Run = 0
 		}
 		if x == to {
 			return

@@ -117,7 +117,8 @@ func (m *Machine) Stop(c *Child, remove bool, caller *Waiter, now time.Duration)
 			m.publishLeftStopped(c)
 		}
 		if c.state == child.Waiting {
-			m.publish(Stopped, c, nil).Clean = true
+			a := m.publish(Stopped, c, nil)
+			a.Clean, a.Run = true, 0
 		}
 		if remove {
 			m.retireAndRemove(c, child.ErrRemoved)

@@ -1,0 +1,250 @@
+package supervisor_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
+)
+
+// reasons returns the events since the last take as text, with the reason and the event that
+// led to each: "stopping c: group by b, because failed b".
+func (r *recorder) reasons() (lines []string) {
+	news, events := r.take(), map[uint64]string{}
+	for _, e := range r.Events() {
+		events[e.Seq] = short(e)
+	}
+	for _, e := range news {
+		line := short(e) + ": " + e.Reason.String()
+		if e.By != "" {
+			line += " by " + e.By
+		}
+		if e.Because > 0 {
+			line += ", because " + events[e.Because]
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func short(e supervisor.Event) string { return e.Kind.String() + " " + e.Path[len("/root"):] }
+
+// recorded starts a tree and records all of its events.
+func recorded(t *testing.T, spec supervisor.Spec) (*supervisor.Supervisor, *recorder) {
+	sup := newRoot(spec)
+	r := record(t, sup, everyKind()...)
+	require.NoError(t, sup.Start(t.Context()))
+	t.Cleanup(func() { _ = sup.Stop(context.Background()) })
+	return sup, r
+}
+
+func byAlice(t *testing.T) context.Context {
+	return supervisor.WithRequest(t.Context(), supervisor.Request{By: "alice"})
+}
+
+func TestEventsOfARestartSayWhy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		_, r := recorded(t, supervisor.Spec{Children: []child.Spec{
+			{Name: "a", Run: idle},
+			{Name: "b", Run: p.Run, Backoff: child.Constant(time.Second)},
+		}})
+		require.Equal(t, []string{
+			"starting /a: boot", "ready /a: none", "starting /b: boot", "ready /b: none", "up : none",
+		}, r.reasons())
+
+		p.end(errBoom)
+		time.Sleep(time.Second)
+		require.Equal(t, []string{
+			"failed /b: failed", "restarting /b: failed, because failed /b",
+			"starting /b: failed, because failed /b", "ready /b: failed, because failed /b",
+		}, r.reasons())
+
+		p.end(nil)
+		time.Sleep(time.Second)
+		require.Equal(t, []string{
+			"completed /b: none", "restarting /b: completed, because completed /b",
+			"starting /b: completed, because completed /b", "ready /b: completed, because completed /b",
+		}, r.reasons())
+	})
+}
+
+func TestEventsOfAGroupRestartSayWhichChildFailed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		sup, r := recorded(t, supervisor.Spec{Strategy: strategy.RestForOne, Children: []child.Spec{
+			{Name: "a", Run: idle}, {Name: "b", Run: p.Run}, {Name: "c", Run: idle}, {Name: "d", Run: idle, Restart: child.Temporary},
+		}})
+		r.take()
+		p.end(errBoom)
+		because := ", because failed /b"
+		require.Equal(t, []string{
+			"failed /b: failed", "restarting /b: failed" + because,
+			"stopping /d: group by /root/b" + because, "stopped /d: group by /root/b" + because, "removed /d: group by /root/b" + because,
+			"stopping /c: group by /root/b" + because, "stopped /c: group by /root/b" + because,
+			"starting /b: failed" + because, "ready /b: failed" + because,
+			"starting /c: group by /root/b" + because, "ready /c: group by /root/b" + because,
+		}, r.reasons())
+
+		// One that was stopped by hand starts with the group.
+		require.NoError(t, sup.StopChild(t.Context(), "c"))
+		r.take()
+		p.end(errBoom)
+		lines := r.reasons()
+		require.Equal(t, []string{"starting /c: group by /root/b" + because, "ready /c: none"}, lines[len(lines)-2:])
+	})
+}
+
+func TestEventsOfRequestsSayWhichAndWho(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sup, r := recorded(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
+		r.take()
+		ctx := byAlice(t)
+
+		require.NoError(t, sup.RestartChild(ctx, "a"))
+		why := ": restart-child by alice, because request /a"
+		require.Equal(t, []string{"request /a: restart-child by alice", "stopping /a" + why, "stopped /a" + why, "starting /a" + why, "ready /a" + why}, r.reasons())
+
+		require.NoError(t, sup.RestartChild(t.Context(), "a"))
+		require.Equal(t, []string{"stopping /a: restart-child", "stopped /a: restart-child", "starting /a: restart-child", "ready /a: restart-child"}, r.reasons())
+
+		require.NoError(t, sup.StopChild(ctx, "a"))
+		why = ": stop-child by alice, because request /a"
+		require.Equal(t, []string{"request /a: stop-child by alice", "stopping /a" + why, "stopped /a" + why}, r.reasons())
+
+		require.NoError(t, sup.RestartChild(ctx, "a"))
+		why = ": restart-child by alice, because request /a"
+		require.Equal(t, []string{"request /a: restart-child by alice", "starting /a" + why, "ready /a" + why}, r.reasons())
+
+		require.NoError(t, sup.RemoveChild(ctx, "a"))
+		why = ": remove-child by alice, because request /a"
+		require.Equal(t, []string{"request /a: remove-child by alice", "stopping /a" + why, "stopped /a" + why, "removed /a" + why}, r.reasons())
+
+		require.NoError(t, sup.StartChild(ctx, child.Spec{Name: "b", Run: idle, Restart: child.Temporary}))
+		why = ": start-child by alice, because request /b"
+		require.Equal(t, []string{"request /b: start-child by alice", "starting /b" + why, "ready /b" + why}, r.reasons())
+
+		require.NoError(t, sup.StopChild(t.Context(), "b")) // which removes it, since it is Temporary
+		require.Equal(t, []string{"stopping /b: stop-child", "stopped /b: stop-child", "removed /b: stop-child"}, r.reasons())
+
+		require.ErrorIs(t, sup.StartChild(t.Context(), child.Spec{Name: "c", Run: func(child.Context) error { return errBoom }}), errBoom)
+		require.Equal(t, []string{"starting /c: start-child", "failed /c: failed", "removed /c: failed, because failed /c"}, r.reasons())
+
+		sup.Suspend(ctx)
+		sup.Suspend(ctx)
+		sup.Resume(ctx)
+		sup.Resume(t.Context())
+		require.Equal(t, []string{"suspended : none by alice", "resumed : none by alice"}, r.reasons())
+	})
+}
+
+func TestEventsOfAChildThatIsLateSayWhy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		late := &supervisortest.Child{}
+		_, r := recorded(t, supervisor.Spec{Backoff: child.Constant(time.Minute), Children: []child.Spec{
+			{Name: "hangs", Run: idle, Heartbeat: time.Second},
+			{Name: "late", Run: late.Run},
+		}})
+		r.take()
+		time.Sleep(2 * time.Second)
+		why := ": failed, because hung /hangs"
+		require.Equal(t, []string{
+			"hung /hangs: none", "stopping /hangs" + why, "stopped /hangs" + why, "failed /hangs" + why,
+			"restarting /hangs: failed, because failed /hangs",
+		}, r.reasons())
+	})
+}
+
+// From the failure of a grandchild to the end of the root, one event leads to the next.
+func TestAChainOfGiveUpsCanBeFollowed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		inner := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "x", Run: p.Run}}})
+		_, r := recorded(t, supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "a", Run: idle}, {Name: "in", Run: inner.Run}}})
+		r.take()
+		p.end(errBoom)
+		synctest.Wait()
+		end := ": gave-up by /root/in, because closing "
+		require.Equal(t, []string{
+			"failed /in/x: failed", "gave-up /in: gave-up by /root/in/x, because failed /in/x",
+			"closing /in: gave-up by /root/in/x, because gave-up /in", "over /in: gave-up by /root/in/x, because closing /in",
+			"failed /in: failed, because gave-up /in", "gave-up : gave-up by /root/in, because failed /in",
+			"closing : gave-up by /root/in, because gave-up ",
+			"stopping /a" + end, "stopped /a" + end, "over " + end,
+		}, r.reasons())
+	})
+}
+
+func TestEventsOfTheEndSayWhy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: idle}}})
+		sup, r := recorded(t, supervisor.Spec{Children: []child.Spec{{Name: "in", Run: inner.Run}}})
+		require.NoError(t, sup.RestartChild(byAlice(t), "in"))
+		r.take()
+		require.NoError(t, sup.RestartChild(byAlice(t), "in"))
+		why, below := ": restart-child by alice, because request /in", ": shutdown by alice, because closing /in"
+		require.Equal(t, []string{
+			"request /in: restart-child by alice", "stopping /in" + why,
+			"closing /in: shutdown by alice, because request /in", "stopping /in/x" + below, "stopped /in/x" + below, "over /in" + below,
+			"stopped /in" + why, "starting /in" + why,
+			"starting /in/x: boot", "ready /in/x: none", "up /in: none", "ready /in" + why,
+		}, r.reasons())
+
+		require.NoError(t, sup.Stop(t.Context()))
+		root, in := ": shutdown, because closing ", ": shutdown, because closing /in"
+		require.Equal(t, []string{
+			"closing : shutdown", "stopping /in" + root, "closing /in" + root,
+			"stopping /in/x" + in, "stopped /in/x" + in, "over /in" + in, "stopped /in" + root, "over " + root,
+		}, r.reasons())
+
+		// An AutoShutdown, and a start that fails.
+		p := newPuppet()
+		_, r = recorded(t, supervisor.Spec{AutoShutdown: strategy.AnySignificant, Children: []child.Spec{
+			{Name: "main", Run: p.Run, Restart: child.Transient, Significant: true}, {Name: "a", Run: idle},
+		}})
+		r.take()
+		p.end(nil)
+		end := ": shutdown by /root/main, because closing "
+		require.Equal(t, []string{"completed /main: none", "closing : shutdown by /root/main, because completed /main", "stopping /a" + end, "stopped /a" + end, "over " + end}, r.reasons())
+
+		failing := newRoot(supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(child.Context) error { return errBoom }}}})
+		r = record(t, failing, everyKind()...)
+		require.Error(t, failing.Start(t.Context()))
+		require.Equal(t, []string{
+			"starting /a: boot", "failed /a: failed", "closing : gave-up by /root/a, because failed /a", "over : gave-up by /root/a, because closing ",
+		}, r.reasons())
+	})
+}
+
+// What is remembered of a child goes when it settles or is removed, also if only few kinds
+// of events have a subscriber.
+func TestReasonsOfAFewKinds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		sup := newRoot(supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{{Name: "a", Run: p.Run}, {Name: "b", Run: idle}}})
+		t.Cleanup(func() { _ = sup.Stop(context.Background()) })
+		var got []string
+		defer sup.Subscribe(func(e supervisor.Event) {
+			got = append(got, fmt.Sprint(short(e), ": ", e.Reason, " ", e.By, " ", e.Because))
+		}, supervisor.EventStarting)()
+		require.NoError(t, sup.Start(t.Context()))
+		p.end(errBoom)
+		require.NoError(t, sup.RestartChild(t.Context(), "b"))
+		p.end(errBoom)
+		synctest.Wait()
+		require.Equal(t, []string{
+			"starting /a: boot  0", "starting /b: boot  0",
+			"starting /a: failed  0", "starting /b: group /root/a 0",
+			"starting /b: restart-child  0",
+			"starting /a: failed  0", "starting /b: group /root/a 0",
+		}, got)
+	})
+}
