@@ -256,9 +256,20 @@
 //   - [Supervisor.Watch]: the events of one child or a part of the tree, as a channel.
 //   - Spec.Logger: the log. Level info has the whole story: the tree is up; a child failed,
 //     and what follows ("restart 3 in 200ms"); it is ready again, and how long it was down;
-//     it is unready, and ready again; a supervisor gives up; the tree is stopping, and has
-//     stopped. Single starts and stops are at level debug.
+//     it is unready, and ready again; a supervisor gives up; the tree drains, is closing, and
+//     is over; what an operator requested. Single starts and stops are at level debug.
 //   - Spec.Around: code of yours around each run of the subtree: pprof labels, spans.
+//
+//   - ctx.Status: one line that a child says of itself, such as "lag 3 s". Status.Text and
+//     Tree show it.
+//   - Event.Reason, By and Because: why something happened, and which event led to it. So a
+//     failure can be followed to the supervisor that gave up because of it, and to the root.
+//   - [Supervisor.Forecast]: when the supervisor gives up, and when the root ends, if a child
+//     keeps failing.
+//   - [WithRequest]: who asks for a restart or a stop, and about which run.
+//
+// A supervisor reports its own phases as events: [EventUp], [EventDraining], [EventClosing]
+// and [EventOver], those of the root too. To see them, subscribe before the start.
 //
 // All queries answer at once, also in the middle of a group restart or while a child hangs
 // in its stop.

@@ -83,7 +83,8 @@ type Spec struct {
 	//	       returns nil and is restarted again and again, one that a cancelled group
 	//	       restart leaves stopped
 	//	info   the tree is up, with the number of children; a child is ready again,
-	//	       and how long it was not; the tree is stopping, and has stopped
+	//	       and how long it was not; the tree drains, is closing, and is over;
+	//	       Suspend and Resume; what an operator requested (see WithRequest)
 	//	debug  all other starts and stops, also those of nested supervisors and of
 	//	       children with child.AtOnce
 	//
