@@ -26,7 +26,7 @@ func (y why) isRequest() bool {
 type whys struct {
 	of    map[*machine.Child]why // of children that are being stopped or started
 	last  why                    // of the latest child that ended and stays down
-	down  *machine.Child         // that child
+	down  string                 // its name: a child that is removed must not be kept
 	group why                    // of the latest group restart
 	end   why                    // of the end of the life
 	gave  uint64                 // number of EventGaveUp, or of EventClosing if the life ended otherwise
@@ -52,7 +52,7 @@ func (w *whys) wanted(subscribed kinds) (want kinds) {
 // known returns what is remembered of a child.
 func (w *whys) known(c *machine.Child) why {
 	y, found := w.of[c]
-	if !found && c == w.down {
+	if !found && c.Name() == w.down {
 		return w.last
 	}
 	return y
@@ -134,7 +134,7 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 		}
 		if a.Next == machine.StaysDown {
 			delete(w.of, c)
-			w.down, w.last = c, y
+			w.down, w.last = c.Name(), y
 			return
 		}
 		w.set(c, y)

@@ -246,26 +246,35 @@
 //
 //   - [Supervisor.Tree]: everything that is declared and running, with state, restarts,
 //     last error and next start; as text, as JSON, or as an iterator (All).
+//
 //   - [Supervisor.Health]: nil, or one line for each declared child that is not ready. Use
 //     it in a readiness probe. A child reports itself as not ready with ctx.Unready.
+//
 //   - [Supervisor.Children], [Supervisor.AppendChildren], [Supervisor.Count],
 //     [Supervisor.Lookup].
+//
 //   - [Supervisor.Subscribe]: every event of the subtree in order. Subscribers may be slow
 //     and may call anything; they never delay supervision. The returned cancel waits for a
 //     call in progress.
+//
 //   - [Supervisor.Watch]: the events of one child or a part of the tree, as a channel.
+//
 //   - Spec.Logger: the log. Level info has the whole story: the tree is up; a child failed,
 //     and what follows ("restart 3 in 200ms"); it is ready again, and how long it was down;
 //     it is unready, and ready again; a supervisor gives up; the tree drains, is closing, and
 //     is over; what an operator requested. Single starts and stops are at level debug.
+//
 //   - Spec.Around: code of yours around each run of the subtree: pprof labels, spans.
 //
 //   - ctx.Status: one line that a child says of itself, such as "lag 3 s". Status.Text and
 //     Tree show it.
+//
 //   - Event.Reason, By and Because: why something happened, and which event led to it. So a
 //     failure can be followed to the supervisor that gave up because of it, and to the root.
+//
 //   - [Supervisor.Forecast]: when the supervisor gives up, and when the root ends, if a child
 //     keeps failing.
+//
 //   - [WithRequest]: who asks for a restart or a stop, and about which run.
 //
 // A supervisor reports its own phases as events: [EventUp], [EventDraining], [EventClosing]

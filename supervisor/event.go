@@ -20,7 +20,7 @@ type Event struct {
 	Time     time.Time // never before that of the previous event; simultaneous ends may share one
 	Kind     EventKind
 	Path     string // path of the child; for events of a supervisor itself, of the supervisor
-	Run      uint64 // number of the run: see child.Status.Run; zero for events of a supervisor itself
+	Run      uint64 // number of the run: see child.Status.Run; zero for events of a supervisor itself, and if none is concerned
 	Restarts int    // number of automatic restarts of the child so far
 	Ready    bool   // whether the run had been ready; distinguishes a failure from a failed start
 	Err      error
@@ -226,7 +226,7 @@ func (l *life) publishAction(a *machine.Action) {
 		l.lastEvent.at = time.Now()
 	}
 	l.lastEvent.path = l.pathLike(c, l.lastEvent.path) // usually it is the same child again
-	e := Event{Time: l.lastEvent.at, Kind: kind, Path: l.lastEvent.path, Restarts: a.Count, Err: a.Err, Run: c.Run()}
+	e := Event{Time: l.lastEvent.at, Kind: kind, Path: l.lastEvent.path, Restarts: a.Count, Err: a.Err, Run: a.Run}
 	e.atOnce = c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
 	e.Ready = r != nil && r.ready
@@ -239,7 +239,7 @@ func (l *life) publishAction(a *machine.Action) {
 		e.Err = r.cause
 	case EventStopped:
 		if a.Run != 0 { // otherwise its pending restart is cancelled
-			e.Took = l.m.Now() - r.stopped
+			e.Took = l.m.Now() - r.askedAt()
 		}
 		e.clean, e.unasked = a.Clean, r.why() == 0 && l.m.Phase() == machine.Closing
 	case EventAbandoned:
@@ -252,7 +252,7 @@ func (l *life) publishAction(a *machine.Action) {
 	case EventGaveUp:
 		e.Path, e.Err, e.Run = l.path, l.gaveUp(l.m.End()), 0
 	case EventLateExit:
-		e.Run = a.Run
+		e.Run = l.late
 	}
 	l.follow(c, a, &e)
 	if l.subscribedKinds != 0 || len(l.whys.of) > 0 {

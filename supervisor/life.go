@@ -58,6 +58,7 @@ type life struct {
 	failing         failing
 	whys            whys
 	asked           why      // of the call of close
+	late            uint64   // number of the abandoned run that has returned, in this visit
 	drain           drain    // of a root
 	lastEvent       struct { // of the machine
 		path string
@@ -260,7 +261,8 @@ func (l *life) perform(s *step) {
 			l.nextBackoff(a.Child, a.Reset)
 		case machine.Abandon:
 			r := runOfChild(a.Child)
-			if r.abandon(); r.rare.grace != nil {
+			r.abandon()
+			if r.rare.number = a.Run; r.rare.grace != nil {
 				s.note(endGrace, r)
 			}
 		case machine.CancelAll:
@@ -443,7 +445,7 @@ func (l *life) stopBy(cause error, event func(time.Duration)) {
 // end closes the life. It is called once, under the lock, when nothing runs any more.
 func (l *life) end() {
 	l.budget.end()
-	l.whys.of, l.whys.down = nil, nil
+	l.whys.of = nil
 	l.timers.end()
 	if l.parent == nil {
 		l.shared.dumps.end()

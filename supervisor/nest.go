@@ -47,6 +47,9 @@ func (l *life) unlink(r *run) {
 	rare.nested = nil
 	l.m.Unlinked(r.child, r.number(), now)
 	if r.cause != nil { // the rest of the run gets the whole stop timeout
+		if rare.stopAsked == 0 {
+			rare.stopAsked = r.stopped
+		}
 		r.stopped = now
 		r.limitGrace()
 	}

@@ -61,9 +61,11 @@ type rare struct {
 	ended        *life       // the last one that ended before that
 	super        *Supervisor // the supervisor of nested, or the last one that ran in the child
 	abandoned    *AbandonedRun
-	inStop       bool      // it was abandoned while its supervisor ended
-	order        uint64    // its number among the abandoned runs of the tree
-	wrong        StopError // what went wrong with its stop
+	inStop       bool          // it was abandoned while its supervisor ended
+	order        uint64        // its number among the abandoned runs of the tree
+	number       uint64        // of the abandoned run
+	stopAsked    time.Duration // when it was asked to stop, if stopped is later
+	wrong        StopError     // what went wrong with its stop
 }
 
 // noRare is the shared zero value. It must not be written.
@@ -255,6 +257,14 @@ func (r *run) ask(why machine.Why) {
 	r.limitGrace()
 }
 
+// askedAt returns when the run was asked to stop. The lock must be held.
+func (r *run) askedAt() time.Duration {
+	if at := r.rareFields().stopAsked; at != 0 {
+		return at
+	}
+	return r.stopped
+}
+
 // refusal returns the reason why the run can no longer become ready or unready, or nil:
 // the cause of its stop, or that it has returned. The lock must be held.
 func (r *run) refusal() error {
@@ -431,6 +441,7 @@ func (l *life) exited(r *run, out machine.Outcome, now time.Duration) (graced bo
 	}
 	if r.rareFields().abandoned != nil {
 		l.shared.returned(r)
+		l.late = r.rare.number
 	}
 	l.m.Unready = r.timeUnready(now)
 	l.m.Exited(r.child, r.number(), out, now)

@@ -220,6 +220,29 @@ func TestEventsSayHowLongAStartAndAStopTook(t *testing.T) {
 	})
 }
 
+// The time of the stop of a nested supervisor is part of the stop of its child.
+func TestEventsSayHowLongTheStopOfASupervisorTook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		slow := &supervisortest.Child{StopAfter: 3 * time.Second}
+		inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: slow.Run}}})
+		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "in", Run: func(ctx child.Context) error {
+			err := inner.Run(ctx)
+			time.Sleep(time.Second)
+			return err
+		}}}})
+		r := record(t, sup, supervisor.EventStopped, supervisor.EventOver)
+		time.Sleep(time.Minute)
+		require.NoError(t, sup.StopChild(t.Context(), "in"))
+		took := map[string]time.Duration{}
+		for _, e := range r.take() {
+			took[e.String()] = e.Took
+		}
+		require.Equal(t, map[string]time.Duration{
+			"stopped /root/in/x": 3 * time.Second, "over /root/in": 3 * time.Second, "stopped /root/in": 4 * time.Second,
+		}, took)
+	})
+}
+
 func jsonHas(text []byte, field string) bool {
 	var fields map[string]any
 	return json.Unmarshal(text, &fields) == nil && fields[field] != nil

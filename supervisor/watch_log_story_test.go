@@ -107,7 +107,7 @@ func TestInfoLogHasTheWholeStory(t *testing.T) {
 			`ERROR failed /shop/in/deep err="/shop/in/deep: gave up: more than 1 restart in 1m0s: /shop/in/deep/job: boom" next="restart 1 at once"`,
 			`INFO ready /shop/in/deep restarts=1`, // and not a word of the task before it
 			`INFO closing /shop cause="stopped: SIGTERM"`,
-			`WARN stopped /shop/talks err="flush: 1,708 rows not written"`,
+			`WARN stopped /shop/talks err="flush: 1,708 rows not written" took=50ms`,
 			`WARN over /shop took=50ms unclean=1`,
 		}, log.story())
 	})
