@@ -9,6 +9,7 @@ type Child struct {
 	At      time.Time `json:"at,omitzero"`
 	Node    *Node     `json:"node"`              // without children
 	Say     string    `json:"say"`               // one sentence: what it does
+	Why     uint64    `json:"why,omitempty"`     // number of the event that explains its state; zero: the observer does not have it
 	Error   string    `json:"error,omitempty"`   // its unready or last error in full
 	Spec    []string  `json:"spec"`              // its spec in words, a sentence each
 	Next    []Next    `json:"next"`              // what comes next, in order

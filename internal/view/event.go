@@ -34,9 +34,11 @@ type Event struct {
 //
 //	path    what the path must begin with
 //	kind    an event kind, or "trouble": failed, hung, gave-up, abandoned, unready, error
-//	at      only events until then
+//	at      only events until then, and of the whole millisecond
+//	since   only events after then
 //	seen    only events after this number
 //	because the number of an event: that event and what led to it, step by step
+//	order   oldest: the oldest first, from since on
 //	fold    0: like events in a row are not folded
 //	n       number of events: 200 by default, 1,000 at most
 type Events struct {
@@ -73,8 +75,16 @@ type Bye struct {
 	Text string `json:"text"` // why, such as "the server stops"
 }
 
+// Tick is the data of the server-sent event "tick": something has happened. With
+// events?ticks=1 a stream consists of ticks, at most two a second, and at least one every
+// ten seconds.
+type Tick struct {
+	Seq uint64 `json:"seq"` // number of the latest event
+}
+
 // Names of server-sent events. An Event has no name, and its id is Event.Seq.
 const (
 	MissedEvent = "missed"
+	TickEvent   = "tick"
 	ByeEvent    = "bye"
 )

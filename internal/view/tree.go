@@ -25,7 +25,7 @@ type Head struct {
 	Trouble  int            `json:"trouble"`  // those of them that are in trouble
 	Counts   map[string]int `json:"counts"`   // by look
 
-	May    []Action `json:"may"`              // actions that the caller may request for some path; empty: read-only
+	May    []Action `json:"may"`              // actions that there are; empty: read-only, or the past. Child.Acts has those that are permitted
 	Ring   Ring     `json:"ring"`             // what the observer remembers
 	Missed *Missed  `json:"missed,omitempty"` // what happened since the event ?seen=
 	Worst  *Worst   `json:"worst,omitempty"`  // the soonest give-up that reaches the root
