@@ -1,0 +1,130 @@
+package observer
+
+import (
+	"sort"
+	"time"
+
+	"github.com/coppice-go/coppice/internal/view"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// A record is an event as it is remembered. It refers to nothing of the program: errors are
+// text.
+type record struct {
+	seq     uint64 // number in the memory: 1, 2, 3; it does not start over with the root
+	tree    uint64 // supervisor.Event.Seq
+	because uint64 // seq of the event that led to it; zero if there is none, or it is not known
+	at      time.Time
+	path    string
+	err     string
+	text    string
+	by      string
+	run     uint64
+	lost    uint64
+	delay   time.Duration
+
+	restarts int
+	kind     supervisor.EventKind
+	reason   supervisor.Reason
+	ready    bool
+}
+
+// recordOf converts an event. It calls a method of the error, so no lock may be held.
+func recordOf(e *supervisor.Event) record {
+	rec := record{
+		tree: e.Seq, at: e.Time, path: e.Path, run: e.Run, lost: e.Lost, delay: e.Delay,
+		restarts: e.Restarts, kind: e.Kind, reason: e.Reason, ready: e.Ready,
+	}
+	if e.Err != nil {
+		rec.err = brief(e.Err)
+	}
+	if e.Text != "" {
+		rec.text = brief(e.Text)
+	}
+	if e.By != "" {
+		rec.by = brief(e.By)
+	}
+	return rec
+}
+
+// size is about the memory that a record takes.
+func (rec *record) size() int {
+	const fixed = 200
+	return fixed + len(rec.path) + len(rec.err) + len(rec.text) + len(rec.by)
+}
+
+func (rec *record) view() view.Event {
+	e := view.Event{
+		Seq: rec.seq, Time: rec.at, Kind: rec.kind, Path: rec.path, Run: rec.run, Restarts: rec.restarts, Ready: rec.ready,
+		Err: rec.err, Text: rec.text, Lost: rec.lost, Reason: rec.reason, By: rec.by, Because: rec.because,
+	}
+	if rec.delay > 0 {
+		e.Delay = rec.delay.String()
+	}
+	return e
+}
+
+// A ring holds the latest records. It is bounded by their number and by their size, and
+// grows up to that as needed.
+type ring struct {
+	records     []record
+	head, count int
+	size        int
+	most        int // records
+}
+
+// perRecord is how many bytes a record may take on average.
+const perRecord = 512
+
+func (q *ring) at(i int) *record { return &q.records[(q.head+i)%len(q.records)] }
+
+// push adds a record and drops the oldest ones as needed.
+func (q *ring) push(rec *record) {
+	q.size += rec.size()
+	for q.count > 0 && (q.count >= q.most || q.size > q.most*perRecord) {
+		oldest := q.at(0)
+		q.size -= oldest.size()
+		*oldest = record{}
+		q.head = (q.head + 1) % len(q.records)
+		q.count--
+	}
+	if q.count == len(q.records) {
+		grown := make([]record, min(max(16, 2*q.count), q.most))
+		for i := range q.count {
+			grown[i] = *q.at(i)
+		}
+		q.records, q.head = grown, 0
+	}
+	q.records[(q.head+q.count)%len(q.records)] = *rec
+	q.count++
+}
+
+// after returns the index of the first record with a number greater than seq.
+func (q *ring) after(seq uint64) int {
+	if q.count == 0 || seq < q.at(0).seq {
+		return 0
+	}
+	return min(q.count, int(min(seq-q.at(0).seq+1, uint64(q.count)))) // numbers have no gaps
+}
+
+// find returns the record with that number, or nil.
+func (q *ring) find(seq uint64) *record {
+	if q.count == 0 || seq < q.at(0).seq || seq > q.at(q.count-1).seq {
+		return nil
+	}
+	return q.at(int(seq - q.at(0).seq))
+}
+
+// ofTree returns the number of the record of the event with that number in the tree, among
+// the records from number first on, or zero.
+func (q *ring) ofTree(tree, first uint64) uint64 {
+	from := 0
+	if first > 0 {
+		from = q.after(first - 1)
+	}
+	i := from + sort.Search(q.count-from, func(i int) bool { return q.at(from+i).tree >= tree })
+	if i < q.count && q.at(i).tree == tree {
+		return q.at(i).seq
+	}
+	return 0
+}

@@ -1,0 +1,176 @@
+package observer
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/view"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// snapshots makes models of the tree. Requests that come at the same time share one, and
+// a model is shared for as long as four times what it took to make: then models take at
+// most a fifth of one processor, however many pages are open and however many children
+// there are. A model of a few children is made anew for each request.
+type snapshots struct {
+	mu     sync.Mutex
+	last   *model
+	at     time.Time     // that last is of; zero: now
+	until  time.Time     // last is used until then
+	making chan struct{} // closed when the model that is being made is there; nil if none is
+}
+
+const shareFor = 4
+
+// get returns a model that is not older than necessary. make is not called under a lock: it
+// calls methods of errors.
+//
+// at is the moment that the model is of, zero for now. The past does not change: only the
+// latest moment that was asked for is kept.
+func (s *snapshots) get(ctx context.Context, at time.Time, build func() *model) (*model, error) {
+	for {
+		s.mu.Lock()
+		now := time.Now()
+		if s.last != nil && s.at.Equal(at) && now.Before(s.until) {
+			defer s.mu.Unlock()
+			return s.last, nil
+		}
+		if making := s.making; making != nil {
+			s.mu.Unlock()
+			select {
+			case <-making:
+				continue
+			case <-ctx.Done():
+				return nil, refuse(http.StatusServiceUnavailable, "the request ended before there was an answer")
+			}
+		}
+		making := make(chan struct{})
+		s.making = making
+		s.mu.Unlock()
+		var made *model
+		func() {
+			defer func() { // also after a panic
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				close(making)
+				if s.making != making {
+					return // it was dropped
+				}
+				s.making = nil
+				if made != nil {
+					s.last, s.at, s.until = made, at, time.Now().Add(shareFor*time.Since(now))
+				}
+			}()
+			made = build()
+		}()
+		return made, nil
+	}
+}
+
+// drop makes the next request get a new model.
+func (s *snapshots) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.until, s.making = time.Time{}, nil
+}
+
+// model returns the tree as it is, or as it was at the moment that the request names.
+func (o *Observer) model(r *http.Request) (*model, error) {
+	at, past, err := momentOf(r, "at")
+	if err != nil {
+		return nil, err
+	}
+	if !past || !at.Before(time.Now()) {
+		return o.latest.get(r.Context(), time.Time{}, o.build)
+	}
+	at = at.Truncate(time.Millisecond).Add(time.Millisecond - 1) // the whole millisecond has passed
+	return o.rebuild(r, at)
+}
+
+// build makes a model of the tree as it is.
+func (o *Observer) build() *model {
+	tree := o.root.Tree()
+	m := build(&tree, time.Now(), o.spec.Degraded, o.declared)
+	m.serves = o.serves
+	m.explain(o.memory, o)
+	return m
+}
+
+// declared is a declarer for the tree.
+func (o *Observer) declared(path string) ([]child.Spec, bool) {
+	spec, ok := o.supervisorSpec(path)
+	return spec.Children, ok
+}
+
+// nested returns the supervisor at a path.
+func (o *Observer) nested(path string) (*supervisor.Supervisor, bool) {
+	if path == o.root.Path() {
+		return o.root, true
+	}
+	return o.root.Nested(path)
+}
+
+// The methods of asker.
+
+func (o *Observer) supervisorSpec(path string) (supervisor.Spec, bool) {
+	s, ok := o.nested(path)
+	if !ok {
+		return supervisor.Spec{}, false
+	}
+	return s.Spec(), true
+}
+
+// Forecast is that of the tree.
+func (o *Observer) Forecast(path string) (supervisor.Forecast, bool) { return o.root.Forecast(path) }
+
+// LookupSpec is that of the tree.
+func (o *Observer) LookupSpec(path string) (child.Spec, bool) { return o.root.LookupSpec(path) }
+
+// head describes the tree as a whole.
+func (o *Observer) head(r *http.Request, m *model) (view.Head, error) {
+	root := &m.items[0]
+	p := processNow()
+	h := view.Head{
+		V: view.Version, Now: time.Now(), Name: valid(root.tree.Name, view.MaxText), Path: root.tree.Path,
+		State: m.state, Since: m.since, Started: m.started, Say: m.verdict(),
+		Host: p.host, Version: p.version, Go: p.goVersion, Goroutines: p.goroutines, Heap: p.heap,
+		Counts: map[string]int{}, May: []view.Action{}, Ring: m.ring, Worst: m.worst, Recovered: m.recovered,
+		Causes: m.causes[:min(len(m.causes), mostShown)], MoreCauses: max(0, len(m.causes)-mostShown),
+	}
+	if h.Causes == nil {
+		h.Causes = []view.Cause{}
+	}
+	if s := m.supers[0]; s != nil {
+		h.Children, h.Trouble, h.Counts = s.all, s.trouble, s.counts
+	}
+	if m.past {
+		h.At = m.at
+	} else if o.spec.Act != nil {
+		h.May = allActions
+	}
+	seen, ok, err := number(r, "seen")
+	if err != nil {
+		return h, err
+	}
+	if ok {
+		h.Missed = o.memory.missed(seen)
+	}
+	return h, nil
+}
+
+// missed says what happened after the event with that number. It is nil if nothing did.
+func (m *memory) missed(seen uint64) *view.Missed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if seen >= m.last || m.ring.count == 0 {
+		return nil
+	}
+	i := m.ring.after(seen)
+	return &view.Missed{
+		N: m.last - seen, Kept: uint64(m.ring.count - i),
+		From: m.ring.at(i).at, To: m.ring.at(m.ring.count - 1).at,
+	}
+}
