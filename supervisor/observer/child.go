@@ -26,7 +26,7 @@ func (o *Observer) serveChild(w http.ResponseWriter, r *http.Request) error {
 	v := view.Child{V: view.Version, Now: time.Now(), Node: m.node(i), Acts: []view.Choice{}}
 	by := ""
 	if m.past {
-		v.At = m.at
+		v.At = m.at.Truncate(time.Millisecond)
 	} else {
 		o.memory.about(v.Node)
 		by = v.Node.By

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/internal/wellness"
@@ -44,7 +45,7 @@ func (o *Observer) serveChildren(w http.ResponseWriter, r *http.Request) error {
 	to := from + int(min(n, mostPage, uint64(len(rows)-from)))
 	v := view.Children{V: view.Version, Total: len(rows), From: from, Children: make([]*view.Node, 0, to-from)}
 	if m.past {
-		v.At = m.at
+		v.At = m.at.Truncate(time.Millisecond)
 	}
 	for _, i := range rows[from:to] {
 		node := m.node(i)

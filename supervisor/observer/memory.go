@@ -1,9 +1,11 @@
 package observer
 
 import (
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -60,7 +62,7 @@ func (m *memory) attach(at time.Time) {
 	m.attached = at
 }
 
-// see remembers an event. It is called by one goroutine at a time.
+// see remembers an event.
 func (m *memory) see(e supervisor.Event) {
 	rec := recordOf(&e)
 	var stack string
@@ -136,10 +138,19 @@ func (m *memory) number(rec *record) {
 
 // trouble notes that a child fails or is not ready.
 func (m *memory) trouble(rec *record, text string) {
-	s := m.cause(rec, text)
 	p := m.past(rec.path)
+	if rec.kind == supervisor.EventFailed && p.hung {
+		p.hung = false // it is the same failure
+		return
+	}
+	if p.hung = rec.kind == supervisor.EventHung; p.hung && text == "" {
+		text = child.ErrHung.Error()
+		rec.err = text
+	}
+	s := m.cause(rec, text)
 	if p.down.IsZero() {
 		p.down = rec.at
+		m.relapse(p, rec.at)
 	}
 	p.why, p.whyText = s.form, text
 	p.n++
@@ -217,6 +228,7 @@ func (m *memory) well(rec *record) {
 		r = &recovery{path: rec.path, form: p.why}
 		m.recovered = keepLast(m.recovered, r, mostRecovered)
 	}
+	p.healed, p.healedN, p.healedD, p.healedA = r, p.n, rec.at.Sub(p.down), rec.at
 	r.text.add(mask(p.whyText))
 	r.paths++
 	r.n += p.n
@@ -225,6 +237,22 @@ func (m *memory) well(rec *record) {
 	r.withN += p.withN
 	r.with = append(r.with, p.with...)
 	r.with = r.with[:min(len(r.with), mostWith)]
+}
+
+// relapse continues the trouble that was over a moment ago, if there was any: it has not
+// recovered.
+func (m *memory) relapse(p *past, at time.Time) {
+	r := p.healed
+	if p.healed = nil; r == nil || at.Sub(p.healedA) > calm {
+		return
+	}
+	p.down = p.healedA.Add(-p.healedD)
+	p.n = p.healedN
+	r.paths--
+	r.n -= p.healedN
+	if r.paths == 0 {
+		m.recovered = slices.DeleteFunc(m.recovered, func(other *recovery) bool { return other == r })
+	}
 }
 
 // recovery returns the one that others of the same cause have just joined, or nil.
@@ -288,6 +316,7 @@ func (m *memory) ends(rec *record) {
 
 // forget forgets the trouble that is over.
 func (p *past) forget() {
+	p.hung = false
 	p.down, p.unready, p.why, p.whyText, p.n, p.with, p.withN, p.by = time.Time{}, time.Time{}, "", "", 0, nil, 0, ""
 }
 

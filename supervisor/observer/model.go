@@ -173,6 +173,8 @@ func reasonOf(s *child.Status, look wellness.Look) (text string, fails bool) {
 		err = s.Unready
 	case look == wellness.Abandoned:
 		return abandonedText, false
+	case look == wellness.Hung:
+		return child.ErrHung.Error(), true
 	case look == wellness.Starting && s.Restarts == 0:
 		return slowText, false
 	case look == wellness.GaveUp:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
@@ -110,6 +111,9 @@ func (o *Observer) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	serve, ok := routes[at]
 	if !ok {
+		if _, err := fs.Stat(page.Files, strings.TrimPrefix(at, "/")); at != "/" && err != nil {
+			return refuse(http.StatusNotFound, "the observer has no such view")
+		}
 		o.page.ServeHTTP(w, r)
 		return nil
 	}

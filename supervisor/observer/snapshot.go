@@ -147,7 +147,7 @@ func (o *Observer) head(r *http.Request, m *model) (view.Head, error) {
 		h.Children, h.Trouble, h.Counts = s.all, s.trouble, s.counts
 	}
 	if m.past {
-		h.At = m.at
+		h.At = m.at.Truncate(time.Millisecond)
 	} else if o.spec.Act != nil {
 		h.May = allActions
 	}

@@ -95,6 +95,12 @@ type past struct {
 	with    []string
 	withN   int
 
+	healed  *recovery     // of the trouble before that
+	healedN uint64        // failures in it
+	healedD time.Duration // how long it took
+	healedA time.Time     // when it was over
+
+	hung    bool      // the failure that follows is the missed heartbeat, which has been counted
 	unready time.Time // since when it is not ready, while it runs
 	by      string    // operator who stopped it, while it is stopped
 

@@ -75,14 +75,14 @@ func (m *model) verdict() string {
 		}
 		return fmt.Sprintf("All %s as they should be.%s", plural(n, "child is", "children are"), stopped)
 	}
-	return fmt.Sprintf("%s of %s in trouble.", are(s.trouble+selfTrouble(root)), count(n+selfTrouble(root)))
-}
-
-func selfTrouble(root *item) int {
-	if root.level > wellness.Well {
-		return 1
+	if s.trouble == 0 {
+		return "The root itself is in trouble."
 	}
-	return 0
+	verb := "are"
+	if s.trouble == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%s of %s %s in trouble.", count(s.trouble), plural(n, "child", "children"), verb)
 }
 
 // are returns "1 is" or "2 are".
