@@ -283,4 +283,3 @@ func TestStoppingWhatServesThePageNeedsForceAndAnswersFirst(t *testing.T) {
 	st, _ := root.Lookup("debug")
 	require.Equal(t, child.Stopped, st.State)
 }
-

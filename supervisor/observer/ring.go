@@ -11,17 +11,21 @@ import (
 // A record is an event as it is remembered. It refers to nothing of the program: errors are
 // text.
 type record struct {
-	seq     uint64 // number in the memory: 1, 2, 3; it does not start over with the root
-	tree    uint64 // supervisor.Event.Seq
-	because uint64 // seq of the event that led to it; zero if there is none, or it is not known
-	at      time.Time
-	path    string
-	err     string
-	text    string
-	by      string
-	run     uint64
-	lost    uint64
-	delay   time.Duration
+	seq  uint64 // number in the memory: 1, 2, 3; it does not start over with the root
+	tree uint64 // supervisor.Event.Seq
+
+	// because is the seq of the event that led to it; zero if there is none, or it is not
+	// known. Until memory.number it is supervisor.Event.Because.
+	because uint64
+
+	at    time.Time
+	path  string
+	err   string
+	text  string
+	by    string
+	run   uint64
+	lost  uint64
+	delay time.Duration
 
 	restarts int
 	kind     supervisor.EventKind
@@ -32,7 +36,7 @@ type record struct {
 // recordOf converts an event. It calls a method of the error, so no lock may be held.
 func recordOf(e *supervisor.Event) record {
 	rec := record{
-		tree: e.Seq, at: e.Time, path: e.Path, run: e.Run, lost: e.Lost, delay: e.Delay,
+		tree: e.Seq, at: e.Time, path: e.Path, run: e.Run, lost: e.Lost, delay: e.Delay, because: e.Because,
 		restarts: e.Restarts, kind: e.Kind, reason: e.Reason, ready: e.Ready,
 	}
 	if e.Err != nil {

@@ -73,10 +73,16 @@ func (m *model) verdict() string {
 		case s.trouble > 0:
 			return fmt.Sprintf("All declared children are as they should be; of the others, %s in trouble.%s", are(s.trouble), stopped)
 		}
-		return fmt.Sprintf("All %s as they should be.%s", plural(n, "child is", "children are"), stopped)
+		if n == 1 {
+			return "Its one child is as it should be." + stopped
+		}
+		return fmt.Sprintf("All %s children are as they should be.%s", count(n), stopped)
 	}
 	if s.trouble == 0 {
 		return "The root itself is in trouble."
+	}
+	if n == 1 {
+		return "Its one child is in trouble."
 	}
 	verb := "are"
 	if s.trouble == 1 {
