@@ -25,8 +25,8 @@ type memory struct {
 
 	attached time.Time // when the subscription began
 
-	storms  []record // first failures of storms, the oldest first
-	gaveUps []record // the oldest first
+	storms  ring // first failures of storms
+	gaveUps ring
 
 	causes    *lru[*story]      // by form
 	forms     map[string]*story // by text: for texts that were seen lately
@@ -40,10 +40,12 @@ type memory struct {
 
 func newMemory(keep int) *memory {
 	return &memory{
-		ring:   ring{most: keep},
-		causes: newLRU(mostCauses, func(s *story) *lruElement[*story] { return &s.element }),
-		forms:  map[string]*story{},
-		paths:  newLRU(mostPaths, func(p *past) *lruElement[*past] { return &p.element }),
+		ring:    ring{most: keep},
+		storms:  ring{most: mostFirsts},
+		gaveUps: ring{most: mostFirsts},
+		causes:  newLRU(mostCauses, func(s *story) *lruElement[*story] { return &s.element }),
+		forms:   map[string]*story{},
+		paths:   newLRU(mostPaths, func(p *past) *lruElement[*past] { return &p.element }),
 	}
 }
 
@@ -87,7 +89,7 @@ func (m *memory) add(rec *record, stack string) {
 	case supervisor.EventSlowStart:
 		m.cause(rec, slowText)
 	case supervisor.EventGaveUp:
-		m.gaveUps = keepLast(m.gaveUps, *rec, mostFirsts)
+		m.gaveUps.push(rec)
 	case supervisor.EventReady:
 		m.well(rec)
 	case supervisor.EventStarting:
@@ -175,7 +177,7 @@ func (m *memory) cause(rec *record, text string) *story {
 		s.first, s.path = rec.at, rec.path
 	}
 	if s.seen == 0 || rec.at.Sub(s.last) > calm {
-		m.storms = keepLast(m.storms, *rec, mostFirsts)
+		m.storms.push(rec)
 	}
 	s.last = rec.at
 	s.count(rec.at)
@@ -381,14 +383,14 @@ func (m *memory) all() []record {
 	if m.ring.count > 0 {
 		first = m.ring.at(0).seq
 	}
-	old := make([]record, 0, m.ring.count+len(m.storms)+len(m.gaveUps))
-	for s, g := 0, 0; s < len(m.storms) || g < len(m.gaveUps); {
+	old := make([]record, 0, m.ring.count+m.storms.count+m.gaveUps.count)
+	for s, g := 0, 0; s < m.storms.count || g < m.gaveUps.count; {
 		var next *record
-		if g == len(m.gaveUps) || s < len(m.storms) && m.storms[s].seq < m.gaveUps[g].seq {
-			next = &m.storms[s]
+		if g == m.gaveUps.count || s < m.storms.count && m.storms.at(s).seq < m.gaveUps.at(g).seq {
+			next = m.storms.at(s)
 			s++
 		} else {
-			next = &m.gaveUps[g]
+			next = m.gaveUps.at(g)
 			g++
 		}
 		if next.seq < first {

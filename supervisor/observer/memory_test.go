@@ -67,8 +67,8 @@ func TestAStormBeginsAfterAMinuteWithout(t *testing.T) {
 		feed(m, at, supervisor.EventFailed, "/shop/a", boom)
 	}
 	var begins []float64
-	for _, rec := range m.storms {
-		begins = append(begins, rec.at.Sub(t0).Seconds())
+	for i := range m.storms.count {
+		begins = append(begins, m.storms.at(i).at.Sub(t0).Seconds())
 	}
 	require.Equal(t, []float64{0, 122, 300}, begins)
 }
@@ -81,7 +81,7 @@ func TestTheRingIsBoundedInNumberAndSize(t *testing.T) {
 	require.Equal(t, 100, m.ring.count)
 	require.Equal(t, uint64(151), m.ring.at(0).seq)
 	require.Len(t, m.ring.records, 100)
-	long := errors.New(strings.Repeat("A", 1<<20))
+	long := errors.New(strings.Repeat("A", 64<<10))
 	for i := range 250 {
 		feed(m, float64(250+i), supervisor.EventError, "/shop/a", long)
 	}
@@ -112,8 +112,8 @@ func TestWhatIsRememberedBeyondTheRingIsBounded(t *testing.T) {
 	}
 	require.Len(t, m.paths.byKey, mostPaths)
 	require.Len(t, m.causes.byKey, mostCauses)
-	require.Len(t, m.storms, mostFirsts)
-	require.Len(t, m.gaveUps, mostFirsts)
+	require.LessOrEqual(t, m.storms.count, mostFirsts)
+	require.LessOrEqual(t, m.gaveUps.count, mostFirsts)
 	require.Len(t, m.panics, mostPanics)
 	require.LessOrEqual(t, len(m.recovered), mostRecovered)
 	require.LessOrEqual(t, len(m.forms), 4*mostCauses)
