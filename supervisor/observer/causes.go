@@ -106,6 +106,9 @@ func (m *model) cause(g *group, mem *memory, ask asker, f supervisor.Forecast) v
 	for _, i := range g.members {
 		s := &m.items[i].tree.Status
 		at := s.LastErrorAt
+		if s.Unready != nil {
+			continue // a status does not say since when: the story does
+		}
 		if at.IsZero() {
 			at = s.Since
 		}
@@ -184,7 +187,7 @@ func (m *memory) recall(form string, now time.Time, c *view.Cause) {
 		return
 	}
 	c.Seen, c.Last, c.Path, c.Trend = s.seen, s.last, s.path, s.trend(now)
-	if s.first.Before(c.First) {
+	if c.First.IsZero() || s.first.Before(c.First) {
 		c.First = s.first
 	}
 }
