@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -168,6 +169,9 @@ func TestEachActionDoesWhatItSays(t *testing.T) {
 		w := post(o, view.Act{Path: "/shop/feeds/b", Action: view.Restart, Run: runOf(t, o, "/shop/feeds/b")})
 		require.Equal(t, http.StatusUnprocessableEntity, w.Code, "the call failed")
 		require.Contains(t, w.Body.String(), "suspended")
+		require.Equal(t, []view.Action{view.Restart, view.Stop, view.Resume}, may("/shop/feeds"))
+		act("/shop/feeds", view.Resume)
+		require.NoError(t, root.RestartChild(t.Context(), "/shop/feeds/a"))
 	})
 }
 
@@ -195,6 +199,31 @@ func TestAnActionThatFailsSaysWhy(t *testing.T) {
 		require.Contains(t, w.Body.String(), "no such host")
 		time.Sleep(time.Second)
 	})
+}
+
+func TestTheLogAndTheEventsSayWhoHasAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		who  func(*http.Request) string
+		want string
+	}{
+		"by default the peer": {nil, "127.0.0.1:50000"},
+		"a name":              {func(r *http.Request) string { return "alice" }, "alice"},
+		"no name":             {func(r *http.Request) string { return "" }, "127.0.0.1:50000"},
+		"a hostile name":      {func(r *http.Request) string { return "a\n\x1b[2J" }, `a; \x1b[2J`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
+				o := observe(t, root, observer.Spec{Act: anybody, Who: c.who})
+				require.Equal(t, http.StatusOK, post(o, view.Act{Path: "/shop/a", Action: view.Stop, Run: runOf(t, o, "a")}).Code)
+				synctest.Wait() // for the events
+				require.Equal(t, c.want, get[view.Child](t, o, "/child?path=a").Node.By)
+				asked := get[view.Events](t, o, "/events.json?kind=request").Events
+				require.Len(t, asked, 1)
+				require.Equal(t, c.want, asked[0].By)
+			})
+		})
+	}
 }
 
 func TestAnActionEndsWithItsRequest(t *testing.T) {

@@ -135,3 +135,34 @@ func commas(n int) string {
 	}
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
+
+func TestTheGiveUpThatEndsTheProcessIsForecast(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		root := declare(supervisor.Spec{Children: []child.Spec{
+			{Name: "exporter", Backoff: child.Constant(time.Minute).Retries(5), Run: func(ctx child.Context) error {
+				_ = ctx.Ready()
+				return errors.New("503 Service Unavailable")
+			}},
+			{Name: "loud", Backoff: child.Constant(time.Minute), Run: func(ctx child.Context) error {
+				_ = ctx.Ready()
+				return errors.New("connection refused")
+			}},
+		}})
+		o := observe(t, root, observer.Spec{})
+		require.NoError(t, root.Start(t.Context()))
+		began := time.Now()
+		defer func() { _ = root.Stop(context.Background()) }()
+		time.Sleep(90 * time.Second)
+		v := get[view.Causes](t, o, "/causes.json")
+		require.NotNil(t, v.Worst)
+		require.Equal(t, "/shop/exporter", v.Worst.Path)
+		require.WithinDuration(t, began.Add(5*time.Minute), v.Worst.At, 0)
+		require.Equal(t, "503 Service Unavailable", v.Causes[0].Text)
+		require.NotEmpty(t, v.Causes[0].Deadline)
+		require.Contains(t, v.Causes[0].Safe, "Stop /shop/exporter")
+		time.Sleep(10 * time.Minute)
+		v = get[view.Causes](t, o, "/causes.json")
+		require.Equal(t, view.Down, v.State, "as it was said")
+		require.Nil(t, v.Worst)
+	})
+}

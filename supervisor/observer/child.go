@@ -176,9 +176,9 @@ func (o *Observer) choice(m *model, i int32, a view.Action) view.Choice {
 	case Start:
 		c.Text = "It is started, with fresh counts."
 	case Suspend:
-		c.Text = "What runs goes on. Nothing is started or restarted in it until Resume."
+		c.Text = "What is running keeps running. Nothing is started or restarted in it until Resume."
 	case Resume:
-		c.Text = "What waits since Suspend is started."
+		c.Text = "What has been waiting since Suspend is started."
 	}
 	return c
 }

@@ -270,11 +270,15 @@ func (m *memory) recovery(form string, at time.Time) *recovery {
 // mostWith is how many children that were restarted with another are named.
 const mostWith = 3
 
-// starts notes a start: who is restarted with whom.
+// starts notes a start.
 func (m *memory) starts(rec *record) {
 	if p, ok := m.paths.get(rec.path); ok {
 		p.by, p.unready = "", time.Time{}
 	}
+}
+
+// along notes that a child is stopped because it is restarted with another that has failed.
+func (m *memory) along(rec *record) {
 	if rec.reason != supervisor.ReasonGroup || rec.by == "" || rec.by == rec.path {
 		return
 	}
@@ -288,9 +292,8 @@ func (m *memory) starts(rec *record) {
 			return
 		}
 	}
-	if p.withN < mostWith {
+	if p.withN++; p.withN <= mostWith {
 		p.with = append(p.with, name)
-		p.withN++
 	}
 }
 
@@ -300,6 +303,7 @@ func (m *memory) stops(rec *record) {
 	if ok {
 		p.unready = time.Time{}
 	}
+	m.along(rec)
 	if rec.reason == supervisor.ReasonStopChild {
 		if !ok {
 			p = m.past(rec.path)

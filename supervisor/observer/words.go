@@ -166,9 +166,9 @@ func sentences(m *model, g *group, ask asker, f supervisor.Forecast) (doing, nex
 		}
 		safe = spared(m, g)
 	case wellness.Unready:
-		doing = "It runs, and says that it is not ready."
+		doing = "It is running, but says that it is not ready."
 		if n > 1 {
-			doing = fmt.Sprintf("%s run, and say that they are not ready.", count(n))
+			doing = fmt.Sprintf("%s are running, but say that they are not ready.", count(n))
 		}
 		next = "A child that is not ready is not restarted: it says so itself when it is ready again."
 		safe = spared(m, g)
@@ -259,23 +259,27 @@ func (m *model) say(i int32, by string) string {
 	}
 	switch it.look {
 	case wellness.Unready:
-		return "It runs, but says that it is not ready." + times
+		return "It is running, but says that it is not ready." + times
 	case wellness.Abandoned:
-		return "It runs" + since + fmt.Sprintf(" %s of it did not stop in time and has not returned yet.", plural(s.Abandoned, "earlier run", "earlier runs"))
+		verb := "have"
+		if s.Abandoned == 1 {
+			verb = "has"
+		}
+		return fmt.Sprintf("It is running. %s did not stop in time and %s not returned yet.", plural(s.Abandoned, "earlier run", "earlier runs"), verb)
 	case wellness.Degrades:
 		sup := m.supers[i]
-		return fmt.Sprintf("It runs, but %s of its %s dynamic children are in trouble.", count(sup.bad), count(sup.dynamic))
+		return fmt.Sprintf("It is running, but %s of its %s dynamic children are in trouble.", count(sup.bad), count(sup.dynamic))
 	case wellness.Standby:
-		return "It stands by" + since
+		return "It has been standing by" + since
 	case wellness.Suspended:
-		return "It runs, but is suspended: nothing is started in it until Resume."
+		return "It is running, but suspended: nothing is started in it until Resume."
 	case wellness.Hung:
-		return "It missed its heartbeat and was asked to stop" + since + times
+		return "It missed its heartbeat and was asked to stop at " + clock(s.Since, m.at) + "." + times
 	case wellness.GaveUp:
-		return "It gave up" + since
+		return "It gave up at " + clock(s.Since, m.at) + "."
 	case wellness.Waiting:
 		if s.LastError == nil {
-			return "It waits for its group, or for Resume," + since
+			return "It has been waiting for its group, or for Resume," + since
 		}
 		return "It waits for its next start." + times
 	case wellness.Starting:
@@ -288,12 +292,12 @@ func (m *model) say(i int32, by string) string {
 		}
 		return "It has been stopped" + since
 	case wellness.Done:
-		return "It has been done" + since
+		return "It ended at " + clock(s.Since, m.at) + ", and is not restarted."
 	}
 	if sup := m.supers[i]; sup != nil && sup.trouble > 0 {
-		return "It runs" + since + fmt.Sprintf(" Below it, %s in trouble.", are(sup.trouble))
+		return "It has been running" + since + fmt.Sprintf(" Below it, %s in trouble.", are(sup.trouble))
 	}
-	return "It runs" + since + times
+	return "It has been running" + since + times
 }
 
 // follows says what comes next for a child.
