@@ -17,7 +17,7 @@ import (
 var (
 	now  = time.Date(2026, 11, 27, 3, 3, 21, 0, time.UTC)
 	past = now.Add(-time.Hour)
-	boom = errors.New("boom")
+	errBoom = errors.New("boom")
 )
 
 // rows are the rows of the table in the package comment, in its order.
@@ -26,24 +26,24 @@ var rows = []struct {
 	look  wellness.Look
 	level wellness.Level
 }{
-	{child.Status{State: child.Running, LastError: boom, LastErrorAt: past, Restarts: 7}, wellness.Running, 0},
+	{child.Status{State: child.Running, LastError: errBoom, LastErrorAt: past, Restarts: 7}, wellness.Running, 0},
 	{child.Status{State: child.Running, Text: "standby; led by shop-7f9c"}, wellness.Standby, 0},
 	{child.Status{State: child.Running, Suspended: true}, wellness.Suspended, 0},
 	{child.Status{State: child.Running, Abandoned: 1}, wellness.Abandoned, 1},
-	{child.Status{State: child.Running, Unready: boom, Abandoned: 1, Suspended: true, Text: "standby"}, wellness.Unready, 2},
+	{child.Status{State: child.Running, Unready: errBoom, Abandoned: 1, Suspended: true, Text: "standby"}, wellness.Unready, 2},
 	{}, // degraded: see TestMoreThanATenth
 	{child.Status{State: child.Starting, Since: now.Add(-wellness.SlowStart)}, wellness.Starting, 0},
 	{child.Status{State: child.Starting, Since: now.Add(-wellness.SlowStart - 1)}, wellness.Starting, 1},
-	{child.Status{State: child.Starting, Since: now, Restarts: 1, LastError: boom}, wellness.Starting, 2},
-	{child.Status{State: child.Stopping, LastError: boom}, wellness.Stopping, 0},
+	{child.Status{State: child.Starting, Since: now, Restarts: 1, LastError: errBoom}, wellness.Starting, 2},
+	{child.Status{State: child.Stopping, LastError: errBoom}, wellness.Stopping, 0},
 	{child.Status{State: child.Stopping, Hung: true}, wellness.Hung, 3},
-	{child.Status{State: child.Waiting, Hung: true, LastError: boom}, wellness.Hung, 3},
+	{child.Status{State: child.Waiting, Hung: true, LastError: errBoom}, wellness.Hung, 3},
 	{child.Status{State: child.Waiting}, wellness.Waiting, 1},
-	{child.Status{State: child.Waiting, LastError: boom}, wellness.Waiting, 2},
-	{child.Status{State: child.Stopped, Since: now, LastError: boom, LastErrorAt: past}, wellness.Stopped, 0},
-	{child.Status{State: child.Stopped, Since: past, LastError: boom, LastErrorAt: past}, wellness.Stopped, 1},
+	{child.Status{State: child.Waiting, LastError: errBoom}, wellness.Waiting, 2},
+	{child.Status{State: child.Stopped, Since: now, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 0},
+	{child.Status{State: child.Stopped, Since: past, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 1},
 	{child.Status{State: child.Stopped, GaveUp: true}, wellness.GaveUp, 3},
-	{child.Status{State: child.Done, LastError: boom, LastErrorAt: now, Since: now}, wellness.Done, 0},
+	{child.Status{State: child.Done, LastError: errBoom, LastErrorAt: now, Since: now}, wellness.Done, 0},
 	{child.Status{State: child.Done, GaveUp: true}, wellness.GaveUp, 3},
 }
 

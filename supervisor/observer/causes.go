@@ -106,10 +106,10 @@ func (m *model) cause(g *group, mem *memory, ask asker, f supervisor.Forecast) v
 	for _, i := range g.members {
 		s := &m.items[i].tree.Status
 		at := s.LastErrorAt
-		if s.Unready != nil {
+		switch {
+		case s.Unready != nil:
 			continue // a status does not say since when: the story does
-		}
-		if at.IsZero() {
+		case at.IsZero():
 			at = s.Since
 		}
 		if c.First.IsZero() || at.Before(c.First) {
@@ -120,7 +120,7 @@ func (m *model) cause(g *group, mem *memory, ask asker, f supervisor.Forecast) v
 		}
 	}
 	c.Seen = uint64(c.N)
-	mem.recall(g.form, m.at, &c)
+	mem.recall(g.form, m, &c)
 	members := g.members
 	if first := m.find(c.Path); first < 0 || m.items[first].group != m.byForm[g.form] {
 		c.Path = m.items[members[0]].tree.Path // where it began is well again, or gone
@@ -178,15 +178,19 @@ func (m *model) also(g *group, path string) string {
 	return cut(strings.Join(parts, ", "), view.MaxText)
 }
 
-// recall adds what is remembered of a cause.
-func (m *memory) recall(form string, now time.Time, c *view.Cause) {
+// recall adds what is remembered of a cause. Of the past it knows only the beginning and
+// the trend.
+func (m *memory) recall(form string, of *model, c *view.Cause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, ok := m.causes.get(form)
 	if !ok {
 		return
 	}
-	c.Seen, c.Last, c.Path, c.Trend = s.seen, s.last, s.path, s.trend(now)
+	c.Path, c.Trend = s.path, s.trend(of.at)
+	if !of.past {
+		c.Seen, c.Last = s.seen, s.last
+	}
 	if c.First.IsZero() || s.first.Before(c.First) {
 		c.First = s.first
 	}
@@ -197,6 +201,9 @@ func (m *model) remember(mem *memory) {
 	mem.mu.Lock()
 	defer mem.mu.Unlock()
 	m.ring, m.started = mem.span(), mem.start
+	if m.draining = mem.draining && !m.past; m.draining && m.state != view.Down {
+		m.state = view.Stopping
+	}
 	root := &m.items[0].tree.Status
 	if m.started.IsZero() || m.started.After(root.Since) {
 		m.started = root.Since

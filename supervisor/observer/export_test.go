@@ -8,3 +8,10 @@ func SetProcess(t *testing.T, host, version, goVersion string, goroutines int, h
 	processNow = func() process { return process{host, version, goVersion, goroutines, heap} }
 	t.Cleanup(func() { processNow = before })
 }
+
+// HasSnapshot reports whether a model is kept.
+func (o *Observer) HasSnapshot() bool {
+	o.latest.mu.Lock()
+	defer o.latest.mu.Unlock()
+	return o.latest.last != nil
+}

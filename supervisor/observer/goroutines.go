@@ -60,10 +60,23 @@ func (p *profiles) get(ctx context.Context, force bool) (*profile, time.Time, in
 		return nil, time.Time{}, 0, err
 	}
 	p.last, p.at, p.all = read, time.Now(), 0
+	time.AfterFunc(readFor, p.forget)
 	for i := range read.samples {
 		p.all += int(read.samples[i].count)
 	}
 	return p.last, p.at, p.all, nil
+}
+
+// forget frees a reading that is no longer shared, unless somebody is reading.
+func (p *profiles) forget() {
+	select {
+	case <-p.turn:
+		if time.Since(p.at) >= readFor {
+			p.last = nil
+		}
+		p.turn <- struct{}{}
+	default:
+	}
 }
 
 func (o *Observer) serveGoroutines(w http.ResponseWriter, r *http.Request) error {

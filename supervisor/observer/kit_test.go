@@ -38,16 +38,6 @@ func idle(ctx child.Context) error {
 	return nil
 }
 
-// failing is a child that is ready and then fails.
-func failing(err error) func(child.Context) error {
-	return func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		return err
-	}
-}
-
 // start starts a tree that is stopped at the end of the test.
 func start(t *testing.T, spec supervisor.Spec) *supervisor.Supervisor {
 	t.Helper()

@@ -24,6 +24,7 @@ type memory struct {
 	start time.Time
 
 	attached time.Time // when the subscription began
+	draining bool      // the root waits for its Spec.Drain
 
 	storms  ring // first failures of storms
 	gaveUps ring
@@ -102,6 +103,12 @@ func (m *memory) add(rec *record, stack string) {
 		m.stops(rec)
 	case supervisor.EventCompleted:
 		m.ends(rec)
+	case supervisor.EventDraining:
+		m.draining = true
+	case supervisor.EventOver:
+		if above(rec.path) == "" { // a nested supervisor never drains
+			m.draining = false
+		}
 	case supervisor.EventRemoved:
 		if p, ok := m.paths.get(rec.path); ok {
 			p.forget()
@@ -127,7 +134,7 @@ func (m *memory) add(rec *record, stack string) {
 func (m *memory) number(rec *record) {
 	if rec.kind != supervisor.EventLateExit {
 		if rec.tree <= m.tree || m.began == 0 {
-			m.began, m.start = rec.seq, rec.at
+			m.began, m.start, m.draining = rec.seq, rec.at, false
 		}
 		m.tree = rec.tree
 	} else {

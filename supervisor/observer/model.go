@@ -14,14 +14,16 @@ import (
 // A model is a tree at a moment and what follows from it. It is made once for each
 // snapshot, shared by the answers, and not changed any more.
 type model struct {
-	at     time.Time // the moment
-	past   bool      // it is rebuilt from events
-	items  []item    // the root, then each child before those below it, in start order
-	supers map[int32]*super
-	groups []*group // by the order of their first member
-	byForm map[string]int32
-	serves string // path of the child that serves the answers; empty if none does
-	state  view.State
+	at   time.Time // the moment
+	past bool      // it is rebuilt from events
+
+	draining bool   // the root waits for its Spec.Drain
+	items    []item // the root, then each child before those below it, in start order
+	supers   map[int32]*super
+	groups   []*group // by the order of their first member
+	byForm   map[string]int32
+	serves   string // path of the child that serves the answers; empty if none does
+	state    view.State
 
 	recovered []view.Recovered
 	ring      view.Ring

@@ -111,14 +111,6 @@ func (q *ring) after(seq uint64) int {
 	return min(q.count, int(min(seq-q.at(0).seq+1, uint64(q.count)))) // numbers have no gaps
 }
 
-// find returns the record with that number, or nil.
-func (q *ring) find(seq uint64) *record {
-	if q.count == 0 || seq < q.at(0).seq || seq > q.at(q.count-1).seq {
-		return nil
-	}
-	return q.at(int(seq - q.at(0).seq))
-}
-
 // ofTree returns the number of the record of the event with that number in the tree, among
 // the records from number first on, or zero.
 func (q *ring) ofTree(tree, first uint64) uint64 {

@@ -20,10 +20,14 @@ type snapshots struct {
 	last   *model
 	at     time.Time     // that last is of; zero: now
 	until  time.Time     // last is used until then
+	timer  *time.Timer   // forgets last
 	making chan struct{} // closed when the model that is being made is there; nil if none is
 }
 
 const shareFor = 4
+
+// A model is kept no longer than this: that of 100,000 children takes some 40 MB.
+const keptFor = 10 * time.Second
 
 // get returns a model that is not older than necessary. make is not called under a lock: it
 // calls methods of errors.
@@ -62,12 +66,24 @@ func (s *snapshots) get(ctx context.Context, at time.Time, build func() *model) 
 				s.making = nil
 				if made != nil {
 					s.last, s.at, s.until = made, at, time.Now().Add(shareFor*time.Since(now))
+					if s.timer == nil {
+						s.timer = time.AfterFunc(keptFor, s.forget)
+					} else {
+						s.timer.Reset(keptFor)
+					}
 				}
 			}()
 			made = build()
 		}()
 		return made, nil
 	}
+}
+
+// forget frees the model.
+func (s *snapshots) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.timer = nil, nil
 }
 
 // drop makes the next request get a new model.

@@ -11,7 +11,7 @@ import (
 // specWords says the spec of a child in sentences.
 func (o *Observer) specWords(m *model, i int32) []string {
 	it := &m.items[i]
-	var all []string
+	all := []string{}
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	spec, known := child.Spec{}, false
 	if it.parent >= 0 {

@@ -63,6 +63,9 @@ func (m *model) verdict() string {
 		}
 		return "The root does not run."
 	case view.Stopping:
+		if m.draining {
+			return "The root is draining: it runs for now, and then stops."
+		}
 		return "The root is stopping."
 	case view.Starting:
 		return "The root is starting: not all declared children have been ready yet."
@@ -304,7 +307,7 @@ func (m *model) say(i int32, by string) string {
 func (m *model) follows(i int32, ask asker) []view.Next {
 	it := &m.items[i]
 	s := &it.tree.Status
-	var all []view.Next
+	all := []view.Next{}
 	say := func(at time.Time, format string, args ...any) {
 		all = append(all, view.Next{At: at, Text: fmt.Sprintf(format, args...)})
 	}
