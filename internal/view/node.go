@@ -64,11 +64,12 @@ type Fold struct {
 	Look     string    `json:"look"`
 	N        int       `json:"n"`
 	Trouble  int       `json:"trouble,omitempty"`
-	Text     string    `json:"text,omitempty"` // the error that they share
-	Mask     string    `json:"mask,omitempty"` // the cause that they belong to: Cause.ID
-	Restarts Span      `json:"restarts"`       // fewest and most
-	Since    TimeSpan  `json:"since,omitzero"` // longest and latest in this state
-	Next     *TimeSpan `json:"next,omitempty"` // first and last next start, of those that wait
+	Dynamic  bool      `json:"dynamic,omitempty"` // they were added by StartChild, or are below one that was
+	Text     string    `json:"text,omitempty"`    // the error that they share
+	Mask     string    `json:"mask,omitempty"`    // the cause that they belong to: Cause.ID
+	Restarts Span      `json:"restarts"`          // fewest and most
+	Since    TimeSpan  `json:"since,omitzero"`    // longest and latest in this state
+	Next     *TimeSpan `json:"next,omitempty"`    // first and last next start, of those that wait
 }
 
 // Span is a range of counts.

@@ -67,7 +67,7 @@ func (m *model) explain(mem *memory, ask asker) {
 		if ends >= 0 && m.items[ends].group == int32(gi) {
 			it := &m.items[ends]
 			m.worst = m.worstOf(it, at)
-			c.Deadline = m.worst.Text
+			c.Deadline = m.deadline(at)
 			c.Safe = safeBeforeEnd(m, ends)
 		}
 		m.causes = append(m.causes, c)
@@ -211,7 +211,7 @@ func (m *model) remember(mem *memory) {
 	m.recovered = []view.Recovered{}
 	for i := len(mem.recovered) - 1; i >= 0; i-- {
 		r := mem.recovered[i]
-		if m.at.Sub(r.at) > time.Hour || r.at.After(m.at) {
+		if m.at.Sub(r.at) > time.Hour || m.at.Sub(r.at) < r.proof() {
 			continue
 		}
 		v := view.Recovered{Path: r.path, Paths: r.paths, Text: r.text.String(), N: int(r.n), Down: r.down, At: r.at, With: strings.Join(r.with, ", ")}
@@ -251,6 +251,10 @@ func (m *model) remember(mem *memory) {
 		m.since = root.Since
 	}
 }
+
+// proof is how long a child must have been well to count as recovered: as long as it was
+// down, within bounds. Else one that fails again and again would recover each time.
+func (r *recovery) proof() time.Duration { return min(max(r.down, time.Second), 10*time.Second) }
 
 // about adds what is remembered of a child to its description.
 func (m *memory) about(n *view.Node) {

@@ -51,20 +51,21 @@ func (m *model) nested(i int32, left *int) *view.Node {
 // of the same cause. The worst come first.
 func (m *model) folds(leaves []int32) []view.Fold {
 	type key struct {
-		look  string
-		group int32
+		look    string
+		group   int32
+		dynamic bool
 	}
 	at := map[key]int{}
 	var all []view.Fold
 	for _, i := range leaves {
 		it := &m.items[i]
-		k := key{string(it.look), it.group}
+		k := key{string(it.look), it.group, it.dynamic}
 		j, ok := at[k]
 		s := &it.tree.Status
 		if !ok {
 			j = len(all)
 			at[k] = j
-			f := view.Fold{Look: k.look, Trouble: int(it.level), Restarts: view.Span{Min: s.Restarts, Max: s.Restarts},
+			f := view.Fold{Look: k.look, Trouble: int(it.level), Dynamic: it.dynamic, Restarts: view.Span{Min: s.Restarts, Max: s.Restarts},
 				Since: view.TimeSpan{From: s.Since, To: s.Since}}
 			if it.group >= 0 {
 				g := m.groups[it.group]

@@ -65,51 +65,26 @@ type group struct {
 	fails   bool          // its text is an error, not a text of our own
 }
 
-// A declarer returns the names of the declared children of the supervisor at a path; false
-// if it is not known.
-type declarer func(path string) ([]child.Spec, bool)
-
 // build makes a model of a tree.
-func build(tree *supervisor.Tree, at time.Time, share float64, declared declarer) *model {
+func build(tree *supervisor.Tree, at time.Time, share float64) *model {
 	m := &model{at: at, supers: map[int32]*super{}, byForm: map[string]int32{}}
 	m.items = make([]item, 0, 64)
-	m.add(tree, -1, false, share, declared)
+	m.add(tree, -1, false, share)
 	m.state = m.judge()
 	return m
 }
 
 // add adds a subtree and returns the index of its top.
-func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float64, declared declarer) int32 {
+func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float64) int32 {
 	at := int32(len(m.items))
 	m.items = append(m.items, item{tree: t, parent: parent, group: -1, dynamic: dynamic})
 	look, level := wellness.Of(&t.Status, m.at)
 	if t.Supervisor {
 		s := &super{counts: map[string]int{}, kids: len(t.Children)}
 		m.supers[at] = s
-		var names map[string]bool
-		var specs []child.Spec
-		known := false
-		if len(t.Children) > 0 {
-			specs, known = declared(t.Path)
-		}
-		inOrder := 0 // so many are declared, in their order: no map is needed for them
 		for i := range t.Children {
 			kid := &t.Children[i]
-			added := false
-			switch {
-			case !known:
-			case inOrder == i && i < len(specs) && specs[i].Name == kid.Name:
-				inOrder++
-			default:
-				if names == nil {
-					names = make(map[string]bool, len(specs))
-					for _, spec := range specs {
-						names[spec.Name] = true
-					}
-				}
-				added = !names[kid.Name]
-			}
-			k := m.add(kid, at, dynamic || added, share, declared)
+			k := m.add(kid, at, dynamic || kid.Added, share)
 			it := &m.items[k]
 			s.all++
 			s.counts[string(it.look)]++
@@ -120,7 +95,7 @@ func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float6
 			if bad {
 				s.badTotal++
 			}
-			if added {
+			if kid.Added {
 				s.dynamic++
 				if bad {
 					s.bad++

@@ -27,22 +27,17 @@ func (f *fake) Forecast(path string) (supervisor.Forecast, bool) {
 }
 func (f *fake) LookupSpec(string) (child.Spec, bool)          { return child.Spec{}, true }
 func (f *fake) supervisorSpec(string) (supervisor.Spec, bool) { return supervisor.Spec{}, true }
-func (f *fake) declared(names ...string) declarer {
-	return func(path string) ([]child.Spec, bool) {
-		specs := make([]child.Spec, len(names))
-		for i, name := range names {
-			specs[i].Name = name
-		}
-		return specs, path == "/shop"
-	}
-}
-
 func leaf(name string, s child.Status) supervisor.Tree {
 	s.Name, s.Path = name, "/shop/"+name
 	if s.Since.IsZero() {
 		s.Since = t0
 	}
 	return supervisor.Tree{Status: s}
+}
+
+func added(t supervisor.Tree) supervisor.Tree {
+	t.Added = true
+	return t
 }
 
 func shop(kids ...supervisor.Tree) *supervisor.Tree {
@@ -56,7 +51,7 @@ func waiting(err string) child.Status {
 func TestTheSoonestGiveUpThatEndsTheRootStandsFirst(t *testing.T) {
 	var kids []supervisor.Tree
 	for i := range 4000 {
-		kids = append(kids, leaf(fmt.Sprintf("s-%d", i), waiting("connection refused")))
+		kids = append(kids, added(leaf(fmt.Sprintf("s-%d", i), waiting("connection refused"))))
 	}
 	kids = append(kids, leaf("mail", child.Status{State: child.Done, GaveUp: true, LastError: errors.New("smtp: 421")}),
 		leaf("exporter", waiting("503 Service Unavailable")), leaf("other", waiting("503 Service Unavailable")), leaf("later", waiting("EOF")))
@@ -66,13 +61,13 @@ func TestTheSoonestGiveUpThatEndsTheRootStandsFirst(t *testing.T) {
 		"/shop/exporter": {Left: 5, GivesUp: ends, Ends: ends},
 		"/shop/s-1":      {Left: 1, GivesUp: t0.Add(time.Minute)}, // gives up soon, but that does not reach the root
 	}}
-	m := build(shop(kids...), t0.Add(time.Second), 0, ask.declared("mail", "exporter", "other", "later"))
+	m := build(shop(kids...), t0.Add(time.Second), 0)
 	m.explain(newMemory(10), ask)
 	require.Equal(t, &view.Worst{Path: "/shop/exporter", At: ends, Left: 5,
 		Text: "If /shop/exporter fails 6 times more, /shop gives up, at 02:44:07 at the earliest, and the process ends."}, m.worst)
 	require.Equal(t, []string{"503 Service Unavailable", "smtp: 421", "connection refused", "EOF"}, []string{
 		m.causes[0].Text, m.causes[1].Text, m.causes[2].Text, m.causes[3].Text})
-	require.Equal(t, m.worst.Text, m.causes[0].Deadline)
+	require.Equal(t, "ends the process after 6 more failures, 02:44:07 at the earliest", m.causes[0].Deadline)
 	require.Equal(t, "Stop /shop/exporter: nothing else stops with it, and the process lives on.", m.causes[0].Safe)
 	require.Contains(t, m.causes[2].Next, "If it fails 2 times more, /shop gives up, at 02:42:07 at the earliest.")
 	require.LessOrEqual(t, ask.asked, mostForecasts+4, "declared children are always asked about, others within bounds")
@@ -86,19 +81,19 @@ func TestOnlyMoreThanATenthOfTheDynamicChildrenMakesTheTreeDegraded(t *testing.T
 			if i < bad {
 				s = waiting("boom")
 			}
-			kids = append(kids, leaf(fmt.Sprintf("s-%d", i), s))
+			kids = append(kids, added(leaf(fmt.Sprintf("s-%d", i), s)))
 		}
-		m := build(shop(kids...), t0, 0, (&fake{}).declared("api"))
+		m := build(shop(kids...), t0, 0)
 		require.Equal(t, want, m.state, "%d of 100", bad)
 		require.Equal(t, want == view.Degraded, m.node(0).Degraded)
 		require.Equal(t, bad, m.supers[0].trouble)
 		require.False(t, m.items[1].dynamic)
 		require.True(t, m.items[2].dynamic)
-		m = build(shop(kids...), t0, 0.5, (&fake{}).declared("api"))
+		m = build(shop(kids...), t0, 0.5)
 		require.Equal(t, bad == 100, m.state == view.Degraded, "the share can be set")
 	}
 	kids := []supervisor.Tree{leaf("api", waiting("boom"))}
-	require.Equal(t, view.Degraded, build(shop(kids...), t0, 0, (&fake{}).declared("api")).state, "one that is declared is enough")
+	require.Equal(t, view.Degraded, build(shop(kids...), t0, 0).state, "one that is declared is enough")
 }
 
 func TestTheVerdictInEachState(t *testing.T) {
@@ -121,7 +116,7 @@ func TestTheVerdictInEachState(t *testing.T) {
 	} {
 		tree := shop(c.kids...)
 		tree.State, tree.LastError = c.state, c.err
-		m := build(tree, t0, 0, (&fake{}).declared("a", "b"))
+		m := build(tree, t0, 0)
 		require.Equal(t, c.want, m.state, c.say)
 		require.Equal(t, c.say, m.verdict())
 	}
@@ -130,14 +125,14 @@ func TestTheVerdictInEachState(t *testing.T) {
 func TestMembersOfAGroupThatWaitAreNoCauseOfTheirOwn(t *testing.T) {
 	tree := shop(leaf("a", child.Status{State: child.Running}), leaf("b", waiting("boom")), leaf("c", child.Status{State: child.Waiting}))
 	tree.Strategy = strategy.RestForOne
-	m := build(tree, t0, 0, (&fake{}).declared("a", "b", "c"))
+	m := build(tree, t0, 0)
 	m.explain(newMemory(10), &fake{})
 	require.Len(t, m.causes, 1)
 	require.Equal(t, "boom", m.causes[0].Text)
 	require.Equal(t, ", and with it c", m.with(2))
 
 	suspended := shop(leaf("a", child.Status{State: child.Waiting}))
-	m = build(suspended, t0, 0, (&fake{}).declared("a"))
+	m = build(suspended, t0, 0)
 	m.explain(newMemory(10), &fake{})
 	require.Equal(t, waitsText, m.causes[0].Text, "but without such a sibling it is one")
 }
@@ -146,7 +141,7 @@ func TestAGiveUpIsBlamedOnTheErrorThatLedToIt(t *testing.T) {
 	relay := errors.New("smtp: 421 too many connections")
 	err := &supervisor.GaveUpError{Path: "/shop/mail", Child: "/shop/mail/relay", Err: relay, Reason: "8 of 8 retries used"}
 	tree := shop(leaf("mail", child.Status{State: child.Done, GaveUp: true, LastError: err}), leaf("relay", waiting("smtp: 421 too many connections")))
-	m := build(tree, t0, 0, (&fake{}).declared("mail", "relay"))
+	m := build(tree, t0, 0)
 	m.explain(newMemory(10), &fake{})
 	require.Len(t, m.causes, 1)
 	require.Equal(t, relay.Error(), m.causes[0].Text)
@@ -156,7 +151,7 @@ func TestAGiveUpIsBlamedOnTheErrorThatLedToIt(t *testing.T) {
 func TestFindFollowsPathsOnly(t *testing.T) {
 	inner := supervisor.Tree{Status: child.Status{Name: "a", Path: "/shop/a", Supervisor: true, State: child.Running}, Children: []supervisor.Tree{
 		{Status: child.Status{Name: "b", Path: "/shop/a/b"}}}}
-	m := build(shop(leaf("aa", child.Status{}), inner, leaf("b", child.Status{})), t0, 0, (&fake{}).declared())
+	m := build(shop(leaf("aa", child.Status{}), inner, leaf("b", child.Status{})), t0, 0)
 	for path, want := range map[string]int32{"/shop": 0, "/shop/aa": 1, "/shop/a": 2, "/shop/a/b": 3, "/shop/b": 4, "/shop/c": -1, "/sho": -1, "": -1, "/shop/b/c": -1, "/shop/": -1} {
 		require.Equal(t, want, m.find(path), path)
 	}

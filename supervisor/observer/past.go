@@ -24,7 +24,7 @@ func (o *Observer) rebuild(r *http.Request, at time.Time) (*model, error) {
 		tree := o.root.Tree()
 		then := newThen(at, records)
 		was := then.rebuild(&tree)
-		m := build(&was, at, o.spec.Degraded, o.declared)
+		m := build(&was, at, o.spec.Degraded)
 		m.past = true
 		for i := range m.items {
 			it := &m.items[i]
@@ -180,7 +180,7 @@ func (k *then) children(t *supervisor.Tree) []supervisor.Tree {
 		if track := k.paths[path]; known[path] || track.next == nil {
 			continue
 		}
-		st, there := k.status(child.Status{Name: base(path), Path: path, Restart: child.Temporary}, false, false)
+		st, there := k.status(child.Status{Name: base(path), Path: path, Restart: child.Temporary, Added: true}, false, false)
 		if !there {
 			continue
 		}
@@ -201,7 +201,7 @@ func (k *then) status(now child.Status, root, exists bool) (child.Status, bool) 
 	if track == nil || !track.later() {
 		return now, exists
 	}
-	was := child.Status{Name: now.Name, Path: now.Path, Restart: now.Restart, Supervisor: now.Supervisor}
+	was := child.Status{Name: now.Name, Path: now.Path, Restart: now.Restart, Supervisor: now.Supervisor, Added: now.Added}
 	if now.LastError != nil && !now.LastErrorAt.After(k.at) {
 		was.LastError, was.LastErrorAt = now.LastError, now.LastErrorAt
 	}

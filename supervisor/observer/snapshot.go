@@ -109,16 +109,10 @@ func (o *Observer) model(r *http.Request) (*model, error) {
 // build makes a model of the tree as it is.
 func (o *Observer) build() *model {
 	tree := o.root.Tree()
-	m := build(&tree, time.Now(), o.spec.Degraded, o.declared)
+	m := build(&tree, time.Now(), o.spec.Degraded)
 	m.serves = o.serves
 	m.explain(o.memory, o)
 	return m
-}
-
-// declared is a declarer for the tree.
-func (o *Observer) declared(path string) ([]child.Spec, bool) {
-	spec, ok := o.supervisorSpec(path)
-	return spec.Children, ok
 }
 
 // nested returns the supervisor at a path.

@@ -242,6 +242,15 @@ func (m *model) worstOf(it *item, f supervisor.Forecast) *view.Worst {
 		"If %s fails%s, %s gives up, at %s at the earliest, and the process ends.", it.tree.Path, left, root, clock(f.Ends, m.at))}
 }
 
+// deadline is the short form of that, for a list.
+func (m *model) deadline(f supervisor.Forecast) string {
+	left := ""
+	if f.Left >= 0 {
+		left = fmt.Sprintf("after %s, ", plural(f.Left+1, "more failure", "more failures"))
+	}
+	return fmt.Sprintf("ends the process %s%s at the earliest", left, clock(f.Ends, m.at))
+}
+
 // safeBeforeEnd says how an operator prevents the end of the root.
 func safeBeforeEnd(m *model, i int32) string {
 	path := m.items[i].tree.Path
@@ -328,8 +337,10 @@ func (m *model) follows(i int32, ask asker) []view.Next {
 		} else {
 			say(s.NextStart, "It starts%s.", m.with(i))
 		}
-		if f, ok := ask.Forecast(s.Path); ok && !f.GivesUp.IsZero() {
-			say(f.GivesUp, "%s", givesUp(m, it, f))
+		if f, ok := ask.Forecast(s.Path); ok {
+			if !f.GivesUp.IsZero() && (f.Ends.IsZero() || it.parent != 0) {
+				say(f.GivesUp, "%s", givesUp(m, it, f))
+			}
 			if !f.Ends.IsZero() {
 				say(f.Ends, "%s", m.worstOf(it, f).Text)
 			}
