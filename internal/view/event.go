@@ -39,7 +39,7 @@ type Event struct {
 //	seen    only events after this number
 //	because the number of an event: that event and what led to it, step by step
 //	order   oldest: the oldest first, from since on
-//	fold    0: like events in a row are not folded
+//	fold    0: like events that are close are not folded
 //	n       number of events: 200 by default, 1,000 at most
 type Events struct {
 	V      int       `json:"v"`

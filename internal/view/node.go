@@ -26,6 +26,7 @@ type Node struct {
 	Hung        bool          `json:"hung,omitempty"`
 	GaveUp      bool          `json:"gave_up,omitempty"`
 	Suspended   bool          `json:"suspended,omitempty"`
+	Declined    bool          `json:"declined,omitempty"`
 	Supervisor  bool          `json:"supervisor,omitempty"`
 
 	// Look is the one word for how it is: running, starting, stopping, waiting, unready,

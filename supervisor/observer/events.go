@@ -107,7 +107,11 @@ func (o *Observer) serveEvents(w http.ResponseWriter, r *http.Request) error {
 	now := time.Now()
 	v := view.Events{V: view.Version, From: now.Add(-time.Hour), To: now, Events: []view.Event{}}
 	v.Events, v.More = pick(all, &p, int(min(n, mostEvents)), q.Get("fold") != "0" && !why, order == "")
-	v.Lanes, v.Ring = o.memory.lanes(now)
+	m, err := o.latest.get(r.Context(), time.Time{}, o.build)
+	if err != nil {
+		return err
+	}
+	v.Lanes, v.Ring = o.memory.lanes(now, m)
 	writeJSON(w, r, http.StatusOK, v)
 	return nil
 }
@@ -130,69 +134,98 @@ func ledTo(all []record, seq uint64) []record {
 	return chain
 }
 
-// pick returns at most most of the events that p picks, like ones in a row as one if fold
-// is set, and whether there are more.
-func pick(all []record, p *picker, most int, fold, backwards bool) (events []view.Event, more bool) {
+// A fold is a row of events that is still open for others like it.
+type fold struct {
+	row   int    // index among the rows
+	like  record // the first one
+	form  string // of its error
+	last  time.Time
+	paths map[string]bool
+}
+
+// Rows are open for as many rows after them, and for as long. So the starts and failures
+// of many children, which alternate, are a few rows.
+const (
+	openRows = 8
+	openFor  = time.Minute
+)
+
+// pick returns at most most of the events that p picks, like ones that are close as one
+// row if together is set, and whether there are more. A row stands where the event does
+// that comes first in all.
+func pick(all []record, p *picker, most int, together, backwards bool) (events []view.Event, more bool) {
 	events = []view.Event{}
-	var last *record // of the fold that is being made
-	var form string
-	paths := map[string]bool{}
+	var open []*fold
+	forms := map[string]string{}
+	formOf := func(text string) string {
+		form, ok := forms[text]
+		if !ok {
+			if len(forms) >= 4*mostCauses {
+				clear(forms)
+			}
+			form = mask(text).form
+			forms[text] = form
+		}
+		return form
+	}
 	for i := range all {
 		rec := &all[i]
 		if !p.picks(rec) {
 			continue
 		}
-		if fold && last != nil && alike(last, rec, &form) {
-			e := &events[len(events)-1]
-			if e.N == 0 {
-				e.N, e.TimeTo = 1, e.Time
+		if together {
+			form := formOf(rec.err)
+			if f := likeOne(open, rec, form); f != nil {
+				f.add(&events[f.row], rec, backwards)
+				continue
 			}
-			e.N++
-			paths[rec.path] = true
-			e.Paths = len(paths)
-			if backwards { // this one is the first so far
-				n, paths, to := e.N, e.Paths, e.TimeTo
-				*e = rec.view()
-				e.N, e.Paths, e.TimeTo = n, paths, to
-			} else {
-				e.TimeTo = rec.at
+			if len(events) < most {
+				if len(open) == openRows {
+					open = append(open[:0], open[1:]...)
+				}
+				open = append(open, &fold{row: len(events), like: *rec, form: form, last: rec.at, paths: map[string]bool{rec.path: true}})
 			}
-			last = rec
-			continue
 		}
 		if len(events) == most {
 			return events, true
 		}
 		events = append(events, rec.view())
-		last, form = rec, ""
-		clear(paths)
-		paths[rec.path] = true
 	}
 	return events, false
 }
 
-// alike reports whether two events are shown as one: of the same kind, with the same cause,
-// of the same supervisor's children. form is the form of the first one's error, or empty if
-// it is not known yet.
-func alike(a, b *record, form *string) bool {
-	if a.kind != b.kind || a.reason != b.reason || above(a.path) != above(b.path) || a.by != b.by || a.lost+b.lost > 0 {
-		return false
+// likeOne returns the open row that an event belongs to, or nil: one of the same kind and
+// cause, of children of the same supervisor.
+func likeOne(open []*fold, rec *record, form string) *fold {
+	for _, f := range open {
+		a := &f.like
+		if a.kind == rec.kind && a.reason == rec.reason && a.by == rec.by && above(a.path) == above(rec.path) &&
+			f.form == form && a.text == rec.text && rec.lost == 0 && a.lost == 0 && rec.at.Sub(f.last).Abs() <= openFor {
+			return f
+		}
 	}
-	if a.err == b.err && a.text == b.text {
-		return true
+	return nil
+}
+
+// add adds an event to a row.
+func (f *fold) add(e *view.Event, rec *record, backwards bool) {
+	if e.N == 0 {
+		e.N, e.TimeTo = 1, e.Time
 	}
-	if a.text != b.text && a.kind != supervisor.EventStatus {
-		return false
+	f.paths[rec.path] = true
+	f.last = rec.at
+	n, to := e.N+1, e.TimeTo
+	if backwards { // this is the first one so far
+		*e = rec.view()
+	} else {
+		to = rec.at
 	}
-	if *form == "" {
-		*form = mask(a.err).form
-	}
-	return *form == mask(b.err).form
+	e.N, e.Paths, e.TimeTo = n, len(f.paths), to
 }
 
 // lanes returns a lane for each cause of the last hour, in the order of their beginning,
 // and one for all other events.
-func (m *memory) lanes(now time.Time) ([]view.Lane, view.Ring) {
+func (m *memory) lanes(now time.Time, of *model) ([]view.Lane, view.Ring) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	lanes := []view.Lane{}
@@ -201,19 +234,13 @@ func (m *memory) lanes(now time.Time) ([]view.Lane, view.Ring) {
 		first time.Time
 	}
 	var all []lane
-	downs := map[string]int{} // children in trouble now, by cause
-	m.paths.all(func(p *past) {
-		if !p.down.IsZero() {
-			downs[p.why]++
-		}
-	})
 	m.causes.all(func(s *story) {
 		if now.Sub(s.last) > time.Hour || len(all) == mostLanes {
 			return
 		}
 		l := view.Lane{ID: s.id, Path: s.path, Text: s.text.String(), Bins: s.trend(now), Look: "running"}
-		if downs[s.form] > 0 {
-			l.Look = "waiting"
+		if i, ok := of.byForm[s.form]; ok {
+			l.Look = string(of.items[of.groups[i].worst].look)
 		}
 		l.Label = "failures by minute in the last hour: " + l.Text
 		all = append(all, lane{l, s.first})

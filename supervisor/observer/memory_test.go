@@ -32,10 +32,10 @@ func TestTwoMillionRestartsLeaveTheFirstFailureAndTheGiveUp(t *testing.T) {
 	first := errors.New("read 1: unexpected EOF")
 	feed(m, 0, supervisor.EventFailed, "/shop/feeds/dialer", first)
 	for i := range n {
-		feed(m, 1+float64(i)/1000, supervisor.EventRestarting, "/shop/feeds/dialer", first)
-		feed(m, 1+float64(i)/1000, supervisor.EventFailed, "/shop/feeds/dialer", fmt.Errorf("read %d: unexpected EOF", i+2))
+		feed(m, 121+float64(i)/1000, supervisor.EventRestarting, "/shop/feeds/dialer", first)
+		feed(m, 121+float64(i)/1000, supervisor.EventFailed, "/shop/feeds/dialer", fmt.Errorf("read %d: unexpected EOF", i+2))
 		if i == n/2 {
-			feed(m, 1+float64(i)/1000, supervisor.EventGaveUp, "/shop/feeds", errors.New("gave up"))
+			feed(m, 121+float64(i)/1000, supervisor.EventGaveUp, "/shop/feeds", errors.New("gave up"))
 		}
 	}
 	require.Equal(t, uint64(2*n+2), m.last)
@@ -174,7 +174,7 @@ func TestThoseThatRecoverAlikeAreOneLine(t *testing.T) {
 		feed(m, 0, supervisor.EventFailed, fmt.Sprintf("/shop/s-%d", i), fmt.Errorf("dial 10.0.0.1:%d: refused", i+1024))
 	}
 	for i := range 4000 {
-		feed(m, 1+float64(i)/1000, supervisor.EventReady, fmt.Sprintf("/shop/s-%d", i), nil)
+		feed(m, 121+float64(i)/1000, supervisor.EventReady, fmt.Sprintf("/shop/s-%d", i), nil)
 	}
 	require.Len(t, m.recovered, 1)
 	require.Equal(t, 4000, m.recovered[0].paths)

@@ -217,7 +217,7 @@ func (m *model) node(i int32) *view.Node {
 	n := &view.Node{
 		Name: valid(s.Name, view.MaxText), Path: s.Path, State: s.State, Since: s.Since, Restarts: s.Restarts, Run: s.Run,
 		Restart: s.Restart, LastErrorAt: s.LastErrorAt, NextStart: s.NextStart, Abandoned: s.Abandoned,
-		Text: valid(s.Text, view.MaxText), StopBy: s.StopBy, Hung: s.Hung, GaveUp: s.GaveUp, Suspended: s.Suspended,
+		Text: valid(s.Text, view.MaxText), StopBy: s.StopBy, Hung: s.Hung, GaveUp: s.GaveUp, Suspended: s.Suspended, Declined: s.Declined,
 		Supervisor: s.Supervisor, Look: string(it.look), Trouble: int(it.level), Dynamic: it.dynamic, Guess: it.guess,
 		Slow:   s.State == child.Starting && m.at.Sub(s.Since) > wellness.SlowStart,
 		Serves: m.serves != "" && under(m.serves, s.Path),

@@ -122,6 +122,15 @@ func TestTheVerdictInEachState(t *testing.T) {
 	}
 }
 
+func TestMixedMembersAreListed(t *testing.T) {
+	tree := shop(leaf("pool", child.Status{State: child.Running, Unready: errors.New("refused")}), leaf("a", waiting("refused")), leaf("b", waiting("refused")))
+	m := build(tree, t0, 0)
+	m.explain(newMemory(10), &fake{})
+	require.Len(t, m.causes, 1)
+	require.Equal(t, "2 are waiting for the next start; 1 is running, but not ready.", m.causes[0].Doing)
+	require.Contains(t, m.causes[0].Next, "The next starts are from")
+}
+
 func TestMembersOfAGroupThatWaitAreNoCauseOfTheirOwn(t *testing.T) {
 	tree := shop(leaf("a", child.Status{State: child.Running}), leaf("b", waiting("boom")), leaf("c", child.Status{State: child.Waiting}))
 	tree.Strategy = strategy.RestForOne

@@ -12,25 +12,32 @@ import (
 )
 
 // snapshots makes models of the tree. Requests that come at the same time share one, and
-// a model is shared for as long as four times what it took to make: then models take at
+// a model is shared for four times as long as it took to make: then models take at
 // most a fifth of one processor, however many pages are open and however many children
-// there are. A model of a few children is made anew for each request.
+// there are. A model of a few children is made for each request.
+//
+// A model that takes long to make is made in the background, while requests get the one
+// before it, if that is not older than staleFor.
 type snapshots struct {
-	mu     sync.Mutex
-	last   *model
-	at     time.Time     // that last is of; zero: now
-	until  time.Time     // last is used until then
-	timer  *time.Timer   // forgets last
-	making chan struct{} // closed when the model that is being made is there; nil if none is
+	mu      sync.Mutex
+	last    *model
+	at      time.Time     // that last is of; zero: now
+	until   time.Time     // last is used until then
+	took    time.Duration // to make last
+	made    time.Time     // when last was made
+	timer   *time.Timer   // forgets last
+	dropped bool          // last is from before an action
+	making  chan struct{} // closed when the model that is being made is there; nil if none is
 }
 
-const shareFor = 4
+const (
+	shareFor = 4
+	keptFor  = 10 * time.Second // that of 100,000 children takes some 40 MB
+	staleFor = 5 * time.Second
+	quick    = 50 * time.Millisecond // a request waits for a model that takes less
+)
 
-// A model is kept no longer than this: that of 100,000 children takes some 40 MB.
-const keptFor = 10 * time.Second
-
-// get returns a model that is not older than necessary. make is not called under a lock: it
-// calls methods of errors.
+// get returns a model. build is not called under a lock: it calls methods of errors.
 //
 // at is the moment that the model is of, zero for now. The past does not change: only the
 // latest moment that was asked for is kept.
@@ -38,45 +45,61 @@ func (s *snapshots) get(ctx context.Context, at time.Time, build func() *model) 
 	for {
 		s.mu.Lock()
 		now := time.Now()
-		if s.last != nil && s.at.Equal(at) && now.Before(s.until) {
+		known := s.last != nil && s.at.Equal(at)
+		if known && now.Before(s.until) {
 			defer s.mu.Unlock()
 			return s.last, nil
 		}
-		if making := s.making; making != nil {
-			s.mu.Unlock()
-			select {
-			case <-making:
-				continue
-			case <-ctx.Done():
-				return nil, refuse(http.StatusServiceUnavailable, "the request ended before there was an answer")
-			}
+		stale := known && s.took > quick && now.Sub(s.made) < staleFor && !s.dropped
+		making := s.making
+		mine := making == nil
+		if mine {
+			making = make(chan struct{})
+			s.making = making
 		}
-		making := make(chan struct{})
-		s.making = making
+		last := s.last
 		s.mu.Unlock()
-		var made *model
-		func() {
-			defer func() { // also after a panic
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				close(making)
-				if s.making != making {
-					return // it was dropped
-				}
-				s.making = nil
-				if made != nil {
-					s.last, s.at, s.until = made, at, time.Now().Add(shareFor*time.Since(now))
-					if s.timer == nil {
-						s.timer = time.AfterFunc(keptFor, s.forget)
-					} else {
-						s.timer.Reset(keptFor)
-					}
-				}
-			}()
-			made = build()
-		}()
-		return made, nil
+		switch {
+		case stale && mine:
+			go s.make(making, at, build) // it ends with build
+			fallthrough
+		case stale:
+			return last, nil
+		case mine:
+			return s.make(making, at, build), nil
+		}
+		select {
+		case <-making:
+		case <-ctx.Done():
+			return nil, refuse(http.StatusServiceUnavailable, "the request ended before there was an answer")
+		}
 	}
+}
+
+// make makes a model, and closes making.
+func (s *snapshots) make(making chan struct{}, at time.Time, build func() *model) (made *model) {
+	began := time.Now()
+	defer func() { // also after a panic
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(making)
+		if s.making != making {
+			return // it was dropped
+		}
+		s.making = nil
+		if made == nil {
+			return
+		}
+		now := time.Now()
+		s.last, s.at, s.made, s.took, s.dropped = made, at, now, now.Sub(began), false
+		s.until = now.Add(shareFor * s.took)
+		if s.timer == nil {
+			s.timer = time.AfterFunc(keptFor, s.forget)
+		} else {
+			s.timer.Reset(keptFor)
+		}
+	}()
+	return build()
 }
 
 // forget frees the model.
@@ -90,7 +113,7 @@ func (s *snapshots) forget() {
 func (s *snapshots) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.until, s.making = time.Time{}, nil
+	s.until, s.making, s.dropped = time.Time{}, nil, true
 }
 
 // model returns the tree as it is, or as it was at the moment that the request names.

@@ -1,8 +1,12 @@
 package observer
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -103,9 +107,52 @@ func are(n int) string {
 }
 
 // sentences says what the tree does about a group, what comes next, and what can be done.
+//
+// If the members look different, it says what most of them do, after a list.
 func sentences(m *model, g *group, ask asker, f supervisor.Forecast) (doing, next, safe string) {
-	n := len(g.members)
-	worst := &m.items[g.worst]
+	most, looks := m.byLook(g)
+	if len(looks) == 1 {
+		return m.sentences(g, g.worst, len(g.members), ask, f)
+	}
+	_, next, safe = m.sentences(g, most, looks[m.items[most].look], ask, f)
+	return m.list(looks), next, safe
+}
+
+// byLook counts the members of a group by look, and returns one of those that are most.
+func (m *model) byLook(g *group) (most int32, looks map[wellness.Look]int) {
+	looks = map[wellness.Look]int{}
+	for _, i := range g.members {
+		looks[m.items[i].look]++
+	}
+	most = g.worst
+	for _, i := range g.members {
+		if looks[m.items[i].look] > looks[m.items[most].look] {
+			most = i
+		}
+	}
+	return most, looks
+}
+
+// list says how many of a group look how, the most first.
+func (m *model) list(looks map[wellness.Look]int) string {
+	words := map[wellness.Look]string{
+		wellness.Waiting: "waiting for the next start", wellness.Starting: "starting again", wellness.Unready: "running, but not ready",
+		wellness.Hung: "stopping after a missed heartbeat", wellness.GaveUp: "down for good", wellness.Stopped: "stopped",
+		wellness.Abandoned: "running beside an abandoned run",
+	}
+	order := slices.SortedFunc(maps.Keys(looks), func(a, b wellness.Look) int {
+		return cmp.Or(cmp.Compare(looks[b], looks[a]), cmp.Compare(a, b))
+	})
+	var parts []string
+	for _, look := range order {
+		parts = append(parts, are(looks[look])+" "+words[look])
+	}
+	return strings.Join(parts, "; ") + "."
+}
+
+// sentences are those of n members of a group that look like the one at index i.
+func (m *model) sentences(g *group, i int32, n int, ask asker, f supervisor.Forecast) (doing, next, safe string) {
+	worst := &m.items[i]
 	s := &worst.tree.Status
 	at := func(t time.Time) string { return clock(t, m.at) }
 	switch worst.look {
@@ -196,7 +243,7 @@ func sentences(m *model, g *group, ask asker, f supervisor.Forecast) (doing, nex
 			return doing, "Serve has returned this error: what the process does with it is its own decision.", ""
 		}
 		next = "Nothing, until an operator starts it."
-		if sup := m.supers[g.worst]; sup != nil {
+		if sup := m.supers[i]; sup != nil {
 			safe = fmt.Sprintf("Start %s: that starts its %s, and nothing else.", s.Path, plural(sup.kids, "child", "children"))
 		}
 	case wellness.Abandoned:
