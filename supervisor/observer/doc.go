@@ -27,10 +27,12 @@
 //
 //   - Without Spec.Allow, a request must come from a loopback address or a unix socket, name
 //     localhost or a loopback address as its Host, and not have passed a proxy that says so
-//     (Forwarded, X-Forwarded-…, X-Real-Ip, Via). Otherwise the answer is 403. A proxy on the same
+//     (Forwarded, X-Forwarded-…, X-Real-Ip, Via). Otherwise the answer is 403. A proxy
+//     on the same
 //     machine that removes these headers cannot be told from a local browser: set Allow.
 //   - Without Spec.Act there are no actions. With it, an action is a POST with the
-//     content type application/json, from the same origin or not from a browser, and with the number of the run
+//     content type application/json, from the same origin or not from a browser, and
+//     with the number of the run
 //     that the operator has seen. If the child has another by now, the answer is 409 and
 //     nothing is done. The log and an event of kind EventRequest say who has asked.
 //   - To stop what serves the page takes "force". Then the answer is sent first.
@@ -58,8 +60,9 @@
 // of the root. A subscriber that is too slow loses events: the answers count them as lost.
 //
 // If nobody looks, an event costs its subscription and the conversion to text, on a
-// goroutine that supervision does not wait for. If somebody looks, snapshots of the tree take at most a fifth
-// of a processor: of 100,000 children, a page may be about a second old.
+// goroutine that supervision does not wait for. If somebody looks, snapshots of the tree
+// take at most a fifth
+// of a processor: of 100,000 children, a page may be a few seconds old.
 //
 // # Causes
 //
@@ -83,7 +86,8 @@
 //	gave up                                         bad
 //
 // The tree is degraded if a declared child is not well. The children that StartChild has
-// added, and those below them, count only if more than a tenth of those of one supervisor are in trouble
+// added, and those below them, count only if more than a tenth of those of one
+// supervisor are in trouble
 // (Spec.Degraded): connections and jobs fail all the time.
 //
 // # Routes

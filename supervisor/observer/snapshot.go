@@ -61,7 +61,10 @@ func (s *snapshots) get(ctx context.Context, at time.Time, build func() *model) 
 		s.mu.Unlock()
 		switch {
 		case stale && mine:
-			go s.make(making, at, build) // it ends with build
+			go func() { // ends with build
+				defer func() { _ = recover() }() // the next request that waits panics too, and net/http reports it
+				s.make(making, at, build)
+			}()
 			fallthrough
 		case stale:
 			return last, nil

@@ -43,7 +43,9 @@ func TestReadersShareAModelThatTakesLong(t *testing.T) {
 		s.drop()
 		get(4, time.Second) // from before an action
 		time.Sleep(keptFor + time.Second)
+		s.mu.Lock()
 		require.Nil(t, s.last)
+		s.mu.Unlock()
 
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
