@@ -59,10 +59,10 @@
 // Events have numbers of the observer's own, because Event.Seq starts over with each start
 // of the root. A subscriber that is too slow loses events: the answers count them as lost.
 //
-// If nobody looks, an event costs its subscription and the conversion to text, on a
+// If nobody looks, an event costs its subscription, and the conversion to text on a
 // goroutine that supervision does not wait for. If somebody looks, snapshots of the tree
-// take at most a fifth
-// of a processor: of 100,000 children, a page may be a few seconds old.
+// take at most a fifth of a processor: with 100,000 children a page may be a few seconds
+// old.
 //
 // # Causes
 //
@@ -86,9 +86,8 @@
 //	gave up                                         bad
 //
 // The tree is degraded if a declared child is not well. The children that StartChild has
-// added, and those below them, count only if more than a tenth of those of one
-// supervisor are in trouble
-// (Spec.Degraded): connections and jobs fail all the time.
+// added, and those below them, count only if more than a tenth of those of one supervisor
+// are in trouble (Spec.Degraded): connections and jobs fail all the time.
 //
 // # Routes
 //

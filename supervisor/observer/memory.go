@@ -416,11 +416,20 @@ func (m *memory) all() []record {
 
 // span describes the ring. m.mu must be held.
 func (m *memory) span() view.Ring {
-	v := view.Ring{From: m.attached, First: 1, Last: m.last, Kept: m.ring.count, Lost: m.lost}
+	v := view.Ring{From: m.complete(), First: 1, Last: m.last, Kept: m.ring.count, Lost: m.lost}
 	if m.ring.count > 0 {
-		if v.First = m.ring.at(0).seq; v.First > 1 {
-			v.From = m.ring.at(0).at
-		}
+		v.First = m.ring.at(0).seq
 	}
 	return v
+}
+
+// complete returns the moment since when no event is missing: since the subscription began,
+// unless those of its beginning have left the ring. m.mu must be held.
+func (m *memory) complete() time.Time {
+	if m.ring.count > 0 {
+		if first := m.ring.at(0); first.seq > 1 && first.at.After(m.attached) {
+			return first.at
+		}
+	}
+	return m.attached
 }

@@ -226,3 +226,15 @@ func TestATrendCountsTheLastHourByMinute(t *testing.T) {
 	total, _ = sum(500)
 	require.Zero(t, total)
 }
+
+func TestEventsBeforeAGapAreKeptButThePastBeginsAfterIt(t *testing.T) {
+	m := newMemory(3)
+	m.attach(t0)
+	for i := range 4 {
+		feed(m, float64(i), supervisor.EventReady, "/shop/a", nil)
+	}
+	require.Equal(t, t0.Add(time.Second), m.since(), "the first has left the ring")
+	m.attach(t0.Add(time.Hour)) // nobody has observed in between
+	require.Equal(t, t0.Add(time.Hour), m.since())
+	require.Len(t, m.all(), 3)
+}

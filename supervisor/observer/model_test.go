@@ -165,3 +165,17 @@ func TestFindFollowsPathsOnly(t *testing.T) {
 		require.Equal(t, want, m.find(path), path)
 	}
 }
+
+func TestAnAnswerHasABoundedNumberOfNodes(t *testing.T) {
+	var kids []supervisor.Tree
+	for i := range 3 * mostRows {
+		path := fmt.Sprintf("/shop/s-%d", i)
+		kids = append(kids, supervisor.Tree{Status: child.Status{Name: base(path), Path: path, Supervisor: true, State: child.Running}})
+	}
+	m := build(shop(kids...), t0, 0)
+	left := mostRows
+	n := m.nested(0, &left)
+	require.True(t, n.Paged)
+	require.Len(t, n.Children, mostRows-1)
+	require.Equal(t, 3*mostRows, n.All)
+}

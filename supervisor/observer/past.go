@@ -39,10 +39,7 @@ func (o *Observer) rebuild(r *http.Request, at time.Time) (*model, error) {
 func (m *memory) since() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.ring.count > 0 && m.ring.at(0).seq > 1 {
-		return m.ring.at(0).at
-	}
-	return m.attached
+	return m.complete()
 }
 
 // A then is what the events say about a moment.
