@@ -17,19 +17,6 @@ import (
 	"github.com/coppice-go/coppice/supervisor/probe"
 )
 
-// askFrom asks in the context of the first child of a root, as a request to a server that
-// runs in it does, and returns the status.
-func askFrom(t *testing.T, root *supervisor.Supervisor, h http.Handler, url string) (code int) {
-	t.Helper()
-	require.NoError(t, root.StartChild(t.Context(), child.Spec{Name: child.UniqueName("ask"), Restart: child.Temporary, Run: func(ctx child.Context) error {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, url, nil).WithContext(ctx))
-		code = w.Code
-		return ctx.Ready()
-	}}))
-	return code
-}
-
 func TestAnswersAreForGetAndHeadAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		root := nested("shop")

@@ -2,6 +2,8 @@ package probe_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisor/probe"
 )
 
 // A kubelet asks all the time: while the tree starts, runs, drains, stops and has ended.
@@ -146,16 +149,27 @@ func TestStartedLatches(t *testing.T) {
 	})
 }
 
+// One handler may serve several trees: that of each request.
 func TestTheStartedOfOneRootIsNotThatOfAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		spec := supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}}
-		one, two := supervisor.New(spec), supervisor.New(spec)
-		h := of(nil)
-		ask := func(root *supervisor.Supervisor) int { return askFrom(t, root, h, "/startupz") }
-		serve(t, one)
-		serve(t, two)
-		require.Equal(t, 200, ask(one))
-		require.NoError(t, one.Stop(t.Context()))
-		require.Equal(t, 200, ask(two))
+		h := probe.New(probe.Spec{})
+		contexts := make(chan child.Context, 2)
+		server := func(ctx child.Context) error {
+			contexts <- ctx
+			return idle(ctx)
+		}
+		ask := func(ctx context.Context, url string) int {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, url, nil).WithContext(ctx))
+			return w.Code
+		}
+		serve(t, nested("one", child.Spec{Name: "server", Run: server}))
+		one := <-contexts
+		serve(t, nested("two", child.Spec{Name: "server", Run: server}, child.Spec{Name: "slow", Run: slow(time.Hour, 0)}))
+		two := <-contexts
+		require.Equal(t, 200, ask(one, "/startupz"))
+		require.Equal(t, 503, ask(two, "/startupz"))
+		require.Equal(t, 200, ask(one, "/readyz"))
+		require.Equal(t, 503, ask(two, "/readyz"))
 	})
 }
