@@ -13,7 +13,7 @@ import (
 // has ended. A root that has not been started yet, starts, drains or stops in order is
 // live, whatever its children do.
 func Live(root *supervisor.Supervisor) error {
-	st := Self(root)
+	st := root.Status()
 	switch {
 	case st.GaveUp && st.State == child.Stopping:
 		return &supervisor.ChildError{Path: st.Path, Err: errors.New("gave up")}
@@ -30,6 +30,3 @@ func Live(root *supervisor.Supervisor) error {
 func Ended(root child.Status) bool {
 	return root.State == child.Stopped && !root.Since.IsZero()
 }
-
-// Self returns the status of the root itself.
-func Self(root *supervisor.Supervisor) child.Status { return root.Tree().Status }

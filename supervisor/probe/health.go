@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/vitals"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -28,7 +27,7 @@ func (h *handler) health(root *supervisor.Supervisor) *health {
 	}
 	// Health does not mention a root that stops if it can name children that are not ready.
 	if len(all.optional) > 0 && len(all.counts) == 0 {
-		if st := vitals.Self(root); st.State == child.Stopping || st.State == child.Stopped {
+		if st := root.Status(); st.State == child.Stopping || st.State == child.Stopped {
 			all.counts = []error{&supervisor.ChildError{Path: st.Path, Err: fmt.Errorf("%w: %v", child.ErrNotReady, st.State)}}
 		}
 	}

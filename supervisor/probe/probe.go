@@ -141,7 +141,7 @@ func (h *handler) hasStarted(root *supervisor.Supervisor) bool {
 	if _, ok := h.started.Load(weak.Make(root)); ok {
 		return true
 	}
-	if vitals.Self(root).State != child.Running {
+	if root.Status().State != child.Running {
 		return false
 	}
 	h.latch(root)

@@ -33,6 +33,8 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 
 // A fakeSystemd stands for systemd: it keeps what it is sent, in virtual time.
 type fakeSystemd struct {
+	service *service
+
 	mu    sync.Mutex
 	began time.Time
 	got   []received
@@ -90,11 +92,13 @@ func watched(t *testing.T, spec supervisor.Spec, watchdog time.Duration) (*super
 	}
 	root := supervisor.New(spec)
 	m := &fakeSystemd{began: time.Now()}
-	stop := watch(root, &service{send: m.send, watchdog: watchdog})
+	m.service = &service{send: m.send, watchdog: watchdog}
+	stop := watch(root, m.service)
 	t.Cleanup(func() {
 		_ = root.Stop(context.Background())
 		stop()
 	})
+	synctest.Wait() // until the first message was sent
 	return root, m, stop
 }
 

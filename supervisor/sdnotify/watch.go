@@ -151,7 +151,7 @@ func (w *watcher) loop() {
 
 // update sends what is due, and returns when there is something to do at the latest.
 func (w *watcher) update(now time.Time) (next time.Time) {
-	st := vitals.Self(w.root)
+	st := w.root.Status()
 	w.enter(w.phaseOf(st), now)
 	var lines []string
 	if line := w.to.owes(w.phase == up, w.phase > up); line != "" {

@@ -42,14 +42,14 @@ func TestReadyWhenTheRootIsUpAndStoppingWhenItsStopBegins(t *testing.T) {
 
 func TestStoppingIsSentWhenTheDrainBegins(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		root, systemd, _ := watched(t, supervisor.Spec{Drain: 5 * second, Children: []child.Spec{{Name: "a", Run: idle}}}, 0)
+		root, systemd, _ := watched(t, supervisor.Spec{Drain: 5 * second, Children: []child.Spec{{Name: "a", Run: slow(0, second)}}}, 0)
 		ended := serve(t, root)
 		systemd.take()
 		go func() { _ = root.Stop(context.Background()) }()
 		requireLines(t, systemd.take(stoppingLine, statusKey), stoppingLine, statusKey+"draining, 1 running; /shop: draining")
 		require.Empty(t, ended)
 		require.NoError(t, <-ended)
-		requireLines(t, systemd.take(stoppingLine, statusKey), statusKey+"ended")
+		requireLines(t, systemd.take(stoppingLine, statusKey), statusKey+"stopping, 1 stopping", statusKey+"ended")
 	})
 }
 
@@ -58,7 +58,8 @@ func TestRootThatGivesUpOrCannotStartStops(t *testing.T) {
 		fails := func(ctx child.Context) error { return errAway }
 		root, systemd, _ := watched(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: fails}}}, 0)
 		require.Error(t, <-serve(t, root))
-		requireLines(t, systemd.take(readyLine, stoppingLine, statusKey), statusKey+"starting, no children", stoppingLine, statusKey+"ended: /shop/a: connection refused")
+		requireLines(t, systemd.take(readyLine, stoppingLine, statusKey), statusKey+"starting, no children", stoppingLine,
+			statusKey+"ended: /shop/a: connection refused")
 	})
 }
 
@@ -194,6 +195,7 @@ func TestReadyAndStoppingAreSentAgainUntilTheyArrive(t *testing.T) {
 		root, systemd, stop := watched(t, supervisor.Spec{
 			Children: []child.Spec{{Name: "a", Run: slow(second, 10*second), StopTimeout: time.Minute}}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		}, 6*second)
+		systemd.take()
 		systemd.setFail(true)
 		ended := serve(t, root)
 		time.Sleep(time.Minute)
@@ -262,7 +264,6 @@ func TestLogHandlerThatBlocksDoesNotBlockTheEnd(t *testing.T) {
 func TestStopOfAWatchBeforeTheStartSendsNothingMore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		root, systemd, stop := watched(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}}, 0)
-		synctest.Wait()
 		systemd.take()
 		stop()
 		require.NoError(t, root.Start(t.Context()))
