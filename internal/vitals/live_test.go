@@ -19,22 +19,23 @@ import (
 func TestLiveUntilTheRootGivesUpOrHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := make(chan struct{})
-		run := func(ctx child.Context) error {
-			if err := ctx.Ready(); err != nil {
-				return err
-			}
-			select {
-			case <-fail:
-				time.Sleep(time.Second) // asked to stop meanwhile, it would return late
-				return errors.New("boom")
-			case <-ctx.Done():
-				time.Sleep(time.Second)
-				return nil
+		run := func(fail <-chan struct{}) func(child.Context) error {
+			return func(ctx child.Context) error {
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				select {
+				case <-fail:
+					return errors.New("boom")
+				case <-ctx.Done():
+					time.Sleep(time.Second)
+					return nil
+				}
 			}
 		}
 		root := supervisor.New(supervisor.Spec{
 			Name: "shop", Logger: slog.New(slog.DiscardHandler), Drain: time.Second, Intensity: strategy.AtMost(0, time.Second),
-			Children: []child.Spec{{Name: "a", Run: run}, {Name: "b", Run: run}},
+			Children: []child.Spec{{Name: "a", Run: run(fail)}, {Name: "b", Run: run(nil)}},
 		})
 		require.NoError(t, vitals.Live(root), "not started")
 		require.False(t, vitals.Ended(root.Status()))
@@ -57,8 +58,8 @@ func TestLiveUntilTheRootGivesUpOrHasEnded(t *testing.T) {
 		require.NoError(t, root.Start(t.Context()))
 		require.NoError(t, vitals.Live(root), "started again")
 		close(fail)
-		time.Sleep(time.Second)
 		synctest.Wait()
+		require.EqualError(t, vitals.Live(root), "/shop: gave up", "b still stops")
 		require.Error(t, root.Wait())
 		require.EqualError(t, vitals.Live(root), "ended: /shop: gave up: more than 0 restarts in 1s: /shop/a: boom")
 	})
