@@ -42,20 +42,23 @@
 // # The unit
 //
 //	[Service]
-//	Type=notify-reload        # or notify, without a reload; systemd 253 and later
-//	NotifyAccess=main         # the default of both
+//	Type=notify
 //	ExecStart=/usr/local/bin/shop
 //	WatchdogSec=30
 //	Restart=on-failure
-//	TimeoutStartSec=90        # of a start that does not progress: see EXTEND_TIMEOUT_USEC
-//	TimeoutStopSec=35         # more than Drain + StopTimeout
+//	TimeoutStartSec=90
+//	TimeoutStopSec=35
+//
+// NotifyAccess=main is the default of Type=notify, and is what is needed. TimeoutStopSec
+// should be more than Drain and StopTimeout together, and a few seconds for the rest of
+// main. A program that reloads on SIGHUP can use Type=notify-reload (systemd 253 and later)
+// and Reloading; a Go program that does not handle SIGHUP is killed by it. When the watchdog
+// expires, systemd sends SIGABRT, on which a Go program writes the stacks of all goroutines
+// and exits.
 //
 // Do not set FileDescriptorStoreMax: nothing is stored there. KillMode=mixed is best if the
 // program starts processes: then only the program itself receives SIGTERM, and stops them
 // in order.
-//
-// To run a program with the same variables by hand, use systemd-notify(1) of systemd 254
-// and later, or any socket of type unixgram as NOTIFY_SOCKET.
 //
 // # The environment
 //
