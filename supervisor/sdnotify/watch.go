@@ -131,7 +131,7 @@ func (w *watcher) sync() {
 
 func (w *watcher) loop() {
 	defer close(w.ended)
-	timer := time.NewTimer(time.Until(w.update(time.Now())))
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		var asked chan<- struct{}
@@ -139,13 +139,25 @@ func (w *watcher) loop() {
 		case <-timer.C:
 		case asked = <-w.requests:
 		case <-w.quit:
-			w.update(time.Now())
-			return
 		}
-		timer.Reset(time.Until(w.update(time.Now())))
+		last := w.quits() // first of all: each message may take a second
+		next := w.update(time.Now())
 		if asked != nil {
 			close(asked)
 		}
+		if last {
+			return
+		}
+		timer.Reset(time.Until(next))
+	}
+}
+
+func (w *watcher) quits() bool {
+	select {
+	case <-w.quit:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -178,7 +190,7 @@ func (w *watcher) update(now time.Time) (next time.Time) {
 				w.feedDue = now
 			}
 			w.extendDue, w.statusDue = now, now
-			return now.Add(retryAfter)
+			return time.Now().Add(retryAfter)
 		}
 	}
 	w.status = status

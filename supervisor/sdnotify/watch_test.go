@@ -162,12 +162,12 @@ func TestWatchdogIsNotFedAfterTheRootHasGivenUp(t *testing.T) {
 				if err := ctx.Ready(); err != nil {
 					return err
 				}
-				child.Sleep(ctx, time.Minute)
+				child.Sleep(ctx, 50*second)
 				return errAway
 			}},
 		}}, 30*second)
 		serve(t, root)
-		time.Sleep(59 * second)
+		time.Sleep(49 * second)
 		require.Len(t, systemd.take(watchdogLine), 4)
 		time.Sleep(time.Minute)
 		requireLines(t, systemd.take(watchdogLine))
