@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package sdnotify
 
@@ -24,6 +24,10 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("COPPICE_TEST_ACTIVATED") != "" {
 		activated()
+		return
+	}
+	if mode := os.Getenv("COPPICE_TEST_SERVICE"); mode != "" {
+		runService(mode)
 		return
 	}
 	goleak.VerifyTestMain(m)

@@ -42,7 +42,7 @@ func TestReadyWhenTheRootIsUpAndStoppingWhenItsStopBegins(t *testing.T) {
 
 func TestStoppingIsSentWhenTheDrainBegins(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		root, systemd, _ := watched(t, supervisor.Spec{Drain: 5 * second, Children: []child.Spec{{Name: "a", Run: slow(0, second)}}}, 0)
+		root, systemd, _ := watched(t, supervisor.Spec{Drain: 7 * second, Children: []child.Spec{{Name: "a", Run: slow(0, second)}}}, 0)
 		ended := serve(t, root)
 		systemd.take()
 		go func() { _ = root.Stop(context.Background()) }()
