@@ -137,6 +137,7 @@ func TestWithoutAManagerNothingHappens(t *testing.T) {
 	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "a", Run: idle}}})
 	stop := Watch(root)
 	require.Nil(t, manager())
+	require.Panics(t, func() { Watch(nil) })
 	require.NoError(t, root.Start(t.Context()))
 	Reloading()()
 	require.NoError(t, root.Stop(t.Context()))

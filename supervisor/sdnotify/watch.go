@@ -18,7 +18,7 @@ import (
 //
 // root must be the root of the tree whose end is the end of the process: after STOPPING=1,
 // systemd kills a process that does not end. If it is started again, READY=1 is sent again.
-// A process should call Watch once.
+// A process should call Watch once. Watch panics if root is nil.
 //
 // Without NOTIFY_SOCKET in the environment, Watch does nothing and costs nothing.
 // Otherwise it starts a goroutine, which ends in stop. Supervision never waits for it. A
@@ -29,6 +29,9 @@ import (
 // more than once. Serve and Stop of root wait for up to a second until its end was
 // sent, so nothing is lost if the process ends without calling stop, as with log.Fatal.
 func Watch(root *supervisor.Supervisor) (stop func()) {
+	if root == nil {
+		panic("sdnotify: Watch needs a root")
+	}
 	s := manager()
 	if s == nil {
 		return func() {}
