@@ -63,8 +63,13 @@ func TestOptionalChildThatStartsSlowlyDoesNotHoldBackTheOthers(t *testing.T) {
 		code, _ := get(h, "/startupz") // before /readyz was asked
 		require.Equal(t, 200, code)
 		requireCodes(t, h, 200, 200, 200)
+		h2 := of(root, "debug")
+		code, _ = get(h2, "/readyz") // and /startupz was not asked
+		require.Equal(t, 200, code)
 		require.NoError(t, root.StopChild(t.Context(), "api"))
 		requireCodes(t, h, 200, 503, 200)
+		requireCodes(t, h2, 200, 503, 200)
+		requireCodes(t, of(root, "debug"), 200, 503, 503)
 	})
 }
 

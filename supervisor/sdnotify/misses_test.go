@@ -62,6 +62,7 @@ func TestWatchdogAfterMissedHeartbeats(t *testing.T) {
 		"abandoned, and the next run is well":     {child.Spec{Run: deaf(hangs(30*second, forever)), StopTimeout: second}, []int{6, 6, 6, 6, 6}},
 		"abandoned each time":                     {child.Spec{Run: deaf(hangs(10 * second)), StopTimeout: second}, []int{2, 0, 0, 0, 0}},
 		"never returns and must be waited for":    {child.Spec{Run: deaf(hangs(10 * second)), StopTimeout: child.Forever}, []int{6, 1, 0, 0, 0}},
+		"takes minutes to return, but not more":   {child.Spec{Run: deaf(hangs(10 * second)), StopTimeout: 3 * time.Minute}, []int{6, 6, 6, 2, 0}},
 		"a heartbeat of a minute, missed for two": {child.Spec{Run: hangs(second, 119*second, forever), Heartbeat: time.Minute}, []int{6, 6, 6, 6, 6}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func (s *service) owes(up, ends bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case up && !s.ready && s.reloads == 0:
+	case up && !s.ready:
 		return readyLine
 	case ends && !s.stopping:
 		return stoppingLine

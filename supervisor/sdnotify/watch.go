@@ -113,7 +113,7 @@ func (w *watcher) event(e supervisor.Event) {
 	if e.Kind == supervisor.EventHung {
 		w.misses.add(&e)
 	}
-	if e.Path == w.root.Path() || e.Lost > 0 { // otherwise a nested supervisor, or a child that hangs
+	if e.Path == w.root.Path() { // not that of a nested supervisor; one that is lost only delays, since the timer comes
 		w.sync()
 	}
 }

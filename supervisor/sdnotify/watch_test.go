@@ -272,8 +272,7 @@ func TestStopOfAWatchBeforeTheStartSendsNothingMore(t *testing.T) {
 	})
 }
 
-// The queue of a subscriber holds a thousand events. If those of the root are lost, the
-// state of the root still tells.
+// The queue of a subscriber holds a thousand events.
 func TestThousandsOfNestedSupervisorsThatEndAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		many := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
