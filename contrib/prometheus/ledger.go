@@ -1,0 +1,120 @@
+package coppiceprom
+
+import (
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A ledger holds what is counted from events, for each child and each supervisor that has
+// series. What has no series is counted in the nearest supervisor that has. It is bounded by
+// the number of series.
+type ledger struct {
+	room   int // number of series that still fit
+	cost   int // series of a supervisor
+	groups map[string]*group
+	kids   map[string]*kid
+
+	// abandoned has the counts that each abandoned run was added to, by number of the run,
+	// so that its return is subtracted from the same.
+	abandoned map[uint64]*counts
+	lost      uint64
+}
+
+// counts are what is counted of one path.
+type counts struct {
+	since                              time.Time
+	restarts, errors, panicked, missed uint64
+	lastFailure                        time.Time
+	abandoned                          int
+}
+
+// A kid is a child that has series.
+type kid struct {
+	counts
+	now  *branch // in the latest snapshot; nil if it was not there
+	gone bool    // it was removed
+}
+
+// A group is a supervisor that has series.
+type group struct {
+	path     string
+	declared map[string]bool // its children that have series by default; nil if none have
+	since    time.Time
+	gaveUp   uint64
+	start    prometheus.Observer
+	stop     prometheus.Observer
+	rest     counts // of its children without series
+	hasRest  bool
+	now      *branch
+	gone     bool
+}
+
+func newLedger(max, buckets int) *ledger {
+	return &ledger{
+		room: max - treeSeries, cost: groupSeries + 2*buckets,
+		groups: map[string]*group{}, kids: map[string]*kid{}, abandoned: map[uint64]*counts{},
+	}
+}
+
+// kid returns the child at path, which is added if there is room.
+func (l *ledger) kid(path string) *kid {
+	k := l.kids[path]
+	if k == nil && l.room >= childSeries {
+		l.room -= childSeries
+		k = &kid{counts: counts{since: time.Now()}}
+		l.kids[path] = k
+	}
+	return k
+}
+
+// addGroup adds a supervisor. The caller has seen that there is room.
+func (l *ledger) addGroup(path string, r *registrar) *group {
+	now := time.Now()
+	g := &group{path: path, since: now, rest: counts{since: now}}
+	label := valid(path)
+	g.start, g.stop = r.start.WithLabelValues(label), r.stop.WithLabelValues(label)
+	l.room -= l.cost
+	l.groups[path] = g
+	return g
+}
+
+// evict drops everything that was removed from the tree, and reports whether there was
+// something.
+func (l *ledger) evict(r *registrar) bool {
+	before := l.room
+	for path, k := range l.kids {
+		if k.gone {
+			delete(l.kids, path)
+			l.room += childSeries
+		}
+	}
+	for path, g := range l.groups {
+		if g.gone {
+			delete(l.groups, path)
+			r.start.DeleteLabelValues(valid(path))
+			r.stop.DeleteLabelValues(valid(path))
+			l.room += l.cost
+		}
+	}
+	return l.room > before
+}
+
+// nearest returns the supervisor at path, or the nearest one above it that has series, or
+// nil.
+func (l *ledger) nearest(path string) *group {
+	for ; path != ""; path = parent(path) {
+		if g := l.groups[path]; g != nil {
+			return g
+		}
+	}
+	return nil
+}
+
+func parent(path string) string { return path[:max(0, strings.LastIndexByte(path, '/'))] }
+
+func name(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+// valid returns a label value of a path. Names are valid UTF-8 in each tree that runs.
+func valid(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }

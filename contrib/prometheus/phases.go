@@ -1,0 +1,50 @@
+package coppiceprom
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// phases are the starts, or the stops, that are under way, by path. The event that ends one
+// may be lost, so its entry may be left behind: sweep removes it, and maxPhases bounds what
+// there is if nothing is ever scraped.
+type phases map[string]time.Time
+
+const (
+	maxPhases = 1 << 18
+
+	// sweepAfter is how old an entry is before sweep doubts it. An event is delivered much
+	// sooner.
+	sweepAfter = time.Minute
+)
+
+// begin notes that a phase has begun, and reports false if there are too many.
+func (p phases) begin(e supervisor.Event) bool {
+	if len(p) >= maxPhases {
+		return false
+	}
+	p[e.Path] = e.Time
+	return true
+}
+
+// end returns how long the phase took that ends with e, if one was under way.
+func (p phases) end(e supervisor.Event) (took time.Duration, ok bool) {
+	began, ok := p[e.Path]
+	delete(p, e.Path)
+	return e.Time.Sub(began), ok
+}
+
+// sweep removes old entries of children that are not in the state of the phase any more.
+func (p phases) sweep(root *supervisor.Supervisor, in child.State) {
+	before := time.Now().Add(-sweepAfter)
+	for path, began := range p {
+		if began.After(before) {
+			continue
+		}
+		if st, ok := root.Lookup(path); !ok || st.State != in {
+			delete(p, path)
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package coppiceprom
+
+import (
+	"errors"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// A snapshot is what a scrape has read of the tree.
+type snapshot struct {
+	tree     supervisor.Tree
+	at       time.Time       // no later than the tree
+	ready    bool            // Health returned nil
+	draining bool            // the root is draining
+	unready  map[string]bool // paths that Health named
+	branches []*branch       // in the order of the tree; the root is first
+	paths    map[string]*branch
+}
+
+// A branch is a child or supervisor that has series, if they fit.
+type branch struct {
+	*supervisor.Tree
+	up       *branch // the supervisor that its children are counted in, if its own series do not fit; nil for the root
+	standard bool    // it has series by default
+	declared map[string]bool
+	tally
+	kid   *kid
+	group *group
+}
+
+// A tally counts the children of a supervisor.
+type tally struct {
+	states    [len(states)]int // all
+	trouble   int              // all that are in trouble
+	plain     int              // without series of their own
+	degraded  int              // those of them in trouble
+	abandoned int              // abandoned runs of theirs
+}
+
+func (t *tally) add(other *tally) {
+	for i := range t.states {
+		t.states[i] += other.states[i]
+	}
+	t.trouble += other.trouble
+	t.plain += other.plain
+	t.degraded += other.degraded
+	t.abandoned += other.abandoned
+}
+
+// addPlain counts a child as one without series of its own.
+func (t *tally) addPlain(st *child.Status) {
+	t.plain++
+	t.abandoned += st.Abandoned
+	if inTrouble(st) {
+		t.degraded++
+	}
+}
+
+// look reads the tree. It holds no lock, since it calls SeriesFor.
+func (c *Collector) look() *snapshot {
+	s := &snapshot{at: time.Now(), paths: map[string]*branch{}}
+	s.tree = c.root.Tree()
+	s.health(c.root.Health())
+	c.branch(s, &s.tree, nil, true)
+	return s
+}
+
+// branch adds a child or supervisor that is to have series, and everything below it.
+func (c *Collector) branch(s *snapshot, t *supervisor.Tree, up *branch, standard bool) {
+	b := &branch{Tree: t, up: up, standard: standard}
+	s.branches = append(s.branches, b)
+	s.paths[t.Path] = b
+	if !t.Supervisor {
+		return
+	}
+	if standard {
+		b.declared = c.declared(t)
+	}
+	c.below(s, t, b, standard)
+}
+
+// below looks at the children of t, which are counted in b.
+func (c *Collector) below(s *snapshot, t *supervisor.Tree, b *branch, standard bool) {
+	for i := range t.Children {
+		kid := &t.Children[i]
+		if int(kid.State) < len(b.states) {
+			b.states[kid.State]++
+		}
+		if inTrouble(&kid.Status) {
+			b.trouble++
+		}
+		standard := standard && b.declared[kid.Name]
+		switch {
+		case standard || c.asksFor(kid.Path):
+			c.branch(s, kid, b, standard)
+		default:
+			b.addPlain(&kid.Status)
+			c.below(s, kid, b, false)
+		}
+	}
+}
+
+// declared returns the names of those children of a supervisor that have series by
+// default.
+func (c *Collector) declared(t *supervisor.Tree) map[string]bool {
+	if t.Strategy == strategy.Independent {
+		return nil
+	}
+	sup, ok := c.root, true
+	if t.Path != c.root.Path() {
+		sup, ok = c.root.Nested(t.Path)
+	}
+	if !ok {
+		return nil // it does not run, so it has no children now
+	}
+	return declaredBy(sup)
+}
+
+// health notes what Health returned: the errors of all unhealthy declared children, joined.
+func (s *snapshot) health(err error) {
+	s.ready, s.unready = err == nil, map[string]bool{}
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, err := range all {
+		if at, ok := err.(*supervisor.ChildError); ok {
+			s.unready[at.Path] = true
+			if at.Path == s.tree.Path {
+				err = at.Err // of the supervisor itself, so it wraps no error of a child
+			} else {
+				continue
+			}
+		}
+		s.draining = s.draining || errors.Is(err, supervisor.ErrDraining)
+	}
+}
+
+// isReady returns the value of coppice_child_ready. The snapshot alone does not show
+// whether a child that is down was stopped or declined to run, so Health is asked, too.
+func (s *snapshot) isReady(b *branch) bool {
+	switch b.State {
+	case child.Running:
+		return b.Unready == nil
+	case child.Done:
+		return b.up.State.Alive() && !b.GaveUp && !s.unready[b.Path]
+	case child.Stopped:
+		return b.up.State.Alive() && b.standard && !s.unready[b.Path]
+	}
+	return false
+}
+
+// inTrouble reports whether a child is in trouble, as docs/metrics.md says.
+func inTrouble(st *child.Status) bool {
+	switch {
+	case st.Unready != nil, st.Hung, st.Abandoned > 0, st.GaveUp:
+		return true
+	case st.State == child.Waiting:
+		return st.LastError != nil
+	case st.State == child.Starting:
+		return st.Restarts > 0 && st.LastError != nil
+	}
+	return false
+}
+
+// place gives the branches their series, as far as there is room: those that have them by
+// default first. It returns how many series do not fit. What has none is counted above.
+func (s *snapshot) place(l *ledger, r *registrar) (omitted int) {
+	l.forget(s)
+	evicted := false
+	for _, standard := range []bool{true, false} {
+		for _, b := range s.branches {
+			if b.standard != standard {
+				continue
+			}
+			for {
+				missing := b.place(l, r)
+				if missing == 0 || evicted {
+					omitted += missing
+					break
+				}
+				evicted = true
+				l.evict(r)
+			}
+		}
+	}
+	for i := len(s.branches) - 1; i > 0; i-- { // children before their supervisors
+		b := s.branches[i]
+		if b.kid == nil {
+			b.up.addPlain(&b.Status)
+		}
+		if b.Supervisor && b.group == nil {
+			b.up.tally.add(&b.tally)
+		}
+	}
+	return omitted
+}
+
+// place finds or adds the series of a branch, and returns how many do not fit.
+func (b *branch) place(l *ledger, r *registrar) (missing int) {
+	if b.up != nil && b.kid == nil { // the root is no child
+		if b.kid = l.kid(b.Path); b.kid == nil {
+			missing += childSeries
+		} else {
+			b.kid.now, b.kid.gone = b, false
+		}
+	}
+	if b.Supervisor && b.group == nil {
+		g := l.groups[b.Path]
+		if g == nil && (l.room >= l.cost || b.up == nil) {
+			g = l.addGroup(b.Path, r)
+		}
+		if g == nil {
+			return missing + l.cost
+		}
+		b.group, g.now, g.gone = g, b, false
+		if b.State.Alive() {
+			g.declared = b.declared
+		}
+	}
+	return missing
+}
+
+// forget marks what the snapshot shows to be removed. What is only not shown, because a
+// supervisor above it is down, is not.
+func (l *ledger) forget(s *snapshot) {
+	for path, k := range l.kids {
+		k.now = nil
+		k.gone = s.paths[path] == nil && k.since.Before(s.at) && s.removed(path)
+	}
+	for path, g := range l.groups {
+		g.now = nil
+		g.gone = s.paths[path] == nil && g.since.Before(s.at) && s.removed(path)
+	}
+}
+
+// removed reports whether the nearest supervisor above path that the snapshot has is up,
+// and so would show what is at path.
+func (s *snapshot) removed(path string) bool {
+	for up := parent(path); up != ""; up = parent(up) {
+		if b := s.paths[up]; b != nil {
+			return !b.Supervisor || b.State == child.Running
+		}
+	}
+	return true // another root
+}
