@@ -30,7 +30,7 @@ func (c *Collector) count(e supervisor.Event) {
 		c.groupFor(e.Path).gaveUp++
 		return
 	}
-	asked := c.isNew(e.Path) && c.asksFor(e.Path) // user code, so without the lock
+	asked := c.spec.SeriesFor != nil && !c.hasSeries(e.Path) && c.asksFor(e.Path) // user code, so without the lock
 	panicked := e.Kind == supervisor.EventFailed && isPanic(e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,14 +95,12 @@ func (c *Collector) begin(p phases, e supervisor.Event) {
 
 func (c *Collector) lost(e supervisor.Event) { c.ledger.lost += e.Lost }
 
-// isNew reports whether path has no counts of its own.
-func (c *Collector) isNew(path string) bool {
-	if c.spec.SeriesFor == nil {
-		return false
-	}
+// hasSeries reports whether the child at path has series already. It keeps them, even if it
+// is not declared any more after an Upgrade.
+func (c *Collector) hasSeries(path string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ledger.kids[path] == nil
+	return c.ledger.kids[path] != nil
 }
 
 // asksFor reports whether the program asks for series of a child that has none by default.

@@ -94,7 +94,7 @@ func (c *Collector) below(s *snapshot, t *supervisor.Tree, b *branch, standard b
 		}
 		standard := standard && b.declared[kid.Name]
 		switch {
-		case standard || c.asksFor(kid.Path):
+		case standard || c.hasSeries(kid.Path) || c.asksFor(kid.Path):
 			c.branch(s, kid, b, standard)
 		default:
 			b.addPlain(&kid.Status)
