@@ -139,7 +139,7 @@ func TestScrapesBesideChanges(t *testing.T) {
 	}, supervisor.EventReady)
 	ctx := context.Background()
 	require.NoError(t, root.Start(ctx))
-	const rounds = 100
+	const rounds = 50
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
