@@ -156,7 +156,7 @@ func (s *snapshot) isReady(b *branch) bool {
 // inTrouble reports whether a child is in trouble, as docs/metrics.md says.
 func inTrouble(st *child.Status) bool {
 	switch {
-	case st.Unready != nil, st.Hung, st.Abandoned > 0, st.GaveUp:
+	case st.Unready != nil, st.Hung, st.GaveUp:
 		return true
 	case st.State == child.Waiting:
 		return st.LastError != nil

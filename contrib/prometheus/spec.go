@@ -6,8 +6,8 @@ type Spec struct {
 	// with StartChild, or runs under an Independent supervisor. It is called with the path
 	// of each such child, such as "/shop/conns/conn-17", at each scrape and for each event
 	// of a child that has no series yet, so it should be fast. It may be called from
-	// several goroutines at once. A panic in it is logged to slog.Default() once and
-	// counts as no. Nil asks for none.
+	// several goroutines at once, and must not scrape the collector. A panic in it is
+	// logged to slog.Default() once and counts as no. Nil asks for none.
 	//
 	// The series of a removed child keep their last counts until others need the room.
 	// Paths of more than 1,024 bytes are refused.
