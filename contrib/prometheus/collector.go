@@ -84,18 +84,41 @@ func (c *Collector) scrape() []prometheus.Metric {
 	c.scrapes.Lock()
 	defer c.scrapes.Unlock()
 	s := c.look()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	omitted := s.place(c.ledger, c.registrar)
-	c.starting.sweep(c.root, child.Starting)
-	c.stopping.sweep(c.root, child.Stopping)
-	out := output{registrar: c.registrar, metrics: make([]prometheus.Metric, 0, treeSeries+childSeries*len(s.branches))}
-	out.tree(s, c.ledger.lost, omitted)
-	for path, g := range c.ledger.groups {
-		out.group(path, g, c.spec.DegradedAbove)
+	r := c.settle(s)
+	c.sweep(c.starting, child.Starting)
+	c.sweep(c.stopping, child.Stopping)
+	out := output{registrar: c.registrar, metrics: make([]prometheus.Metric, 0, treeSeries+childSeries*len(r.kids)+groupSeries*len(r.groups))}
+	out.tree(s, r.lost, r.omitted)
+	for i := range r.groups {
+		out.group(&r.groups[i], c.spec.DegradedAbove)
 	}
-	for path, k := range c.ledger.kids {
-		out.kid(s, path, k)
+	for i := range r.kids {
+		out.kid(s, &r.kids[i])
 	}
 	return out.metrics
+}
+
+// A reading is a copy of the ledger. The metrics are made of it without the lock, which
+// events wait for.
+type reading struct {
+	groups  []group
+	kids    []kid
+	lost    uint64
+	omitted int
+}
+
+// settle gives series to what is in the snapshot, and reads the ledger.
+func (c *Collector) settle(s *snapshot) (r reading) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.omitted = s.place(c.ledger, c.registrar)
+	r.lost = c.ledger.lost
+	r.groups, r.kids = make([]group, 0, len(c.ledger.groups)), make([]kid, 0, len(c.ledger.kids))
+	for _, g := range c.ledger.groups {
+		r.groups = append(r.groups, *g)
+	}
+	for _, k := range c.ledger.kids {
+		r.kids = append(r.kids, *k)
+	}
+	return r
 }

@@ -95,8 +95,7 @@ func (c *Collector) begin(p phases, e supervisor.Event) {
 
 func (c *Collector) lost(e supervisor.Event) { c.ledger.lost += e.Lost }
 
-// hasSeries reports whether the child at path has series already. It keeps them, even if it
-// is not declared any more after an Upgrade.
+// hasSeries reports whether the child at path has series already.
 func (c *Collector) hasSeries(path string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

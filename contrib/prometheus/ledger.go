@@ -32,6 +32,7 @@ type counts struct {
 
 // A kid is a child that has series.
 type kid struct {
+	path string
 	counts
 	now  *branch // in the latest snapshot; nil if it was not there
 	gone bool    // it was removed
@@ -63,7 +64,7 @@ func (l *ledger) kid(path string) *kid {
 	k := l.kids[path]
 	if k == nil && l.room >= childSeries {
 		l.room -= childSeries
-		k = &kid{counts: counts{since: time.Now()}}
+		k = &kid{path: path, counts: counts{since: time.Now()}}
 		l.kids[path] = k
 	}
 	return k

@@ -3,7 +3,6 @@ package coppiceprom
 import (
 	"time"
 
-	"github.com/coppice-go/coppice/strategy"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -44,8 +43,8 @@ func (o *output) tree(s *snapshot, lost uint64, omitted int) {
 
 // group adds the metrics of a supervisor. Of one that is not in the snapshot, there are only
 // counters and histograms.
-func (o *output) group(path string, g *group, degradedAbove float64) {
-	label := valid(path)
+func (o *output) group(g *group, degradedAbove float64) {
+	label := valid(g.path)
 	o.addCounter(supervisorGaveUp, g.gaveUp, g.since, label)
 	o.metrics = append(o.metrics, g.start.(prometheus.Metric), g.stop.(prometheus.Metric))
 	b := g.now
@@ -64,9 +63,6 @@ func (o *output) group(path string, g *group, degradedAbove float64) {
 	if n, _, ok := b.Intensity.Limit(); ok && n > 0 && b.State.Alive() {
 		o.add(restartBudgetUsed, float64(b.Counted)/float64(n), label)
 	}
-	if b.plain > 0 || b.Strategy == strategy.Independent {
-		g.hasRest = true // so that the counters are there, with 0, before the first event
-	}
 	if g.hasRest {
 		o.counts(label+"/*", &g.rest, b.abandoned)
 	}
@@ -74,8 +70,8 @@ func (o *output) group(path string, g *group, degradedAbove float64) {
 
 // kid adds the metrics of a child. Of one that is not in the snapshot, there are only
 // counters.
-func (o *output) kid(s *snapshot, path string, k *kid) {
-	label, abandoned := valid(path), 0
+func (o *output) kid(s *snapshot, k *kid) {
+	label, abandoned := valid(k.path), 0
 	if b := k.now; b != nil {
 		abandoned = b.Status.Abandoned
 		o.addBool(childReady, s.isReady(b), label)

@@ -8,7 +8,7 @@ import (
 )
 
 // phases are the starts, or the stops, that are under way, by path. The event that ends one
-// may be lost, so its entry may be left behind: sweep removes it, and maxPhases bounds what
+// may be lost, so its entry may be left behind. sweep removes it, and maxPhases bounds what
 // there is if nothing is ever scraped.
 type phases map[string]time.Time
 
@@ -36,15 +36,32 @@ func (p phases) end(e supervisor.Event) (took time.Duration, ok bool) {
 	return e.Time.Sub(began), ok
 }
 
-// sweep removes old entries of children that are not in the state of the phase any more.
-func (p phases) sweep(root *supervisor.Supervisor, in child.State) {
-	before := time.Now().Add(-sweepAfter)
-	for path, began := range p {
-		if began.After(before) {
-			continue
+// sweep removes old entries of children that are not in the state of the phase any more. It
+// asks for their states without the lock.
+func (c *Collector) sweep(p phases, in child.State) {
+	c.mu.Lock()
+	old := p.old(time.Now().Add(-sweepAfter))
+	c.mu.Unlock()
+	for path := range old {
+		if st, ok := c.root.Lookup(path); ok && st.State == in {
+			delete(old, path)
 		}
-		if st, ok := root.Lookup(path); !ok || st.State != in {
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for path, began := range old {
+		if p[path].Equal(began) { // otherwise it is another by now
 			delete(p, path)
 		}
 	}
+}
+
+func (p phases) old(before time.Time) phases {
+	old := phases{}
+	for path, began := range p {
+		if began.Before(before) {
+			old[path] = began
+		}
+	}
+	return old
 }

@@ -18,6 +18,7 @@ type snapshot struct {
 	unready  map[string]bool // paths that Health named
 	branches []*branch       // in the order of the tree; the root is first
 	paths    map[string]*branch
+	known    map[string]bool // paths of the children that have series already
 }
 
 // A branch is a child or supervisor that has series, if they fit.
@@ -61,11 +62,22 @@ func (t *tally) addPlain(st *child.Status) {
 
 // look reads the tree. It holds no lock, since it calls SeriesFor.
 func (c *Collector) look() *snapshot {
-	s := &snapshot{at: time.Now(), paths: map[string]*branch{}}
+	s := &snapshot{at: time.Now(), paths: map[string]*branch{}, known: c.known()}
 	s.tree = c.root.Tree()
 	s.health(c.root.Health())
 	c.branch(s, &s.tree, nil, true)
 	return s
+}
+
+// known returns the paths of the children that have series.
+func (c *Collector) known() map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	paths := make(map[string]bool, len(c.ledger.kids))
+	for path := range c.ledger.kids {
+		paths[path] = true
+	}
+	return paths
 }
 
 // branch adds a child or supervisor that is to have series, and everything below it.
@@ -94,7 +106,7 @@ func (c *Collector) below(s *snapshot, t *supervisor.Tree, b *branch, standard b
 		}
 		standard := standard && b.declared[kid.Name]
 		switch {
-		case standard || c.hasSeries(kid.Path) || c.asksFor(kid.Path):
+		case standard || s.known[kid.Path] || c.asksFor(kid.Path): // what has series keeps them, also after an Upgrade
 			c.branch(s, kid, b, standard)
 		default:
 			b.addPlain(&kid.Status)
@@ -194,6 +206,11 @@ func (s *snapshot) place(l *ledger, r *registrar) (omitted int) {
 		}
 		if b.Supervisor && b.group == nil {
 			b.up.tally.add(&b.tally)
+		}
+	}
+	for _, b := range s.branches {
+		if g := b.group; g != nil && (b.plain > 0 || b.Strategy == strategy.Independent) {
+			g.hasRest = true // so that the counters are there, with 0, before the first event
 		}
 	}
 	return omitted
