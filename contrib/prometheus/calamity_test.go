@@ -65,10 +65,7 @@ func calamity(t *testing.T) (url string, registry *prometheus.Registry) {
 	asleep.Suspend(ctx)
 	draining := old.Watch(ctx, "/old", supervisor.EventDraining)
 	go func() { _ = old.Stop(ctx) }()
-	select {
-	case <-draining:
-	case <-time.After(time.Second):
-	} // XXX
+	<-draining
 
 	server := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	t.Cleanup(server.Close)

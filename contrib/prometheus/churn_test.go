@@ -45,50 +45,9 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		c.scrape()
-		require.Empty(t, c.starting)
-		require.Empty(t, c.stopping)
 		require.Empty(t, c.ledger.abandoned)
 		require.Len(t, c.ledger.groups, 2)
 		require.LessOrEqual(t, len(c.ledger.kids), 100)
 		require.Zero(t, c.ledger.lost)
 	})
-}
-
-// If the event that ends a start was lost, the next scrapes forget the start, but not one
-// that still goes on.
-func TestStartsWhoseEndWasLostAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		never := &supervisortest.Child{NeverReady: true}
-		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: slog.New(slog.DiscardHandler), Strategy: strategy.Independent,
-			Children: []child.Spec{{Name: "never", Run: never.Run}, {Name: "ok", Run: new(supervisortest.Child).Run}}})
-		c := New(root, Spec{})
-		ctx, cancel := context.WithCancel(t.Context())
-		started := make(chan error)
-		go func() { started <- root.Start(ctx) }()
-		synctest.Wait()
-		c.time(supervisor.Event{Kind: supervisor.EventStarting, Path: "/shop/ok", Time: time.Now()})
-		c.time(supervisor.Event{Kind: supervisor.EventStarting, Path: "/shop/gone", Time: time.Now()})
-		c.scrape()
-		require.Len(t, c.starting, 3, "their ends may be on the way")
-		time.Sleep(2 * sweepAfter)
-		c.scrape()
-		require.Len(t, c.starting, 1)
-		require.Contains(t, c.starting, "/shop/never")
-		cancel()
-		require.Error(t, <-started)
-	})
-}
-
-func TestTheNumberOfStartsUnderWayIsBounded(t *testing.T) {
-	p := phases{}
-	e := supervisor.Event{Kind: supervisor.EventStarting}
-	for i := range maxPhases {
-		e.Path = fmt.Sprint(i)
-		require.True(t, p.begin(e))
-	}
-	e.Path = "one more"
-	require.False(t, p.begin(e))
-	_, ok := p.end(supervisor.Event{Path: "0"})
-	require.True(t, ok)
-	require.True(t, p.begin(e))
 }

@@ -3,7 +3,6 @@ package coppiceprom
 import (
 	"sync"
 
-	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -19,9 +18,8 @@ type Collector struct {
 
 	scrapes sync.Mutex // one scrape at a time reads the tree
 
-	mu                 sync.Mutex // taken after scrapes, and before the locks of supervisors
-	ledger             *ledger
-	starting, stopping phases
+	mu     sync.Mutex // taken after scrapes, and before the locks of supervisors
+	ledger *ledger
 }
 
 // New returns a collector for the tree of root, which counts its events from now on. Call it
@@ -47,7 +45,6 @@ func New(root *supervisor.Supervisor, spec Spec) *Collector {
 		root: root, spec: spec,
 		registrar: newRegistrar(tree, spec.Buckets),
 		ledger:    newLedger(spec.MaxSeries, len(spec.Buckets)),
-		starting:  phases{}, stopping: phases{},
 	}
 	c.mu.Lock()
 	c.learn(root.Path())
@@ -85,8 +82,6 @@ func (c *Collector) scrape() []prometheus.Metric {
 	defer c.scrapes.Unlock()
 	s := c.look()
 	r := c.settle(s)
-	c.sweep(c.starting, child.Starting)
-	c.sweep(c.stopping, child.Stopping)
 	out := output{registrar: c.registrar, metrics: make([]prometheus.Metric, 0, treeSeries+childSeries*len(r.kids)+groupSeries*len(r.groups))}
 	out.tree(s, r.lost, r.omitted)
 	for i := range r.groups {

@@ -15,10 +15,7 @@ var (
 		supervisor.EventRestarting, supervisor.EventFailed, supervisor.EventHung,
 		supervisor.EventAbandoned, supervisor.EventLateExit, supervisor.EventGaveUp,
 	}
-	timedKinds = []supervisor.EventKind{
-		supervisor.EventStarting, supervisor.EventReady, supervisor.EventFailed, supervisor.EventCompleted,
-		supervisor.EventStopping, supervisor.EventStopped, supervisor.EventAbandoned,
-	}
+	timedKinds = []supervisor.EventKind{supervisor.EventReady, supervisor.EventStopped, supervisor.EventAbandoned}
 )
 
 // count adds an event to the counters.
@@ -36,10 +33,7 @@ func (c *Collector) count(e supervisor.Event) {
 	defer c.mu.Unlock()
 	c.lost(e)
 	if e.Kind == supervisor.EventLateExit {
-		if n := c.ledger.abandoned[e.Run]; n != nil {
-			n.abandoned--
-			delete(c.ledger.abandoned, e.Run)
-		}
+		c.ledger.returned(e.Path)
 		return
 	}
 	switch n := c.countsFor(e.Path, asked); e.Kind {
@@ -55,41 +49,24 @@ func (c *Collector) count(e supervisor.Event) {
 	case supervisor.EventHung:
 		n.missed++
 	case supervisor.EventAbandoned:
-		n.abandoned++
-		c.ledger.abandoned[e.Run] = n
+		c.ledger.abandon(e.Path, n)
 	}
 }
 
-// time measures starts and stops. A start ends when the child is ready; one that fails is
-// not measured.
+// time adds an event to the histograms. A start ends when the child is ready; one that fails
+// is not measured.
 func (c *Collector) time(e supervisor.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost(e)
-	switch e.Kind {
-	case supervisor.EventStarting:
-		c.begin(c.starting, e)
-	case supervisor.EventReady:
-		if took, ok := c.starting.end(e); ok {
-			c.groupFor(parent(e.Path)).start.Observe(took.Seconds())
-		}
-	case supervisor.EventFailed, supervisor.EventCompleted:
-		c.starting.end(e)
-		c.stopping.end(e)
-	case supervisor.EventStopping:
-		c.starting.end(e)
-		c.begin(c.stopping, e)
-	case supervisor.EventStopped, supervisor.EventAbandoned:
-		c.starting.end(e)
-		if took, ok := c.stopping.end(e); ok {
-			c.groupFor(parent(e.Path)).stop.Observe(took.Seconds())
-		}
+	if e.Took <= 0 { // ready again after Unready, or a restart that was cancelled
+		return
 	}
-}
-
-func (c *Collector) begin(p phases, e supervisor.Event) {
-	if !p.begin(e) {
-		c.ledger.lost++
+	g := c.groupFor(parent(e.Path))
+	if e.Kind == supervisor.EventReady {
+		g.start.Observe(e.Took.Seconds())
+	} else {
+		g.stop.Observe(e.Took.Seconds())
 	}
 }
 

@@ -16,9 +16,9 @@ type ledger struct {
 	groups map[string]*group
 	kids   map[string]*kid
 
-	// abandoned has the counts that each abandoned run was added to, by number of the run,
-	// so that its return is subtracted from the same.
-	abandoned map[uint64]*counts
+	// abandoned has the counts that each abandoned run was added to, by path, so that its
+	// return is subtracted from the same.
+	abandoned map[string][]*counts
 	lost      uint64
 }
 
@@ -55,7 +55,28 @@ type group struct {
 func newLedger(max, buckets int) *ledger {
 	return &ledger{
 		room: max - treeSeries, cost: groupSeries + 2*buckets,
-		groups: map[string]*group{}, kids: map[string]*kid{}, abandoned: map[uint64]*counts{},
+		groups: map[string]*group{}, kids: map[string]*kid{}, abandoned: map[string][]*counts{},
+	}
+}
+
+// abandon counts an abandoned run.
+func (l *ledger) abandon(path string, n *counts) {
+	n.abandoned++
+	l.abandoned[path] = append(l.abandoned[path], n)
+}
+
+// returned counts the return of an abandoned run. It has no effect if the run was abandoned
+// before the collector was there.
+func (l *ledger) returned(path string) {
+	runs := l.abandoned[path]
+	if len(runs) == 0 {
+		return
+	}
+	runs[0].abandoned--
+	if len(runs) == 1 {
+		delete(l.abandoned, path)
+	} else {
+		l.abandoned[path] = runs[1:]
 	}
 }
 

@@ -203,12 +203,16 @@ func TestAnUpgradeDeclaresMoreChildren(t *testing.T) {
 func TestANestedSupervisorIsLearnedFromEvents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPuppet()
-		leaf := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "p", Run: p.Run}}})
+		leaf := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "p", Run: func(ctx child.Context) error {
+			time.Sleep(time.Second)
+			return p.Run(ctx)
+		}}}})
 		middle := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "leaf", Run: leaf.Run}}})
 		s := start(t, supervisor.Spec{Children: []child.Spec{{Name: "middle", Run: middle.Run}}}, coppiceprom.Spec{})
 		for range 4 { // the fourth makes leaf give up
 			p.end(errBoom)
 		}
+		time.Sleep(time.Minute)
 		require.NoError(t, s.Stop(context.Background()))
 		got := s.scrape()
 		require.EqualValues(t, 3, got[`coppice_child_restarts_total{path="/shop/middle/leaf/p"}`])
