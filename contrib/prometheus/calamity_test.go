@@ -36,7 +36,7 @@ func calamity(t *testing.T) (url string, registry *prometheus.Registry) {
 	conns := supervisor.New(supervisor.Spec{Strategy: strategy.Independent, Backoff: child.Constant(time.Hour)})
 	asleep := supervisor.New(supervisor.Spec{})
 	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{
-		{Name: "ok", Run: idle},
+		{Name: `"quo\ted" <b>{é}`, Run: idle},
 		{Name: "panics", Run: (&supervisortest.Child{RunFor: often, EndWith: supervisortest.Panic("oops")}).Run, Backoff: child.Constant(often)},
 		{Name: "hung", Run: (&supervisortest.Child{Beat: time.Hour}).Run, Heartbeat: often, Backoff: child.Constant(often)},
 		{Name: "hangs", Run: hangs.Run, StopTimeout: time.Millisecond},

@@ -61,9 +61,13 @@
 //
 // # Cost
 //
-// A scrape takes one snapshot of the tree (supervisor.Tree), at most one at a time. It
-// delays no restart by more than taking the snapshot does, which is about a millisecond with
-// 100,000 children. The Collector has no goroutine of its own.
+// A scrape takes one snapshot of the tree (supervisor.Tree); two scrapes at once take one
+// after the other. While it copies the children of a supervisor, that supervisor waits, for
+// milliseconds if it has a hundred thousand. Nothing else waits for a scrape, however slow
+// its receiver is. The Collector has no goroutine of its own.
+//
+// The histograms have classic buckets and are native histograms, too. A Prometheus that
+// ingests native histograms drops the classic buckets, unless its configuration keeps them.
 //
 // # Alerts and dashboard
 //

@@ -132,7 +132,7 @@ func (c *Collector) learn(path string) *group {
 	}
 	sup := c.root
 	if path != c.root.Path() {
-		if up := c.learn(parent(path)); up == nil || !up.declared[name(path)] || c.ledger.room < c.ledger.cost {
+		if up := c.learn(parent(path)); up == nil || !up.declared[name(path)] || !c.ledger.fits(c.ledger.cost) {
 			return nil
 		}
 		var ok bool

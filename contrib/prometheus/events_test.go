@@ -73,6 +73,23 @@ func TestCountersSurviveRestartsOfSupervisorsAndOfTheRoot(t *testing.T) {
 	})
 }
 
+func TestTheRestartOfAGroupCountsOnce(t *testing.T) {
+	for _, by := range []strategy.Strategy{strategy.OneForAll, strategy.RestForOne} {
+		bubble(t, func(t *testing.T) {
+			p := newPuppet()
+			s := start(t, supervisor.Spec{Strategy: by, Children: []child.Spec{
+				{Name: "p", Run: p.Run}, {Name: "a", Run: idle}, {Name: "b", Run: idle},
+			}}, coppiceprom.Spec{})
+			p.end(errBoom)
+			require.Equal(t, []string{
+				`coppice_child_restarts_total{path="/shop/a"} 0`,
+				`coppice_child_restarts_total{path="/shop/b"} 0`,
+				`coppice_child_restarts_total{path="/shop/p"} 1`,
+			}, s.scrape().about("coppice_child_restarts_total"))
+		})
+	}
+}
+
 func TestCountersOfARemovedChildStay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		db := newPuppet()

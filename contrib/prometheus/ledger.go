@@ -11,10 +11,11 @@ import (
 // series. What has no series is counted in the nearest supervisor that has. It is bounded by
 // the number of series.
 type ledger struct {
-	room   int // number of series that still fit
-	cost   int // series of a supervisor
-	groups map[string]*group
-	kids   map[string]*kid
+	room    int  // number of series that still fit
+	crowded bool // something did not fit since the last scrape
+	cost    int  // series of a supervisor
+	groups  map[string]*group
+	kids    map[string]*kid
 
 	// abandoned has the counts that each abandoned run was added to, by path, so that its
 	// return is subtracted from the same.
@@ -83,12 +84,21 @@ func (l *ledger) returned(path string) {
 // kid returns the child at path, which is added if there is room.
 func (l *ledger) kid(path string) *kid {
 	k := l.kids[path]
-	if k == nil && l.room >= childSeries {
+	if k == nil && l.fits(childSeries) {
 		l.room -= childSeries
 		k = &kid{path: path, counts: counts{since: time.Now()}}
 		l.kids[path] = k
 	}
 	return k
+}
+
+// fits reports whether there is room for n series.
+func (l *ledger) fits(n int) bool {
+	if l.room < n {
+		l.crowded = true
+		return false
+	}
+	return true
 }
 
 // addGroup adds a supervisor. The caller has seen that there is room.
@@ -102,10 +112,9 @@ func (l *ledger) addGroup(path string, r *registrar) *group {
 	return g
 }
 
-// evict drops everything that was removed from the tree, and reports whether there was
-// something.
-func (l *ledger) evict(r *registrar) bool {
-	before := l.room
+// evict drops everything that was removed from the tree.
+func (l *ledger) evict(r *registrar) {
+	l.crowded = false
 	for path, k := range l.kids {
 		if k.gone {
 			delete(l.kids, path)
@@ -120,7 +129,6 @@ func (l *ledger) evict(r *registrar) bool {
 			l.room += l.cost
 		}
 	}
-	return l.room > before
 }
 
 // nearest returns the supervisor at path, or the nearest one above it that has series, or

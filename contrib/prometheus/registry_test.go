@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,6 +118,37 @@ func TestACollectorOfANestedSupervisorCoversItsPart(t *testing.T) {
 		require.EqualValues(t, 1, got[`coppice_children{state="running",supervisor="/shop/inner"}`])
 		require.EqualValues(t, 1, got["coppice_tree_ready"])
 		require.Empty(t, got.about("other"))
+	})
+}
+
+// A receiver that does not read, and a SeriesFor that does not return, hold up neither the
+// tree nor the events of other collectors.
+func TestAScrapeThatHangsBlocksNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		s := start(t, supervisor.Spec{Children: []child.Spec{{Name: "p", Run: p.Run}}}, coppiceprom.Spec{})
+		unread := make(chan prometheus.Metric)
+		go func() { s.collector.Collect(unread); close(unread) }()
+
+		release := make(chan struct{})
+		slow := coppiceprom.New(s.Supervisor, coppiceprom.Spec{SeriesFor: func(string) bool { <-release; return false }})
+		other := prometheus.NewPedanticRegistry()
+		other.MustRegister(slow)
+		require.NoError(t, s.StartChild(t.Context(), child.Spec{Name: "added", Run: idle}))
+		gathered := make(chan error)
+		go func() { _, err := other.Gather(); gathered <- err }()
+		synctest.Wait()
+
+		p.end(errBoom)
+		require.NoError(t, s.RestartChild(t.Context(), "added"))
+		require.EqualValues(t, 1, s.scrape()[`coppice_child_restarts_total{path="/shop/p"}`])
+		close(release)
+		require.NoError(t, <-gathered)
+		n := 0
+		for range unread {
+			n++
+		}
+		require.NotZero(t, n)
 	})
 }
 

@@ -178,6 +178,30 @@ func TestRemovedChildrenMakeRoomWhenItIsNeeded(t *testing.T) {
 	})
 }
 
+// Children that come and go between two scrapes find no room either, until the next scrape.
+func TestChildrenThatNoScrapeSeesMakeRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, supervisor.Spec{Intensity: strategy.Unlimited()}, coppiceprom.Spec{
+			MaxSeries: 59 + 13, SeriesFor: func(string) bool { return true },
+		})
+		brief := func(name string) {
+			p := newPuppet()
+			require.NoError(t, s.StartChild(t.Context(), child.Spec{Name: name, Run: p.Run}))
+			p.end(errBoom)
+			require.NoError(t, s.RemoveChild(t.Context(), name))
+			time.Sleep(time.Second)
+		}
+		brief("a")
+		require.Len(t, s.scrape().about("restarts_total", "/shop/a"), 1)
+		brief("b") // no room
+		s.scrape()
+		brief("c")
+		got := s.scrape()
+		require.EqualValues(t, 1, got[`coppice_child_restarts_total{path="/shop/*"}`], "b")
+		require.EqualValues(t, 1, got[`coppice_child_restarts_total{path="/shop/c"}`])
+	})
+}
+
 func TestAnUpgradeDeclaresMoreChildren(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old, p := newPuppet(), newPuppet()

@@ -182,22 +182,9 @@ func inTrouble(st *child.Status) bool {
 // default first. It returns how many series do not fit. What has none is counted above.
 func (s *snapshot) place(l *ledger, r *registrar) (omitted int) {
 	l.forget(s)
-	evicted := false
-	for _, standard := range []bool{true, false} {
-		for _, b := range s.branches {
-			if b.standard != standard {
-				continue
-			}
-			for {
-				missing := b.place(l, r)
-				if missing == 0 || evicted {
-					omitted += missing
-					break
-				}
-				evicted = true
-				l.evict(r)
-			}
-		}
+	if omitted = s.placeOnce(l, r); l.crowded {
+		l.evict(r)
+		omitted = s.placeOnce(l, r)
 	}
 	for i := len(s.branches) - 1; i > 0; i-- { // children before their supervisors
 		b := s.branches[i]
@@ -216,6 +203,17 @@ func (s *snapshot) place(l *ledger, r *registrar) (omitted int) {
 	return omitted
 }
 
+func (s *snapshot) placeOnce(l *ledger, r *registrar) (omitted int) {
+	for _, standard := range []bool{true, false} {
+		for _, b := range s.branches {
+			if b.standard == standard {
+				omitted += b.place(l, r)
+			}
+		}
+	}
+	return omitted
+}
+
 // place finds or adds the series of a branch, and returns how many do not fit.
 func (b *branch) place(l *ledger, r *registrar) (missing int) {
 	if b.up != nil && b.kid == nil { // the root is no child
@@ -227,7 +225,7 @@ func (b *branch) place(l *ledger, r *registrar) (missing int) {
 	}
 	if b.Supervisor && b.group == nil {
 		g := l.groups[b.Path]
-		if g == nil && (l.room >= l.cost || b.up == nil) {
+		if g == nil && (b.up == nil || l.fits(l.cost)) {
 			g = l.addGroup(b.Path, r)
 		}
 		if g == nil {

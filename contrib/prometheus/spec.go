@@ -15,10 +15,9 @@ type Spec struct {
 
 	// MaxSeries limits the number of series of this tree. A child has 13, and a supervisor
 	// 49 more with the default buckets. Children beyond the limit are counted under
-	// SUPERVISOR/*, and coppice_series_omitted says how many series are missing. Declared
-	// children come first, in the order of the tree; what has series keeps them. The tree
-	// itself and its root always have series, whatever the limit. Zero, or less, means
-	// 10,000.
+	// SUPERVISOR/*, and coppice_series_omitted says how many series are missing. What has
+	// series keeps them; of the others, declared children come first. The tree itself and
+	// its root always have theirs, which are 59. Zero, or less, means 10,000.
 	MaxSeries int
 
 	// DegradedAbove is the share of the children without series of their own that may be
