@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
@@ -50,4 +51,40 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 		require.LessOrEqual(t, len(c.ledger.kids), 100)
 		require.Zero(t, c.ledger.lost)
 	})
+}
+
+// A child that is counted for the first time while a scrape goes on is not in its snapshot,
+// but was not removed.
+func TestAChildThatIsNewerThanTheSnapshotStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: slog.New(slog.DiscardHandler)})
+		c := New(root, Spec{SeriesFor: func(string) bool { return true }})
+		require.NoError(t, root.Start(t.Context()))
+		defer func() { require.NoError(t, root.Stop(context.Background())) }()
+		s := c.look()
+		time.Sleep(time.Second)
+		c.count(supervisor.Event{Kind: supervisor.EventFailed, Path: "/shop/new", Time: time.Now()})
+		c.settle(s)
+		require.False(t, c.ledger.kids["/shop/new"].gone)
+		time.Sleep(time.Second)
+		s = c.look()
+		c.settle(s)
+		require.True(t, c.ledger.kids["/shop/new"].gone)
+	})
+}
+
+func TestAnEvictedSupervisorLeavesNoHistogram(t *testing.T) {
+	r := newRegistrar("shop", defaultBuckets)
+	l := newLedger(1000, len(defaultBuckets))
+	room := l.room
+	g := l.addGroup("/shop/a", r)
+	l.kid("/shop/a/b").gone, g.gone = true, true
+	l.evict(r)
+	require.Empty(t, l.groups)
+	require.Empty(t, l.kids)
+	require.Equal(t, room, l.room)
+	ch := make(chan prometheus.Metric, 10)
+	r.start.Collect(ch)
+	r.stop.Collect(ch)
+	require.Empty(t, ch)
 }

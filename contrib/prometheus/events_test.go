@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
@@ -141,6 +142,9 @@ func TestAbandonedRunsCountUntilTheyReturn(t *testing.T) {
 		got := s.scrape()
 		require.EqualValues(t, 1, got[static])
 		require.EqualValues(t, 2, got[dynamic], "the tree does not show these any more")
+		late := prometheus.NewPedanticRegistry()
+		late.MustRegister(coppiceprom.New(s.Supervisor, coppiceprom.Spec{}))
+		require.EqualValues(t, 1, scrape(t, late)[static], "the tree shows this one to a collector that is made later")
 		_ = s.Stop(t.Context())
 		require.EqualValues(t, 2, s.scrape()[static])
 		close(release)

@@ -153,7 +153,73 @@ func TestWhatHasSeriesKeepsThemWhenMoreIsDeclared(t *testing.T) {
 		got := s.scrape()
 		require.EqualValues(t, 1, got[`coppice_child_restarts_total{path="/shop/last"}`])
 		require.EqualValues(t, 13, got["coppice_series_omitted"])
-		require.EqualValues(t, 0, got[`coppice_child_restarts_total{path="/shop/*"}`])
+		require.Contains(t, got, `coppice_child_restarts_total{path="/shop/*"}`)
+		require.NotContains(t, got, `coppice_child_restarts_total{path="/shop/first"}`)
+	})
+}
+
+func TestWhatDoesNotFitCountsAsDynamic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		s := start(t, supervisor.Spec{Backoff: child.Constant(time.Hour), Children: []child.Spec{{Name: "a", Run: idle}, {Name: "p", Run: p.Run}}},
+			coppiceprom.Spec{MaxSeries: 59 + 13})
+		s.scrape() // a has its series
+		p.end(errBoom)
+		got := s.scrape()
+		require.EqualValues(t, 1, got[`coppice_supervisor_degraded{supervisor="/shop"}`])
+		require.EqualValues(t, 1, got[`coppice_child_restarts_total{path="/shop/*"}`])
+	})
+}
+
+// Counters below a supervisor that is down are not evicted, however crowded it is.
+func TestWhatIsDownKeepsItsSeries(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		inner := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(1, time.Hour), Children: []child.Spec{{Name: "p", Run: p.Run}}})
+		s := start(t, supervisor.Spec{Children: []child.Spec{
+			{Name: "inner", Run: inner.Run, Backoff: child.Constant(time.Hour)}, {Name: "a", Run: idle}, {Name: "b", Run: idle},
+		}}, coppiceprom.Spec{MaxSeries: 59 + 3*13 + 49})
+		const restarts = `coppice_child_restarts_total{path="/shop/inner/p"}`
+		p.end(errBoom)
+		time.Sleep(time.Second)
+		require.EqualValues(t, 1, s.scrape()[restarts])
+		p.end(errBoom) // inner gives up
+		time.Sleep(time.Second)
+		for range 3 {
+			got := s.scrape()
+			require.Equal(t, []string{"waiting"}, got.state("coppice_child_state", `path="/shop/inner"`))
+			require.NotZero(t, got["coppice_series_omitted"])
+			require.EqualValues(t, 1, got[restarts])
+		}
+	})
+}
+
+func TestCountersOfARemovedSupervisorStay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		conns := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
+		s := start(t, supervisor.Spec{Children: []child.Spec{{Name: "conns", Run: conns.Run}}}, coppiceprom.Spec{})
+		require.NoError(t, conns.StartChild(t.Context(), child.Spec{Name: "conn", Run: p.Run}))
+		p.end(errBoom)
+		require.NoError(t, s.RemoveChild(t.Context(), "conns"))
+		got := s.scrape()
+		require.EqualValues(t, 1, got[`coppice_child_restarts_total{path="/shop/conns/*"}`])
+		require.NotContains(t, got, `coppice_children_in_trouble{supervisor="/shop/conns"}`)
+	})
+}
+
+// SeriesFor is asked for each child, also below a supervisor that it asks for. A child with
+// the name that stands for all others never has series of its own.
+func TestSeriesForIsAskedForEachChild(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, p := tenants(t, coppiceprom.Spec{SeriesFor: func(path string) bool {
+			return path == "/shop/tenants/one" || path == "/shop/*"
+		}})
+		s.scrape()
+		p.end(errBoom)
+		got := s.scrape()
+		require.EqualValues(t, 1, got[`coppice_child_restarts_total{path="/shop/tenants/one/*"}`])
+		require.NotContains(t, got, ready("/shop/*"))
 	})
 }
 

@@ -113,6 +113,23 @@ func TestAWaitingChildIsWaiting(t *testing.T) {
 	})
 }
 
+func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const trouble = `coppice_children_in_trouble{supervisor="/shop"}`
+		db := &supervisortest.Child{ReadyAfter: time.Minute, RunFor: time.Hour, EndWith: errBoom}
+		s := declare(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run}}}, coppiceprom.Spec{})
+		started := make(chan error)
+		go func() { started <- s.Start(t.Context()) }()
+		require.Zero(t, s.scrape()[trouble], "its first start")
+		require.NoError(t, <-started)
+		time.Sleep(time.Hour + time.Second)
+		require.EqualValues(t, 1, s.scrape()[trouble])
+		time.Sleep(time.Minute)
+		require.Zero(t, s.scrape()[trouble])
+		require.NoError(t, s.Stop(t.Context()))
+	})
+}
+
 func TestDegradedIsMoreThanATenthOfTheDynamicChildren(t *testing.T) {
 	const degraded = `coppice_supervisor_degraded{supervisor="/shop/conns"}`
 	for name, c := range map[string]struct {
