@@ -156,30 +156,36 @@ func TestAbandonedRunsCountUntilTheyReturn(t *testing.T) {
 
 func TestStartsAndStopsAreMeasured(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		slow := &supervisortest.Child{ReadyAfter: 2 * time.Second, StopAfter: 3 * time.Second}
-		late := &supervisortest.Child{ReadyAfter: time.Millisecond, StopAfter: child.Forever}
-		fails := &supervisortest.Child{ReadyAfter: time.Second, StopAfter: time.Millisecond, FailStarts: 3}
-		jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "slow", Run: slow.Run}}})
+		late := &supervisortest.Child{ReadyAfter: 2 * time.Second, StopAfter: child.Forever}
+		fails := &supervisortest.Child{ReadyAfter: time.Second, StopAfter: 3 * time.Second, FailStarts: 3}
 		s := start(t, supervisor.Spec{Children: []child.Spec{
-			{Name: "jobs", Run: jobs.Run},
-			{Name: "late", Run: late.Run, StopTimeout: time.Second},
+			{Name: "late", Run: late.Run, StopTimeout: 4 * time.Second},
 			{Name: "fails", Run: fails.Run, RetryStart: true},
 		}}, coppiceprom.Spec{})
 		_ = s.Stop(context.Background())
 		late.Release()
 		got := s.scrape()
-		near := func(want float64, series string) {
-			t.Helper()
-			require.InDelta(t, want, got[series], 0.01, series)
-		}
-		near(1, `coppice_child_start_duration_seconds_count{supervisor="/shop/jobs"}`)
-		near(2, `coppice_child_start_duration_seconds_sum{supervisor="/shop/jobs"}`)
-		near(1, `coppice_child_stop_duration_seconds_count{supervisor="/shop/jobs"}`)
-		near(3, `coppice_child_stop_duration_seconds_sum{supervisor="/shop/jobs"}`)
-		near(3, `coppice_child_start_duration_seconds_count{supervisor="/shop"}`) // a start that failed is not measured
-		near(2+1, `coppice_child_start_duration_seconds_sum{supervisor="/shop"}`)
-		near(3, `coppice_child_stop_duration_seconds_count{supervisor="/shop"}`)
-		near(3+1, `coppice_child_stop_duration_seconds_sum{supervisor="/shop"}`) // an abandoned run counts with its timeout
+		require.EqualValues(t, 2, got[`coppice_child_start_duration_seconds_count{supervisor="/shop"}`], "a start that failed is not measured")
+		require.EqualValues(t, 2+1, got[`coppice_child_start_duration_seconds_sum{supervisor="/shop"}`])
+		require.EqualValues(t, 2, got[`coppice_child_stop_duration_seconds_count{supervisor="/shop"}`])
+		require.EqualValues(t, 4+3, got[`coppice_child_stop_duration_seconds_sum{supervisor="/shop"}`], "an abandoned run counts with its timeout")
+	})
+}
+
+func TestStartsAndStopsCountForTheirSupervisor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		slow := &supervisortest.Child{ReadyAfter: 2 * time.Second, StopAfter: 3 * time.Second}
+		jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "slow", Run: slow.Run}}})
+		s := start(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}}, coppiceprom.Spec{})
+		require.NoError(t, s.RestartChild(t.Context(), "jobs/slow"))
+		got := s.scrape()
+		require.EqualValues(t, 2, got[`coppice_child_start_duration_seconds_count{supervisor="/shop/jobs"}`])
+		require.EqualValues(t, 4, got[`coppice_child_start_duration_seconds_sum{supervisor="/shop/jobs"}`])
+		require.EqualValues(t, 1, got[`coppice_child_stop_duration_seconds_count{supervisor="/shop/jobs"}`])
+		require.EqualValues(t, 3, got[`coppice_child_stop_duration_seconds_sum{supervisor="/shop/jobs"}`])
+		require.EqualValues(t, 1, got[`coppice_child_start_duration_seconds_count{supervisor="/shop"}`], "jobs")
+		require.EqualValues(t, 2, got[`coppice_child_start_duration_seconds_sum{supervisor="/shop"}`])
+		require.EqualValues(t, 0, got[`coppice_child_stop_duration_seconds_count{supervisor="/shop"}`])
 	})
 }
 
