@@ -51,7 +51,7 @@ func New(root *supervisor.Supervisor, spec Spec) *Collector {
 	c.mu.Unlock()
 	c.cancel = []func(){
 		root.Subscribe(c.count, countedKinds...),
-		root.Subscribe(c.time, timedKinds...),
+		root.Subscribe(c.measure, timedKinds...),
 	}
 	return c
 }

@@ -55,9 +55,9 @@
 //
 // Counters and histograms count from the call of New, so call it before the tree starts. They
 // survive restarts of supervisors and of the root, and the removal of children. An event is
-// counted within about a millisecond, and when Serve, Stop or Wait returns all are. If more
-// than a thousand events are waiting to be counted, the oldest are lost, and
-// coppice_events_lost_total says how many.
+// counted shortly after it has happened; when Serve, Stop or Wait returns, all have been,
+// within the limit of supervisor.Subscribe. If more than a thousand events wait to be
+// counted, the oldest are lost, and coppice_events_lost_total says how many.
 //
 // # Cost
 //

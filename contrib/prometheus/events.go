@@ -53,9 +53,9 @@ func (c *Collector) count(e supervisor.Event) {
 	}
 }
 
-// time adds an event to the histograms. A start ends when the child is ready; one that fails
+// measure adds an event to the histograms. A start ends when the child is ready; one that fails
 // is not measured.
-func (c *Collector) time(e supervisor.Event) {
+func (c *Collector) measure(e supervisor.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost(e)
