@@ -1,0 +1,219 @@
+package coppiceotel
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// Numbers of series: see Spec.MaxSeries. A child: ready, 6 states, restarts, 2 kinds of
+// failures, the last failure, heartbeats, abandoned runs. A supervisor: 6 counts of
+// children, in trouble, degraded, suspended, budget, gave up, 2 histograms; and 6 under
+// SUPERVISOR/*. The tree: ready, draining, 6 states, events lost, series omitted.
+const (
+	seriesOfChild      = 13
+	seriesOfSupervisor = 19
+	seriesOfTree       = 10
+)
+
+// A fold decides which children have series of their own, and under which path all others
+// are counted. It is not safe for concurrent use.
+type fold struct {
+	root  *supervisor.Supervisor
+	room  int             // series that still fit
+	asked map[string]bool // what Spec.SeriesFor says: set before each use, because it is user code
+
+	shapes      map[string]*shape // of supervisors that have series, by path
+	children    map[string]bool   // children that have series
+	supervisors map[string]bool   // supervisors that have series
+}
+
+// A shape is what the spec of a supervisor says about its children.
+type shape struct {
+	independent bool
+	declared    map[string]bool
+}
+
+func newFold(root *supervisor.Supervisor, spec Spec) *fold {
+	f := &fold{
+		root: root, room: spec.MaxSeries,
+		shapes: make(map[string]*shape), children: make(map[string]bool),
+	}
+	if f.room <= 0 {
+		f.room = defaultMaxSeries
+	}
+	f.room -= seriesOfTree + seriesOfSupervisor
+	f.supervisors = map[string]bool{root.Path(): true}
+	return f
+}
+
+// rest returns the path under which the children of a supervisor are counted that have no
+// series of their own.
+func rest(sup string) string { return sup + "/*" }
+
+// child returns the path under which a child is counted, and that of the supervisor.
+func (f *fold) child(path string) (series, sup string) {
+	sup = f.root.Path()
+	below, inside := strings.CutPrefix(path, sup+"/")
+	for inside {
+		name, more, deeper := strings.Cut(below, "/")
+		at := sup + "/" + name
+		if !f.hasChild(sup, name) {
+			break
+		}
+		if !deeper {
+			return at, sup
+		}
+		if !f.hasSupervisor(at) {
+			break
+		}
+		sup, below = at, more
+	}
+	return rest(sup), sup
+}
+
+// supervisor returns the path of the supervisor under which one is counted.
+func (f *fold) supervisor(path string) string {
+	if path == f.root.Path() {
+		return path
+	}
+	series, sup := f.child(path)
+	if series == path && f.hasSupervisor(path) {
+		return path
+	}
+	return sup
+}
+
+// wants reports whether a child would have series if there were room. sup has series.
+func (f *fold) wants(sup, name string) bool {
+	if path := sup + "/" + name; len(path) > maxText || name == "*" {
+		return false
+	} else if f.asked[path] {
+		return true
+	}
+	return f.shape(sup).declares(name)
+}
+
+// hasChild reports whether a child has series, and gives it some if there is room. sup has
+// series.
+func (f *fold) hasChild(sup, name string) bool {
+	path := sup + "/" + name
+	if f.children[path] {
+		return true
+	}
+	if f.room < seriesOfChild || !f.wants(sup, name) {
+		return false
+	}
+	f.room -= seriesOfChild
+	f.children[path] = true
+	return true
+}
+
+// hasSupervisor reports whether a supervisor has series, and gives it some if there is
+// room. The child in which it runs has.
+func (f *fold) hasSupervisor(path string) bool {
+	if f.supervisors[path] {
+		return true
+	}
+	if f.room < seriesOfSupervisor {
+		return false
+	}
+	f.room -= seriesOfSupervisor
+	f.supervisors[path] = true
+	return true
+}
+
+// shape returns what is known about the spec of a supervisor, or nil if it has not been
+// seen while it ran.
+func (f *fold) shape(path string) *shape {
+	if s := f.shapes[path]; s != nil {
+		return s
+	}
+	return f.look(path)
+}
+
+// look asks a supervisor for its spec. What was known before stays if it does not run.
+func (f *fold) look(path string) *shape {
+	if s := f.ask(path); s != nil {
+		f.shapes[path] = s
+	}
+	return f.shapes[path]
+}
+
+// ask returns what the spec of a supervisor says, or nil if it does not run.
+func (f *fold) ask(path string) *shape {
+	sup := f.root
+	if path != f.root.Path() {
+		nested, ok := f.root.Nested(path)
+		if !ok {
+			return nil
+		}
+		sup = nested
+	}
+	spec := sup.Spec()
+	s := &shape{independent: spec.Strategy == strategy.Independent}
+	if !s.independent {
+		s.declared = make(map[string]bool, len(spec.Children))
+		for i := range spec.Children {
+			s.declared[spec.Children[i].Name] = true
+		}
+	}
+	return s
+}
+
+// declares reports whether the spec has a child that gets series without being asked for. A
+// nil shape has none.
+func (s *shape) declares(name string) bool {
+	return s != nil && !s.independent && s.declared[name]
+}
+
+// nearest returns the path of the supervisor with series under which a path is counted. It
+// gives none to any.
+func (f *fold) nearest(path string) string {
+	for {
+		path = parentOf(path)
+		if path == "" || f.supervisors[path] {
+			return cmp.Or(path, f.root.Path())
+		}
+	}
+}
+
+// parentOf returns the path of the supervisor of a child.
+func parentOf(path string) string { return path[:max(0, strings.LastIndexByte(path, '/'))] }
+
+// free takes the series from children that are gone for good, and from everything below
+// them: the collection has not seen them, it has seen their supervisor, and no spec
+// declares them. It returns their paths.
+func (f *fold) free(seen map[string]bool) (gone []string) {
+	dropped := make(map[string]bool)
+	for path := range f.children {
+		sup := parentOf(path)
+		if seen[path] || sup != f.root.Path() && !seen[sup] || f.shapes[sup].declares(path[len(sup)+1:]) {
+			continue
+		}
+		dropped[path] = true
+	}
+	if len(dropped) == 0 {
+		return nil
+	}
+	for path := range f.children {
+		for at := path; at != ""; at = parentOf(at) {
+			if dropped[at] {
+				gone = append(gone, path)
+				break
+			}
+		}
+	}
+	for _, path := range gone {
+		f.room += seriesOfChild
+		delete(f.children, path)
+		if f.supervisors[path] {
+			f.room += seriesOfSupervisor
+			delete(f.supervisors, path)
+			delete(f.shapes, path)
+		}
+	}
+	return gone
+}

@@ -1,0 +1,253 @@
+package coppiceotel
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// A snapshot is what one collection finds.
+type snapshot struct {
+	w       *metrics
+	o       metric.Observer
+	tree    attribute.KeyValue
+	health  health
+	rows    []*row          // of the supervisors that have series
+	seen    map[string]bool // children that have series
+	down    map[string]bool // of w.down, those that are down
+	omitted int64
+}
+
+// A row is what is found about a supervisor that has series.
+type row struct {
+	path      string
+	states    [len(states)]int64
+	trouble   int64
+	budget    float64
+	limited   bool
+	suspended bool
+
+	folded, foldedTrouble, foldedAbandoned int64 // of the children that have no series of their own
+}
+
+// observe is called at each collection. The tree is copied first, so that the lock is not
+// held meanwhile.
+func (w *metrics) observe(_ context.Context, o metric.Observer) error {
+	health := healthOf(w.root)
+	t := w.root.Tree()
+	asked := w.asks(t.All())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fold.asked = asked
+	s := &snapshot{
+		w: w, o: o, tree: w.tree(), health: health,
+		seen: make(map[string]bool), down: make(map[string]bool),
+	}
+	s.int(w.treeReady, bit(health.well))
+	s.int(w.treeDraining, bit(health.draining))
+	s.states(w.treeState, t.State)
+	s.supervisor(&t)
+	for _, path := range w.fold.free(s.seen) {
+		w.moved(path)
+	}
+	for _, r := range s.rows {
+		s.row(r)
+	}
+	s.counts()
+	w.down = s.down // what the tree does not have any more is gone for good
+	s.int(w.eventsLost, w.lost)
+	s.int(w.seriesOmitted, s.omitted)
+	return nil
+}
+
+// health is what Health says.
+type health struct {
+	well, draining, over bool
+	unhealthy            map[string]bool // paths of declared children
+}
+
+// healthOf asks for the health of a tree. The errors of children are not looked into,
+// because their methods are user code.
+func healthOf(root *supervisor.Supervisor) health {
+	err := root.Health()
+	h := health{well: err == nil, unhealthy: make(map[string]bool)}
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, err := range all {
+		if of, ok := err.(*supervisor.ChildError); ok {
+			h.unhealthy[of.Path] = true
+			h.draining = h.draining || of.Err == supervisor.ErrDraining
+			h.over = h.over || of.Err == supervisor.ErrNotRunning
+		}
+	}
+	return h
+}
+
+// ready reports whether a child counts as healthy. For a declared child Health decides,
+// which ignores all others.
+func (h *health) ready(st *child.Status, declared bool) bool {
+	switch {
+	case h.over:
+		return false
+	case declared:
+		return !h.unhealthy[st.Path]
+	case st.State == child.Running:
+		return st.Unready == nil
+	}
+	return st.State == child.Done && !st.GaveUp
+}
+
+// supervisor visits a supervisor that has series, and everything below it.
+func (s *snapshot) supervisor(t *supervisor.Tree) {
+	r := &row{path: t.Path, suspended: t.Suspended}
+	s.rows = append(s.rows, r)
+	if most, _, limited := t.Intensity.Limit(); limited && most > 0 {
+		r.budget, r.limited = float64(t.Counted)/float64(most), true
+	}
+	spec := s.w.fold.look(t.Path)
+	for i := range t.Children {
+		c := &t.Children[i]
+		if !s.w.fold.hasChild(t.Path, c.Name) {
+			s.folded(r, c, s.w.fold.wants(t.Path, c.Name))
+			continue
+		}
+		s.seen[c.Path] = true
+		r.add(c.State, s.inTrouble(&c.Status))
+		s.child(&c.Status, spec.declares(c.Name))
+		switch {
+		case !c.Supervisor:
+		case s.w.fold.hasSupervisor(c.Path):
+			s.supervisor(c)
+		default:
+			s.omitted += seriesOfSupervisor
+			s.below(r, c, true)
+		}
+	}
+}
+
+// folded visits a child that has no series of its own, and everything below it. wanted
+// reports whether it should have.
+func (s *snapshot) folded(r *row, t *supervisor.Tree, wanted bool) {
+	if wanted {
+		s.omitted += seriesOfChild
+		if t.Supervisor {
+			s.omitted += seriesOfSupervisor
+		}
+	}
+	trouble := s.inTrouble(&t.Status)
+	r.add(t.State, trouble)
+	r.folded++
+	r.foldedTrouble += bit(trouble)
+	r.foldedAbandoned += int64(t.Abandoned)
+	s.below(r, t, wanted)
+}
+
+// below visits the children of a supervisor that has no series.
+func (s *snapshot) below(r *row, t *supervisor.Tree, wanted bool) {
+	if len(t.Children) == 0 {
+		return
+	}
+	var spec *shape
+	if wanted {
+		spec = s.w.fold.ask(t.Path)
+	}
+	for i := range t.Children {
+		c := &t.Children[i]
+		s.folded(r, c, wanted && (s.w.fold.asked[c.Path] || spec.declares(c.Name)))
+	}
+}
+
+func (r *row) add(state child.State, trouble bool) {
+	r.states[state]++
+	r.trouble += bit(trouble)
+}
+
+// inTrouble reports whether a child is in trouble: see docs/metrics.md.
+func (s *snapshot) inTrouble(st *child.Status) bool {
+	down := s.w.down[st.Path]
+	if down && !st.State.Alive() && st.State != child.Waiting {
+		down = false
+	}
+	if down {
+		s.down[st.Path] = true
+	}
+	return down && st.State != child.Running ||
+		st.State == child.Waiting && st.LastError != nil && !st.LastErrorAt.Before(st.Since) ||
+		st.Unready != nil || st.Hung || st.Abandoned > 0 || st.GaveUp
+}
+
+// child observes a child that has series, except for what events count.
+func (s *snapshot) child(st *child.Status, declared bool) {
+	path := keyPath.String(lineOf(st.Path))
+	s.int(s.w.childReady, bit(s.health.ready(st, declared)), path)
+	s.states(s.w.childState, st.State, path)
+	s.int(s.w.abandoned, int64(st.Abandoned), path)
+	s.w.at(st.Path) // its counters begin with zero
+}
+
+// row observes a supervisor.
+func (s *snapshot) row(r *row) {
+	w, sup := s.w, keySupervisor.String(lineOf(r.path))
+	for i, state := range states {
+		s.int(w.children, r.states[i], sup, keyState.String(state.String()))
+	}
+	s.int(w.inTrouble, r.trouble, sup)
+	s.int(w.degraded, bit(float64(r.foldedTrouble) > w.degradedAbove*float64(r.folded)), sup)
+	s.int(w.suspended, bit(r.suspended), sup)
+	if r.limited {
+		s.float(w.budget, r.budget, sup)
+	}
+	if r.folded > 0 {
+		w.at(rest(r.path))
+	}
+	if w.counts[rest(r.path)] != nil {
+		s.int(w.abandoned, r.foldedAbandoned, keyPath.String(lineOf(rest(r.path))))
+	}
+	w.gaveUps[r.path] += 0 // begins with zero
+}
+
+// counts observes what events have counted, also of what is not running now.
+func (s *snapshot) counts() {
+	w := s.w
+	for series, c := range w.counts {
+		path := keyPath.String(lineOf(series))
+		s.int(w.restarts, c.restarts, path)
+		s.int(w.heartbeats, c.heartbeats, path)
+		s.int(w.failures, c.panics, path, keyErrorType.String(typePanic))
+		s.int(w.failures, c.errors, path, keyErrorType.String(typeError))
+		if !c.lastFailure.IsZero() {
+			s.float(w.lastFailure, float64(c.lastFailure.UnixNano())/1e9, path)
+		}
+	}
+	for sup, n := range w.gaveUps {
+		s.int(w.gaveUp, n, keySupervisor.String(lineOf(sup)))
+	}
+}
+
+// states observes an instrument that has a series for each state.
+func (s *snapshot) states(i metric.Int64Observable, is child.State, attrs ...attribute.KeyValue) {
+	for _, state := range states {
+		s.int(i, bit(state == is), append(attrs, keyState.String(state.String()))...)
+	}
+}
+
+func (s *snapshot) int(i metric.Int64Observable, v int64, attrs ...attribute.KeyValue) {
+	s.o.ObserveInt64(i, v, metric.WithAttributes(append(attrs, s.tree)...))
+}
+
+func (s *snapshot) float(i metric.Float64Observable, v float64, attrs ...attribute.KeyValue) {
+	s.o.ObserveFloat64(i, v, metric.WithAttributes(append(attrs, s.tree)...))
+}
+
+func bit(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

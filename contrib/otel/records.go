@@ -1,0 +1,119 @@
+package coppiceotel
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// records writes the events of one tree as log records.
+type records struct {
+	logger log.Logger
+	root   *supervisor.Supervisor
+	least  log.Severity
+}
+
+func newRecords(logger log.Logger, root *supervisor.Supervisor, least log.Severity) *records {
+	if least == log.SeverityUndefined {
+		least = log.SeverityInfo
+	}
+	return &records{logger, root, least}
+}
+
+// kinds returns the kinds of events that may be written.
+func (r *records) kinds() (all []supervisor.EventKind) {
+	for kind := supervisor.EventStarting; kind <= supervisor.EventOver; kind++ {
+		most := mostSevere(kind)
+		switch kind {
+		case supervisor.EventReady:
+			most = log.SeverityInfo
+		case supervisor.EventUp, supervisor.EventClosing, supervisor.EventOver:
+			most = log.SeverityWarn
+		}
+		if most >= r.least {
+			all = append(all, kind)
+		}
+	}
+	return all
+}
+
+// receive is the subscriber.
+func (r *records) receive(e supervisor.Event) {
+	level := severity(&e)
+	if level < r.least {
+		return
+	}
+	name := "coppice." + strings.ReplaceAll(e.Kind.String(), "-", "_")
+	ctx := context.Background()
+	if !r.logger.Enabled(ctx, log.EnabledParameters{Severity: level, EventName: name}) {
+		return
+	}
+	var record log.Record
+	record.SetTimestamp(e.Time)
+	record.SetEventName(name)
+	record.SetSeverity(level)
+	record.SetSeverityText(level.String())
+	record.SetBody(attribute.StringValue(cut(e.String(), maxText)))
+	record.AddAttributes(r.attributes(&e)...)
+	r.logger.Emit(ctx, record)
+}
+
+// attributes returns the attributes of a record: those of the log line, under the names of
+// this package.
+func (r *records) attributes(e *supervisor.Event) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{keyTree.String(strings.TrimPrefix(r.root.Path(), "/"))}
+	path := keyPath
+	if e.Run == 0 && ofSupervisor(e.Kind) {
+		path = keySupervisor
+	}
+	attrs = append(attrs, path.String(lineOf(e.Path)), keySeq.Int64(int64(e.Seq)))
+	if e.Run != 0 {
+		attrs = append(attrs, keyRun.Int64(int64(e.Run)))
+	}
+	if e.Because != 0 {
+		attrs = append(attrs, keyBecause.Int64(int64(e.Because)))
+	}
+	attrs = append(attrs, reasons(e)...)
+	for _, a := range e.LogValue().Group() {
+		switch a.Key {
+		case "event", "path", "restarts", "reason", "by":
+		case "err":
+			attrs = append(attrs, keyErrorType.String(errorType(e.Err)),
+				keyExceptionType.String(goType(e.Err)), keyExceptionMessage.String(errorText(e.Err)))
+		case "stack":
+			attrs = append(attrs, keyExceptionStack.String(stackText(e.Stack)))
+		default:
+			attrs = append(attrs, converted("coppice."+a.Key, a.Value))
+		}
+	}
+	return attrs
+}
+
+// ofSupervisor reports whether events of the kind are about a supervisor, with its path.
+func ofSupervisor(kind supervisor.EventKind) bool {
+	switch kind {
+	case supervisor.EventGaveUp, supervisor.EventSuspended, supervisor.EventResumed, supervisor.EventUp,
+		supervisor.EventDraining, supervisor.EventClosing, supervisor.EventOver:
+		return true
+	}
+	return false
+}
+
+// converted returns an attribute of a log line as one of OpenTelemetry. Durations are in
+// seconds.
+func converted(key string, v slog.Value) attribute.KeyValue {
+	switch v.Kind() {
+	case slog.KindDuration:
+		return attribute.Float64(key, v.Duration().Seconds())
+	case slog.KindInt64:
+		return attribute.Int64(key, v.Int64())
+	case slog.KindUint64:
+		return attribute.Int64(key, int64(v.Uint64()))
+	}
+	return attribute.String(key, cut(v.String(), maxText))
+}
