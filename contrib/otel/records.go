@@ -68,7 +68,7 @@ func (r *records) receive(e supervisor.Event) {
 func (r *records) attributes(e *supervisor.Event) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{keyTree.String(strings.TrimPrefix(r.root.Path(), "/"))}
 	path := keyPath
-	if e.Run == 0 && ofSupervisor(e.Kind) {
+	if ofSupervisor(e.Kind) {
 		path = keySupervisor
 	}
 	attrs = append(attrs, path.String(lineOf(e.Path)), keySeq.Int64(int64(e.Seq)))

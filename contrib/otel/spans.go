@@ -2,6 +2,7 @@ package coppiceotel
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -40,10 +41,11 @@ type spans struct {
 	tracer trace.Tracer
 	root   *supervisor.Supervisor
 
-	events sync.Mutex // held while an event is handled; guards the next three
+	events sync.Mutex // held while an event is handled; guards the next four
 	stops  map[string]stopping
+	faults map[string]trace.SpanContext // of children that are stopped because of a failure: where that is recorded
 	led    ledger
-	alive  int // runs at the last sweep
+	alive  int // number of runs at the last sweep
 
 	mu      sync.Mutex // shared with Around, so nothing that may block is called under it
 	runs    map[uint64]*runSpans
@@ -74,7 +76,7 @@ type stopping struct {
 func newSpans(tracer trace.Tracer, root *supervisor.Supervisor) *spans {
 	return &spans{
 		tracer: tracer, root: root,
-		stops: make(map[string]stopping), runs: make(map[uint64]*runSpans),
+		stops: make(map[string]stopping), faults: make(map[string]trace.SpanContext), runs: make(map[uint64]*runSpans),
 		started: isStarted(root),
 	}
 }
@@ -275,11 +277,12 @@ func (s *spans) forget(number uint64) {
 	delete(s.runs, number)
 }
 
-// failed records a failure: on the span of the start or of the stop that failed, otherwise
-// on a span of its own.
+// failed records a failure: on the span of the start that failed, otherwise on a span of
+// its own. The failure of a run that was late or hung is recorded when it is stopped.
 func (s *spans) failed(e *supervisor.Event, link trace.SpanContext) trace.SpanContext {
-	if stop := s.stops[e.Path]; stop.span != nil && stop.run == e.Run { // late to be ready, or without a heartbeat
-		return s.stopEnds(e)
+	if fault, ok := s.faults[e.Path]; ok {
+		delete(s.faults, e.Path)
+		return fault
 	}
 	if !e.Ready {
 		if span := s.startEnds(e.Run, e.Time, e); span.IsValid() {
@@ -287,6 +290,21 @@ func (s *spans) failed(e *supervisor.Event, link trace.SpanContext) trace.SpanCo
 		}
 	}
 	return s.moment(spanFailure, e, link)
+}
+
+// noteFault notes where the failure is recorded because of which a run is being stopped.
+func (s *spans) noteFault(e *supervisor.Event, link trace.SpanContext) {
+	delete(s.faults, e.Path)
+	switch {
+	case is(e.Err, child.ErrStartTimeout):
+		link = s.startEnds(e.Run, e.Time, e)
+	case !is(e.Err, child.ErrHung):
+		return
+	}
+	if len(s.faults) >= maxLedger { // no failure has followed, because the tree was stopped
+		clear(s.faults)
+	}
+	s.faults[e.Path] = link
 }
 
 // startOf returns the span of the start of a run that has been ready. If the event that
@@ -321,10 +339,8 @@ func (s *spans) moment(name string, e *supervisor.Event, link trace.SpanContext)
 // options returns how to begin a span for an event: at its time, with links to what led to
 // it and to the start of the run.
 func (s *spans) options(e *supervisor.Event, link trace.SpanContext) []trace.SpanStartOption {
-	var attrs []attribute.KeyValue
-	if e.Run != 0 {
-		attrs = s.attributes(e.Path, e.Run)
-	} else {
+	attrs := s.attributes(e.Path, e.Run)
+	if ofSupervisor(e.Kind) {
 		attrs = []attribute.KeyValue{keyTree.String(s.name()), keySupervisor.String(lineOf(e.Path))}
 	}
 	options := []trace.SpanStartOption{
@@ -342,6 +358,7 @@ func (s *spans) options(e *supervisor.Event, link trace.SpanContext) []trace.Spa
 // is one.
 func (s *spans) stopBegins(e *supervisor.Event, link trace.SpanContext) trace.SpanContext {
 	s.replace(e.Path, e.Time)
+	s.noteFault(e, link)
 	span := s.startBelow(spanStop, e, link)
 	if e.Err != nil {
 		span.SetAttributes(keyCause.String(errorText(e.Err)))
@@ -371,7 +388,7 @@ func (s *spans) replace(path string, at time.Time) {
 // stopEnds ends the span of a stop. It returns an invalid one if there is none.
 func (s *spans) stopEnds(e *supervisor.Event) trace.SpanContext {
 	stop := s.stops[e.Path]
-	if stop.span == nil || stop.run != e.Run {
+	if stop.span == nil || (stop.run == 0) != ofSupervisor(e.Kind) {
 		return trace.SpanContext{}
 	}
 	if e.Kind == supervisor.EventOver || severity(e) > debug {
@@ -400,7 +417,7 @@ func (s *spans) closing(e *supervisor.Event, link trace.SpanContext) trace.SpanC
 
 // over ends the span of a supervisor's stop.
 func (s *spans) over(e *supervisor.Event) {
-	s.stopEnds(e) // not that of the child in which it runs: the numbers differ
+	s.stopEnds(e) // not that of the child in which it runs
 	if e.Path != s.root.Path() {
 		return
 	}
@@ -496,9 +513,11 @@ func (s *spans) name() string { return strings.TrimPrefix(s.root.Path(), "/") }
 
 // attributes returns the attributes of all spans of a run.
 func (s *spans) attributes(path string, number uint64) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		keyTree.String(s.name()), keyPath.String(lineOf(path)), keyRun.Int64(int64(number)),
+	attrs := []attribute.KeyValue{keyTree.String(s.name()), keyPath.String(lineOf(path))}
+	if number != 0 {
+		attrs = append(attrs, keyRun.Int64(int64(number)))
 	}
+	return attrs
 }
 
 // reasons returns the attributes that say why something happened.
@@ -518,22 +537,27 @@ func reasons(e *supervisor.Event) (attrs []attribute.KeyValue) {
 // fail records the error of an event, if there is one, as the status of a span and as an
 // exception.
 func fail(span trace.Span, e *supervisor.Event) {
-	if e == nil || !span.IsRecording() || e.Err == nil && e.Kind != supervisor.EventAbandoned {
+	if e == nil || !span.IsRecording() {
 		return
 	}
-	if e.Kind == supervisor.EventAbandoned {
-		span.SetStatus(codes.Error, "did not stop in time and was abandoned")
-		if len(e.Stack) > 0 {
-			span.AddEvent("abandoned", trace.WithTimestamp(e.Time), trace.WithAttributes(keyExceptionStack.String(stackText(e.Stack))))
-		}
+	err := e.Err
+	switch e.Kind {
+	case supervisor.EventAbandoned:
+		err = errAbandoned
+	case supervisor.EventHung:
+		err = child.ErrHung
+	}
+	if err == nil {
 		return
 	}
-	text := errorText(e.Err)
+	text := errorText(err)
 	span.SetStatus(codes.Error, text)
-	span.SetAttributes(keyErrorType.String(errorType(e.Err)))
-	attrs := []attribute.KeyValue{keyExceptionType.String(goType(e.Err)), keyExceptionMessage.String(text)}
+	span.SetAttributes(keyErrorType.String(errorType(err)))
+	attrs := []attribute.KeyValue{keyExceptionType.String(goType(err)), keyExceptionMessage.String(text)}
 	if len(e.Stack) > 0 {
 		attrs = append(attrs, keyExceptionStack.String(stackText(e.Stack)))
 	}
 	span.AddEvent("exception", trace.WithTimestamp(e.Time), trace.WithAttributes(attrs...))
 }
+
+var errAbandoned = errors.New("did not stop in time and was abandoned")

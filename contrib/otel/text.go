@@ -67,6 +67,16 @@ func errorType(err error) (kind string) {
 	return typeError
 }
 
+// is is errors.Is for errors whose methods may panic.
+func is(err, target error) (yes bool) {
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	return errors.Is(err, target)
+}
+
 // goType returns the Go type of an error. Types are part of the program, so there is a
 // limited number of them.
 func goType(err error) string { return cut(fmt.Sprintf("%T", err), 200) }
