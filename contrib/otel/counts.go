@@ -89,6 +89,7 @@ func (w *metrics) count(e *supervisor.Event, asked map[string]bool) (into metric
 	ends := func(h metric.Float64Histogram, since map[uint64]time.Time) {
 		if at, ok := since[e.Run]; ok {
 			_, sup = w.fold.child(e.Path)
+			sup = w.fold.lasting(sup)
 			into, took = h, max(0, e.Time.Sub(at))
 			delete(since, e.Run)
 		}

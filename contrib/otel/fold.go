@@ -28,6 +28,7 @@ type fold struct {
 	shapes      map[string]*shape // of supervisors that have series, by path
 	children    map[string]bool   // children that have series
 	supervisors map[string]bool   // supervisors that have series
+	added       map[string]bool   // those of children that have them only because SeriesFor asks
 }
 
 // A shape is what the spec of a supervisor says about its children.
@@ -39,7 +40,7 @@ type shape struct {
 func newFold(root *supervisor.Supervisor, spec Spec) *fold {
 	f := &fold{
 		root: root, room: spec.MaxSeries,
-		shapes: make(map[string]*shape), children: make(map[string]bool),
+		shapes: make(map[string]*shape), children: make(map[string]bool), added: make(map[string]bool),
 	}
 	if f.room <= 0 {
 		f.room = defaultMaxSeries
@@ -108,6 +109,9 @@ func (f *fold) hasChild(sup, name string) bool {
 	}
 	f.room -= seriesOfChild
 	f.children[path] = true
+	if !f.shape(sup).declares(name) {
+		f.added[path] = true
+	}
 	return true
 }
 
@@ -180,6 +184,17 @@ func (f *fold) nearest(path string) string {
 	}
 }
 
+// lasting returns the supervisor itself, or the nearest one above it, whose series may last
+// for ever because the program declares it. The SDK never forgets a series of a histogram.
+func (f *fold) lasting(sup string) string {
+	for at := sup; at != ""; at = parentOf(at) {
+		if f.added[at] {
+			sup = parentOf(at)
+		}
+	}
+	return sup
+}
+
 // parentOf returns the path of the supervisor of a child.
 func parentOf(path string) string { return path[:max(0, strings.LastIndexByte(path, '/'))] }
 
@@ -209,6 +224,7 @@ func (f *fold) free(seen map[string]bool) (gone []string) {
 	for _, path := range gone {
 		f.room += seriesOfChild
 		delete(f.children, path)
+		delete(f.added, path)
 		if f.supervisors[path] {
 			f.room += seriesOfSupervisor
 			delete(f.supervisors, path)

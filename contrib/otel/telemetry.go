@@ -46,7 +46,9 @@ type Spec struct {
 	// goroutines at once. A panic in it counts as no. Nil asks for none.
 	//
 	// The series of a child that was removed end with the next collection, and its counts
-	// move to SUPERVISOR/*. Paths of more than 1,024 bytes are refused.
+	// move to SUPERVISOR/*. Durations are counted with those of the nearest supervisor that
+	// is declared, because the SDK never forgets a series of a histogram. Paths of more
+	// than 1,024 bytes are refused.
 	SeriesFor func(path string) bool
 
 	// DegradedAbove is the share of the children without series of their own that may be
