@@ -21,6 +21,7 @@ const (
 	keyBy       = attribute.Key("coppice.by")
 	keySeq      = attribute.Key("coppice.seq")
 	keyBecause  = attribute.Key("coppice.because")
+	keyDown     = attribute.Key("coppice.down")
 	keyCause    = attribute.Key("coppice.cause")
 
 	keyExceptionType    = attribute.Key("exception.type")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
@@ -16,13 +17,18 @@ type records struct {
 	logger log.Logger
 	root   *supervisor.Supervisor
 	least  log.Severity
+	down   map[string]time.Time // since when children are restarted or unready; used by the subscriber only
 }
+
+// maxDown is the number of children that are remembered as down. If there are more, it is
+// not recorded when they are ready again.
+const maxDown = 1 << 16
 
 func newRecords(logger log.Logger, root *supervisor.Supervisor, least log.Severity) *records {
 	if least == log.SeverityUndefined {
 		least = log.SeverityInfo
 	}
-	return &records{logger, root, least}
+	return &records{logger, root, least, make(map[string]time.Time)}
 }
 
 // kinds returns the kinds of events that may be written.
@@ -30,7 +36,7 @@ func (r *records) kinds() (all []supervisor.EventKind) {
 	for kind := supervisor.EventStarting; kind <= supervisor.EventOver; kind++ {
 		most := mostSevere(kind)
 		switch kind {
-		case supervisor.EventReady:
+		case supervisor.EventReady, supervisor.EventRestarting:
 			most = log.SeverityInfo
 		case supervisor.EventUp, supervisor.EventClosing, supervisor.EventOver:
 			most = log.SeverityWarn
@@ -45,6 +51,10 @@ func (r *records) kinds() (all []supervisor.EventKind) {
 // receive is the subscriber.
 func (r *records) receive(e supervisor.Event) {
 	level := severity(&e)
+	down := r.backAfter(&e)
+	if down > 0 {
+		level = log.SeverityInfo
+	}
 	if level < r.least {
 		return
 	}
@@ -60,7 +70,31 @@ func (r *records) receive(e supervisor.Event) {
 	record.SetSeverityText(level.String())
 	record.SetBody(attribute.StringValue(cut(e.String(), maxText)))
 	record.AddAttributes(r.attributes(&e)...)
+	if down > 0 {
+		record.AddAttributes(keyDown.Float64(down.Seconds()))
+	}
 	r.logger.Emit(ctx, record)
+}
+
+// backAfter keeps track of the children that are down. If the event says that one is ready
+// again, it returns after how long, at least a nanosecond.
+func (r *records) backAfter(e *supervisor.Event) time.Duration {
+	since, down := r.down[e.Path]
+	switch e.Kind {
+	case supervisor.EventRestarting, supervisor.EventUnready:
+		if len(r.down) >= maxDown {
+			clear(r.down)
+		}
+		if !down {
+			r.down[e.Path] = e.Time
+		}
+	case supervisor.EventReady, supervisor.EventCompleted, supervisor.EventStopped:
+		delete(r.down, e.Path)
+		if down && e.Kind == supervisor.EventReady {
+			return max(1, e.Time.Sub(since))
+		}
+	}
+	return 0
 }
 
 // attributes returns the attributes of a record: those of the log line, under the names of
@@ -81,7 +115,7 @@ func (r *records) attributes(e *supervisor.Event) []attribute.KeyValue {
 	attrs = append(attrs, reasons(e)...)
 	for _, a := range e.LogValue().Group() {
 		switch a.Key {
-		case "event", "path", "restarts", "reason", "by":
+		case "event", "path", "restarts", "reason", "by", "down":
 		case "err":
 			attrs = append(attrs, keyErrorType.String(errorType(e.Err)),
 				keyExceptionType.String(goType(e.Err)), keyExceptionMessage.String(errorText(e.Err)))

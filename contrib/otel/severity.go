@@ -16,12 +16,14 @@ import (
 const debug = log.SeverityDebug
 
 // severity returns the severity of an event: the level in the table of
-// supervisor.Spec.Logger. One thing an Event does not tell, so here it is a warning each
-// time: that an EventUnready is not the first in a row.
+// supervisor.Spec.Logger. Two things an Event does not tell, so here they are warnings each
+// time: that an EventUnready is not the first in a row, and that an EventLateExit is of a
+// child with child.AtOnce. An EventRestarting with a delay is info, because the EventFailed
+// before it does not have the delay yet, as the log line has.
 func severity(e *supervisor.Event) log.Severity {
 	switch e.Kind {
-	case supervisor.EventReady:
-		if says(e, "down") {
+	case supervisor.EventRestarting:
+		if e.Delay > 0 {
 			return log.SeverityInfo
 		}
 	case supervisor.EventCompleted:
