@@ -59,6 +59,7 @@ func TestExportersThatBlockDelayNothing(t *testing.T) {
 		for range 3000 { // more than the queues hold
 			fail <- errBoom
 		}
+		synctest.Wait()
 		require.NoError(t, root.RestartChild(bg, "api"))
 		require.Zero(t, time.Since(began), "nothing has waited")
 		require.NoError(t, root.Stop(bg))
@@ -82,7 +83,7 @@ func TestAfterEventsWereLostSpansAreStillShort(t *testing.T) {
 		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Around: tel.Around, Children: []child.Spec{{Name: "conns", Run: conns.Run}}})
 		defer tel.Watch(root)()
 		require.NoError(t, root.Start(bg))
-		for i := range 5000 {
+		for i := range 3000 {
 			require.NoError(t, conns.StartChild(bg, child.Spec{Name: fmt.Sprint(i), Run: idle}))
 		}
 		time.Sleep(time.Hour)

@@ -61,7 +61,7 @@ func (f *fold) child(path string) (series, sup string) {
 	for inside {
 		name, more, deeper := strings.Cut(below, "/")
 		at := sup + "/" + name
-		if !f.hasChild(sup, name) {
+		if has, _ := f.hasChild(sup, name, at); !has {
 			break
 		}
 		if !deeper {
@@ -87,32 +87,28 @@ func (f *fold) supervisor(path string) string {
 	return sup
 }
 
-// wants reports whether a child would have series if there were room. sup has series.
-func (f *fold) wants(sup, name string) bool {
-	if path := sup + "/" + name; len(path) > maxText || name == "*" {
-		return false
-	} else if f.asked[path] {
-		return true
+// hasChild reports whether a child has series, and gives it some if there is room. It also
+// reports whether the child should have series. Its supervisor has.
+func (f *fold) hasChild(sup, name, path string) (has, wanted bool) {
+	if len(path) > maxText || name == "*" {
+		return false, false
 	}
-	return f.shape(sup).declares(name)
-}
-
-// hasChild reports whether a child has series, and gives it some if there is room. sup has
-// series.
-func (f *fold) hasChild(sup, name string) bool {
-	path := sup + "/" + name
+	declared := f.shape(sup).declares(name)
+	if !declared && !f.asked[path] {
+		return false, false
+	}
 	if f.children[path] {
-		return true
+		return true, true
 	}
-	if f.room < seriesOfChild || !f.wants(sup, name) {
-		return false
+	if f.room < seriesOfChild {
+		return false, true
 	}
 	f.room -= seriesOfChild
 	f.children[path] = true
-	if !f.shape(sup).declares(name) {
+	if !declared {
 		f.added[path] = true
 	}
-	return true
+	return true, true
 }
 
 // hasSupervisor reports whether a supervisor has series, and gives it some if there is

@@ -14,13 +14,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/log"
+	lognoop "go.opentelemetry.io/otel/log/noop"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
@@ -136,8 +138,6 @@ func (b *logbook) story() (lines []string) {
 	}
 	return lines
 }
-
-var _ log.Severity
 
 // ended returns the spans that have ended, of one name.
 func (r *rig) ended(name string) (found []sdktrace.ReadOnlySpan) {
@@ -273,5 +273,14 @@ func failing(with <-chan any) func(child.Context) error {
 			}
 			panic(v)
 		}
+	}
+}
+
+// newOff returns a spec with which nothing is reported.
+func newOff() coppiceotel.Spec {
+	return coppiceotel.Spec{
+		MeterProvider:  metricnoop.NewMeterProvider(),
+		TracerProvider: tracenoop.NewTracerProvider(),
+		LoggerProvider: lognoop.NewLoggerProvider(),
 	}
 }

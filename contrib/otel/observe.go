@@ -113,8 +113,9 @@ func (s *snapshot) supervisor(t *supervisor.Tree) {
 	spec := s.w.fold.look(t.Path)
 	for i := range t.Children {
 		c := &t.Children[i]
-		if !s.w.fold.hasChild(t.Path, c.Name) {
-			s.folded(r, c, s.w.fold.wants(t.Path, c.Name))
+		has, wanted := s.w.fold.hasChild(t.Path, c.Name, c.Path)
+		if !has {
+			s.folded(r, c, wanted)
 			continue
 		}
 		s.seen[c.Path] = true
@@ -170,7 +171,7 @@ func (r *row) add(state child.State, trouble bool) {
 
 // inTrouble reports whether a child is in trouble: see docs/metrics.md.
 func (s *snapshot) inTrouble(st *child.Status) bool {
-	down := s.w.down[st.Path]
+	down := len(s.w.down) > 0 && s.w.down[st.Path]
 	if down && !st.State.Alive() && st.State != child.Waiting {
 		down = false
 	}

@@ -51,6 +51,7 @@ type spans struct {
 	runs    map[uint64]*runSpans
 	tree    trace.Span // of the start of the tree, while it starts
 	treeIn  trace.Span // the span of the context in which it was begun
+	treeAt  time.Time  // when
 	started bool       // the tree has been started
 	ended   bool
 }
@@ -100,7 +101,7 @@ func (s *spans) parentOfStart(ctx context.Context, path string, found trace.Span
 		in, options := s.within(ctx, now, keyTree.String(s.name()))
 		_, span := s.tracer.Start(in, spanTreeStart, options...)
 		s.mu.Lock()
-		s.tree, s.treeIn = span, found
+		s.tree, s.treeIn, s.treeAt = span, found, now
 		s.mu.Unlock()
 	}
 	s.mu.Lock()
@@ -175,6 +176,7 @@ func (s *spans) receive(e supervisor.Event) {
 	defer s.events.Unlock()
 	if e.Lost > 0 {
 		s.sweep()
+		s.checkTree()
 	}
 	s.led.reached(e.Seq)
 	link := s.led.of(e.Because)
@@ -443,6 +445,29 @@ func (s *spans) treeEnds(e *supervisor.Event) {
 		span.SetStatus(codes.Error, "not all children became ready")
 	}
 	span.End(trace.WithTimestamp(e.Time))
+}
+
+// checkTree ends the span of the start of the tree if the event that does may be among the
+// lost ones.
+func (s *spans) checkTree() {
+	s.mu.Lock()
+	span, began := s.tree, s.treeAt
+	s.mu.Unlock()
+	if span == nil {
+		return
+	}
+	st := s.root.Tree().Status
+	if st.State == child.Starting {
+		return
+	}
+	at := began // of one that has been up, nothing tells any more when it was
+	if st.State == child.Running {
+		at = st.Since
+	}
+	s.mu.Lock()
+	s.tree, s.treeIn = nil, nil
+	s.mu.Unlock()
+	span.End(trace.WithTimestamp(at))
 }
 
 // sweep removes what events that were lost would have removed, when there may be much of

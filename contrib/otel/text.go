@@ -24,7 +24,20 @@ func errorText(err error) string {
 
 // lineOf returns a text of user code, such as the name of an operator, as one harmless line.
 func lineOf(text string) string {
+	if isPlain(text) {
+		return text
+	}
 	return cut(strings.TrimSuffix((&supervisor.ChildError{Path: cut(text, maxText), Err: errNone}).Error(), ": "), maxText)
+}
+
+// isPlain reports whether a text can be exported as it is: the usual case.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return len(text) <= maxText
 }
 
 var errNone = errors.New("")
