@@ -2,7 +2,6 @@ package coppiceotel
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +42,7 @@ func (t *Telemetry) Around(ctx child.Context, run func(child.Context) error) err
 		return run(ctx)
 	}
 	c := &runContext{by: t, tree: w}
-	if !c.begin(ctx, outer, sup) {
+	if !c.begin(ctx, outer) {
 		return run(ctx)
 	}
 	return run(&readyContext{child.FromContext(c), c})
@@ -87,7 +86,7 @@ type runContext struct {
 type place struct{ trace.Span }
 
 // begin starts the span. It reports whether there is one.
-func (c *runContext) begin(ctx child.Context, outer *runContext, sup *supervisor.Supervisor) bool {
+func (c *runContext) begin(ctx child.Context, outer *runContext) bool {
 	if ctx.Err() != nil {
 		return false // asked to stop before it began: it will not be ready
 	}
@@ -96,14 +95,13 @@ func (c *runContext) begin(ctx child.Context, outer *runContext, sup *supervisor
 	if outer != nil && found.SpanContext().Equal(outer.start.SpanContext()) {
 		c.user = outer.user
 	}
-	path := ctx.Path()
-	st, ok := sup.Lookup(path[strings.LastIndexByte(path, '/')+1:])
-	if !ok || st.Run == 0 {
-		return false
+	number := supervisor.RunNumber(ctx)
+	if number == 0 {
+		return false // it was abandoned before it began
 	}
-	began := time.Now()
+	path, began := ctx.Path(), time.Now()
 	parent := c.tree.spans.parentOfStart(ctx, path, found, began)
-	c.start = c.tree.spans.begin(parent, path, st.Run, began, c)
+	c.start = c.tree.spans.begin(parent, path, number, began, c)
 	if c.start == nil {
 		return false
 	}

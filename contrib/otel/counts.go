@@ -16,9 +16,9 @@ import (
 
 // countedKinds are the kinds of events that the metrics count or measure.
 var countedKinds = []supervisor.EventKind{
-	supervisor.EventStarting, supervisor.EventReady, supervisor.EventFailed, supervisor.EventRestarting,
-	supervisor.EventCompleted, supervisor.EventStopping, supervisor.EventStopped, supervisor.EventAbandoned,
-	supervisor.EventHung, supervisor.EventGaveUp, supervisor.EventRemoved,
+	supervisor.EventReady, supervisor.EventUnready, supervisor.EventFailed, supervisor.EventRestarting,
+	supervisor.EventCompleted, supervisor.EventStopped, supervisor.EventAbandoned, supervisor.EventHung,
+	supervisor.EventGaveUp,
 }
 
 // metrics are the metrics of one tree. Counters and histograms come from events, all others
@@ -35,9 +35,8 @@ type metrics struct {
 	counts  map[string]*count // by the path of the series
 	gaveUps map[string]int64  // by the path of the supervisor
 	lost    int64
-	began   map[uint64]time.Time // of runs that are not ready yet
-	asked   map[uint64]time.Time // of runs that are being stopped
-	down    map[string]bool      // children that failed and have not been ready since
+	down    map[string]bool // children that failed and have not been ready since
+	unready map[string]bool // children that are unready
 }
 
 // A count has what is counted of a child, or of the children of a supervisor that have no
@@ -54,7 +53,7 @@ func watchMetrics(m metric.Meter, root *supervisor.Supervisor, spec Spec) (stops
 		instruments: newInstruments(m), root: root, fold: newFold(root, spec),
 		seriesFor: spec.SeriesFor, degradedAbove: spec.DegradedAbove,
 		counts: make(map[string]*count), gaveUps: make(map[string]int64),
-		began: make(map[uint64]time.Time), asked: make(map[uint64]time.Time), down: make(map[string]bool),
+		down: make(map[string]bool), unready: make(map[string]bool),
 	}
 	if !(w.degradedAbove > 0) { // NaN, too
 		w.degradedAbove = defaultDegraded
@@ -70,42 +69,38 @@ func watchMetrics(m metric.Meter, root *supervisor.Supervisor, spec Spec) (stops
 
 // receive is the subscriber.
 func (w *metrics) receive(e supervisor.Event) {
-	if into, took, sup := w.count(&e, w.asks(onTheWay(e.Path))); into != nil {
-		into.Record(context.Background(), took.Seconds(), metric.WithAttributes(w.tree(), keySupervisor.String(lineOf(sup))))
+	if into, sup := w.count(&e, w.asks(onTheWay(e.Path))); into != nil {
+		into.Record(context.Background(), e.Took.Seconds(), metric.WithAttributes(w.tree(), keySupervisor.String(lineOf(sup))))
 	}
 }
 
 // count counts an event. If it is the end of a start or of a stop, count returns the
-// histogram for it, how long it took, and the supervisor.
-func (w *metrics) count(e *supervisor.Event, asked map[string]bool) (into metric.Float64Histogram, took time.Duration, sup string) {
+// histogram for it and the supervisor.
+func (w *metrics) count(e *supervisor.Event, asked map[string]bool) (into metric.Float64Histogram, sup string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fold.asked = asked
-	if e.Lost > 0 {
-		w.lost += int64(e.Lost)
-		clear(w.began) // events that would remove an entry may be among the lost ones
-		clear(w.asked)
-	}
-	ends := func(h metric.Float64Histogram, since map[uint64]time.Time) {
-		if at, ok := since[e.Run]; ok {
-			_, sup = w.fold.child(e.Path)
-			sup = w.fold.lasting(sup)
-			into, took = h, max(0, e.Time.Sub(at))
-			delete(since, e.Run)
-		}
+	w.lost += int64(e.Lost)
+	wasDown, wasUnready := w.down[e.Path], w.unready[e.Path]
+	switch e.Kind {
+	case supervisor.EventReady, supervisor.EventCompleted, supervisor.EventStopped, supervisor.EventAbandoned:
+		delete(w.down, e.Path)
+		delete(w.unready, e.Path)
 	}
 	switch e.Kind {
-	case supervisor.EventStarting:
-		w.began[e.Run] = e.Time
 	case supervisor.EventReady:
-		ends(w.starts, w.began)
-		delete(w.down, e.Path)
-	case supervisor.EventCompleted:
-		delete(w.began, e.Run)
-		delete(w.down, e.Path)
+		if !wasUnready { // otherwise it is not the end of a start
+			into = w.starts
+		}
+	case supervisor.EventStopped, supervisor.EventAbandoned:
+		if e.Took > 0 || !wasDown { // otherwise its pending restart was cancelled
+			into = w.stops
+		}
+	case supervisor.EventUnready:
+		remember(w.unready, e.Path)
 	case supervisor.EventFailed:
-		delete(w.began, e.Run)
-		ends(w.stops, w.asked)
+		delete(w.unready, e.Path)
+		remember(w.down, e.Path)
 		c := w.of(e.Path)
 		if errorType(e.Err) == typePanic {
 			c.panics++
@@ -115,23 +110,30 @@ func (w *metrics) count(e *supervisor.Event, asked map[string]bool) (into metric
 		if e.Time.After(c.lastFailure) {
 			c.lastFailure = e.Time
 		}
-		w.down[e.Path] = true
 	case supervisor.EventRestarting:
 		w.of(e.Path).restarts++
 	case supervisor.EventHung:
 		w.of(e.Path).heartbeats++
-	case supervisor.EventStopping:
-		delete(w.began, e.Run)
-		w.asked[e.Run] = e.Time
-	case supervisor.EventStopped, supervisor.EventAbandoned:
-		delete(w.began, e.Run)
-		ends(w.stops, w.asked)
 	case supervisor.EventGaveUp:
 		w.gaveUps[w.fold.supervisor(e.Path)]++
-	case supervisor.EventRemoved:
-		delete(w.down, e.Path)
 	}
-	return into, took, sup
+	if into != nil {
+		_, sup = w.fold.child(e.Path)
+		sup = w.fold.lasting(sup)
+	}
+	return into, sup
+}
+
+// maxRemembered is the number of children whose state is remembered between events.
+const maxRemembered = 1 << 16
+
+// remember adds a child. Children that were removed are forgotten by a collection, or when
+// there are too many.
+func remember(children map[string]bool, path string) {
+	if len(children) >= maxRemembered {
+		clear(children)
+	}
+	children[path] = true
 }
 
 // of returns what is counted under the path of a child. w.mu must be held.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -25,7 +26,7 @@ type fold struct {
 	room  int             // series that still fit
 	asked map[string]bool // what Spec.SeriesFor says: set before each use, because it is user code
 
-	shapes      map[string]*shape // of supervisors that have series, by path
+	shapes      map[string]*shape // of supervisors that have series, by path; until the next collection
 	children    map[string]bool   // children that have series
 	supervisors map[string]bool   // supervisors that have series
 	added       map[string]bool   // those of children that have them only because SeriesFor asks
@@ -61,7 +62,7 @@ func (f *fold) child(path string) (series, sup string) {
 	for inside {
 		name, more, deeper := strings.Cut(below, "/")
 		at := sup + "/" + name
-		if has, _ := f.hasChild(sup, name, at); !has {
+		if !f.hasChild(sup, name, at) {
 			break
 		}
 		if !deeper {
@@ -87,20 +88,25 @@ func (f *fold) supervisor(path string) string {
 	return sup
 }
 
-// hasChild reports whether a child has series, and gives it some if there is room. It also
-// reports whether the child should have series. Its supervisor has.
-func (f *fold) hasChild(sup, name, path string) (has, wanted bool) {
-	if len(path) > maxText || name == "*" {
-		return false, false
-	}
-	declared := f.shape(sup).declares(name)
-	if !declared && !f.asked[path] {
-		return false, false
-	}
+// hasChild reports whether a child has series, and gives it some if there is room. Its
+// supervisor has.
+func (f *fold) hasChild(sup, name, path string) bool {
 	if f.children[path] {
-		return true, true
+		return true
 	}
-	if f.room < seriesOfChild {
+	has, _ := f.admit(name, path, f.shape(sup).declares(name))
+	return has
+}
+
+// admit is hasChild for a child of which is known whether it is declared. It also reports
+// whether the child should have series.
+func (f *fold) admit(name, path string, declared bool) (has, wanted bool) {
+	switch {
+	case len(path) > maxText || name == "*" || !declared && !f.asked[path]:
+		return false, false
+	case f.children[path]:
+		return true, true
+	case f.room < seriesOfChild:
 		return false, true
 	}
 	f.room -= seriesOfChild
@@ -109,6 +115,11 @@ func (f *fold) hasChild(sup, name, path string) (has, wanted bool) {
 		f.added[path] = true
 	}
 	return true, true
+}
+
+// declared reports whether a child of a supervisor has series without being asked for.
+func declared(sup *supervisor.Tree, c *child.Status) bool {
+	return sup.Strategy != strategy.Independent && !c.Added
 }
 
 // hasSupervisor reports whether a supervisor has series, and gives it some if there is
@@ -125,21 +136,16 @@ func (f *fold) hasSupervisor(path string) bool {
 	return true
 }
 
-// shape returns what is known about the spec of a supervisor, or nil if it has not been
-// seen while it ran.
+// shape returns what is known about the spec of a supervisor, or nil if it does not run.
+// Events need it, which come before the collection has seen the child. It is kept until
+// then.
 func (f *fold) shape(path string) *shape {
-	if s := f.shapes[path]; s != nil {
-		return s
-	}
-	return f.look(path)
-}
-
-// look asks a supervisor for its spec. What was known before stays if it does not run.
-func (f *fold) look(path string) *shape {
-	if s := f.ask(path); s != nil {
+	s := f.shapes[path]
+	if s == nil {
+		s = f.ask(path)
 		f.shapes[path] = s
 	}
-	return f.shapes[path]
+	return s
 }
 
 // ask returns what the spec of a supervisor says, or nil if it does not run.
@@ -198,13 +204,13 @@ func parentOf(path string) string { return path[:max(0, strings.LastIndexByte(pa
 // them: the collection has not seen them, it has seen their supervisor, and no spec
 // declares them. It returns their paths.
 func (f *fold) free(seen map[string]bool) (gone []string) {
+	clear(f.shapes)
 	dropped := make(map[string]bool)
 	for path := range f.children {
 		sup := parentOf(path)
-		if seen[path] || sup != f.root.Path() && !seen[sup] || f.shapes[sup].declares(path[len(sup)+1:]) {
-			continue
+		if !seen[path] && (sup == f.root.Path() || seen[sup]) && !f.shape(sup).declares(path[len(sup)+1:]) {
+			dropped[path] = true
 		}
-		dropped[path] = true
 	}
 	if len(dropped) == 0 {
 		return nil
@@ -224,7 +230,6 @@ func (f *fold) free(seen map[string]bool) (gone []string) {
 		if f.supervisors[path] {
 			f.room += seriesOfSupervisor
 			delete(f.supervisors, path)
-			delete(f.shapes, path)
 		}
 	}
 	return gone

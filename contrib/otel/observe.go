@@ -18,7 +18,8 @@ type snapshot struct {
 	health  health
 	rows    []*row          // of the supervisors that have series
 	seen    map[string]bool // children that have series
-	down    map[string]bool // of w.down, those that are down
+	down    map[string]bool // those of w.down that may still be down
+	unready map[string]bool // those of w.unready that may still be unready
 	omitted int64
 }
 
@@ -45,7 +46,7 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 	w.fold.asked = asked
 	s := &snapshot{
 		w: w, o: o, tree: w.tree(), health: health,
-		seen: make(map[string]bool), down: make(map[string]bool),
+		seen: make(map[string]bool), down: make(map[string]bool), unready: make(map[string]bool),
 	}
 	s.int(w.treeReady, bit(health.well))
 	s.int(w.treeDraining, bit(health.draining))
@@ -58,7 +59,7 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 		s.row(r)
 	}
 	s.counts()
-	w.down = s.down // what the tree does not have any more is gone for good
+	w.down, w.unready = s.down, s.unready // what the tree does not have any more is gone for good
 	s.int(w.eventsLost, w.lost)
 	s.int(w.seriesOmitted, s.omitted)
 	return nil
@@ -91,11 +92,11 @@ func healthOf(root *supervisor.Supervisor) health {
 
 // ready reports whether a child counts as healthy. For a declared child Health decides,
 // which ignores all others.
-func (h *health) ready(st *child.Status, declared bool) bool {
+func (h *health) ready(st *child.Status) bool {
 	switch {
 	case h.over:
 		return false
-	case declared:
+	case !st.Added:
 		return !h.unhealthy[st.Path]
 	case st.State == child.Running:
 		return st.Unready == nil
@@ -110,17 +111,16 @@ func (s *snapshot) supervisor(t *supervisor.Tree) {
 	if most, _, limited := t.Intensity.Limit(); limited && most > 0 {
 		r.budget, r.limited = float64(t.Counted)/float64(most), true
 	}
-	spec := s.w.fold.look(t.Path)
 	for i := range t.Children {
 		c := &t.Children[i]
-		has, wanted := s.w.fold.hasChild(t.Path, c.Name, c.Path)
+		has, wanted := s.w.fold.admit(c.Name, c.Path, declared(t, &c.Status))
 		if !has {
 			s.folded(r, c, wanted)
 			continue
 		}
 		s.seen[c.Path] = true
 		r.add(c.State, s.inTrouble(&c.Status))
-		s.child(&c.Status, spec.declares(c.Name))
+		s.child(&c.Status)
 		switch {
 		case !c.Supervisor:
 		case s.w.fold.hasSupervisor(c.Path):
@@ -149,18 +149,12 @@ func (s *snapshot) folded(r *row, t *supervisor.Tree, wanted bool) {
 	s.below(r, t, wanted)
 }
 
-// below visits the children of a supervisor that has no series.
+// below visits the children of a supervisor that has no series. wanted reports whether it
+// should have.
 func (s *snapshot) below(r *row, t *supervisor.Tree, wanted bool) {
-	if len(t.Children) == 0 {
-		return
-	}
-	var spec *shape
-	if wanted {
-		spec = s.w.fold.ask(t.Path)
-	}
 	for i := range t.Children {
 		c := &t.Children[i]
-		s.folded(r, c, wanted && (s.w.fold.asked[c.Path] || spec.declares(c.Name)))
+		s.folded(r, c, wanted && (declared(t, &c.Status) || s.w.fold.asked[c.Path]))
 	}
 }
 
@@ -178,15 +172,18 @@ func (s *snapshot) inTrouble(st *child.Status) bool {
 	if down {
 		s.down[st.Path] = true
 	}
+	if len(s.w.unready) > 0 && s.w.unready[st.Path] {
+		s.unready[st.Path] = true
+	}
 	return down && st.State != child.Running ||
 		st.State == child.Waiting && st.LastError != nil && !st.LastErrorAt.Before(st.Since) ||
 		st.Unready != nil || st.Hung || st.Abandoned > 0 || st.GaveUp
 }
 
 // child observes a child that has series, except for what events count.
-func (s *snapshot) child(st *child.Status, declared bool) {
+func (s *snapshot) child(st *child.Status) {
 	path := keyPath.String(lineOf(st.Path))
-	s.int(s.w.childReady, bit(s.health.ready(st, declared)), path)
+	s.int(s.w.childReady, bit(s.health.ready(st)), path)
 	s.states(s.w.childState, st.State, path)
 	s.int(s.w.abandoned, int64(st.Abandoned), path)
 	s.w.at(st.Path) // its counters begin with zero

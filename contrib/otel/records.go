@@ -34,14 +34,7 @@ func newRecords(logger log.Logger, root *supervisor.Supervisor, least log.Severi
 // kinds returns the kinds of events that may be written.
 func (r *records) kinds() (all []supervisor.EventKind) {
 	for kind := supervisor.EventStarting; kind <= supervisor.EventOver; kind++ {
-		most := mostSevere(kind)
-		switch kind {
-		case supervisor.EventReady, supervisor.EventRestarting:
-			most = log.SeverityInfo
-		case supervisor.EventUp, supervisor.EventClosing, supervisor.EventOver:
-			most = log.SeverityWarn
-		}
-		if most >= r.least {
+		if mostSevere(kind) >= r.least {
 			all = append(all, kind)
 		}
 	}

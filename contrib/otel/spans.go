@@ -3,6 +3,7 @@ package coppiceotel
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -84,7 +85,7 @@ func newSpans(tracer trace.Tracer, root *supervisor.Supervisor) *spans {
 
 // isStarted reports whether the root is running already.
 func isStarted(root *supervisor.Supervisor) bool {
-	return root.Tree().State != child.Stopped
+	return root.Status().State != child.Stopped
 }
 
 // parentOfStart returns the context in which the span of a start is begun. found is the
@@ -197,7 +198,7 @@ func (s *spans) receive(e supervisor.Event) {
 	case supervisor.EventStopping:
 		span = s.stopBegins(&e, link)
 	case supervisor.EventStopped:
-		if span = s.stopEnds(&e); !span.IsValid() && severity(&e) > debug { // it ended by itself just before its turn in the stop
+		if span = s.stopEnds(&e); !span.IsValid() && e.Level() > slog.LevelDebug { // it ended by itself just before its turn in the stop
 			span = s.moment(spanFailure, &e, link)
 		}
 		s.forget(e.Run)
@@ -393,7 +394,7 @@ func (s *spans) stopEnds(e *supervisor.Event) trace.SpanContext {
 	if stop.span == nil || (stop.run == 0) != ofSupervisor(e.Kind) {
 		return trace.SpanContext{}
 	}
-	if e.Kind == supervisor.EventOver || severity(e) > debug {
+	if e.Kind == supervisor.EventOver || e.Level() > slog.LevelDebug {
 		fail(stop.span, e)
 	}
 	stop.span.End(trace.WithTimestamp(e.Time))
@@ -456,7 +457,7 @@ func (s *spans) checkTree() {
 	if span == nil {
 		return
 	}
-	st := s.root.Tree().Status
+	st := s.root.Status()
 	if st.State == child.Starting {
 		return
 	}
