@@ -139,6 +139,60 @@ func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
 	})
 }
 
+func TestDurationsAreThoseOfStartsAndStops(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(coppiceotel.Spec{})
+		unready := make(chan struct{})
+		wavers := func(ctx child.Context) error {
+			_ = ctx.Ready()
+			<-unready
+			ctx.Unready(errBoom)
+			time.Sleep(time.Minute)
+			_ = ctx.Ready()
+			<-ctx.Done()
+			return nil
+		}
+		hangs := func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			time.Sleep(20 * time.Second)
+			return nil
+		}
+		fails := func(ctx child.Context) error {
+			if ctx.Restarts() == 0 {
+				_ = ctx.Ready()
+			}
+			return errBoom
+		}
+		root := r.start(t, supervisor.Spec{Children: []child.Spec{
+			{Name: "slow", Run: slow(3*time.Second, 2*time.Second)},
+			{Name: "wavers", Run: wavers},
+			{Name: "hangs", Run: hangs, StopTimeout: 7 * time.Second},
+			{Name: "fails", Run: fails, Backoff: child.Constant(time.Hour)},
+		}})
+		unready <- struct{}{}
+		time.Sleep(5 * time.Minute)
+		require.Error(t, root.Stop(bg))
+		time.Sleep(time.Minute)
+		sums := make(map[string]metricdata.HistogramDataPoint[float64])
+		for _, scope := range r.collect(t).ScopeMetrics {
+			for _, m := range scope.Metrics {
+				if data, ok := m.Data.(metricdata.Histogram[float64]); ok {
+					require.Len(t, data.DataPoints, 1)
+					sums[m.Name] = data.DataPoints[0]
+				}
+			}
+		}
+		starts, stops := sums["coppice.child.start.duration"], sums["coppice.child.stop.duration"]
+		require.Equal(t, uint64(4), starts.Count, "being ready again is not a start")
+		require.Equal(t, 3., starts.Sum)
+		require.Equal(t, uint64(3), stops.Count, "the cancelled restart of a child that does not run is not a stop")
+		require.Equal(t, 9., stops.Sum, "one has returned after 2 s, one was abandoned after 7 s")
+	})
+}
+
 func TestSupervisorsHaveBudgetSuspendedAndGaveUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(coppiceotel.Spec{})

@@ -206,7 +206,7 @@ func TestAHungAndAbandonedRunIsRecorded(t *testing.T) {
 			time.Sleep(time.Minute)
 			return nil
 		}
-		r.start(t, supervisor.Spec{Around: r.Around, Children: []child.Spec{
+		root := r.start(t, supervisor.Spec{Around: r.Around, Children: []child.Spec{
 			{Name: "db", Run: hangs, Heartbeat: 10 * time.Second, StopTimeout: time.Second},
 		}})
 		time.Sleep(15 * time.Second)
@@ -217,7 +217,15 @@ func TestAHungAndAbandonedRunIsRecorded(t *testing.T) {
 		require.Equal(t, time.Second, took(stop))
 		require.Equal(t, codes.Error, stop.Status().Code)
 		require.True(t, linksTo(stop, hung))
-		require.True(t, linksTo(r.ended("coppice.child.start")[1], hung))
+		again := r.ended("coppice.child.start")[1]
+		require.True(t, linksTo(again, hung))
+		require.NotEqual(t, attr(stop, "coppice.run"), attr(again, "coppice.run"))
+		require.NoError(t, root.StopChild(bg, "db"))
+		synctest.Wait()
+		stops := r.ended("coppice.child.stop")
+		require.Len(t, stops, 2)
+		require.True(t, linksTo(stops[1], again))
+		require.Equal(t, attr(again, "coppice.run"), attr(stops[1], "coppice.run"))
 	})
 }
 
