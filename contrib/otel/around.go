@@ -76,9 +76,9 @@ type runContext struct {
 
 	by    *Telemetry
 	tree  *tree
-	start trace.Span // of the start of this run
-	user  trace.Span // what the context that the root was started with has
-	ready atomic.Bool
+	start trace.Span   // of the start of this run
+	user  trace.Span   // what the context that the root was started with has
+	ready atomic.Int64 // when it was found to be ready, as Unix time in nanoseconds; zero before
 }
 
 // A place is where runContext finds out that a span is asked for: it is the span of the
@@ -119,7 +119,7 @@ func (c *runContext) Value(key any) any {
 	if p, ok := v.(*place); !ok || p != &c.place {
 		return v
 	}
-	if !c.ready.Load() && c.Err() == nil {
+	if c.ready.Load() == 0 && c.Err() == nil {
 		return c.start
 	}
 	if c.user.IsRecording() {
@@ -127,6 +127,9 @@ func (c *runContext) Value(key any) any {
 	}
 	return nil
 }
+
+// becomes records that the run is ready, unless that is known.
+func (c *runContext) becomes(at time.Time) { c.ready.CompareAndSwap(0, max(1, at.UnixNano())) }
 
 // A readyContext is the argument of run. It notices that the run is ready before the event
 // arrives.
@@ -139,7 +142,7 @@ type readyContext struct {
 func (c *readyContext) Ready() error {
 	err := c.Context.Ready()
 	if err == nil {
-		c.run.ready.Store(true)
+		c.run.becomes(time.Now())
 	}
 	return err
 }

@@ -172,7 +172,8 @@ func TestAroundDoesNothingWithoutAWatchOrATracer(t *testing.T) {
 		same(t, off.Around, func(root *supervisor.Supervisor) { t.Cleanup(off.Watch(root)) })
 		var zero coppiceotel.Telemetry
 		same(t, zero.Around, func(*supervisor.Supervisor) {})
-		require.Equal(t, trace.Link{}, coppiceotel.Link(nil)) //nolint:staticcheck // on purpose
+		var none context.Context
+		require.Equal(t, trace.Link{}, coppiceotel.Link(none))
 		require.Empty(t, r.spans.Started())
 	})
 }

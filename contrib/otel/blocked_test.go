@@ -82,7 +82,7 @@ func TestAfterEventsWereLostSpansAreStillShort(t *testing.T) {
 		)})
 		conns := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
 		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Around: tel.Around, Children: []child.Spec{{Name: "conns", Run: conns.Run}}})
-		defer tel.Watch(root)()
+		stop := tel.Watch(root)
 		require.NoError(t, root.Start(bg))
 		for i := range 3000 {
 			require.NoError(t, conns.StartChild(bg, child.Spec{Name: fmt.Sprint(i), Run: idle}))
@@ -91,11 +91,13 @@ func TestAfterEventsWereLostSpansAreStillShort(t *testing.T) {
 		close(s.release)
 		synctest.Wait()
 		require.NoError(t, root.Stop(bg))
-		synctest.Wait()
+		stop()
 		for _, span := range seen.Ended() {
 			require.Less(t, took(span), time.Minute, "%s %v", span.Name(), span.Attributes())
 		}
-		require.Greater(t, len(seen.Ended()), 1000)
+		require.Equal(t, len(seen.Started()), len(seen.Ended()), "none is left open")
+		require.Greater(t, len(seen.Ended()), 3000, "each start")
+		require.Less(t, len(seen.Ended()), 6000, "but not each stop")
 	})
 }
 

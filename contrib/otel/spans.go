@@ -189,10 +189,10 @@ func (s *spans) receive(e supervisor.Event) {
 		s.startEnds(e.Run, e.Time, nil)
 	case supervisor.EventCompleted:
 		span = s.startEnds(e.Run, e.Time, nil)
-		s.forget(e.Run)
+		s.ends(&e)
 	case supervisor.EventFailed:
 		span = s.failed(&e, link)
-		s.forget(e.Run)
+		s.ends(&e)
 	case supervisor.EventHung:
 		span = s.moment(spanFailure, &e, link)
 	case supervisor.EventStopping:
@@ -201,10 +201,10 @@ func (s *spans) receive(e supervisor.Event) {
 		if span = s.stopEnds(&e); !span.IsValid() && e.Level() > slog.LevelDebug { // it ended by itself just before its turn in the stop
 			span = s.moment(spanFailure, &e, link)
 		}
-		s.forget(e.Run)
+		s.ends(&e)
 	case supervisor.EventAbandoned:
 		span = s.stopEnds(&e)
-		s.forget(e.Run)
+		s.ends(&e)
 	case supervisor.EventGaveUp:
 		span = s.moment(spanGaveUp, &e, link)
 	case supervisor.EventRequest:
@@ -251,7 +251,7 @@ func (s *spans) startEnds(number uint64, at time.Time, failure *supervisor.Event
 	}
 	r.done = true
 	if r.ctx != nil {
-		r.ctx.ready.Store(true)
+		r.ctx.becomes(at)
 	}
 	span, e, link := r.span, r.event, r.link
 	tree := s.tree
@@ -273,7 +273,13 @@ func (s *spans) startEnds(number uint64, at time.Time, failure *supervisor.Event
 	return r.start
 }
 
-// forget removes a run that has ended.
+// ends removes a run that has ended. Its start has ended too, unless events were lost.
+func (s *spans) ends(e *supervisor.Event) {
+	s.startOf(e)
+	s.forget(e.Run)
+}
+
+// forget removes a run.
 func (s *spans) forget(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -310,25 +316,31 @@ func (s *spans) noteFault(e *supervisor.Event, link trace.SpanContext) {
 	s.faults[e.Path] = link
 }
 
-// startOf returns the span of the start of a run that has been ready. If the event that
-// ends it was lost, it ends as soon as it began: nothing tells when the run became ready.
+// startOf returns the span of the start of the run that an event is about. If that has not
+// ended, the run was asked to stop before it was ready, or the event that ends it was lost.
 func (s *spans) startOf(e *supervisor.Event) trace.SpanContext {
-	s.mu.Lock()
-	r := s.runs[e.Run]
-	if r == nil {
-		s.mu.Unlock()
-		return trace.SpanContext{}
-	}
-	done, began := r.done, r.began
-	s.mu.Unlock()
-	at := e.Time // it was stopped before it was ready
+	at := e.Time
 	if e.Ready {
-		at = began
-	}
-	if done {
-		at = time.Time{}
+		at = s.readyAt(e.Run)
 	}
 	return s.startEnds(e.Run, at, nil)
+}
+
+// readyAt returns when a run became ready, if its EventReady was lost. Without Around
+// nothing tells, so it is when the run began.
+func (s *spans) readyAt(number uint64) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.runs[number]
+	if r == nil {
+		return time.Time{}
+	}
+	if r.ctx != nil {
+		if at := r.ctx.ready.Load(); at != 0 {
+			return time.Unix(0, at)
+		}
+	}
+	return r.began
 }
 
 // moment records an event as a span that takes no time.
@@ -480,48 +492,66 @@ func (s *spans) sweep() {
 	if n+len(s.stops) <= 2*s.alive+maxLedger {
 		return
 	}
-	alive, stops := make(map[uint64]bool), make(map[string]bool)
+	s.alive = s.endLost()
+}
+
+// endLost ends the spans of which no event will come: the start of a run that is not
+// starting, the stop of a child that is not stopping. It returns the number of runs that
+// are alive.
+func (s *spans) endLost() int {
+	alive, starting, stopping := make(map[uint64]bool), make(map[uint64]bool), make(map[string]bool)
 	for st := range s.root.Tree().All() {
 		if st.State.Alive() {
 			alive[st.Run] = true
 		}
-		if st.State == child.Stopping {
-			stops[st.Path] = true
+		switch st.State {
+		case child.Starting:
+			starting[st.Run] = true
+		case child.Stopping:
+			stopping[st.Path] = true
 		}
 	}
-	s.alive = len(alive)
-	now := time.Now()
 	s.mu.Lock()
-	var gone []uint64
-	for number := range s.runs {
+	var lost, gone []uint64
+	for number, r := range s.runs {
+		if !starting[number] && r.span != nil {
+			lost = append(lost, number)
+		}
 		if !alive[number] {
 			gone = append(gone, number)
 		}
 	}
 	s.mu.Unlock()
+	for _, number := range lost {
+		s.startEnds(number, s.readyAt(number), nil)
+	}
 	for _, number := range gone {
-		s.startEnds(number, now, nil)
 		s.forget(number)
 	}
 	for path := range s.stops {
-		if !stops[path] {
-			s.replace(path, now)
+		if !stopping[path] {
+			s.replace(path, time.Now())
 		}
 	}
+	return len(alive)
 }
 
 // endAll ends all spans that are open.
 func (s *spans) endAll() {
 	s.events.Lock()
 	defer s.events.Unlock()
+	s.checkTree()
+	s.endLost()
 	now := time.Now()
 	s.mu.Lock()
 	s.ended = true
 	tree := s.tree
 	s.tree = nil
 	var open []uint64
-	for number := range s.runs {
-		open = append(open, number)
+	for number, r := range s.runs {
+		if r.span != nil {
+			open = append(open, number)
+		}
 	}
 	s.mu.Unlock()
 	for _, number := range open {

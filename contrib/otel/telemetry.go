@@ -5,7 +5,6 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/log"
-	logglobal "go.opentelemetry.io/otel/log/global"
 	lognoop "go.opentelemetry.io/otel/log/noop"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
@@ -30,7 +29,7 @@ type Spec struct {
 	TracerProvider trace.TracerProvider
 
 	// LoggerProvider receives the events as log records. Nil is
-	// global.GetLoggerProvider(). The provider of package log/noop turns them off.
+	// otel.GetLoggerProvider(). The provider of package log/noop turns them off.
 	LoggerProvider log.LoggerProvider
 
 	// MinSeverity is the lowest severity of the log records. The severities are the
@@ -131,7 +130,7 @@ func (t *Telemetry) Watch(root *supervisor.Supervisor) (stop func()) {
 	if p := orGlobal(t.spec.MeterProvider, otel.GetMeterProvider); !isNoop[metricnoop.MeterProvider](p) {
 		w.stops = append(w.stops, watchMetrics(p.Meter(scope), root, t.spec)...)
 	}
-	if p := orGlobal(t.spec.LoggerProvider, logglobal.GetLoggerProvider); !isNoop[lognoop.LoggerProvider](p) {
+	if p := orGlobal(t.spec.LoggerProvider, otel.GetLoggerProvider); !isNoop[lognoop.LoggerProvider](p) {
 		r := newRecords(p.Logger(scope), root, t.spec.MinSeverity)
 		w.stops = append(w.stops, root.Subscribe(r.receive, r.kinds()...))
 	}
