@@ -102,8 +102,14 @@ func (s *spans) parentOfStart(ctx context.Context, path string, found trace.Span
 		in, options := s.within(ctx, now, keyTree.String(s.name()))
 		_, span := s.tracer.Start(in, spanTreeStart, options...)
 		s.mu.Lock()
-		s.tree, s.treeIn, s.treeAt = span, found, now
+		ended := s.ended
+		if !ended {
+			s.tree, s.treeIn, s.treeAt = span, found, now
+		}
 		s.mu.Unlock()
+		if ended { // meanwhile
+			span.End()
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,6 +148,11 @@ func (s *spans) begin(ctx context.Context, path string, number uint64, at time.T
 	_, span := s.tracer.Start(in, spanStart, options...)
 
 	s.mu.Lock()
+	if s.ended || r.done { // meanwhile
+		s.mu.Unlock()
+		span.End()
+		return nil
+	}
 	r.span = span
 	e, link := r.event, r.link
 	r.event = nil
@@ -198,7 +209,7 @@ func (s *spans) receive(e supervisor.Event) {
 	case supervisor.EventStopping:
 		span = s.stopBegins(&e, link)
 	case supervisor.EventStopped:
-		if span = s.stopEnds(&e); !span.IsValid() && e.Level() > slog.LevelDebug { // it ended by itself just before its turn in the stop
+		if span = s.stopEnds(&e); !span.IsValid() && e.Level() > slog.LevelDebug { // it was not being stopped: it ended just before, or is left stopped
 			span = s.moment(spanFailure, &e, link)
 		}
 		s.ends(&e)
@@ -254,14 +265,9 @@ func (s *spans) startEnds(number uint64, at time.Time, failure *supervisor.Event
 		r.ctx.becomes(at)
 	}
 	span, e, link := r.span, r.event, r.link
-	tree := s.tree
 	s.mu.Unlock()
 	if span == nil { // no Around
-		ctx := context.Background()
-		if tree != nil {
-			ctx = trace.ContextWithSpan(ctx, tree)
-		}
-		in, options := s.within(ctx, r.began, s.attributes(r.path, number)...)
+		in, options := s.within(context.Background(), r.began, s.attributes(r.path, number)...)
 		_, span = s.tracer.Start(in, spanStart, options...)
 		complete(span, e, link)
 	}
