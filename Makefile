@@ -4,6 +4,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 1m
 SOAK        ?= 2m
 
+# The modules beside the main one.
+MODULES := $(patsubst %/go.mod,%,$(shell git ls-files '*/go.mod'))
+
 .PHONY: help test lint unit demo cover explore faults scale bench outage compare fuzz soak
 
 help: ## this list
@@ -14,14 +17,13 @@ test: lint unit ## lint and unit: what CI runs
 lint: ## gofmt, vet and staticcheck
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt -w:" $$files; exit 1; fi
 	$(GO) vet ./...
-	cd bench && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	cd bench && $(GO) run $(STATICCHECK) ./...
+	@for mod in $(MODULES); do (cd $$mod && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...) || exit 1; done
 
 unit: ## all tests with the race detector, then without it on 1 and on 4 processors
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 ./...
-	cd bench && $(GO) test -short ./...
+	@for mod in $(MODULES); do (cd $$mod && $(GO) test -short ./...) || exit 1; done
 	@EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks' -v ./internal/machine >explore.out || { cat explore.out; exit 1; }
 	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } \
 		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events\n", scenes, states, deep, walks, steps }' explore.out

@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	now  = time.Date(2026, 11, 27, 3, 3, 21, 0, time.UTC)
-	past = now.Add(-time.Hour)
+	now     = time.Date(2026, 11, 27, 3, 3, 21, 0, time.UTC)
+	past    = now.Add(-time.Hour)
 	errBoom = errors.New("boom")
 )
 
