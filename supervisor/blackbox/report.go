@@ -1,0 +1,61 @@
+package blackbox
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"strings"
+
+	"github.com/coppice-go/coppice/internal/oneline"
+)
+
+// reportedEvents is the number of events of a life that the next one logs.
+const reportedEvents = 10
+
+// report reads what earlier lives have left, and logs what is wrong with it.
+func (r *recorder) report() {
+	last, wrong, err := before(r.spec.Dir, r.store.life)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.log(slog.LevelWarn, "coppice: black box: cannot read earlier recordings", "dir", r.spec.Dir, "err", err)
+	}
+	r.last.Store(last)
+	texts := make([][]string, len(wrong))
+	for i := range wrong {
+		texts[i] = wrong[i].lastEvents(reportedEvents)
+	}
+	r.later(func() {
+		defer close(r.opened)
+		for i := range wrong {
+			r.logLife(&wrong[i], texts[i])
+		}
+	})
+}
+
+// lastEvents returns the last events of a life as text.
+func (l *Life) lastEvents(n int) (texts []string) {
+	events, _ := l.Events(n) // without those that cannot be read
+	for i, e := range events {
+		if i == 0 {
+			e.Lost = 0 // not asked for
+		}
+		texts = append(texts, e.Time.Local().Format(timeOfDay)+" "+cut(e.String(), maxErr))
+	}
+	return texts
+}
+
+// logLife logs that an earlier life did not end well: a line for the life, and one for
+// each of its last events.
+func (r *recorder) logLife(l *Life, events []string) {
+	args := []any{"life", oneline.Text(l.Dir), "end", l.End.String(), "pid", l.PID, "began", l.Began, "latest", l.Latest}
+	if l.Err != "" {
+		args = append(args, "err", l.Err)
+	}
+	if len(l.Dumps) > 0 {
+		args = append(args, "dumps", strings.Join(l.Dumps, ", "))
+	}
+	r.spec.Logger.Warn("coppice: black box: an earlier life did not end well", args...)
+	for _, text := range events {
+		r.spec.Logger.Log(context.Background(), slog.LevelWarn, "coppice: black box: before its end", "event", text)
+	}
+}
