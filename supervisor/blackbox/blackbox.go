@@ -101,7 +101,7 @@ func Watch(root *supervisor.Supervisor, spec Spec) (stop func()) {
 	spec.Logger = log
 
 	r := newRecorder(root, spec)
-	r.start()
+	r.start(r.record)
 	return sync.OnceFunc(r.stop)
 }
 

@@ -108,16 +108,21 @@ func suffix(t *testing.T, events []supervisor.Event) {
 
 func TestACrashIsRecorded(t *testing.T) {
 	if dir := os.Getenv(again); dir != "" {
+		crash := make(chan struct{})
 		root := supervisor.New(supervisor.Spec{Name: "shop", PassPanics: true, Logger: quiet, Children: []child.Spec{{
 			Name: "a", Run: func(ctx child.Context) error {
 				if err := ctx.Ready(); err != nil {
 					return err
 				}
+				<-crash
 				panic("no \x1b[31mway")
 			},
 		}}})
-		defer Watch(root, Spec{Dir: dir, Crash: true})()
-		_ = root.Serve(context.Background())
+		r := watchOn(root, Spec{Dir: dir, Crash: true, Logger: quiet}, nil)
+		_ = root.Start(context.Background())
+		r.await(supervisor.EventReady)
+		close(crash)
+		select {}
 	}
 	dir := t.TempDir()
 	out, err := process(t, dir).CombinedOutput()
@@ -176,4 +181,3 @@ func TestAProcessThatExitsAfterTheTreeHasEndedIsClean(t *testing.T) {
 	require.Len(t, l.Dumps, 1)
 	require.FileExists(t, filepath.Join(l.Dir, l.Dumps[0], stacksName))
 }
-

@@ -174,7 +174,11 @@ func (p *printer) record(r *record, missing uint64) {
 	case r.N > 0:
 		p.event(r)
 	case r.Dump != "":
-		p.line("%s  dump %s", p.clock(r.Time), oneline.Text(r.Dump))
+		text := "dump " + r.Dump + " of " + r.Path
+		if r.Problem != "" {
+			text += "; incomplete: " + oneline.Of(r.Problem)
+		}
+		p.line("%s  %s", p.clock(r.Time), oneline.Text(text))
 	case r.Trouble != "":
 		p.line("%s  nothing could be written since %s: %s", p.clock(r.Time), r.Since.Local().Format(timeOfDay), oneline.Text(r.Trouble))
 	}

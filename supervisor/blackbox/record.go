@@ -209,6 +209,7 @@ type record struct {
 	Stack    string          `json:"stack"`
 	Begin    string          `json:"begin"`
 	Dump     string          `json:"dump"`
+	Problem  string          `json:"problem"`
 	Trouble  string          `json:"trouble"`
 	Since    time.Time       `json:"since"`
 	End      json.RawMessage `json:"end"`

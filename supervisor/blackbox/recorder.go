@@ -74,16 +74,17 @@ func newRecorder(root *supervisor.Supervisor, spec Spec) *recorder {
 	size := min(half/leastFiles, maxFile)
 	r.store = &store{
 		top: spec.Dir, began: time.Now(), fileSize: size, files: int(min(half/size, 1<<20)),
-		header: r.header, opened: r.prepare, write: (*os.File).Write,
+		header: r.header, opened: r.prepare, write: (*os.File).Write, checkEvery: time.Second,
 	}
 	r.dumps = dumps{r: r, size: half / maxDumps, wake: make(chan struct{}, 1)}
 	return r
 }
 
-// start subscribes, starts the goroutines and waits for the last life.
-func (r *recorder) start() {
+// start subscribes, starts the goroutines and waits for the last life. The subscriber is
+// r.record; a test may do more.
+func (r *recorder) start(subscriber func(supervisor.Event)) {
 	watched.Store(r.root, r)
-	r.unsubscribe = r.root.Subscribe(r.record)
+	r.unsubscribe = r.root.Subscribe(subscriber)
 	go r.keep()
 	go r.write()
 	wait := time.NewTimer(openWait)
@@ -166,11 +167,13 @@ func (r *recorder) note(v any) {
 // added drops the lines from before on if there are too many now, and wakes the writer.
 // r.mu must be held.
 func (r *recorder) added(before int) {
-	if len(r.lines) > min(maxLines, int(r.store.fileSize)-noteRoom) {
+	if len(r.lines) > r.maxLines() {
 		r.lines = r.lines[:before]
 	}
 	poke(r.wake)
 }
+
+func (r *recorder) maxLines() int { return min(maxLines, int(r.store.fileSize)-noteRoom) }
 
 // take returns the lines to be written. The lines of an earlier call can be used again.
 func (r *recorder) take(used []byte) (lines []byte, trouble bool) {
@@ -196,6 +199,7 @@ func (r *recorder) stop() {
 	r.mu.Unlock()
 	close(r.quit)
 	await(r.written, timer)
+	await(inBackground(r.logAll), timer)
 }
 
 // ending returns how the recording ends. If the tree has ended, it waits until all events

@@ -33,12 +33,13 @@ type store struct {
 	mu  sync.Mutex
 	dir *os.Root // of the life; nil while it is closed
 
-	lock    io.Closer
-	file    *os.File                // nil while it is closed
-	current atomic.Pointer[os.File] // the same, for sync
-	no      int                     // number of the file
-	size    int64
-	checked time.Time // when it was last looked whether the file is still there
+	lock       io.Closer
+	file       *os.File                // nil while it is closed
+	current    atomic.Pointer[os.File] // the same, for sync
+	no         int                     // number of the file
+	size       int64
+	checked    time.Time // when it was last looked whether the file is still there
+	checkEvery time.Duration
 }
 
 // open opens what is not open: the directory, the lock and the file. If the directory of
@@ -207,10 +208,10 @@ func (s *store) rotate() error {
 	return s.openFile()
 }
 
-// look closes the store if somebody has removed the file, once a second at most.
+// look closes the store if somebody has removed the file. It looks once in checkEvery.
 func (s *store) look() {
 	now := time.Now()
-	if s.file == nil || now.Sub(s.checked) < time.Second {
+	if s.file == nil || now.Sub(s.checked) < s.checkEvery {
 		return
 	}
 	s.checked = now
