@@ -55,7 +55,7 @@ func eachRecordOf(root *os.Root, files []string, n int, f func(r *record, missin
 		}
 		for line := range bytes.Lines(data) {
 			r, ok := parse(line)
-			if !ok {
+			if !ok || r.N > 0 && r.N <= last {
 				continue // the numbers say what is missing
 			}
 			missing := uint64(0)
