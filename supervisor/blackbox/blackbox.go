@@ -20,7 +20,7 @@ type Spec struct {
 	// Keep is the number of lives that are kept, this one included. When Watch is called
 	// and there are more, it removes first those that ended Clean, then the oldest, so
 	// that neither deployments nor a crash loop displace the crash of last week at once.
-	// Lives that are Running do not count. Zero means 5.
+	// Lives that are Running do not count. Zero means 5; the least is 2.
 	Keep int
 
 	// MaxSize is the number of bytes that one life may take. Its events may take half of
@@ -94,6 +94,7 @@ func Watch(root *supervisor.Supervisor, spec Spec) (stop func()) {
 	if spec.Keep <= 0 {
 		spec.Keep = defaultKeep
 	}
+	spec.Keep = max(spec.Keep, 2) // or the last life would be removed as soon as it is reported
 	if spec.MaxSize <= 0 {
 		spec.MaxSize = defaultMaxSize
 	}

@@ -22,21 +22,22 @@ import (
 )
 
 // A Life is what one process has recorded, from Watch until the returned function was
-// called or the process ended. It has a directory of its own.
+// called or the process ended. It has a directory of its own. Its texts are as they were
+// recorded: they are not safe to show in a terminal, apart from that of String.
 type Life struct {
-	Name string // of its directory, such as 20261101T101500.123456Z-4711: when it began and the process ID
-	Dir  string // its directory
+	Name string `json:"name"` // of its directory, such as 20261101T101500.123456Z-4711: when it began and the process ID
+	Dir  string `json:"dir"`  // its directory
 
-	Root    string    // path of the supervisor
-	PID     int       // process ID
-	Program string    // main package of the program and its version, if known
-	Go      string    // version of Go
-	Began   time.Time // when Watch was called
-	Latest  time.Time // time of the last record
+	Root    string    `json:"root"`              // path of the supervisor
+	PID     int       `json:"pid"`               // process ID
+	Program string    `json:"program,omitempty"` // main package of the program and its version, if known
+	Go      string    `json:"go"`                // version of Go
+	Began   time.Time `json:"began"`             // when Watch was called
+	Latest  time.Time `json:"latest,omitzero"`   // time of the last record; zero if there is none
 
-	End   End
-	Err   string   // Clean: the error with which the tree ended; Crashed: the first line of the crash
-	Dumps []string // names of its dumps, the oldest first
+	End   End      `json:"end"`
+	Err   string   `json:"err,omitempty"`   // Clean: the error with which the tree ended; Crashed: the first line of the crash
+	Dumps []string `json:"dumps,omitempty"` // names of its dumps, the oldest first
 }
 
 // String describes the life in one line.
@@ -215,7 +216,7 @@ func (l *Life) readEnd(root *os.Root, files []string) (over bool, said End) {
 				}
 				continue
 			}
-			if r.N > 0 {
+			if r.N > 0 && r.Kind != supervisor.EventLateExit.String() { // may follow the end
 				if r.Kind == supervisor.EventOver.String() && r.Path == l.Root {
 					l.Err = cmp.Or(l.Err, r.Err)
 					return true, said

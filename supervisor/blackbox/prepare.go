@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// prepare puts into the directory of the life what is there from the start, and removes
-// lives that are too many. It is called again if somebody has removed the directory.
+// prepare puts into the directory of the life what is there from the start. It is called
+// again if somebody has removed the directory.
 func (r *recorder) prepare() {
 	dir := r.store.opendir()
 	if dir == nil {
@@ -24,9 +24,6 @@ func (r *recorder) prepare() {
 		}
 	}
 	syncDir(dir)
-	if err := prune(r.spec.Dir, r.store.life, r.spec.Keep); err != nil {
-		r.log(slog.LevelWarn, "coppice: black box: cannot remove old recordings", "dir", r.spec.Dir, "err", err)
-	}
 }
 
 // crashOutput is the recorder that the runtime writes a crash for.

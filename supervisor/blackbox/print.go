@@ -3,7 +3,6 @@ package blackbox
 import (
 	"bufio"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,8 +22,9 @@ type Options struct {
 	Events int
 	// Stacks prints the stacks that events have: of panics, hung and abandoned runs.
 	Stacks bool
-	// JSON prints the records of the life as they are stored, one object in each line:
-	// its first line, then its last events and notes. Without it Print writes text.
+	// JSON prints an object in each line. The first one has the version of the format, 1,
+	// and the Life: {"v":1,"life":{…}}. The others are its last events and notes as they
+	// are stored: see the package comment.
 	JSON bool
 }
 
@@ -119,10 +119,13 @@ func (p *printer) life(l *Life) error {
 	}
 	defer root.Close()
 	if p.JSON {
-		p.begin(root)
+		_, _ = p.w.Write(appendNote(nil, struct {
+			Version int   `json:"v"`
+			Life    *Life `json:"life"`
+		}{1, l}))
 		return eachRecord(root, p.Events, func(r *record, _ uint64) {
 			if r.Begin == "" {
-				_, _ = p.w.Write(append(oneline.JSON(r.raw), '\n'))
+				p.raw(r)
 			}
 		})
 	}
@@ -145,24 +148,9 @@ func (p *printer) life(l *Life) error {
 	return err
 }
 
-// begin prints the first line of a life as it is stored.
-func (p *printer) begin(root *os.Root) {
-	files, _, err := contents(root)
-	if err != nil {
-		return
-	}
-	for _, name := range files {
-		f, err := openRegular(root, name)
-		if err != nil {
-			continue
-		}
-		line, _ := bufio.NewReader(io.LimitReader(f, maxLine)).ReadBytes('\n')
-		_ = f.Close()
-		if r, ok := parse(line); ok && r.Begin != "" {
-			_, _ = p.w.Write(append(oneline.JSON(r.raw), '\n'))
-			return
-		}
-	}
+// raw prints a record as it is stored.
+func (p *printer) raw(r *record) {
+	_, _ = p.w.Write(append(oneline.JSON(r.raw), '\n'))
 }
 
 // record prints a record as a line.
@@ -221,7 +209,7 @@ func (p *printer) file(path string) error {
 	}
 	return eachRecordOf(root, []string{name}, p.Events, func(r *record, missing uint64) {
 		if p.JSON {
-			_, _ = p.w.Write(append(oneline.JSON(r.raw), '\n'))
+			p.raw(r)
 			return
 		}
 		p.record(r, missing)
@@ -239,8 +227,11 @@ func (p *printer) dump(path string) error {
 	}
 	defer root.Close()
 	for _, name := range dumpTexts {
+		if _, err := root.Lstat(name); err != nil {
+			continue
+		}
 		p.line("== %s", name)
-		if err := p.textOf(root, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := p.textOf(root, name); err != nil {
 			return err
 		}
 		p.line("")

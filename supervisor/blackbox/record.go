@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -38,41 +39,43 @@ const (
 
 // appendEvent appends an event as a line. Its number must not be zero.
 func appendEvent(b []byte, n uint64, e *supervisor.Event, err string, stack []byte) []byte {
-	b = fmt.Appendf(b, `{"n":%d,"seq":%d,"time":"`, n, e.Seq)
+	number := func(key string, n uint64) { b = strconv.AppendUint(append(b, key...), n, 10) }
+	text := func(key, text string, limit int) { b = appendText(append(b, key...), text, limit) }
+	number(`{"n":`, n)
+	number(`,"seq":`, e.Seq)
+	b = append(b, `,"time":"`...)
 	b = e.Time.UTC().AppendFormat(b, time.RFC3339Nano)
-	b = append(b, `","event":"`...)
-	b = append(b, e.Kind.String()...)
-	b = append(b, `","path":`...)
-	b = appendText(b, e.Path, maxPath)
+	text(`","event":`, e.Kind.String(), maxBy)
+	text(`,"path":`, e.Path, maxPath)
 	if e.Run > 0 {
-		b = fmt.Appendf(b, `,"run":%d`, e.Run)
+		number(`,"run":`, e.Run)
 	}
 	if e.Restarts > 0 {
-		b = fmt.Appendf(b, `,"restarts":%d`, e.Restarts)
+		number(`,"restarts":`, uint64(e.Restarts))
 	}
 	if e.Ready {
 		b = append(b, `,"ready":true`...)
 	}
 	if err != "" {
-		b = appendText(append(b, `,"err":`...), err, maxErr)
+		text(`,"err":`, err, maxErr)
 	}
 	if e.Delay > 0 {
-		b = fmt.Appendf(b, `,"delay":"%v"`, e.Delay)
+		text(`,"delay":`, e.Delay.String(), maxBy)
 	}
 	if e.Text != "" {
-		b = appendText(append(b, `,"text":`...), e.Text, maxText)
+		text(`,"text":`, e.Text, maxText)
 	}
 	if e.Reason != supervisor.ReasonNone {
-		b = append(append(append(b, `,"reason":"`...), e.Reason.String()...), '"')
+		text(`,"reason":`, e.Reason.String(), maxBy)
 	}
 	if e.By != "" {
-		b = appendText(append(b, `,"by":`...), e.By, maxBy)
+		text(`,"by":`, e.By, maxBy)
 	}
 	if e.Because > 0 {
-		b = fmt.Appendf(b, `,"because":%d`, e.Because)
+		number(`,"because":`, e.Because)
 	}
 	if len(stack) > 0 {
-		b = appendText(append(b, `,"stack":`...), string(stack[:min(len(stack), maxStack+1)]), maxStack)
+		text(`,"stack":`, string(stack[:min(len(stack), maxStack+1)]), maxStack)
 	}
 	return append(b, "}\n"...)
 }

@@ -40,7 +40,7 @@ type recorder struct {
 
 	logs    chan func()
 	syncs   chan struct{}
-	opened  chan struct{}      // closed when the last life has been read and reported
+	opened  chan struct{}      // closed when earlier lives have been reported
 	settles chan chan struct{} // closed when the keeper has nothing to do
 	stopped chan struct{}      // closed when the keeper must end
 	kept    chan struct{}      // closed when it has
@@ -67,7 +67,7 @@ func newRecorder(root *supervisor.Supervisor, spec Spec) *recorder {
 		root: root, path: root.Path(), spec: spec,
 		wake: make(chan struct{}, 1), flushes: make(chan chan struct{}),
 		quit: make(chan struct{}), written: make(chan struct{}),
-		logs: make(chan func(), 16), syncs: make(chan struct{}, 1), opened: make(chan struct{}),
+		logs: make(chan func(), 64), syncs: make(chan struct{}, 1), opened: make(chan struct{}),
 		settles: make(chan chan struct{}), stopped: make(chan struct{}), kept: make(chan struct{}),
 	}
 	half := spec.MaxSize / 2

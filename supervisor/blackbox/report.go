@@ -2,8 +2,6 @@ package blackbox
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"strings"
 
@@ -13,23 +11,26 @@ import (
 // reportedEvents is the number of events of a life that the next one logs.
 const reportedEvents = 10
 
-// report reads what earlier lives have left, and logs what is wrong with it.
-func (r *recorder) report() {
+// report reads what earlier lives have left, and logs what is wrong with it. It reports
+// false if there is nothing to read yet, because the directory is not there.
+func (r *recorder) report() bool {
 	last, wrong, err := before(r.spec.Dir, r.store.life)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		r.log(slog.LevelWarn, "coppice: black box: cannot read earlier recordings", "dir", r.spec.Dir, "err", err)
+	if err != nil {
+		return false
 	}
 	r.last.Store(last)
-	texts := make([][]string, len(wrong))
 	for i := range wrong {
-		texts[i] = wrong[i].lastEvents(reportedEvents)
+		l, events := &wrong[i], wrong[i].lastEvents(reportedEvents)
+		r.later(func() { r.logLife(l, events) })
 	}
-	r.later(func() {
-		defer close(r.opened)
-		for i := range wrong {
-			r.logLife(&wrong[i], texts[i])
-		}
-	})
+	return true
+}
+
+// prune removes lives that are too many.
+func (r *recorder) prune() {
+	if err := prune(r.spec.Dir, r.store.life, r.spec.Keep); err != nil {
+		r.log(slog.LevelWarn, "coppice: black box: cannot remove old recordings", "dir", r.spec.Dir, "err", err)
+	}
 }
 
 // lastEvents returns the last events of a life as text.

@@ -142,8 +142,9 @@ func (s *store) openFile() error {
 	s.current.Store(f)
 	// A write that failed may have left a part of a line behind s.size. If the file was
 	// removed, this one is empty.
-	if s.size = min(s.size, info.Size()); s.size > 0 {
-		return s.rewind()
+	s.size = min(s.size, info.Size())
+	if err := s.rewind(); err != nil || s.size > 0 {
+		return err
 	}
 	if err := s.dir.Remove(eventsFile(s.no - s.files)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -182,11 +183,8 @@ func (s *store) rewind() error {
 // They must fit into one file. After an error the file is closed.
 func (s *store) put(lines []byte) error {
 	s.look()
-	if err := s.open(); err != nil {
-		return err
-	}
-	var err error
-	if s.size+int64(len(lines)) > s.fileSize {
+	err := s.open()
+	if err == nil && s.size+int64(len(lines)) > s.fileSize {
 		err = s.rotate()
 	}
 	if err == nil {

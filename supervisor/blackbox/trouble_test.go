@@ -150,6 +150,33 @@ func TestADirectoryThatCannotBeMade(t *testing.T) {
 	require.Len(t, events, 1)
 }
 
+// As when a volume is mounted late.
+func TestEarlierLivesAreReportedAsSoonAsTheyCanBeRead(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "shop")
+	root := shop(child.Spec{Name: "a", Run: idle})
+	stop := Watch(root, Spec{Dir: dir, Logger: quiet})
+	require.NoError(t, root.Start(t.Context()))
+	stop()
+	require.NoError(t, root.Stop(context.Background()))
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+
+	var log logBuffer
+	r := watchOn(root, Spec{Dir: dir, Logger: log.logger()}, nil)
+	_, ok := Last(root)
+	require.False(t, ok)
+	require.Zero(t, log.count("did not end well"))
+	require.NoError(t, os.Remove(dir))
+	require.NoError(t, os.Rename(dir+".away", dir))
+	r.settle()
+	last, ok := Last(root)
+	require.True(t, ok)
+	require.Equal(t, Detached, last.End)
+	r.stop()
+	require.Equal(t, 1, log.count("did not end well"), log.String())
+}
+
 func TestADirectoryThatSomebodyRemovesIsMadeAgain(t *testing.T) {
 	for _, again := range []string{"life", "all"} {
 		t.Run(again, func(t *testing.T) {

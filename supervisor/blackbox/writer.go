@@ -23,6 +23,9 @@ type writer struct {
 	retry  *time.Timer   // nil if nothing failed
 	warned time.Time     // when the last warning was logged
 	loud   bool          // this failure was logged
+
+	reported bool // earlier lives
+	pruned   bool
 }
 
 // write runs the writer until stop.
@@ -30,7 +33,8 @@ func (r *recorder) write() {
 	defer close(r.written)
 	w := &writer{recorder: r}
 	w.put(nil)
-	r.report()
+	w.reported = w.reported || r.report() // a disk that cannot be written may still be read
+	r.later(func() { close(r.opened) })
 	for {
 		var retry <-chan time.Time
 		if w.retry != nil {
@@ -65,7 +69,7 @@ func (w *writer) lines() {
 	if trouble {
 		poke(w.syncs)
 	}
-	if cap(lines) <= 1<<16 { // not after a storm
+	if cap(lines) <= 1<<16 || len(lines) > cap(lines)/4 { // otherwise a storm is over
 		w.used = lines
 	}
 }
@@ -77,11 +81,19 @@ func (w *writer) put(lines []byte) {
 		lines = append(appendNote(nil, note), lines...)
 	}
 	err := w.store.put(lines)
-	switch {
-	case err != nil:
+	if err != nil {
 		w.failed(err)
-	case w.err != nil:
+		return
+	}
+	if w.err != nil {
 		w.resumed()
+	}
+	if !w.reported {
+		w.reported = w.report()
+	}
+	if !w.pruned { // what was reported
+		w.pruned = true
+		w.prune()
 	}
 }
 
