@@ -74,7 +74,7 @@ func newRecorder(root *supervisor.Supervisor, spec Spec) *recorder {
 	size := min(half/leastFiles, maxFile)
 	r.store = &store{
 		top: spec.Dir, began: time.Now(), fileSize: size, files: int(min(half/size, 1<<20)),
-		header: r.header, opened: r.prepare, write: (*os.File).Write, checkEvery: time.Second,
+		header: r.header, opened: r.prepare, write: (*os.File).Write,
 	}
 	r.dumps = dumps{r: r, size: half / maxDumps, wake: make(chan struct{}, 1)}
 	return r

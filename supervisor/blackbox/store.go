@@ -33,13 +33,12 @@ type store struct {
 	mu  sync.Mutex
 	dir *os.Root // of the life; nil while it is closed
 
-	lock       io.Closer
-	file       *os.File                // nil while it is closed
-	current    atomic.Pointer[os.File] // the same, for sync
-	no         int                     // number of the file
-	size       int64
-	checked    time.Time // when it was last looked whether the file is still there
-	checkEvery time.Duration
+	lock    io.Closer
+	file    *os.File                // nil while it is closed
+	current atomic.Pointer[os.File] // the same, for sync
+	no      int                     // number of the file
+	size    int64
+	checked time.Time // when it was last looked whether the file is still there
 }
 
 // open opens what is not open: the directory, the lock and the file. If the directory of
@@ -206,10 +205,13 @@ func (s *store) rotate() error {
 	return s.openFile()
 }
 
-// look closes the store if somebody has removed the file. It looks once in checkEvery.
+// lookEvery is how often it is looked whether somebody has removed the file.
+const lookEvery = time.Second
+
+// look closes the store if somebody has removed the file.
 func (s *store) look() {
 	now := time.Now()
-	if s.file == nil || now.Sub(s.checked) < s.checkEvery {
+	if s.file == nil || now.Sub(s.checked) < lookEvery {
 		return
 	}
 	s.checked = now

@@ -21,7 +21,7 @@ import (
 // openStore returns a store with small files.
 func openStore(t *testing.T, dir string, files int) *store {
 	s := &store{
-		top: dir, began: time.Now(), fileSize: 1000, files: files, checkEvery: time.Hour,
+		top: dir, began: time.Now(), fileSize: 1000, files: files,
 		header: func(life string, file int) []byte {
 			return appendNote(nil, begin{Version: 1, Life: life, File: file, Root: "/shop"})
 		},

@@ -178,29 +178,31 @@ func TestEarlierLivesAreReportedAsSoonAsTheyCanBeRead(t *testing.T) {
 }
 
 func TestADirectoryThatSomebodyRemovesIsMadeAgain(t *testing.T) {
-	for _, again := range []string{"life", "all"} {
-		t.Run(again, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "shop")
-			var log logBuffer
-			root := shop(child.Spec{Name: "a", Run: idle})
-			r := watchOn(root, Spec{Dir: dir, Logger: log.logger()}, nil)
-			require.NoError(t, root.Start(t.Context()))
-			r.settle()
-			removed := dir
-			if again == "life" {
-				removed = lives(t, dir)[0].Dir
-			}
-			require.NoError(t, os.RemoveAll(removed))
-			r.store.checkEvery = 0
-			require.NoError(t, root.Stop(context.Background()))
-			r.stop()
-			require.Empty(t, log.String())
-			l := lives(t, dir)[0]
-			require.Equal(t, Clean, l.End)
-			events, err := l.Events(-1)
-			require.NoError(t, err)
-			require.Positive(t, events[0].Lost)
-			require.FileExists(t, filepath.Join(l.Dir, buildName))
+	for _, what := range []string{"life", "all"} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "shop")
+				var log logBuffer
+				root := shop(child.Spec{Name: "a", Run: idle})
+				r := watchOn(root, Spec{Dir: dir, Logger: log.logger()}, nil)
+				require.NoError(t, root.Start(t.Context()))
+				r.await(supervisor.EventReady)
+				removed := dir
+				if what == "life" {
+					removed = lives(t, dir)[0].Dir
+				}
+				require.NoError(t, os.RemoveAll(removed))
+				time.Sleep(lookEvery)
+				require.NoError(t, root.Stop(context.Background()))
+				r.stop()
+				require.Empty(t, log.String())
+				l := lives(t, dir)[0]
+				require.Equal(t, Clean, l.End)
+				events, err := l.Events(-1)
+				require.NoError(t, err)
+				require.EqualValues(t, 2, events[0].Lost, "starting and ready")
+				require.FileExists(t, filepath.Join(l.Dir, buildName))
+			})
 		})
 	}
 }
