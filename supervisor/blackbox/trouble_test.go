@@ -186,7 +186,7 @@ func TestADirectoryThatSomebodyRemovesIsMadeAgain(t *testing.T) {
 				root := shop(child.Spec{Name: "a", Run: idle})
 				r := watchOn(root, Spec{Dir: dir, Logger: log.logger()}, nil)
 				require.NoError(t, root.Start(t.Context()))
-				r.await(supervisor.EventReady)
+				r.await(supervisor.EventUp)
 				removed := dir
 				if what == "life" {
 					removed = lives(t, dir)[0].Dir
@@ -200,7 +200,7 @@ func TestADirectoryThatSomebodyRemovesIsMadeAgain(t *testing.T) {
 				require.Equal(t, Clean, l.End)
 				events, err := l.Events(-1)
 				require.NoError(t, err)
-				require.EqualValues(t, 2, events[0].Lost, "starting and ready")
+				require.EqualValues(t, 3, events[0].Lost, "starting, ready, up")
 				require.FileExists(t, filepath.Join(l.Dir, buildName))
 			})
 		})
