@@ -42,7 +42,7 @@ type box struct {
 // watchOn is Watch with a disk of its own.
 func watchOn(root *supervisor.Supervisor, spec Spec, write func(*os.File, []byte) (int, error)) *box {
 	spec.Keep, spec.MaxSize = 5, minSize
-	b := &box{newRecorder(root, spec), make(chan supervisor.Event, 1_000_000)}
+	b := &box{newRecorder(root, spec), make(chan supervisor.Event, 20_000)}
 	if write != nil {
 		b.store.write = write
 	}
@@ -230,7 +230,7 @@ func TestADiskThatHangsHoldsUpNothing(t *testing.T) {
 		require.Equal(t, openWait, time.Since(began))
 		require.NoError(t, root.Start(t.Context()))
 		<-ready
-		for range 3000 {
+		for range 4000 {
 			a.fail <- errBoom
 			<-ready
 		}
