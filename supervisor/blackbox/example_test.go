@@ -114,7 +114,7 @@ func ExamplePrint() {
 		return
 	}
 	for line := range bytes.Lines(text.Bytes()) {
-		if times.Match(line) && bytes.Contains(line, []byte("failed")) {
+		if times.Match(line) && bytes.Contains(line, []byte("  failed")) {
 			fmt.Printf("%s", times.ReplaceAll(line, []byte("10:15:00.123")))
 		}
 	}

@@ -3,6 +3,7 @@ package blackbox
 import (
 	"context"
 	"log/slog"
+	"os"
 	"time"
 )
 
@@ -18,7 +19,7 @@ func (r *recorder) keep() {
 	var synced time.Time
 	for {
 		select {
-		case f := <-r.logs:
+		case f := <-r.tasks:
 			f()
 		case <-r.dumps.wake:
 			r.dumps.work()
@@ -32,21 +33,34 @@ func (r *recorder) keep() {
 			close(done)
 		case <-r.stopped:
 			r.dumps.work()
-			r.logAll()
+			r.finishTasks()
 			return
 		}
 	}
 }
 
 // later calls f on the keeper's goroutine. If that is held up by a log handler, f may be
-// dropped.
-func (r *recorder) later(f func()) {
+// dropped, which it reports.
+func (r *recorder) later(f func()) bool {
 	select {
-	case r.logs <- func() {
+	case r.tasks <- func() {
 		defer func() { _ = recover() }() // the log handler is what panics
 		f()
 	}:
+		return true
 	default:
+		return false
+	}
+}
+
+// retire syncs and closes a file that is full.
+func (r *recorder) retire(f *os.File) {
+	done := r.later(func() {
+		_ = f.Sync()
+		_ = f.Close()
+	})
+	if !done {
+		_ = f.Close()
 	}
 }
 
@@ -55,11 +69,11 @@ func (r *recorder) log(level slog.Level, msg string, args ...any) {
 	r.later(func() { r.spec.Logger.Log(context.Background(), level, msg, args...) })
 }
 
-// logAll logs what is left.
-func (r *recorder) logAll() {
+// finishTasks does what is left.
+func (r *recorder) finishTasks() {
 	for {
 		select {
-		case f := <-r.logs:
+		case f := <-r.tasks:
 			f()
 		default:
 			return

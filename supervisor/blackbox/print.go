@@ -48,10 +48,8 @@ const defaultEvents = 100
 func Print(w io.Writer, path string, o Options) error {
 	o.Events = cmp.Or(o.Events, defaultEvents)
 	out := &printer{w: bufio.NewWriter(w), Options: o}
-	if err := out.path(filepath.Clean(path)); err != nil {
-		return err
-	}
-	return out.w.Flush()
+	err := out.path(filepath.Clean(path))
+	return cmp.Or(out.w.Flush(), err)
 }
 
 type printer struct {
@@ -181,12 +179,8 @@ func (p *printer) event(r *record) {
 	if e.Text != "" {
 		text += ": " + oneline.Text(e.Text)
 	}
-	if e.Reason != supervisor.ReasonNone || e.By != "" {
-		reason := e.Reason.String()
-		if e.By != "" {
-			reason += " by " + oneline.Text(e.By)
-		}
-		text += " (" + reason + ")"
+	if why := reason(&e); why != "" {
+		text += " (" + oneline.Text(why) + ")"
 	}
 	p.line("%s  %s", p.clock(e.Time), text)
 	if p.Stacks && len(e.Stack) > 0 {
@@ -194,6 +188,21 @@ func (p *printer) event(r *record) {
 			p.line("%14s%s", "", safe(line))
 		}
 	}
+}
+
+// reason says why an event happened, unless the kind of the event and the error say it.
+func reason(e *supervisor.Event) string {
+	why := e.Reason.String()
+	switch e.Reason {
+	case supervisor.ReasonNone, supervisor.ReasonBoot, supervisor.ReasonFailed, supervisor.ReasonCompleted, supervisor.ReasonShutdown:
+		why = ""
+	case supervisor.ReasonGroup:
+		return "restarted with " + e.By
+	}
+	if e.By != "" && e.By != e.Path {
+		why = strings.TrimPrefix(why+" by "+e.By, " ")
+	}
+	return why
 }
 
 // file prints a file.

@@ -2,6 +2,8 @@ package blackbox
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -44,11 +46,15 @@ func eachRecord(root *os.Root, n int, f func(r *record, missing uint64)) error {
 // eachRecordOf is eachRecord for some of the files of a life.
 func eachRecordOf(root *os.Root, files []string, n int, f func(r *record, missing uint64)) error {
 	from, at := tailOf(root, files, n)
+	var errs []error
 	last := uint64(0) // number of the last event
 	for i, name := range files[from:] {
 		data, err := readTail(root, name, maxRead)
 		if err != nil {
-			return err
+			if !errors.Is(err, fs.ErrNotExist) { // otherwise the life that runs has removed it
+				errs = append(errs, err)
+			}
+			continue
 		}
 		if i == 0 {
 			data = data[min(at, len(data)):]
@@ -66,7 +72,7 @@ func eachRecordOf(root *os.Root, files []string, n int, f func(r *record, missin
 			last = max(last, r.N)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // next returns the number that the next event would have just before the record, or zero

@@ -38,7 +38,7 @@ type recorder struct {
 	quit    chan struct{}      // closed when the writer must end
 	written chan struct{}      // closed when it has
 
-	logs    chan func()
+	tasks   chan func() // of the keeper
 	syncs   chan struct{}
 	opened  chan struct{}      // closed when earlier lives have been reported
 	settles chan chan struct{} // closed when the keeper has nothing to do
@@ -67,14 +67,14 @@ func newRecorder(root *supervisor.Supervisor, spec Spec) *recorder {
 		root: root, path: root.Path(), spec: spec,
 		wake: make(chan struct{}, 1), flushes: make(chan chan struct{}),
 		quit: make(chan struct{}), written: make(chan struct{}),
-		logs: make(chan func(), 64), syncs: make(chan struct{}, 1), opened: make(chan struct{}),
+		tasks: make(chan func(), 64), syncs: make(chan struct{}, 1), opened: make(chan struct{}),
 		settles: make(chan chan struct{}), stopped: make(chan struct{}), kept: make(chan struct{}),
 	}
 	half := spec.MaxSize / 2
 	size := min(half/leastFiles, maxFile)
 	r.store = &store{
 		top: spec.Dir, began: time.Now(), fileSize: size, files: int(min(half/size, 1<<20)),
-		header: r.header, opened: r.prepare, write: (*os.File).Write,
+		header: r.header, opened: r.prepare, retire: r.retire, write: (*os.File).Write,
 	}
 	r.dumps = dumps{r: r, size: half / maxDumps, wake: make(chan struct{}, 1)}
 	return r
@@ -124,8 +124,9 @@ func (r *recorder) record(e supervisor.Event) {
 	if e.Kind == supervisor.EventOver && e.Path == r.path {
 		wait := time.NewTimer(overWait) // Serve waits for this call
 		defer wait.Stop()
-		ask(r.settles, r.kept, wait)
 		ask(r.flushes, r.written, wait)
+		ask(r.settles, r.kept, wait)
+		ask(r.flushes, r.written, wait) // the notes about dumps
 	}
 }
 
@@ -199,7 +200,7 @@ func (r *recorder) stop() {
 	r.mu.Unlock()
 	close(r.quit)
 	await(r.written, timer)
-	await(inBackground(r.logAll), timer)
+	await(inBackground(r.finishTasks), timer)
 }
 
 // ending returns how the recording ends. If the tree has ended, it waits until all events

@@ -28,6 +28,7 @@ type store struct {
 	files    int   // most files of events
 	header   func(life string, file int) []byte
 	opened   func()                                  // called when the directory of the life has been made or opened
+	retire   func(f *os.File)                        // syncs and closes a file that is full
 	write    func(f *os.File, b []byte) (int, error) // replaced by tests
 
 	mu  sync.Mutex
@@ -198,8 +199,9 @@ func (s *store) put(lines []byte) error {
 // rotate begins another file. openFile removes the oldest one first if there are too many,
 // so that a full disk does not keep it from going on.
 func (s *store) rotate() error {
-	s.sync()
-	s.closeFile()
+	s.retire(s.file)
+	s.file = nil
+	s.current.Store(nil)
 	s.no++
 	s.size = 0
 	return s.openFile()
@@ -227,7 +229,7 @@ func (s *store) look() {
 // sync waits until the disk has what was written. It may be called from any goroutine.
 func (s *store) sync() {
 	if f := s.current.Load(); f != nil {
-		_ = f.Sync() // if it was closed in between, rotate has synced it
+		_ = f.Sync() // if it was closed in between, it was synced then
 	}
 	if dir := s.opendir(); dir != nil {
 		syncDir(dir)

@@ -25,7 +25,7 @@ func openStore(t *testing.T, dir string, files int) *store {
 		header: func(life string, file int) []byte {
 			return appendNote(nil, begin{Version: 1, Life: life, File: file, Root: "/shop"})
 		},
-		opened: func() {}, write: (*os.File).Write,
+		opened: func() {}, retire: func(f *os.File) { _ = f.Close() }, write: (*os.File).Write,
 	}
 	t.Cleanup(s.close)
 	require.NoError(t, s.put(nil))
