@@ -53,7 +53,7 @@ func TestALifeThatWasStoppedIsClean(t *testing.T) {
 func TestALifeThatIsDetachedFromARunningTreeIsNotClean(t *testing.T) {
 	dir := t.TempDir()
 	root := shop(child.Spec{Name: "a", Run: idle})
-	stop := Watch(root, Spec{Dir: dir, Logger: quiet})
+	stop := watch(root, Spec{Dir: dir, Logger: quiet})
 	require.NoError(t, root.Start(t.Context()))
 	require.Equal(t, Running, lives(t, dir)[0].End)
 	stop()
@@ -62,7 +62,7 @@ func TestALifeThatIsDetachedFromARunningTreeIsNotClean(t *testing.T) {
 	require.NoError(t, root.Stop(context.Background()))
 
 	var log logBuffer
-	defer Watch(root, Spec{Dir: dir, Logger: log.logger()})()
+	defer watch(root, Spec{Dir: dir, Logger: log.logger()})()
 	require.Equal(t, 1, log.count("did not end well"))
 	last, ok := Last(root)
 	require.True(t, ok)
@@ -74,7 +74,7 @@ func TestALifeWhoseTreeGaveUpIsCleanWithTheError(t *testing.T) {
 	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{
 		Name: "a", Run: func(ctx child.Context) error { _ = ctx.Ready(); return errBoom },
 	}}})
-	stop := Watch(root, Spec{Dir: dir, Logger: quiet})
+	stop := watch(root, Spec{Dir: dir, Logger: quiet})
 	err := root.Serve(t.Context())
 	require.Error(t, err)
 	stop()

@@ -73,14 +73,14 @@ func TestAFileSystemThatIsFull(t *testing.T) {
 func TestAFileSystemThatIsReadOnly(t *testing.T) {
 	dir := mount(t, "size=1m")
 	root := shop(child.Spec{Name: "a", Run: idle})
-	stop := Watch(root, Spec{Dir: dir, Logger: quiet}) // detached, so the next life has something to report
+	stop := watch(root, Spec{Dir: dir, Logger: quiet}) // detached, so the next life has something to report
 	require.NoError(t, root.Start(t.Context()))
 	stop()
 	require.NoError(t, root.Stop(context.Background()))
 	require.NoError(t, syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
 
 	var log logBuffer
-	stop = Watch(root, Spec{Dir: dir, Logger: log.logger()})
+	stop = watch(root, Spec{Dir: dir, Logger: log.logger()})
 	require.Equal(t, 1, log.count("read-only file system"), log.String())
 	require.Equal(t, 1, log.count("did not end well"), log.String())
 	last, ok := Last(root)

@@ -26,7 +26,7 @@ func storm(dir string) {
 		return errBoom
 	}
 	root := shop(child.Spec{Name: "a", Run: run}, child.Spec{Name: "b", Run: run})
-	Watch(root, Spec{Dir: dir, MaxSize: 1}) // the least
+	watch(root, Spec{Dir: dir, MaxSize: 1}) // the least
 	failed := root.Watch(context.Background(), "a", supervisor.EventFailed)
 	_ = root.Start(context.Background())
 	for n := 0; ; n++ {
@@ -60,7 +60,7 @@ func TestTheNextLifeSaysThatALifeWasKilledInAStorm(t *testing.T) {
 
 	var log logBuffer
 	root := shop(child.Spec{Name: "a", Run: idle})
-	stop := Watch(root, Spec{Dir: dir, Logger: log.logger()})
+	stop := watch(root, Spec{Dir: dir, Logger: log.logger()})
 	last, ok := Last(root)
 	require.True(t, ok)
 	require.Equal(t, killed, last)
@@ -90,7 +90,7 @@ func TestTheNextLifeSaysThatALifeWasKilledInAStorm(t *testing.T) {
 
 	// It is reported once.
 	log = logBuffer{}
-	Watch(root, Spec{Dir: dir, Logger: log.logger()})()
+	watch(root, Spec{Dir: dir, Logger: log.logger()})()
 	require.Empty(t, log.String())
 }
 
@@ -141,7 +141,7 @@ func TestACrashIsRecorded(t *testing.T) {
 func TestAPanicOfMainThatRunsTheDeferredStopIsACrash(t *testing.T) {
 	if dir := os.Getenv(again); dir != "" {
 		root := shop(child.Spec{Name: "a", Run: idle})
-		defer Watch(root, Spec{Dir: dir, Crash: true})()
+		defer watch(root, Spec{Dir: dir, Crash: true})()
 		_ = root.Start(context.Background())
 		panic("main")
 	}
@@ -154,7 +154,7 @@ func TestAPanicOfMainThatRunsTheDeferredStopIsACrash(t *testing.T) {
 func TestTheCrashOutputOfALifeThatEndedIsDetached(t *testing.T) {
 	dir := t.TempDir()
 	root := shop()
-	Watch(root, Spec{Dir: dir, Crash: true, Logger: quiet})()
+	watch(root, Spec{Dir: dir, Crash: true, Logger: quiet})()
 	l := lives(t, dir)[0]
 	require.Equal(t, Clean, l.End)
 	require.NoFileExists(t, filepath.Join(l.Dir, crashName))
@@ -166,7 +166,7 @@ func TestAProcessThatExitsAfterTheTreeHasEndedIsClean(t *testing.T) {
 		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{
 			Name: "a", Run: func(ctx child.Context) error { _ = ctx.Ready(); return errBoom },
 		}}})
-		Watch(root, Spec{Dir: dir, Logger: quiet})
+		watch(root, Spec{Dir: dir, Logger: quiet})
 		if root.Serve(context.Background()) != nil {
 			os.Exit(3)
 		}

@@ -86,10 +86,18 @@ func shop(children ...child.Spec) *supervisor.Supervisor {
 	})
 }
 
+// watch is Watch, but waits for the directory for as long as it takes.
+func watch(root *supervisor.Supervisor, spec Spec) (stop func()) {
+	stop = Watch(root, spec)
+	r, _ := watched.Load(root)
+	<-r.(*recorder).opened
+	return stop
+}
+
 // live runs a tree under a black box for as long as f, and returns when all is written.
 func live(t *testing.T, root *supervisor.Supervisor, spec Spec, f func()) {
 	t.Helper()
-	stop := Watch(root, spec)
+	stop := watch(root, spec)
 	defer stop()
 	require.NoError(t, root.Start(t.Context()))
 	f()

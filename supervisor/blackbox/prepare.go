@@ -23,7 +23,8 @@ func (r *recorder) prepare() {
 			r.log(slog.LevelWarn, "coppice: black box: a crash will not be recorded", "err", err)
 		}
 	}
-	syncDir(dir)
+	r.later(r.store.syncTop)
+	poke(r.syncs)
 }
 
 // crashOutput is the recorder that the runtime writes a crash for.

@@ -176,9 +176,6 @@ func (p *printer) event(r *record) {
 	if e.Kind == 0 { // of a later version
 		text = oneline.Text(r.Kind + " " + r.Path + ": " + r.Err)
 	}
-	if e.Text != "" {
-		text += ": " + oneline.Text(e.Text)
-	}
 	if why := reason(&e); why != "" {
 		text += " (" + oneline.Text(why) + ")"
 	}

@@ -55,8 +55,10 @@ const (
 	// supervisor waits for its subscribers for one second.
 	overWait = 900 * time.Millisecond
 
-	// stopWait is how long the function that Watch returns waits.
+	// stopWait is how long the function that Watch returns waits, and endWait how much of
+	// that is left for the last lines.
 	stopWait = 5 * time.Second
+	endWait  = time.Second
 
 	// noteRoom is room for the first line of a file and a note.
 	noteRoom = 32 << 10
@@ -188,12 +190,13 @@ func (r *recorder) take(used []byte) (lines []byte, trouble bool) {
 // stop ends the recording.
 func (r *recorder) stop() {
 	watched.CompareAndDelete(r.root, r)
-	timer := time.NewTimer(stopWait)
+	early, timer := time.NewTimer(stopWait-endWait), time.NewTimer(stopWait)
+	defer early.Stop()
 	defer timer.Stop()
-	end := r.ending(timer)
-	await(inBackground(r.unsubscribe), timer)
+	end := r.ending(early)
+	await(inBackground(r.unsubscribe), early)
 	close(r.stopped)
-	await(r.kept, timer)
+	await(r.kept, early)
 	r.mu.Lock()
 	end.Time, end.Last = time.Now(), r.n
 	r.end = end

@@ -236,6 +236,14 @@ func (s *store) sync() {
 	}
 }
 
+// syncTop waits until the disk has the name of the life.
+func (s *store) syncTop() {
+	if top, err := os.OpenRoot(s.top); err == nil {
+		syncDir(top)
+		_ = top.Close()
+	}
+}
+
 // syncDir waits until the disk has the names in a directory. Some systems cannot do that.
 func syncDir(dir *os.Root) {
 	if f, err := dir.Open("."); err == nil {

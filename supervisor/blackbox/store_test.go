@@ -135,7 +135,7 @@ func TestForeignFilesAreIgnoredAndLeftAlone(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, nameOf(time.Unix(1, 0), 7)), nil, 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "other"), 0o700))
 	for range 4 {
-		Watch(shop(), Spec{Dir: dir, Keep: 2, Logger: quiet})()
+		watch(shop(), Spec{Dir: dir, Keep: 2, Logger: quiet})()
 	}
 	require.FileExists(t, filepath.Join(elsewhere, "precious"))
 	entries, err := os.ReadDir(dir)
@@ -174,7 +174,7 @@ func TestRecordingsAtOnceInOneDirectory(t *testing.T) {
 	var stops [n]func()
 	var done sync.WaitGroup
 	for i := range n {
-		done.Go(func() { stops[i] = Watch(shop(), Spec{Dir: dir, Keep: 3, Logger: quiet}) })
+		done.Go(func() { stops[i] = watch(shop(), Spec{Dir: dir, Keep: 3, Logger: quiet}) })
 	}
 	done.Wait()
 	all := lives(t, dir)
@@ -188,7 +188,7 @@ func TestRecordingsAtOnceInOneDirectory(t *testing.T) {
 	for _, l := range lives(t, dir) {
 		require.Equal(t, Clean, l.End)
 	}
-	defer Watch(shop(), Spec{Dir: dir, Keep: 3, Logger: quiet})()
+	defer watch(shop(), Spec{Dir: dir, Keep: 3, Logger: quiet})()
 	require.Len(t, lives(t, dir), 3)
 }
 

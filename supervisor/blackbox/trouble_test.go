@@ -50,6 +50,9 @@ func watchOn(root *supervisor.Supervisor, spec Spec, write func(*os.File, []byte
 		b.record(e)
 		b.events <- e
 	})
+	if write == nil { // otherwise it may hang
+		<-b.opened
+	}
 	return b
 }
 
@@ -155,7 +158,7 @@ func TestEarlierLivesAreReportedAsSoonAsTheyCanBeRead(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "shop")
 	root := shop(child.Spec{Name: "a", Run: idle})
-	stop := Watch(root, Spec{Dir: dir, Logger: quiet})
+	stop := watch(root, Spec{Dir: dir, Logger: quiet})
 	require.NoError(t, root.Start(t.Context()))
 	stop()
 	require.NoError(t, root.Stop(context.Background()))
