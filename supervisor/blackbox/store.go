@@ -152,8 +152,8 @@ func (s *store) openFile() error {
 	return s.append(s.header(s.life, s.no))
 }
 
-// append appends complete lines. After an error nothing of them is in the file, or a part
-// that readers ignore.
+// append appends complete lines. After an error a part of them may be in the file, until
+// openFile removes it.
 func (s *store) append(lines []byte) error {
 	if s.file == nil {
 		return fs.ErrClosed
@@ -163,7 +163,6 @@ func (s *store) append(lines []byte) error {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		_ = s.rewind()
 		return err
 	}
 	s.size += int64(len(lines))

@@ -110,6 +110,89 @@ func FuzzDamagedRecording(f *testing.F) {
 	})
 }
 
+func TestWhatAFailedWriteHasLeftIsRemoved(t *testing.T) {
+	var d disk
+	s := openStore(t, t.TempDir(), 3)
+	s.write = d.write
+	require.NoError(t, s.put(eventLine(1)))
+	before, err := os.ReadFile(s.path(eventsFile(1)))
+	require.NoError(t, err)
+	d.full.Store(true)
+	require.ErrorIs(t, s.put(append(eventLine(2), eventLine(3)...)), errNoSpace)
+	require.ErrorIs(t, s.put(eventLine(3)), errNoSpace)
+	d.full.Store(false)
+	require.NoError(t, s.put(eventLine(4)))
+	text, err := os.ReadFile(s.path(eventsFile(1)))
+	require.NoError(t, err)
+	require.Equal(t, string(before)+string(eventLine(4)), string(text))
+
+	d.full.Store(true) // with another file, of which even the first line cannot be written
+	s.size = s.fileSize
+	require.ErrorIs(t, s.put(eventLine(5)), errNoSpace)
+	d.full.Store(false)
+	require.NoError(t, s.put(eventLine(5)))
+	text, err = os.ReadFile(s.path(eventsFile(2)))
+	require.NoError(t, err)
+	require.Equal(t, string(s.header(s.life, 2))+string(eventLine(5)), string(text))
+}
+
+func TestALineThatIsThereTwiceIsShownOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, 3)
+	for _, n := range []uint64{1, 2, 2, 1, 3} {
+		require.NoError(t, s.put(eventLine(n)))
+	}
+	l := lives(t, dir)[0]
+	events, err := l.Events(-1)
+	require.NoError(t, err)
+	require.Len(t, events, 3)
+	suffix(t, events)
+}
+
+// An abandoned run may return after its root has ended.
+func TestALifeWithALateExitAfterItsEndIsClean(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, 3)
+	for i, e := range []supervisor.Event{
+		{Kind: supervisor.EventOver, Path: "/shop", Err: errBoom},
+		{Kind: supervisor.EventLateExit, Path: "/shop/a"},
+	} {
+		require.NoError(t, s.put(appendEvent(nil, uint64(i+1), &e, textOf(e.Err), nil)))
+	}
+	s.close()
+	require.Equal(t, Clean, lives(t, dir)[0].End)
+	require.Equal(t, "boom", lives(t, dir)[0].Err)
+}
+
+func TestALifeThatGoesOnAfterTheEndOfTheRootIsNotClean(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, 3)
+	for i, e := range []supervisor.Event{
+		{Kind: supervisor.EventOver, Path: "/shop"},
+		{Kind: supervisor.EventStarting, Path: "/shop/a"},
+		{Kind: supervisor.EventOver, Path: "/shop/jobs"},
+	} {
+		require.NoError(t, s.put(appendEvent(nil, uint64(i+1), &e, "", nil)))
+	}
+	s.close()
+	require.Equal(t, Killed, lives(t, dir)[0].End)
+}
+
+func TestAStackIsRecordedOnceForTheSameError(t *testing.T) {
+	dir := t.TempDir()
+	r := watchOn(shop(), Spec{Dir: dir, Logger: quiet}, nil)
+	panicked := func(path string, err error) {
+		r.record(supervisor.Event{Kind: supervisor.EventFailed, Path: path, Err: err, Stack: []byte("goroutine 1")})
+	}
+	for range 100 {
+		panicked("/shop/a", errBoom)
+		panicked("/shop/a", errNoSpace)
+		panicked("/shop/b", errBoom)
+	}
+	r.stop()
+	require.Equal(t, 3, strings.Count(printed(t, dir, Options{Events: -1, Stacks: true}), "goroutine 1"))
+}
+
 func TestATornLastLineIsIgnored(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, 3)
