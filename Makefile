@@ -71,6 +71,9 @@ fuzz: ## runs each fuzz target for FUZZTIME (1m)
 	$(GO) test -run '^$$' -fuzz '^FuzzWindow$$' -fuzztime $(FUZZTIME) ./internal/rules
 	$(GO) test -run '^$$' -fuzz '^FuzzText$$' -fuzztime $(FUZZTIME) ./internal/oneline
 	$(GO) test -run '^$$' -fuzz '^FuzzMachine$$' -fuzztime $(FUZZTIME) ./internal/machine
+	$(GO) test -run '^$$' -fuzz '^FuzzMask$$' -fuzztime $(FUZZTIME) ./supervisor/observer
+	$(GO) test -run '^$$' -fuzz '^FuzzProfile$$' -fuzztime $(FUZZTIME) ./supervisor/observer
+	$(GO) test -run '^$$' -fuzz '^FuzzDamagedRecording$$' -fuzztime $(FUZZTIME) ./supervisor/blackbox
 	$(GO) test -run '^$$' -fuzz '^FuzzSupervisor$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 	$(GO) test -run '^$$' -fuzz '^FuzzDurations$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor

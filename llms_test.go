@@ -9,6 +9,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +33,12 @@ var recipes = []struct{ file, title string }{
 	{"chaos", "Chaos test"},
 }
 
+// others are the packages that llms.txt only names.
+var others = []string{
+	"child/httpserver", "child/adapt", "supervisor/observer", "supervisor/probe", "supervisor/sdnotify", "supervisor/blackbox",
+	"supervisor/services", "supervisortest", "supervisortest/chaos",
+}
+
 // llms.txt is what a language model, or a reader in a hurry, needs on one page.
 func TestLLMsTextIsInStep(t *testing.T) {
 	var page strings.Builder
@@ -42,8 +49,13 @@ func TestLLMsTextIsInStep(t *testing.T) {
 	for _, part := range []struct{ dir, title string }{
 		{"child", "The contract"}, {"child", "What to use when"}, {"supervisor", "A program"}, {"supervisor", "Child specs"},
 		{"supervisor", "Strategies"}, {"supervisor", "How a run ends"}, {"supervisor", "Starting"}, {"supervisor", "Stopping"},
+		{"supervisor", "Watching"},
 	} {
 		fmt.Fprintf(&page, "\n## %s\n\n%s", part.title, section(t, part.dir, part.title))
+	}
+	page.WriteString("\n## Other packages\n\n")
+	for _, dir := range others {
+		fmt.Fprintf(&page, "- `%s`: %s\n", dir, synopsis(t, dir))
 	}
 	page.WriteString("\n## Recipes\n")
 	files, err := filepath.Glob("examples/recipes/*_test.go")
@@ -85,7 +97,7 @@ func packageDoc(t *testing.T, dir string) (*doc.Package, *comment.Doc) {
 // synopsis returns the first sentence of a package text, without "Package supervisor".
 func synopsis(t *testing.T, dir string) string {
 	pkg, _ := packageDoc(t, dir)
-	text := strings.TrimPrefix(pkg.Synopsis(pkg.Doc), "Package "+dir+" ")
+	text := strings.TrimPrefix(pkg.Synopsis(pkg.Doc), "Package "+path.Base(dir)+" ")
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
