@@ -1,1 +1,242 @@
-fetch("tree.txt").then(r => r.text()).then(t => { document.getElementById("tree").textContent = t; });
+// The page: it asks the server when something has happened, at most once a second and never in a hidden tab, and draws.
+// All that it shows follows from the address (state.js) and from the last answers.
+import { $ } from './dom.js'
+import * as clock from './clock.js'
+import { S, M, L, go, readAddress } from './state.js'
+import { Stream, get } from './api.js'
+import { verdicts } from './look.js'
+import { F, draw, tell, tickRetry } from './frame.js'
+import { actions as treeActions, filtered, openFolds } from './tree.js'
+import * as dialog from './dialog.js'
+import { listenToKeys } from './keys.js'
+
+// ---- asking
+
+let loading = false
+let again = false // load once more: the address has changed meanwhile
+let happened = false // since the last load
+let seen = 0 // the latest event when this page last looked
+let away = '' // why the page does not know what happened since then
+
+async function load() {
+	if (loading) return void (again = true)
+	loading = true
+	do {
+		again = happened = false
+		try {
+			await ask()
+		} catch (failure) {
+			if (failure.status == undefined) console.error(failure) // a fault of the page
+			failed(failure)
+		}
+		if (!again) draw()
+	} while (again)
+	loading = false
+}
+
+async function ask() {
+	const { view, at, path, trouble, sort } = S
+	const withTree = (view == 'tree' && !filtered()) || (view == 'time' && at)
+	const list = more => get('children.json', { at, sort, trouble: trouble && '1', ...more })
+	const page = key => (L.pages[key] || []).at(-1)
+	const before = M.head
+	const [head, found, child, now, then] = await Promise.all([
+		get(withTree ? 'tree.json' : 'causes.json', { at, seen: away && seen }),
+		view == 'tree' && filtered() ? list({ filter: S.filter, state: S.state, mask: S.mask, cursor: page('') }) : null,
+		view == 'tree' && path ? get('child', { path, at }).catch(gone) : null,
+		view == 'time' ? get('events.json', { path: S.below, kind: S.kind, n: at ? 1 : L.count }) : null,
+		view == 'time' && at ? get('events.json', { path: S.below, kind: S.kind, at, n: L.count }) : null,
+	])
+	const folds = {}
+	await Promise.all(openFolds(head.tree).map(async ([key, which]) => {
+		folds[key] = await get('children.json', { at, sort: '', trouble: '', ...which, cursor: page(key) })
+	}))
+	if (again) return // the address is another by now
+	Object.assign(M, { head, list: found, child, lanes: now, events: then || now, folds })
+	if (F.lost) tell('Connected again')
+	Object.assign(F, { problem: null, lost: false })
+	clock.hold(false)
+	if (before && before.state != head.state && !at) tell(`${head.name}: ${verdicts[head.state][0]}`)
+	if (away && head.missed && head.missed.n) L.missed = { ...head.missed, why: away, after: seen, until: head.ring.last }
+	away = ''
+	seen = head.ring.last
+	if (!stream) listen()
+}
+
+function gone(failure) {
+	if (failure.status == 404) return 'gone'
+	throw failure
+}
+
+function failed(failure) {
+	F.problem = failure
+	F.lost = !failure.status || failure.status == 502 || failure.status == 504
+	if (!F.lost) return
+	clock.hold(true)
+	away ||= 'had no connection'
+	hang()
+	tries++
+	clearTimeout(retry)
+	const wait = Math.min(15e3, 1e3 * 2 ** tries)
+	F.retry = performance.now() + wait
+	retry = setTimeout(load, wait)
+}
+
+// ---- the stream
+
+let stream = null
+let tries = 0
+let retry = 0
+
+function listen() {
+	stream = new Stream(
+		() => {
+			tries = 0
+			happened = true
+		},
+		() => {
+			stream = null
+			again = true // whatever is being asked
+			setTimeout(load, 500) // which fails and tries again if the connection is lost
+		},
+	)
+}
+
+function hang() {
+	if (stream) stream.close()
+	stream = null
+}
+
+// ---- time
+
+setInterval(() => {
+	if (document.hidden) return
+	tickRetry()
+	if (stream && stream.heard && performance.now() - stream.heard > 25e3) { // the server speaks every 10 s
+		hang()
+		load()
+	} else if (happened && M.head && !loading && !S.at && !F.lost) load()
+	else clock.tick()
+}, 1000)
+
+document.addEventListener('visibilitychange', () => {
+	if (document.hidden) {
+		away ||= 'was hidden'
+		hang()
+	} else load()
+})
+
+// ---- doing
+
+let lastView, lastPath
+addEventListener('hashchange', arrive)
+function arrive() {
+	readAddress()
+	const moved = S.view != lastView
+	const opened = S.path && S.path != lastPath
+	clock.pin(S.at)
+	if (S.path) L.row = S.path
+	if (opened && lastPath != undefined) M.child = null
+	if (moved) Object.assign(L, { count: 200 })
+	lastView = S.view
+	lastPath = S.path
+	load().then(() => {
+		const narrow = innerWidth < 1181
+		if (moved || (opened && narrow)) scrollTo(0, 0)
+		const heading = $('.det .hd')
+		if (opened && narrow && heading) heading.focus({ preventScroll: true }) // the list is not shown beside it
+	})
+}
+
+async function step(direction) {
+	const which = direction == 'before' ? { at: (S.at || M.head.now) - 1 } : { since: S.at, order: 'oldest' }
+	const { events } = await get('events.json', { path: S.below, kind: S.kind, fold: '0', n: 1, ...which })
+	if (events.length) go({ at: Math.floor(events[0].time) }, true)
+	else if (direction == 'after') go({ at: 0 }, true)
+	else tell('No earlier event is remembered')
+}
+
+async function goroutines(force) {
+	const path = S.path
+	L.stacks[path] = 'reading'
+	draw()
+	L.stacks[path] = await get('goroutines', { path, force }).catch(failure => ({ error: failure.message || 'The server did not answer.' }))
+	draw()
+}
+
+async function toEvent(seq) {
+	if (S.view != 'time') {
+		go({ view: 'time', below: '', path: '', kind: '' }, true)
+		await load()
+	}
+	const e = $('#e' + seq)
+	if (!e) return tell('That event is not in this list')
+	e.scrollIntoView({ block: 'center' })
+	e.tabIndex = -1
+	e.focus()
+}
+
+const loadAfter = action => a => {
+	action(a)
+	load()
+}
+
+const actions = {
+	skip: () => $('main').focus(),
+	open: loadAfter(treeActions.open),
+	fold: loadAfter(treeActions.fold),
+	next: loadAfter(treeActions.next),
+	back: loadAfter(treeActions.back),
+	rows: path => {
+		treeActions.rows(path)
+		draw()
+	},
+	select: path => {
+		L.row = path
+		go({ view: 'tree', path })
+	},
+	trouble: () => restart({ trouble: S.trouble ? '' : '1' }),
+	clear: () => restart({ filter: '', state: '', mask: '', trouble: '', sort: '' }),
+	ask: action => dialog.ask(action),
+	goroutines,
+	kind: kind => go({ kind }),
+	below: below => go({ view: 'time', below }),
+	seen: () => {
+		L.missed = null
+		draw()
+	},
+	more: loadAfter(() => (L.count += 200)),
+	retry: load,
+	keys: () => {
+		L.singleKeys = !L.singleKeys
+		draw()
+	},
+	event: toEvent,
+	step,
+}
+
+// restart changes filters, so that lists begin with their first page.
+function restart(change, replace) {
+	L.pages = {}
+	go(change, replace)
+}
+
+document.addEventListener('click', event => {
+	const element = event.target.closest('[data-do]')
+	if (!element || (event.target.closest('a[href]') && !element.matches('a'))) return
+	if (element.matches('a')) event.preventDefault()
+	actions[element.dataset.do](element.dataset.a)
+})
+
+let typing
+document.addEventListener('input', ({ target: { id, value } }) => {
+	clearTimeout(typing)
+	if (id == 'filter' || id == 'below') typing = setTimeout(() => restart({ [id]: value }, true), 200)
+	if (id == 'state' || id == 'sort') restart({ [id]: value })
+	if (id == 'at') typing = setTimeout(() => go({ at: value >= M.lanes.to - 1e3 ? 0 : +value }, true), 80)
+})
+
+dialog.listen(load, tell)
+listenToKeys(actions, restart)
+draw()
+arrive()
