@@ -9,6 +9,7 @@ export const looks = {
 	waiting: ['waiting to restart', 'warn'],
 	unready: ['not ready', 'warn'],
 	abandoned: ['run abandoned', 'warn'],
+	degraded: ['degraded', 'warn'],
 	mixed: ['trouble below', 'warn'],
 	starting: ['starting', 'info'],
 	stopping: ['stopping', 'info'],
