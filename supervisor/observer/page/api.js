@@ -35,11 +35,14 @@ async function ask(name, options) {
 	return answer
 }
 
-// get asks for a view. Parameters without a value are left out; at is in milliseconds.
+// A moment is a whole millisecond, with all that happened in it.
+const moment = ms => new Date(ms).toISOString().replace('Z', '999999Z')
+
+// get asks for a view. Parameters without a value are left out; at and since are in milliseconds.
 export function get(name, parameters) {
 	const query = new URLSearchParams()
 	for (const [k, v] of Object.entries(parameters)) {
-		if (v) query.set(k, k == 'at' || k == 'since' ? new Date(v).toISOString() : v)
+		if (v) query.set(k, k == 'at' || k == 'since' ? moment(v) : v)
 	}
 	return ask(name + (query.size ? '?' + query : ''), { signal: AbortSignal.timeout(name == 'goroutines' ? 6e4 : 15e3) })
 }

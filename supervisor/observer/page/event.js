@@ -8,7 +8,7 @@ import { count, kinds, number, symbol } from './look.js'
 export function eventRow(e, own) {
 	const fresh = !S.at && live() - e.time < 3e3
 	const missed = L.missed && e.seq > L.missed.after && e.seq <= L.missed.until
-	return h('div', { class: 'ev' + (fresh ? ' fresh' : '') + (missed ? ' missed' : ''), id: own ? null : 'e' + e.seq, 'data-k': 'e' + e.seq + (own ? 'o' : '') },
+	return h('div', { class: 'ev' + (fresh ? ' fresh' : '') + (missed ? ' missed' : ''), id: own ? null : 'e' + e.seq, 'data-n': e.n || 1, 'data-k': 'e' + e.seq + (own ? 'o' : '') },
 		h('span', { class: 'm mut' }, clock(e.time), own ? '' : h('span', { class: 'ms' }, '.' + String(Math.floor(e.time % 1e3)).padStart(3, '0'))),
 		symbol(kinds[e.event] || 'running', true),
 		h('b', {}, e.event, own && e.n > 1 ? ' × ' + number(e.n) : ''),

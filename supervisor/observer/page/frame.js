@@ -32,10 +32,14 @@ export function draw() {
 	show($('#bars'), F.lost ? lost(head) : null, S.at ? past() : null)
 	const focused = document.activeElement
 	const key = focused && main.contains(focused) && focused.dataset.k
-	keepOrder(main, head)
+	M.causes = inOrder(main, head.causes)
 	show(main, views[S.view]())
 	inputs(main)
-	if (key && document.activeElement != focused) {
+	const wanted = L.focus && L.focus()
+	if (wanted) {
+		L.focus = null
+		wanted.focus({ preventScroll: wanted.matches('.hd') })
+	} else if (key && document.activeElement != focused) {
 		const again = [...main.querySelectorAll('[data-k]')].find(e => e.dataset.k == key)
 		if (again) again.focus({ preventScroll: true })
 	}
@@ -43,7 +47,7 @@ export function draw() {
 }
 
 const lost = head => h('div', { class: 'bar lost', 'data-k': 'lost', role: 'alert' }, symbol('error', true),
-	h('span', {}, h('b', {}, 'Connection lost. '), 'What you see is from ', clock(head.now), ', ', time(head.now, 'lost'), '. Ages and countdowns stand still.'),
+	h('span', {}, h('b', {}, F.problem.status ? (F.problem.message || 'The server answered ' + F.problem.status) + '. ' : 'Connection lost. '), 'What you see is from ', clock(head.now), ', ', time(head.now, 'lost'), '. Ages and countdowns stand still.'),
 	h('span', { class: 'sp' }), h('span', { class: 'mut', id: 'retry' }), h('button', { 'data-do': 'retry' }, 'Try now'))
 
 // tickRetry counts down to the next try.
@@ -56,14 +60,13 @@ const past = () => h('div', { class: 'bar past', 'data-k': 'past' },
 	h('span', {}, h('b', {}, 'You look at the past: ' + clock(S.at)), ', ', time(S.at, 'lost'), '. Nothing here is live.'),
 	h('span', { class: 'sp' }), h('a', { class: 'btn', href: link({ ...S, at: 0 }) }, 'Back to now'))
 
-// keepOrder keeps the causes where they are while the pointer or the focus is among them.
+// inOrder keeps the causes where they are while the pointer or the focus is among them.
 let order = []
-function keepOrder(main, head) {
-	if (main.querySelector('.cause:hover, .cause:focus-within')) {
-		const place = c => (order.includes(c.id) ? order.indexOf(c.id) : order.length)
-		head.causes.sort((a, b) => place(a) - place(b))
-	}
-	order = head.causes.map(c => c.id)
+function inOrder(main, causes) {
+	const place = c => (order.includes(c.id) ? order.indexOf(c.id) : order.length)
+	const list = main.querySelector('.cause:hover, .cause:focus-within') ? causes.toSorted((a, b) => place(a) - place(b)) : causes
+	order = list.map(c => c.id)
+	return list
 }
 
 // inputs sets what inputs show, unless somebody is typing: their attributes are only the first value.
@@ -86,7 +89,8 @@ function drawNothing(main) {
 		h('pre', { class: 'stack' }, `ssh -L ${location.port || 80}:localhost:${location.port || 80} HOST`),
 		'To admit others, set Allow in observer.Spec.')
 		: status ? empty('This cannot be shown', failure.message || `The server answered ${status}.`,
-			h('p', { class: 'row' }, h('button', { 'data-do': 'retry' }, 'Try again'), h('a', { class: 'btn', href: '#/overview' }, 'Overview of now')))
+			h('p', { class: 'row' }, h('button', { 'data-do': 'retry' }, 'Try again'), h('a', { class: 'btn', href: '#/overview' }, 'Overview of now'),
+				F.retry ? h('span', { class: 'mut', id: 'retry' }) : null))
 			: empty('Connecting…', 'Asking for the tree. If this lasts, the process is busy, stopped, or out of reach.',
 				h('p', { class: 'row' }, h('span', { class: 'mut', id: 'retry' }), h('button', { 'data-do': 'retry' }, 'Try now'))))
 	foot()

@@ -60,13 +60,15 @@ function inTree(row, actions) {
 // leave goes back from a child to its row.
 function leave() {
 	const path = S.path
+	L.focus = () => all().find(r => r.dataset.k == path)
 	go({ path: '' })
-	addEventListener('hashchange', () => setTimeout(() => focus(all().find(r => r.dataset.k == path)), 300), { once: true })
 }
 
 function search() {
-	if (S.view != 'tree') go({ view: 'tree' }, true)
-	setTimeout(() => $('#filter') && $('#filter').focus(), 200)
+	const field = () => $('#filter')
+	if (S.view == 'tree' && field()) return field().focus()
+	L.focus = field
+	go({ view: 'tree' }, true)
 }
 
 // hop goes to the next or previous row that is in trouble.

@@ -52,7 +52,7 @@ const causes = head => h('section', { 'aria-labelledby': 'causes' },
 		h('span', {}, 'Causes now ', head.causes.length ? h('b', {}, head.causes.length + head.more_causes) : null,
 			head.more_causes ? `, of which ${head.causes.length} are shown` : null),
 		head.causes.length ? [h('span', { class: 'hk' }, 'Last hour'), h('span', {}, 'Children')] : null),
-	head.causes.length ? head.causes.map(cause) : h('p', { class: 'mut' }, 'Nothing fails.'))
+	head.causes.length ? M.causes.map(cause) : h('p', { class: 'mut' }, 'Nothing fails.'))
 
 function cause(c) {
 	const tone = toneOf(c.look)

@@ -12,26 +12,34 @@ import { listenToKeys } from './keys.js'
 
 // ---- asking
 
-let loading = false
+let loading = null // ends when all is read and drawn
+let began = 0 // when the last load began
 let again = false // load once more: the address has changed meanwhile
 let happened = false // since the last load
 let seen = 0 // the latest event when this page last looked
 let away = '' // why the page does not know what happened since then
+let tries = 0 // failures in a row
+let retry = 0 // timer of the next try
 
-async function load() {
-	if (loading) return void (again = true)
-	loading = true
+function load() {
+	again = Boolean(loading)
+	clearTimeout(retry)
+	F.retry = 0
+	return (loading ||= loadNow().finally(() => (loading = null)))
+}
+
+async function loadNow() {
 	do {
 		again = happened = false
+		began = performance.now()
 		try {
 			await ask()
 		} catch (failure) {
 			if (failure.status == undefined) console.error(failure) // a fault of the page
 			failed(failure)
 		}
-		if (!again) draw()
 	} while (again)
-	loading = false
+	draw()
 }
 
 async function ask() {
@@ -49,18 +57,19 @@ async function ask() {
 	])
 	const folds = {}
 	await Promise.all(openFolds(head.tree).map(async ([key, which]) => {
-		folds[key] = await get('children.json', { at, sort: '', trouble: '', ...which, cursor: page(key) })
+		folds[key] = await get('children.json', { at, ...which, cursor: page(key) })
 	}))
 	if (again) return // the address is another by now
 	Object.assign(M, { head, list: found, child, lanes: now, events: then || now, folds })
 	if (F.lost) tell('Connected again')
 	Object.assign(F, { problem: null, lost: false })
+	tries = 0
 	clock.hold(false)
 	if (before && before.state != head.state && !at) tell(`${head.name}: ${verdicts[head.state][0]}`)
 	if (away && head.missed && head.missed.n) L.missed = { ...head.missed, why: away, after: seen, until: head.ring.last }
 	away = ''
 	seen = head.ring.last
-	if (!stream) listen()
+	if (!stream && !document.hidden) listen()
 }
 
 function gone(failure) {
@@ -68,16 +77,16 @@ function gone(failure) {
 	throw failure
 }
 
+// failed says what went wrong. What may pass is tried again, less and less often.
 function failed(failure) {
+	const passes = !failure.status || failure.status == 429 || failure.status >= 500
 	F.problem = failure
-	F.lost = !failure.status || failure.status == 502 || failure.status == 504
-	if (!F.lost) return
+	F.lost = passes && Boolean(M.head)
+	if (!passes) return
 	clock.hold(true)
 	away ||= 'had no connection'
 	hang()
-	tries++
-	clearTimeout(retry)
-	const wait = Math.min(15e3, 1e3 * 2 ** tries)
+	const wait = Math.min(15e3, 1e3 * 2 ** ++tries)
 	F.retry = performance.now() + wait
 	retry = setTimeout(load, wait)
 }
@@ -85,19 +94,17 @@ function failed(failure) {
 // ---- the stream
 
 let stream = null
-let tries = 0
-let retry = 0
+let breaks = 0 // streams in a row that said nothing: the server may have too many
 
 function listen() {
 	stream = new Stream(
 		() => {
-			tries = 0
+			breaks = 0
 			happened = true
 		},
 		() => {
 			stream = null
-			again = true // whatever is being asked
-			setTimeout(load, 500) // which fails and tries again if the connection is lost
+			setTimeout(load, Math.min(8e3, 500 * 2 ** breaks++)) // which opens the next one
 		},
 	)
 }
@@ -115,7 +122,7 @@ setInterval(() => {
 	if (stream && stream.heard && performance.now() - stream.heard > 25e3) { // the server speaks every 10 s
 		hang()
 		load()
-	} else if (happened && M.head && !loading && !S.at && !F.lost) load()
+	} else if (happened && M.head && !loading && !S.at && !F.lost && performance.now() - began > 950) load()
 	else clock.tick()
 }, 1000)
 
@@ -140,12 +147,9 @@ function arrive() {
 	if (moved) Object.assign(L, { count: 200 })
 	lastView = S.view
 	lastPath = S.path
-	load().then(() => {
-		const narrow = innerWidth < 1181
-		if (moved || (opened && narrow)) scrollTo(0, 0)
-		const heading = $('.det .hd')
-		if (opened && narrow && heading) heading.focus({ preventScroll: true }) // the list is not shown beside it
-	})
+	const alone = opened && innerWidth < 1181 // the list is not shown beside the child
+	if (alone) L.focus = () => $('.det .hd')
+	load().then(() => (moved || alone) && scrollTo(0, 0))
 }
 
 async function step(direction) {
@@ -164,12 +168,20 @@ async function goroutines(force) {
 	draw()
 }
 
+// toEvent goes to an event, which may be one of several in a row.
 async function toEvent(seq) {
-	if (S.view != 'time') {
-		go({ view: 'time', below: '', path: '', kind: '' }, true)
+	const row = () => {
+		const found = [...document.querySelectorAll('.ev[id]')].find(e => +e.id.slice(1) <= seq)
+		return found && +found.id.slice(1) + +found.dataset.n > seq ? found : null
+	}
+	if (S.view != 'time' || !row()) {
+		const { events } = await get('events.json', { because: seq })
+		const event = events.find(e => e.seq == seq)
+		if (!event) return tell('That event is not remembered any more')
+		go({ view: 'time', below: '', path: '', kind: '', at: Math.floor(event.time) }, true)
 		await load()
 	}
-	const e = $('#e' + seq)
+	const e = row()
 	if (!e) return tell('That event is not in this list')
 	e.scrollIntoView({ block: 'center' })
 	e.tabIndex = -1
@@ -209,10 +221,18 @@ const actions = {
 	retry: load,
 	keys: () => {
 		L.singleKeys = !L.singleKeys
+		remember(L.singleKeys)
 		draw()
 	},
 	event: toEvent,
 	step,
+}
+
+// remember keeps a choice in this browser, where it permits that.
+function remember(singleKeys) {
+	try {
+		localStorage.coppiceKeys = singleKeys ? 'on' : 'off'
+	} catch {} // then it holds for this visit
 }
 
 // restart changes filters, so that lists begin with their first page.
@@ -236,6 +256,9 @@ document.addEventListener('input', ({ target: { id, value } }) => {
 	if (id == 'at') typing = setTimeout(() => go({ at: value >= M.lanes.to - 1e3 ? 0 : +value }, true), 80)
 })
 
+try {
+	L.singleKeys = localStorage.coppiceKeys != 'off'
+} catch {} // storage is forbidden
 dialog.listen(load, tell)
 listenToKeys(actions, restart)
 draw()

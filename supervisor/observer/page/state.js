@@ -8,13 +8,14 @@ export const S = { view: 'overview' }
 
 // M is what the server said last. Every part is null until it is known.
 //   head: tree.json or causes.json; list: rows that match a filter; folds: rows of open folds, by key;
-//   child: the one in the address, or 'gone'; lanes and events: the timeline
-export const M = { head: null, list: null, folds: {}, child: null, lanes: null, events: null }
+//   child: the one in the address, or 'gone'; lanes and events: the timeline; causes: those of head, as they are shown
+export const M = { head: null, causes: [], list: null, folds: {}, child: null, lanes: null, events: null }
 
 // L is what only this tab knows: which branches are open, which page of a list is shown, and so on.
 //   open: by path or key of a fold; pages: cursors of the pages up to the one that is shown, by key;
-//   rows, count: how many rows of a branch, and how many events, are shown; stacks: goroutines by path
-export const L = { open: {}, pages: {}, rows: {}, count: 200, stacks: {}, row: '', missed: null, singleKeys: true }
+//   rows, count: how many rows of a branch, and how many events, are shown; stacks: goroutines by path;
+//   row: the one that Tab reaches; focus: finds what gets the focus once it is drawn
+export const L = { open: {}, pages: {}, rows: {}, count: 200, stacks: {}, row: '', focus: null, missed: null, singleKeys: true }
 
 export function readAddress() {
 	const [view, query] = (location.hash.slice(2) || 'overview').split('?')

@@ -128,16 +128,17 @@ export const grid = (list, label) => {
 export function tree() {
 	const list = []
 	const head = M.head
+	const known = filtered() ? M.list : head.tree
 	if (!filtered()) {
-		if (head.tree) rows(head.tree, 0, list, S.trouble)
-	} else if (M.list) {
+		if (known) rows(head.tree, 0, list, S.trouble)
+	} else if (known) {
 		for (const node of M.list.children) list.push(row(node, { full: true }))
 		pages('', M.list, list)
 	}
 	const all = h('div', {}, h('button', { 'data-do': 'clear' }, 'Show the whole tree'))
 	return h('div', { class: M.child ? 'split has' : 'split' },
 		h('div', { class: 'lst' }, tools(head),
-			list.length ? grid(list, 'Supervision tree')
+			!known ? h('p', { class: 'mut' }, 'Reading the tree…') : list.length ? grid(list, 'Supervision tree')
 				: empty(S.trouble && !filtered() ? 'Nothing is in trouble' : 'Nothing matches', 'Search looks at paths, errors and status texts of the whole tree.', all)),
 		M.child ? h('article', { class: 'det', 'aria-label': 'Child ' + S.path }, detail(M.child)) : null)
 }

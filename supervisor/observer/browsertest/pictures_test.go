@@ -1,0 +1,61 @@
+package browsertest
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+var pictures = flag.String("pictures", "", "directory for pictures of each view, to look at")
+
+func TestPictures(t *testing.T) {
+	if *pictures == "" {
+		t.Skip("takes pictures to look at: -pictures DIR")
+	}
+	s := shopInTrouble(t, 100_000)
+	if err := os.MkdirAll(*pictures, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	warm := open(t, s.address, look{})
+	warm.waitFor(".leg", "hung") // by then all has gone wrong that will
+	warm.waitFor(".leg", "gave up")
+	for _, shot := range []struct {
+		name, view, ready string
+		then              string // clicked, before the picture
+	}{
+		{"overview", "overview", `.cause`, ""},
+		{"cause", "overview", `.cause`, `.cause summary`},
+		{"tree", "tree", `.tr`, ""},
+		{"fold", "tree", `.fold`, `.fold`},
+		{"trouble", "tree?trouble=1", `.tr`, ""},
+		{"waiting", "tree?path=/shop/exporter", `.det section`, ""},
+		{"hung", "tree?path=/shop/search/suggest", `.det section`, `[data-do=goroutines]`},
+		{"abandoned", "tree?path=/shop/search/index", `.det section`, `.det details summary`},
+		{"ask", "tree?path=/shop/sessions", `.det section`, `.acts button`},
+		{"time", "time", `.lane`, ""},
+		{"past", "time", `.ev`, `[data-do=step]`},
+	} {
+		for _, size := range []struct {
+			name          string
+			width, height int
+		}{{"desktop", 1440, 900}, {"phone", 390, 844}} {
+			for scheme, dark := range map[string]bool{"light": false, "dark": true} {
+				p := open(t, s.address+"#/"+shot.view, look{width: size.width, height: size.height, dark: dark})
+				p.wait(`document.querySelector('` + shot.ready + `')`)
+				if shot.then != "" {
+					p.click(shot.then)
+					p.eval(`new Promise(after => setTimeout(after, 700))`) // a picture, not a check
+				}
+				png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+				p.must(err)
+				name := filepath.Join(*pictures, shot.name+"-"+size.name+"-"+scheme+".png")
+				if err := os.WriteFile(name, png, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
