@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
 // patience is how long a test waits for what the page must show.
-const patience = 30 * time.Second
+const patience = 20 * time.Second
 
 // browser is the one browser that all tests share. Each test has tabs of its own.
 var browser = sync.OnceValues(func() (context.Context, error) {
@@ -217,10 +218,20 @@ func (p *tab) button(text string) {
 	p.click("[data-test]")
 }
 
-// key presses keys, one after another.
+// key presses keys, one after another, as a keyboard does: if the page takes a key for itself, it types nothing.
 func (p *tab) key(keys string) {
 	p.t.Helper()
-	p.must(chromedp.Do(p.ctx, chromedp.KeyEvent(keys)))
+	for _, key := range keys {
+		if key < ' ' || key > '~' { // named by package kb
+			p.must(chromedp.Do(p.ctx, chromedp.KeyEvent(string(key))))
+			continue
+		}
+		for _, press := range []input.DispatchKeyEventParams{{Type: "keyDown", Text: string(key)}, {Type: "keyUp"}} {
+			press.Key = string(key)
+			_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, press)
+			p.must(err)
+		}
+	}
 }
 
 // rows returns the names in the tree, indented by their level.

@@ -65,7 +65,7 @@ func TestWhyIsALinkToTheEventThatLedToIt(t *testing.T) {
 	db := newVictim()
 	root := start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: db.Run, Backoff: child.Constant(time.Hour)}}})
 	p := open(t, serve(t, root, observer.Spec{}).address+"#/time", look{})
-	p.waitFor("main", "ready")
+	p.waitFor("main", "No such events are remembered")
 	db.fail <- errRefused
 	p.waitFor("main", "restarting")
 	p.button("because of #")

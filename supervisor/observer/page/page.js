@@ -29,16 +29,14 @@ function load() {
 }
 
 async function loadNow() {
+	let failure
 	do {
 		again = happened = false
 		began = performance.now()
-		try {
-			await ask()
-		} catch (failure) {
-			if (failure.status == undefined) console.error(failure) // a fault of the page
-			failed(failure)
-		}
+		failure = null
+		await ask().catch(error => (failure = error))
 	} while (again)
+	if (failure) failed(failure)
 	draw()
 }
 
@@ -79,6 +77,7 @@ function gone(failure) {
 
 // failed says what went wrong. What may pass is tried again, less and less often.
 function failed(failure) {
+	if (failure.status == undefined) console.error(failure) // a fault of the page
 	const passes = !failure.status || failure.status == 429 || failure.status >= 500
 	F.problem = failure
 	F.lost = passes && Boolean(M.head)
