@@ -28,8 +28,8 @@ func run(t *testing.T, root *supervisor.Supervisor, path string) uint64 {
 }
 
 func TestRestartByButton(t *testing.T) {
-	root := start(t, supervisor.Spec{Name: "shop", Strategy: strategy.RestForOne, Children: []child.Spec{
-		{Name: "db", Run: idle}, {Name: "api", Run: idle}, {Name: "mail", Run: idle},
+	root := start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{
+		{Name: "db", Run: idle}, {Name: "api", Run: nested(child.Spec{Name: "users", Run: idle})},
 	}})
 	by := make(chan string, 100)
 	defer root.Subscribe(func(e supervisor.Event) {
@@ -50,7 +50,7 @@ func TestRestartByButton(t *testing.T) {
 	}
 
 	p.button("Restart…")
-	p.waitFor("#ask", "/shop/mail") // it goes along
+	p.waitFor("#ask", "/shop/api/users") // it goes along
 	p.waitFor("#ask", fmt.Sprintf("run %d, as seen at", before))
 	p.click(`#ask button[value="yes"]`)
 	p.wait(`!document.querySelector('#ask').open`)

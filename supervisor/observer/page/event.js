@@ -26,8 +26,10 @@ export function eventRow(e, own) {
 				e.because ? h('a', { href: '#e' + e.because, 'data-do': 'event', 'data-a': e.because }, 'because of #' + number(e.because)) : null)))
 }
 
-const reason = e => {
-	const words = { group: 'together with ' + e.by, failed: 'after a failure', 'gave-up': (e.by || 'its supervisor') + ' gave up' }
-	const text = e.reason && e.reason != 'none' ? words[e.reason] || e.reason + (e.by ? ' by ' + e.by : '') : e.by ? 'by ' + e.by : ''
-	return text ? h('span', {}, text) : null
+const reasons = { none: '', failed: '', completed: '', boot: 'with its supervisor', group: 'together with', 'gave-up': 'gave up:' }
+
+function reason(e) {
+	const word = e.reason in reasons ? reasons[e.reason] : e.reason
+	if (!word) return e.by ? h('span', {}, 'by ' + e.by) : null
+	return h('span', {}, word, e.by ? (e.reason in reasons ? ' ' : ' by ') + e.by : '')
 }

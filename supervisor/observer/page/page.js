@@ -6,6 +6,7 @@ import { S, M, L, go, readAddress } from './state.js'
 import { Stream, get } from './api.js'
 import { verdicts } from './look.js'
 import { F, draw, tell, tickRetry } from './frame.js'
+import { firstMoment } from './timeline.js'
 import { actions as treeActions, filtered, openFolds } from './tree.js'
 import * as dialog from './dialog.js'
 import { listenToKeys } from './keys.js'
@@ -47,7 +48,7 @@ async function ask() {
 	const page = key => (L.pages[key] || []).at(-1)
 	const before = M.head
 	const [head, found, child, now, then] = await Promise.all([
-		get(withTree ? 'tree.json' : 'causes.json', { at, seen: away && seen }),
+		get(withTree ? 'tree.json' : 'causes.json', { at, seen: away && String(seen) }),
 		view == 'tree' && filtered() ? list({ filter: S.filter, state: S.state, mask: S.mask, cursor: page('') }) : null,
 		view == 'tree' && path ? get('child', { path, at }).catch(gone) : null,
 		view == 'time' ? get('events.json', { path: S.below, kind: S.kind, n: at ? 1 : L.count }) : null,
@@ -252,7 +253,7 @@ document.addEventListener('input', ({ target: { id, value } }) => {
 	clearTimeout(typing)
 	if (id == 'filter' || id == 'below') typing = setTimeout(() => restart({ [id]: value }, true), 200)
 	if (id == 'state' || id == 'sort') restart({ [id]: value })
-	if (id == 'at') typing = setTimeout(() => go({ at: value >= M.lanes.to - 1e3 ? 0 : +value }, true), 80)
+	if (id == 'at') typing = setTimeout(() => go({ at: value >= M.lanes.to - 1e3 ? 0 : Math.max(+value, firstMoment()) }, true), 80)
 })
 
 try {

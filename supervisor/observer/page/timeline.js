@@ -24,6 +24,9 @@ export function timeline() {
 	return [slider(M.lanes), S.at ? then() : null, events(M.events)]
 }
 
+// firstMoment is the earliest one of which all is remembered.
+export const firstMoment = () => Math.ceil(M.lanes.ring.from || M.lanes.to)
+
 function slider({ lanes, from, to }) {
 	const at = Math.min(to, Math.max(from, S.at || to))
 	const cursor = (at - from) / Math.max(1, to - from)
@@ -39,7 +42,7 @@ function slider({ lanes, from, to }) {
 		h('div', { class: 'row steps' },
 			h('button', { 'data-do': 'step', 'data-a': 'before' }, 'Event before'),
 			h('button', { 'data-do': 'step', 'data-a': 'after', disabled: !S.at }, 'Event after'),
-			S.at ? h('a', { class: 'btn', href: link({ ...S, at: 0 }) }, 'Now') : h('span', { class: 'mut hk' }, 'Slide or step to see the tree as it was.')))
+			S.at ? h('a', { class: 'btn', href: link({ ...S, at: 0 }) }, 'Now') : h('span', { class: 'mut hk' }, `Slide or step to see the tree as it was, since ${clock(firstMoment())}.`)))
 }
 
 function then() {
