@@ -62,7 +62,7 @@ const facts = (node, history) => h('dl', { class: 'kv' }, [
 	['Says', node.text],
 	['In this state', node.since && ['since ' + clock(node.since) + ', ', time(node.since, 'exact')]],
 	['Run', node.run ? number(node.run) + (node.restarts ? ', after ' + count(node.restarts, 'restart', 'restarts') : ', never restarted') : 'none yet'],
-	['Failures', history && [number(history.failures) + (history.failures > 1 ? ': the first at ' + clock(history.first) + ', ' : ': at ' + clock(history.first) + ', '),
+	['Failures', history && history.failures > 1 && [number(history.failures) + ', the first at ' + clock(history.first) + ': ',
 		h('span', { class: 'm' }, marked(history.first_text))]],
 	['Abandoned', node.abandoned && count(node.abandoned, 'earlier run has not returned', 'earlier runs have not returned')],
 	['Supervisor', node.strategy && [node.strategy, node.intensity && ', gives up after more than ' + node.intensity,

@@ -19,7 +19,7 @@ export function eventRow(e, own) {
 			e.text ? h('div', {}, e.text) : null,
 			h('div', { class: 'x mut' },
 				missed ? h('b', {}, 'missed') : null,
-				e.delay ? h('span', {}, 'pause ' + e.delay) : null,
+				e.delay ? h('span', {}, 'pause ' + e.delay.replace(/(\.\d)\d+/, '$1')) : null,
 				reason(e),
 				e.lost ? h('span', { class: 'warn' }, count(e.lost, 'event', 'events') + ' before it were lost') : null,
 				h('span', {}, '#' + number(e.seq)),

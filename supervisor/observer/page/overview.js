@@ -90,5 +90,5 @@ const recovered = head => h('section', { class: 'rec' }, h('h2', {}, 'Recovered 
 	head.recovered.length ? h('ul', {}, head.recovered.slice(0, 8).map(r => h('li', {},
 		h('div', {}, symbol('running', true), ' ', child(r.path), r.paths > 1 ? ` and ${number(r.paths - 1)} more` : null),
 		h('div', { class: 'm mut' }, marked(r.text)),
-		h('div', { class: 'mut' }, 'down ' + duration(r.down / 1e6), r.n ? ', ' + count(r.n, 'failure', 'failures') : '',
+		h('div', { class: 'mut' }, r.down < 1e8 ? 'down for a moment' : 'down ' + duration(r.down / 1e6), r.n ? ', ' + count(r.n, 'failure', 'failures') : '',
 			r.with && ', with ' + r.with, '; well for ', time(r.at))))) : h('p', { class: 'mut' }, 'Nothing was in trouble.'))

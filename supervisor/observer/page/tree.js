@@ -61,7 +61,7 @@ function foldRows(path, fold, depth, out) {
 
 // span is such as "0.4 s to 30 s": the least first.
 const span = (range, form) => !range || !range.to ? '' :
-	Math.abs(range.to - range.from) < 1e3 ? time(range.to, form) : [time(range.to, form), ' to ', time(range.from, form.replace('left', 'later'))]
+	Math.abs(range.to - range.from) < 1e3 || (form == 'left' && range.from <= now()) ? time(range.to, form) : [time(range.to, form), ' to ', time(range.from, form.replace('left', 'later'))]
 
 const pager = (key, cells) => h('div', { class: 'pager', 'data-k': key, role: 'row' }, h('div', { role: 'gridcell', class: 'row' }, cells))
 
@@ -101,12 +101,13 @@ function deadline(node) {
 // what is what a child says, and what is wrong with it.
 function what(node, same) {
 	const parts = []
-	const error = node.unready || node.last_error
+	const error = node.hung ? '' : node.unready || node.last_error
 	const when = node.unready ? node.unready_since : node.last_error_at
 	if (same && node.trouble && !node.text) return when ? ['last error ', time(when, 'ago')] : ''
 	if (node.trouble > 1 && error) {
 		parts.push([h('span', { class: 'm ' + (node.trouble > 2 ? 'bad' : 'warn') }, error), when ? [', ', time(when, 'ago')] : ''])
-	} else if (node.slow) parts.push(h('span', { class: 'warn' }, 'slow start: not ready yet'))
+	} else if (node.hung) parts.push(h('span', { class: 'bad' }, 'missed its heartbeat'))
+	else if (node.slow) parts.push(h('span', { class: 'warn' }, 'slow start: not ready yet'))
 	if (node.abandoned) parts.push(h('span', { class: 'warn' }, count(node.abandoned, 'abandoned run', 'abandoned runs')))
 	if (node.suspended) parts.push(h('span', { class: 'info' }, 'suspended' + (node.by ? ' by ' + node.by : '')))
 	else if (node.by && node.look == 'stopped') parts.push('stopped by ' + node.by)

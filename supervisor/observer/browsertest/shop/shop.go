@@ -57,9 +57,9 @@ func New(more ...child.Spec) *Shop {
 			child.Spec{Name: "search", Run: nested(supervisor.Spec{Children: []child.Spec{
 				{Name: "index", Run: s.index(), StopTimeout: 100 * time.Millisecond},
 				{Name: "query", Run: says("41 queries/s")},
-				{Name: "suggest", Run: s.hangs, Heartbeat: 500 * time.Millisecond, StopTimeout: 10 * time.Minute},
+				{Name: "suggest", Run: s.hangs, Heartbeat: 500 * time.Millisecond, StopTimeout: 10 * time.Minute, Backoff: child.Constant(time.Second)},
 			}})},
-			child.Spec{Name: "mail", Restart: child.Temporary, Run: nested(supervisor.Spec{Children: []child.Spec{
+			child.Spec{Name: "mail", Restart: child.Transient, Run: nested(supervisor.Spec{Children: []child.Spec{
 				{Name: "queue", Run: says("1,208 letters on disk")},
 				{Name: "relay", Run: relay, Backoff: child.Constant(20 * time.Millisecond).Retries(8)},
 			}})},
