@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a test waits for what the page must show.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // browser is the one browser that all tests share. Each test has tabs of its own.
 var browser = sync.OnceValues(func() (context.Context, error) {
@@ -56,8 +56,9 @@ func TestMain(m *testing.M) {
 
 // A tab shows one page.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	t     *testing.T
+	ctx   context.Context
+	close func() // checks that nothing went wrong, and closes the tab; at the end of the test at the latest
 }
 
 // A look is how a tab shows the page.
@@ -81,7 +82,7 @@ func newTab(t *testing.T, l look) *tab {
 	p := &tab{t: t, ctx: ctx}
 	listening, stopListening := context.WithCancel(ctx)
 	messages := chromedp.Console(listening)
-	t.Cleanup(func() {
+	p.close = sync.OnceFunc(func() {
 		p.eval(`console.debug("the end of the test")`)
 		for m, err := range messages {
 			if err != nil || m.Text == "the end of the test" {
@@ -98,6 +99,7 @@ func newTab(t *testing.T, l look) *tab {
 		stopListening()
 		cancel()
 	})
+	t.Cleanup(p.close)
 	scheme, width, height := "light", l.width, l.height
 	if l.dark {
 		scheme = "dark"

@@ -34,7 +34,7 @@ func TestTheSliderShowsThePast(t *testing.T) {
 		p.button("Event before")
 		p.wait(fmt.Sprintf(`location.hash != %q`, before))
 		p.waitFor("#bars", "You look at the past")
-		p.wait(`document.querySelector('.tree') && document.querySelector('#at')`)
+		p.wait(`document.querySelector('#at').getAttribute('value') == Date.parse(new URLSearchParams(location.hash.split('?')[1]).get('at'))`) // drawn
 		if p.eval(`Boolean(rowOf('/shop/db') && textOf(rowOf('/shop/db')).includes('refused'))`) == true {
 			break
 		}

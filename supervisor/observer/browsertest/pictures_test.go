@@ -55,6 +55,7 @@ func TestPictures(t *testing.T) {
 				if err := os.WriteFile(name, png, 0o644); err != nil {
 					t.Fatal(err)
 				}
+				p.close()
 			}
 		}
 	}

@@ -52,6 +52,7 @@ func TestNothingScrollsSidewaysOnAPhone(t *testing.T) {
 				t.Errorf("%d pixels, %s: %v pixels wide", width, view, got)
 			}
 		}
+		p.close()
 	}
 }
 

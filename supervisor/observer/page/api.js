@@ -44,7 +44,7 @@ export function get(name, parameters) {
 	for (const [k, v] of Object.entries(parameters)) {
 		if (v) query.set(k, k == 'at' || k == 'since' ? moment(v) : v)
 	}
-	return ask(name + (query.size ? '?' + query : ''), { signal: AbortSignal.timeout(name == 'goroutines' ? 6e4 : 1e4) })
+	return ask(name + (query.size ? '?' + query : ''), { signal: AbortSignal.timeout(name == 'goroutines' ? 6e4 : 2e4) })
 }
 
 export const act = (request, signal) =>

@@ -26,6 +26,7 @@ type Shop struct {
 	DatabaseDown  atomic.Bool
 	WarehouseDown atomic.Bool
 
+	refused atomic.Bool   // the pool has noticed that the database is down: sessions fail from then on
 	merging chan struct{} // closed when the index is in its second run
 	stuck   chan struct{} // closed by Free
 }
@@ -136,7 +137,9 @@ func (s *Shop) pool(ctx child.Context) error {
 		case now && !down:
 			ctx.Status("0 of 40 connections")
 			ctx.Unready(errDatabase)
+			s.refused.Store(true)
 		case !now:
+			s.refused.Store(false)
 			ctx.Status("23 of 40 connections")
 			if err := ctx.Ready(); err != nil {
 				return err
@@ -153,7 +156,7 @@ func (s *Shop) needsDatabase(ctx child.Context) error {
 		return err
 	}
 	for !child.Sleep(ctx, 100*time.Millisecond) {
-		if s.DatabaseDown.Load() {
+		if s.refused.Load() {
 			return errDatabase
 		}
 	}
