@@ -15,14 +15,14 @@ func shopInTrouble(t *testing.T, sessions int) *site {
 	t.Helper()
 	s := shop.New()
 	ctx := context.Background()
-	if err := s.Root.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		s.Free()
 		_ = s.Root.Stop(ctx) // it reports the runs that did not stop
 	})
-	site := serve(t, s.Root, observer.Spec{Act: anything, Who: func(*http.Request) string { return "carol" }})
+	site := serve(t, s.Root, observer.Spec{Act: anything, Who: func(*http.Request) string { return "carol" }}) // sees the start too
+	if err := s.Root.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Trouble(ctx, sessions); err != nil {
 		t.Log(err) // of the run that does not stop
 	}

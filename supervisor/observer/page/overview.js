@@ -19,20 +19,23 @@ export function overview() {
 	return [verdict(head), facts(head), h('div', { class: 'two' }, causes(head), h('aside', { 'aria-label': 'Counts, and what recovered' }, census(head), recovered(head)))]
 }
 
+// verdict answers by the cause that most children share. What ends the process soonest may be another one.
 function verdict(head) {
 	const [word, picture] = verdicts[head.state] || verdicts.degraded
-	const first = head.causes.find(c => c.n) || (head.state == 'well' ? null : head.causes[0])
+	const most = head.causes.reduce((found, c) => (found && found.n >= c.n ? found : c), null)
+	const ending = head.causes.find(c => c.deadline)
 	return h('section', { class: 'verdict ' + head.state, 'aria-label': 'Is it well' },
 		h('p', { class: 'big' }, symbol(picture, true), word,
 			head.since ? h('small', {}, 'since ' + clock(head.since) + ', ', time(head.since, 'exact')) : null),
-		first ? null : h('p', { class: 'mut' }, head.say),
-		first ? h('dl', { class: 'ans' }, [
-			['Why', why(first)],
-			['What it does about it', first.doing],
-			['What comes next', [first.next, worst(head.worst)]],
-			['What you can do', first.safe || 'Nothing that can be derived from the tree. Look at the error.'],
-		].map(([question, answer]) => h('div', {}, h('dt', {}, question), h('dd', {}, answer)))) : null)
+		!most || head.state == 'well' ? h('p', { class: 'mut' }, head.say) : h('dl', { class: 'ans' }, [
+			['Why', why(most)],
+			['What it does about it', most.doing],
+			['What comes next', [most == ending ? null : most.next, worst(head.worst)]],
+			['What you can do', sentences(most.safe, ending && ending.safe) || 'Nothing that can be derived from the tree. Look at the error.'],
+		].map(([question, answer]) => h('div', {}, h('dt', {}, question), h('dd', {}, answer)))))
 }
+
+const sentences = (...list) => [...new Set(list.filter(Boolean))].join(' ')
 
 const why = c => [
 	c.n > 1 ? number(c.n) + ' children fail alike: ' : [child(c.path), ': '],
@@ -91,4 +94,4 @@ const recovered = head => h('section', { class: 'rec' }, h('h2', {}, 'Recovered 
 		h('div', {}, symbol('running', true), ' ', child(r.path), r.paths > 1 ? ` and ${number(r.paths - 1)} more` : null),
 		h('div', { class: 'm mut' }, marked(r.text)),
 		h('div', { class: 'mut' }, r.down < 1e8 ? 'down for a moment' : 'down ' + duration(r.down / 1e6), r.n ? ', ' + count(r.n, 'failure', 'failures') : '',
-			r.with && ', with ' + r.with, '; well for ', time(r.at))))) : h('p', { class: 'mut' }, 'Nothing was in trouble.'))
+			r.with && ', with ' + r.with, '; well for ', time(r.at))))) : h('p', { class: 'mut' }, 'None.'))
