@@ -1,9 +1,16 @@
 package browsertest
 
 import (
+	"bytes"
 	"flag"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -49,14 +56,41 @@ func TestPictures(t *testing.T) {
 					p.click(shot.then)
 					p.eval(`new Promise(after => setTimeout(after, 700))`) // a picture, not a check
 				}
-				png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+				full, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+				p.must(err)
+				picture, err := small(full)
 				p.must(err)
 				name := filepath.Join(*pictures, shot.name+"-"+size.name+"-"+scheme+".png")
-				if err := os.WriteFile(name, png, 0o644); err != nil {
+				if err := os.WriteFile(name, picture, 0o644); err != nil {
 					t.Fatal(err)
 				}
 				p.close()
 			}
 		}
 	}
+}
+
+// small makes a picture small enough for the documentation: it has the 256 colours that are most frequent in it.
+func small(full []byte) ([]byte, error) {
+	source, err := png.Decode(bytes.NewReader(full))
+	if err != nil {
+		return nil, err
+	}
+	bounds := source.Bounds()
+	count := map[color.RGBA]int{}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			count[color.RGBAModel.Convert(source.At(x, y)).(color.RGBA)]++
+		}
+	}
+	frequent := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int { return count[b] - count[a] })
+	var palette color.Palette
+	for _, c := range frequent[:min(256, len(frequent))] {
+		palette = append(palette, c)
+	}
+	reduced := image.NewPaletted(bounds, palette)
+	draw.Draw(reduced, bounds, source, bounds.Min, draw.Src)
+	var out bytes.Buffer
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, reduced)
+	return out.Bytes(), err
 }

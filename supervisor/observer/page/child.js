@@ -72,7 +72,7 @@ const facts = (node, history) => h('dl', { class: 'kv' }, [
 
 // stack shows what is not the program's own in grey.
 export const stack = text => h('pre', { class: 'stack', tabindex: 0, role: 'region', 'aria-label': 'Stack' },
-	text.split('\n').map(line => h('span', { class: /^(\t|runtime[./]|sync[./])/.test(line) ? 'lib' : null }, line + '\n')))
+	text.split('\n').map(line => h('span', { class: /^(\t|runtime[./]|sync[./])/.test(line) ? 'lib' : null }, line.replace(/^\t/, '\u00a0\u00a0') + '\n')))
 
 function goroutines(read) {
 	const button = (text, force) => h('div', {}, h('button', { 'data-do': 'goroutines', 'data-a': force }, text))
