@@ -119,7 +119,7 @@ func TestStopAndStart(t *testing.T) {
 	}
 }
 
-// Who stops more than 99 children must have read how many.
+// Before more than 99 children are stopped, their number must be typed.
 func TestManyMustBeTyped(t *testing.T) {
 	pool := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
 	root := start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "pool", Run: pool.Run}}})

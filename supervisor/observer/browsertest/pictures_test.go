@@ -31,19 +31,19 @@ func TestPictures(t *testing.T) {
 	warm.waitFor(".leg", "gave up")
 	for _, shot := range []struct {
 		name, view, ready string
-		then              string // clicked, before the picture
+		click, then       string // before the picture, and what shows that it worked
 	}{
-		{"overview", "overview", `.cause`, ""},
-		{"cause", "overview", `.cause`, `.cause summary`},
-		{"tree", "tree", `.tr`, ""},
-		{"fold", "tree", `.fold`, `.fold`},
-		{"trouble", "tree?trouble=1", `.tr`, ""},
-		{"waiting", "tree?path=/shop/exporter", `.det section`, ""},
-		{"hung", "tree?path=/shop/search/suggest", `.det section`, `[data-do=goroutines]`},
-		{"abandoned", "tree?path=/shop/search/index", `.det section`, `.det details summary`},
-		{"ask", "tree?path=/shop/sessions", `.det section`, `.acts button`},
-		{"time", "time", `.lane`, ""},
-		{"past", "time", `.ev`, `[data-do=step]`},
+		{"overview", "overview", `.cause`, "", ""},
+		{"cause", "overview", `.cause`, `.cause summary`, `.cause[open]`},
+		{"tree", "tree", `.tr`, "", ""},
+		{"fold", "tree", `.fold`, `.fold`, `.pager`},
+		{"trouble", "tree?trouble=1", `.tr`, "", ""},
+		{"waiting", "tree?path=/shop/exporter", `.det section`, "", ""},
+		{"hung", "tree?path=/shop/search/suggest", `.det section`, `[data-do=goroutines]`, `.stack`},
+		{"abandoned", "tree?path=/shop/search/index", `.det section`, `.det details summary`, `.det details[open]`},
+		{"ask", "tree?path=/shop/sessions", `.det section`, `.acts button`, `#ask[open]`},
+		{"time", "time", `.lane`, "", ""},
+		{"past", "time", `.ev`, `[data-do=step]`, `.bar.past`},
 	} {
 		for _, size := range []struct {
 			name          string
@@ -52,9 +52,9 @@ func TestPictures(t *testing.T) {
 			for scheme, dark := range map[string]bool{"light": false, "dark": true} {
 				p := open(t, s.address+"#/"+shot.view, look{width: size.width, height: size.height, dark: dark})
 				p.wait(`document.querySelector('` + shot.ready + `')`)
-				if shot.then != "" {
-					p.click(shot.then)
-					p.eval(`new Promise(after => setTimeout(after, 700))`) // a picture, not a check
+				if shot.click != "" {
+					p.click(shot.click)
+					p.wait(`document.querySelector('` + shot.then + `')`)
 				}
 				full, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 				p.must(err)

@@ -1,9 +1,9 @@
-// The server's clock and its time zone, and durations in words. The clock of the browser is used only to measure how
-// long ago the server was heard.
+// The server's clock and its time zone, and durations in words. The clock of the browser only measures how long ago the
+// server answered.
 import { h } from './dom.js'
 
-let told = 0 // what the server's clock showed when it was last heard
-let heard = 0 // when that was, on the browser's monotonic clock
+let served = 0 // the server's time in its last answer
+let heard = 0 // when that answer came, on the browser's monotonic clock
 let zone = 0 // offset of the server's time zone in milliseconds
 let moment = 0 // the moment of the past that is shown; 0 is now
 let stopped = false
@@ -12,7 +12,7 @@ let stopped = false
 export function sync(text) {
 	const [, sign, hours, minutes] = /([+-])(\d\d):(\d\d)$/.exec(text) || [0, '+', 0, 0]
 	zone = (sign == '-' ? -6e4 : 6e4) * (60 * hours + +minutes)
-	told = Date.parse(text)
+	served = Date.parse(text)
 	heard = performance.now()
 }
 
@@ -22,8 +22,8 @@ export const hold = on => (stopped = on)
 // pin fixes the moment from which ages and countdowns are counted.
 export const pin = at => (moment = at)
 
-export const live = () => told + performance.now() - heard
-export const now = () => moment || (stopped ? told : live())
+export const live = () => served + performance.now() - heard
+export const now = () => moment || (stopped ? served : live())
 
 const two = n => String(n).padStart(2, '0')
 const days = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short', timeZone: 'UTC' })

@@ -25,7 +25,7 @@ const title = text => h('p', { class: 'hd', id: 'asked' }, text)
 
 // ask opens the dialog for an action on the child that is shown. Problem says why the request before it failed.
 export function ask(action, problem) {
-	const choice = M.child.acts && M.child.acts.find(c => c.action == action)
+	const choice = M.child && M.child.acts && M.child.acts.find(c => c.action == action)
 	if (!choice) return refuse(action, problem)
 	const node = M.child.node
 	asked = { path: node.path, action, run: choice.run }
@@ -83,7 +83,8 @@ export function listen(changed, tell) {
 			if (failure.status == undefined) throw failure
 			const other = failure.answer.now_run
 			await changed()
-			ask(request.action, failure.status == 409 && other
+			const answered = M.child && M.child.node && M.child.node.path == request.path ? ask : refuse // another child is shown by now
+			answered(request.action, failure.status == 409 && other
 				? `Not done. You saw run ${number(request.run)}; by now it is run ${number(other)}. Look again before you act.`
 				: 'Not done. ' + (failure.message || 'The server answered ' + failure.status + '.'))
 		}

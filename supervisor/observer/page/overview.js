@@ -77,7 +77,7 @@ function cause(c) {
 			h('ul', { class: 'ex' }, c.ex.map(path => h('li', {}, child(path)))),
 			h('div', { class: 'row' },
 				c.n > c.ex.length ? h('a', { class: 'btn', href: link({ view: 'tree', mask: c.id }) }, 'Show all ' + number(c.n)) : null,
-				h('a', { class: 'btn', href: link({ view: 'time', at: c.first }) }, 'The tree when it began'))))
+				c.first > M.head.ring.from ? h('a', { class: 'btn', href: link({ view: 'time', at: c.first }) }, 'The tree when it began') : null)))
 }
 
 function census(head) {

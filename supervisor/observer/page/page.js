@@ -244,6 +244,7 @@ function restart(change, replace) {
 document.addEventListener('click', event => {
 	const element = event.target.closest('[data-do]')
 	if (!element || (event.target.closest('a[href]') && !element.matches('a'))) return
+	if (element.matches('.tr') && String(getSelection())) return // somebody marks a text to copy it
 	if (element.matches('a')) event.preventDefault()
 	actions[element.dataset.do](element.dataset.a)
 })

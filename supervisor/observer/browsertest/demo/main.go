@@ -33,7 +33,7 @@ func run(ctx context.Context, addr string, sessions int) error {
 	debug := httpserver.New(httpserver.Spec{Server: func(ctx child.Context) (*http.Server, error) {
 		mux := http.NewServeMux()
 		mux.Handle("/debug/coppice/", http.StripPrefix("/debug/coppice", observer.New(ctx, observer.Spec{
-			Act: func(*http.Request, observer.Action, string) bool { return true }, // whoever reaches loopback: this is a demo
+			Act: func(*http.Request, observer.Action, string) bool { return true }, // a demo, on loopback
 		})))
 		ctx.Status("serves this page on " + addr)
 		return &http.Server{Addr: addr, Handler: mux}, nil
