@@ -16,13 +16,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var pictures = flag.String("pictures", "", "directory for pictures of each view, to look at")
+var (
+	pictures = flag.String("pictures", "", "directory for pictures of each view, to look at")
+	sessions = flag.Int("sessions", 100_000, "sessions of the shop in the pictures; one in 25 fails")
+)
 
 func TestPictures(t *testing.T) {
 	if *pictures == "" {
 		t.Skip("takes pictures to look at: -pictures DIR")
 	}
-	s := shopInTrouble(t, 100_000)
+	s := shopInTrouble(t, *sessions)
 	if err := os.MkdirAll(*pictures, 0o755); err != nil {
 		t.Fatal(err)
 	}
