@@ -174,5 +174,6 @@ func TestStoppingWhatServesThePageNeedsATick(t *testing.T) {
 	p.click(`#ask button[value="yes"]`)
 	p.waitFor("#live", "Stop of /shop/web: accepted") // the answer comes before the stop
 	<-stopped
+	_ = listener.Close() // else connections wait in its queue for the next run
 	p.wait(`document.body.classList.contains('stale')`)
 }

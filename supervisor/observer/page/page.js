@@ -36,7 +36,7 @@ async function loadNow() {
 		began = performance.now()
 		failure = null
 		await ask().catch(error => (failure = error))
-	} while (again)
+	} while (again && !(failure && !failure.status)) // without an answer, asking at once does not help
 	if (failure) failed(failure)
 	draw()
 }
