@@ -33,7 +33,7 @@ func TestTheSliderShowsThePast(t *testing.T) {
 		before := p.eval(`location.hash`)
 		p.button("Event before")
 		p.wait(fmt.Sprintf(`location.hash != %q`, before))
-		p.waitFor("#bars", "You look at the past")
+		p.waitFor("#bars", "You are looking at the past")
 		p.wait(`document.querySelector('#at').getAttribute('value') == Date.parse(new URLSearchParams(location.hash.split('?')[1]).get('at'))`) // drawn
 		if p.eval(`Boolean(rowOf('/shop/db') && textOf(rowOf('/shop/db')).includes('refused'))`) == true {
 			break

@@ -57,7 +57,7 @@ export function tickRetry() {
 }
 
 const past = () => h('div', { class: 'bar past', 'data-k': 'past' },
-	h('span', {}, h('b', {}, 'You look at the past: ' + clock(S.at)), ', ', time(S.at, 'lost'), '. Nothing here is live.'),
+	h('span', {}, h('b', {}, 'You are looking at the past: ' + clock(S.at)), ', ', time(S.at, 'lost'), '. Nothing here is live.'),
 	h('span', { class: 'sp' }), h('a', { class: 'btn', href: link({ ...S, at: 0 }) }, 'Back to now'))
 
 // inOrder keeps the causes where they are while the pointer or the focus is among them.
