@@ -203,13 +203,17 @@ func (p *tab) waitRow(path, text string) {
 	p.wait(fmt.Sprintf(`textOf(rowOf(%q)).includes(%q)`, path, text))
 }
 
-// click clicks as a mouse does, on the first element that the selector finds.
+// click clicks as a mouse does, where the first visible element is that the selector finds. It goes by the place, as the
+// page may replace an element at any time.
 func (p *tab) click(selector string) {
 	p.t.Helper()
-	p.wait(`document.querySelector(` + strconv.Quote(selector) + `)`)
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	p.must(chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)))
+	at := p.wait(`(e => {
+		if (!e.checkVisibility()) return
+		e.scrollIntoView({ block: 'center', behavior: 'instant' })
+		const { x, y, width, height } = e.getBoundingClientRect()
+		return [x + width / 2, y + height / 2]
+	})(document.querySelector(` + strconv.Quote(selector) + `))`).([]any)
+	p.must(chromedp.Do(p.ctx, chromedp.MouseClickXY(at[0].(float64), at[1].(float64))))
 }
 
 // button clicks the visible button or link that has the text.
