@@ -20,7 +20,7 @@ type Event struct {
 	Time     time.Time // never before that of the previous event; simultaneous ends may share one
 	Kind     EventKind
 	Path     string // path of the child; for events of a supervisor itself, of the supervisor
-	Run      uint64 // number of the run: see child.Status.Run; zero for events of a supervisor itself, and if none is concerned
+	Run      uint64 // number of the run: see child.Status.Run; zero for events of a supervisor itself
 	Restarts int    // number of automatic restarts of the child so far
 	Ready    bool   // whether the run had been ready; distinguishes a failure from a failed start
 	Err      error
@@ -238,8 +238,10 @@ func (l *life) publishAction(a *machine.Action) {
 	case EventStopping:
 		e.Err = r.cause
 	case EventStopped:
-		if a.Run != 0 { // otherwise its pending restart is cancelled
+		if a.Run != 0 {
 			e.Took = l.m.Now() - r.askedAt()
+		} else { // its pending restart is cancelled
+			e.Run = c.Run()
 		}
 		e.clean, e.unasked = a.Clean, r.why() == 0 && l.m.Phase() == machine.Closing
 	case EventAbandoned:
