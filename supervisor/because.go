@@ -17,11 +17,6 @@ type why struct {
 	hung   bool   // that event is an EventHung
 }
 
-// isRequest reports whether a call led to the event.
-func (y why) isRequest() bool {
-	return y.reason >= ReasonStartChild && y.reason <= ReasonRemoveChild
-}
-
 // whys is what a life remembers. It is guarded by the lock of the life.
 type whys struct {
 	of    map[*machine.Child]why // of children that are being stopped or started
