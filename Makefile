@@ -23,7 +23,7 @@ lint: ## gofmt, vet and staticcheck
 unit: ## all tests with the race detector, then without it on 1 and on 4 processors
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 ./...
-	@for mod in $(MODULES); do (cd $$mod && $(GO) test -short ./...) || exit 1; done
+	@for mod in $(filter-out %/browsertest,$(MODULES)); do (cd $$mod && $(GO) test -short ./...) || exit 1; done
 	@EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks' -v ./internal/machine >explore.out || { cat explore.out; exit 1; }
 	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } \
 		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events\n", scenes, states, deep, walks, steps }' explore.out
@@ -104,3 +104,18 @@ api: ## what changed in the public API since the last release
 
 release: ## checks that VERSION=v0.1.0 can be released, and prints what to tag
 	@GO=$(GO) .ci/release $(VERSION)
+
+.PHONY: operate metrics systemd
+
+operate: metrics ## the page in a real browser (installs Debian's chromium), and what an observer costs
+	@command -v chromium >/dev/null || apt-get install -y chromium || echo "chromium cannot be installed: the tests of the page are skipped"
+	cd supervisor/observer/browsertest && $(GO) test -v ./... | grep -v '^=== '
+	$(GO) test -run '^$$' -bench '^Benchmark(Restart|RestartChildWhileAPageIsOpen)$$' -benchtime 20000x ./supervisor/observer
+
+metrics: ## alert rules and dashboard against a real Prometheus (installs Debian's prometheus)
+	@command -v promtool >/dev/null || apt-get install -y prometheus || true
+	@$(MAKE) -f contrib/prometheus/metrics.mk metrics
+	cd contrib/otel && $(GO) test -race ./...
+
+systemd: ## sdnotify under the real systemd (needs root)
+	COPPICE_SYSTEMD=1 $(GO) test -count=1 -v -run TestUnderSystemd ./supervisor/sdnotify
