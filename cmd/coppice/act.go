@@ -85,9 +85,6 @@ type act struct {
 }
 
 func (a *act) carryOut(ctx context.Context, s *session) error {
-	began := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, s.client.timeout, errTimeout{s.client.timeout})
-	defer cancel()
 	c, _, err := s.child(ctx)
 	if err != nil {
 		return err
@@ -99,10 +96,13 @@ func (a *act) carryOut(ctx context.Context, s *session) error {
 		if choice.Force && !a.force {
 			return refusedError("%s serves the page, which goes away with it: add -force", clean(c.Node.Path))
 		}
-		if err := a.confirm(s, c, choice); err != nil {
+		if err := a.confirm(ctx, s, c, choice); err != nil {
 			return err
 		}
 	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.client.timeout, errTimeout{s.client.timeout})
+	defer cancel()
 	acted, err := a.post(ctx, s.client, c.Node.Path)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (a *act) choice(c *view.Child) *view.Choice {
 }
 
 // confirm asks on a terminal if others are concerned too.
-func (a *act) confirm(s *session, c *view.Child, choice *view.Choice) error {
+func (a *act) confirm(ctx context.Context, s *session, c *view.Child, choice *view.Choice) error {
 	if a.yes || choice.AlsoN == 0 || !s.screen.terminal {
 		return nil
 	}
@@ -152,10 +152,19 @@ func (a *act) confirm(s *session, c *view.Child, choice *view.Choice) error {
 		s.printf("Longest stop: %s\n", clean(choice.Longest))
 	}
 	s.printf("Go on? [y/N] ")
-	answer, _ := bufio.NewReader(s.in).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
+	answer := make(chan string, 1)
+	go func() { // after Ctrl-C it ends with the process, or with the input
+		text, _ := bufio.NewReader(s.in).ReadString('\n')
+		answer <- text
+	}()
+	select {
+	case text := <-answer:
+		switch strings.ToLower(strings.TrimSpace(text)) {
+		case "y", "yes":
+			return nil
+		}
+	case <-ctx.Done():
+		s.printf("\n")
 	}
 	return refusedError("not confirmed: nothing was done")
 }

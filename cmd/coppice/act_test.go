@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -166,7 +167,7 @@ func TestOnATerminalOthersAreConfirmed(t *testing.T) {
 	for answer, ok := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "\n": false, "": false, "yet\n": false} {
 		var out bytes.Buffer
 		s := &session{in: strings.NewReader(answer), out: &output{w: &out}, screen: screen{terminal: true}}
-		err := (&act{}).confirm(s, c, choice)
+		err := (&act{}).confirm(t.Context(), s, c, choice)
 		require.Equal(t, ok, err == nil, answer)
 		if !ok {
 			require.Equal(t, exitRefused, statusOf(err))
@@ -175,7 +176,18 @@ func TestOnATerminalOthersAreConfirmed(t *testing.T) {
 	}
 	for _, s := range []*session{{}, {screen: screen{terminal: true}}} { // no terminal, -yes, nobody else
 		a := &act{yes: s.screen.terminal}
-		require.NoError(t, a.confirm(s, c, choice))
-		require.NoError(t, (&act{}).confirm(s, c, &view.Choice{}))
+		require.NoError(t, a.confirm(t.Context(), s, c, choice))
+		require.NoError(t, (&act{}).confirm(t.Context(), s, c, &view.Choice{}))
 	}
+}
+
+func TestCtrlCAtTheQuestionDoesNothing(t *testing.T) {
+	in, typed := io.Pipe()
+	defer typed.Close() // ends the reading
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := &session{in: in, out: &output{w: io.Discard}, screen: screen{terminal: true}}
+	err := (&act{}).confirm(ctx, s, exporter(), &view.Choice{AlsoN: 1})
+	require.EqualError(t, err, "not confirmed: nothing was done")
+	require.Equal(t, exitRefused, statusOf(err))
 }
