@@ -56,9 +56,7 @@ func (o *Observer) serveAct(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusPreconditionRequired, "%s serves this page, which goes away with it: set force to %s it nevertheless", o.serves, act.Action)
 	}
 	defer o.latest.drop()
-	o.memory.mu.Lock()
-	done := view.Acted{V: view.Version, Seq: o.memory.last}
-	o.memory.mu.Unlock()
+	done := view.Acted{V: view.Version, Seq: o.memory.latest()}
 	if choice.Force {
 		return o.actLater(w, r, act, done)
 	}

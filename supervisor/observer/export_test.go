@@ -15,3 +15,13 @@ func (o *Observer) HasSnapshot() bool {
 	defer o.latest.mu.Unlock()
 	return o.latest.last != nil
 }
+
+// ShareOldModel makes requests share a model from before every event.
+func (o *Observer) ShareOldModel() {
+	o.latest.mu.Lock()
+	defer o.latest.mu.Unlock()
+	o.latest.last = new(model)
+}
+
+// ForgetModel ends that.
+func (o *Observer) ForgetModel() { o.latest.forget() }

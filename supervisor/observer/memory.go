@@ -433,3 +433,10 @@ func (m *memory) complete() time.Time {
 	}
 	return m.attached
 }
+
+// latest returns the number of the latest event.
+func (m *memory) latest() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last
+}

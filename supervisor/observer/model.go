@@ -16,6 +16,7 @@ import (
 type model struct {
 	at   time.Time // the moment
 	past bool      // it is rebuilt from events
+	seq  uint64    // number of the last event when it was begun; of a model of now
 
 	draining bool   // the root waits for its Spec.Drain
 	items    []item // the root, then each child before those below it, in start order

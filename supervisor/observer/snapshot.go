@@ -112,6 +112,14 @@ func (s *snapshots) forget() {
 	s.last, s.timer = nil, nil
 }
 
+// behind reports whether requests may have got a model from before the event with that
+// number, so that what they show is out of date although nothing happens any more.
+func (s *snapshots) behind(seq uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last != nil && s.at.IsZero() && s.last.seq < seq
+}
+
 // drop makes the next request get a new model.
 func (s *snapshots) drop() {
 	s.mu.Lock()
@@ -134,8 +142,10 @@ func (o *Observer) model(r *http.Request) (*model, error) {
 
 // build makes a model of the tree as it is.
 func (o *Observer) build() *model {
+	seq := o.memory.latest()
 	tree := o.root.Tree()
 	m := build(&tree, time.Now(), o.spec.Degraded)
+	m.seq = seq
 	m.serves = o.serves
 	m.explain(o.memory, o)
 	return m

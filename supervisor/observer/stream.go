@@ -59,9 +59,7 @@ func (o *Observer) serveStream(w http.ResponseWriter, r *http.Request) error {
 
 // position returns the number of the last event that the client has.
 func (o *Observer) position(r *http.Request) (uint64, error) {
-	o.memory.mu.Lock()
-	last := o.memory.last
-	o.memory.mu.Unlock()
+	last := o.memory.latest()
 	seen := last
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		n, err := strconv.ParseUint(id, 10, 64)
@@ -100,7 +98,11 @@ func (s *stream) run() {
 	for {
 		alive := false
 		changed := s.o.memory.waitFor(s.seen)
-		timer.Reset(silence)
+		if s.ticks && s.o.latest.behind(s.seen) {
+			timer.Reset(tickPause) // those that have asked since the last tick must ask again
+		} else {
+			timer.Reset(silence)
+		}
 		// Each wait has the same three ends.
 		select {
 		case <-changed:
@@ -136,9 +138,7 @@ func (s *stream) run() {
 // send sends what is new, or a sign of life. It reports whether the client is there.
 func (s *stream) send(alive bool) bool {
 	if s.ticks {
-		s.o.memory.mu.Lock()
-		s.seen = s.o.memory.last
-		s.o.memory.mu.Unlock()
+		s.seen = s.o.memory.latest()
 		return s.event(view.TickEvent, s.seen, view.Tick{Seq: s.seen}) && s.flush()
 	}
 	if alive {

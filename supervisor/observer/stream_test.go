@@ -158,6 +158,26 @@ func TestTicksAreAtMostTwoASecond(t *testing.T) {
 	})
 }
 
+// A page that has asked may have got a model that was made before the last event. It must
+// ask again, although nothing happens any more.
+func TestATickComesAgainWhileAnswersAreOlderThanTheLastEvent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
+		o := observe(t, root, observer.Spec{})
+		c := connect(t, o, "/events?ticks=1")
+		c.read()
+		require.NoError(t, root.RestartChild(t.Context(), "a"))
+		o.ShareOldModel()
+		time.Sleep(3100 * time.Millisecond)
+		require.Greater(t, len(ids(c.read())), 2)
+		o.ForgetModel()
+		time.Sleep(time.Second)
+		c.read()
+		time.Sleep(8 * time.Second)
+		require.Empty(t, ids(c.read()), "all who asked are up to date")
+	})
+}
+
 func TestAStormCostsAStreamNoMoreThanABatchAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})

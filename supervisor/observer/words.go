@@ -243,7 +243,8 @@ func (m *model) sentences(g *group, i int32, n int, ask asker, f supervisor.Fore
 			return doing, "Serve has returned this error: what the process does with it is its own decision.", ""
 		}
 		next = "Nothing, until an operator starts it."
-		if sup := m.supers[i]; sup != nil {
+		safe = fmt.Sprintf("Start %s.", s.Path)
+		if sup := m.supers[i]; sup != nil && sup.kids > 0 { // the children of one that is over are not known
 			safe = fmt.Sprintf("Start %s: that starts its %s, and nothing else.", s.Path, plural(sup.kids, "child", "children"))
 		}
 	case wellness.Abandoned:
