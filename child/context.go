@@ -64,7 +64,7 @@ type Context interface {
 	// Status sets the text that the child says of itself, such as "standby", "lag 3 s"
 	// or "12 of 64 shards". It becomes Status.Text, until the run ends or sets another;
 	// an empty text removes it. An event of kind EventStatus carries it. A slow
-	// subscriber receives only the latest text of a child. The first line counts, cut
+	// subscriber receives only the latest text of a run. The first line counts, cut
 	// to 200 bytes.
 	//
 	// Setting the same text again has no effect and costs little. After the run has

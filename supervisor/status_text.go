@@ -9,7 +9,7 @@ import (
 const maxStatusText = 200
 
 // Status publishes the text only if it has changed. The event carries the text of that
-// moment; subscription.put replaces it while the event waits in the queue.
+// moment; subscription.putText replaces it while the event waits in the queue.
 func (r *run) Status(text string) {
 	text = statusText(text)
 	r.life.mu.Lock()

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -201,4 +202,38 @@ func TestAnEventStatusThatIsDroppedLosesItsPlace(t *testing.T) {
 
 func TestStatusTextWithoutASupervisor(t *testing.T) {
 	child.FromContext(t.Context()).Status("no effect")
+}
+
+// A text says something of one run, so that of the next run comes after its EventStarting,
+// however slow the subscriber is.
+func TestTheTextOfARunComesAfterItsStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		spec, runs, p := talker()
+		sup := start(t, supervisor.Spec{Children: []child.Spec{spec}})
+		ctx, release := <-runs, make(chan struct{})
+		var got []string
+		defer sup.Subscribe(func(e supervisor.Event) {
+			<-release
+			got = append(got, fmt.Sprint(e.Kind, " ", e.Text, " of run ", e.Run, " ", e.Restarts))
+		})()
+		ctx.OnError(errBoom)
+		synctest.Wait() // the subscriber is busy with that
+		ctx.Status("one")
+		ctx.Status("two")
+		p.end(errBoom)
+		ctx = <-runs
+		synctest.Wait()
+		ctx.Status("three")
+		ctx.Status("four")
+		close(release)
+		synctest.Wait()
+		require.Equal(t, []string{
+			"error  of run 1 0", "status two of run 1 0", "failed  of run 1 0", "restarting  of run 1 0",
+			"starting  of run 2 1", "ready  of run 2 1", "status four of run 2 1",
+		}, got)
+
+		ctx.Status("five") // the places in the queue are free
+		synctest.Wait()
+		require.Equal(t, "status five of run 2 1", got[len(got)-1])
+	})
 }

@@ -23,9 +23,9 @@ import (
 // waits for. It may be slow and may call anything, Stop included. Up to a thousand events
 // that report trouble, such as failures, and a thousand others wait in a queue for f.
 // When either part is full, its oldest event is dropped, and the next event says how many
-// were (Lost). So starts never displace failures. Of the EventStatus of one child only the
-// latest waits, at the place of the first. A panic in f is logged to
-// slog.Default(), and the subscription continues. Serve, Stop and Wait return when f has
+// were (Lost). So starts never displace failures. Of the EventStatus of one run only the
+// latest text waits, at the place of the first. A panic in f is logged to slog.Default(),
+// and the subscription continues. Serve, Stop and Wait return when f has
 // received the last events of the tree, or after one second.
 //
 // cancel may be called from any goroutine, and more than once. When it returns, f is not
@@ -159,7 +159,7 @@ type subscription struct {
 
 	mu          sync.Mutex
 	quiet, loud ring
-	texts       map[string]uint64 // number of the queued EventStatus of each path
+	texts       map[string]uint64 // number of the latest queued EventStatus of each path
 	count, last uint64            // number of events so far; number of the last one delivered
 	busy        bool              // the goroutine is running
 	cancelled   bool
@@ -195,20 +195,24 @@ func (s *subscription) put(e *Event) {
 	}
 }
 
-// putText replaces the text of an EventStatus that is queued for the same child. It reports
-// false if there is none.
+// putText replaces the text of an EventStatus that is queued for the same run. It reports
+// false if there is none. The text of a later run must not come before its EventStarting.
 func (s *subscription) putText(e *Event) bool {
 	at, queued := s.texts[e.Path]
-	if queued {
-		before := s.quiet.find(at)
-		before.Text, before.Run = e.Text, e.Run
+	if !queued {
+		return false
 	}
-	return queued
+	before := s.quiet.find(at)
+	if before.Run != e.Run {
+		return false
+	}
+	before.Text, before.Ready = e.Text, e.Ready
+	return true
 }
 
 // popped notes that an event has left the queue.
 func (s *subscription) popped(e Event) Event {
-	if e.Kind == EventStatus {
+	if e.Kind == EventStatus && s.texts[e.Path] == e.order { // otherwise a later run has one
 		delete(s.texts, e.Path)
 	}
 	return e
