@@ -280,8 +280,8 @@ func (l *life) perform(s *step) {
 		case machine.Publish:
 			l.publishAction(a)
 		case machine.IsUp:
+			l.publishPhase(EventUp) // before Start returns, so that a subscription made then does not receive it
 			close(l.up)
-			l.publishPhase(EventUp)
 		case machine.IsClosing:
 			l.stopping = l.m.Now()
 			if l.drain.timer != nil {
