@@ -77,6 +77,11 @@ func (l *life) why(c *machine.Child, a *machine.Action, e *Event) why {
 			return known
 		}
 		switch runOfChild(c).why() {
+		case 0: // it ended by itself, before it was its turn
+			if l.m.Phase() >= machine.Closing {
+				return l.whys.end
+			}
+			return l.whys.group
 		case machine.WhySibling:
 			return l.whys.group
 		case machine.WhyTimeout, machine.WhyHung:

@@ -238,12 +238,14 @@ func (l *life) publishAction(a *machine.Action) {
 	case EventStopping:
 		e.Err = r.cause
 	case EventStopped:
-		if a.Run != 0 {
-			e.Took = l.m.Now() - r.askedAt()
-		} else { // its pending restart is cancelled
+		asked := r.why() != 0 // otherwise it ended by itself, before it was its turn
+		switch {
+		case a.Run == 0: // its pending restart is cancelled
 			e.Run = c.Run()
+		case asked:
+			e.Took = l.m.Now() - r.askedAt()
 		}
-		e.clean, e.unasked = a.Clean, r.why() == 0 && l.m.Phase() == machine.Closing
+		e.clean, e.unasked = a.Clean, !asked && l.m.Phase() == machine.Closing
 	case EventAbandoned:
 		e.Stack, e.wait = r.rare.abandoned.Stack, r.rare.abandoned.After
 		e.Took = e.wait

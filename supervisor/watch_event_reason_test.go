@@ -248,3 +248,30 @@ func TestReasonsOfAFewKinds(t *testing.T) {
 		}, got)
 	})
 }
+
+// A child that ends by itself while its siblings stop before it has stopped with them. Its
+// own stop took no time.
+func TestEventsOfAChildThatEndsBeforeItsTurn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		early, failing, slow := newPuppet(), newPuppet(), &supervisortest.Child{StopAfter: time.Second}
+		sup, r := recorded(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+			{Name: "early", Run: early.Run}, {Name: "failing", Run: failing.Run}, {Name: "slow", Run: slow.Run},
+		}})
+		time.Sleep(time.Hour)
+		stopped := func(why string) {
+			early.end(nil)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			require.Contains(t, r.reasons(), "stopped /early: "+why)
+			for _, e := range r.Events() {
+				if e.Kind == supervisor.EventStopped && e.Path == "/root/early" {
+					require.Zero(t, e.Took)
+				}
+			}
+		}
+		failing.end(errBoom)
+		stopped("group by /root/failing, because failed /failing")
+		go func() { _ = sup.Stop(context.Background()) }()
+		stopped("shutdown, because closing ")
+	})
+}
