@@ -384,8 +384,13 @@ func (l *life) publishRequest(name string, what Reason, by string) why {
 
 // explainRequest records why the child will be stopped or started. l.mu must be held.
 func (l *life) explainRequest(c *machine.Child, what order, y why) {
-	if l.subscribedKinds == 0 || l.m.Phase() >= machine.Closing || what == restart && l.m.Suspended() {
-		return // nobody will read it, or the request is refused
+	down := c.State() == child.Stopped || c.State() == child.Done
+	switch {
+	case l.subscribedKinds == 0, // nobody will read it
+		l.m.Phase() >= machine.Closing, what == restart && l.m.Suspended(), // it is refused
+		c.Removing(),                          // it changes nothing
+		down && what == stop && !l.removes(c): // it changes nothing
+		return
 	}
 	l.whys.set(c, y)
 	if c.State() == child.Waiting && l.restartsGroups() {

@@ -275,3 +275,30 @@ func TestEventsOfAChildThatEndsBeforeItsTurn(t *testing.T) {
 		stopped("shutdown, because closing ")
 	})
 }
+
+// A request that is refused or changes nothing is not the reason of what comes later.
+func TestEventsOfRequestsThatChangeNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, slow := newPuppet(), &supervisortest.Child{StopAfter: time.Second}
+		sup, r := recorded(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+			{Name: "a", Run: p.Run}, {Name: "b", Run: idle}, {Name: "slow", Run: slow.Run},
+		}})
+		require.NoError(t, sup.StopChild(t.Context(), "b"))
+		require.NoError(t, sup.StopChild(t.Context(), "b"))
+		p.end(errBoom)
+		time.Sleep(time.Second)
+		require.Contains(t, r.reasons(), "starting /b: group by /root/a, because failed /a")
+
+		for _, late := range []func(context.Context, ...string) error{sup.RestartChild, sup.StopChild} {
+			require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "job", Run: slow.Run}))
+			r.take()
+			removed := make(chan error)
+			go func() { removed <- sup.RemoveChild(t.Context(), "job") }()
+			synctest.Wait()
+			_ = late(byAlice(t), "job")
+			require.NoError(t, <-removed)
+			lines := r.reasons()
+			require.Equal(t, []string{"stopped /job: remove-child", "removed /job: remove-child"}, lines[len(lines)-2:])
+		}
+	})
+}

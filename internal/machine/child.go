@@ -122,6 +122,11 @@ func (c *Child) Hung() bool {
 	return c.hung && (c.state == child.Stopping || c.state == child.Waiting)
 }
 
+// Removing reports whether c will be removed when it has stopped.
+func (c *Child) Removing() bool {
+	return c.state == child.Stopping && c.afterStop == afterStopRemove
+}
+
 // Next returns the sibling after c in start order, or nil.
 func (c *Child) Next() *Child { return c.next }
 

@@ -48,7 +48,7 @@ func (m *Machine) Restart(c *Child, caller *Waiter, now time.Duration) {
 		m.refuse(caller, ErrNotRunning)
 		m.endEvent()
 		return
-	case !c.present || c.state == child.Stopping && c.afterStop == afterStopRemove:
+	case !c.present || c.Removing():
 		m.refuse(caller, ErrNotFound)
 		m.endEvent()
 		return
