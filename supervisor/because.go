@@ -89,7 +89,9 @@ func (l *life) why(c *machine.Child, a *machine.Action, e *Event) why {
 		case machine.WhyClosing:
 			return l.whys.end
 		case machine.WhyRemoved:
-			known.reason = ReasonRemoveChild // also if StopChild removes it
+			if known.reason != ReasonStartChild { // which removes it again
+				known.reason = ReasonRemoveChild // also if StopChild removes it
+			}
 		}
 		return known
 	case EventFailed:

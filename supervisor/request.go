@@ -22,6 +22,7 @@ type call struct {
 	to    *life
 	name  string
 	child *machine.Child // of StartChild: the added child, or nil if it was refused
+	asked uint64         // of StartChild: number of the EventRequest
 }
 
 // newCall returns a call, a used one if there is one: a new record and a new channel for
@@ -39,7 +40,7 @@ func newCall(to *life, name string) *call {
 // free makes a call available for reuse. It must have been answered with nil, and nothing
 // may use it any more.
 func (c *call) free() {
-	c.name, c.err, c.child, c.wrong, c.start = "", nil, nil, StopError{}, false
+	c.name, c.err, c.child, c.asked, c.wrong, c.start = "", nil, nil, 0, StopError{}, false
 	c.to.spare.Store(c)
 }
 
@@ -173,7 +174,7 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 		}
 	}
 	if err != nil {
-		return and(err, l.undo(ctx, calls))
+		return and(err, l.undo(ctx, calls, requestOf(ctx).By))
 	}
 	for _, made := range calls {
 		made.free()
@@ -187,6 +188,7 @@ func (l *life) add(spec *child.Spec, by Request) *call {
 	made.start = true
 	l.do(func(now time.Duration) {
 		y := l.publishRequest(spec.Name, ReasonStartChild, by.By)
+		made.asked = y.event
 		if made.child = l.m.Add(spec, &made.Waiter, now); made.child != nil && l.subscribedKinds != 0 {
 			l.whys.set(made.child, y)
 		}
@@ -196,8 +198,8 @@ func (l *life) add(spec *child.Spec, by Request) *call {
 
 // undo removes children whose start is rolled back, in reverse order, and waits until they
 // are gone, each within its stop timeout. When ctx ends, it removes the rest at once. It
-// returns a *StopError with what went wrong, or nil.
-func (l *life) undo(ctx context.Context, added []*call) error {
+// returns a *StopError with what went wrong, or nil. by is the operator who requested the start.
+func (l *life) undo(ctx context.Context, added []*call, by string) error {
 	var asked []*call
 	var wrong StopError
 	note := func(c *call) {
@@ -211,6 +213,9 @@ func (l *life) undo(ctx context.Context, added []*call) error {
 		made := newCall(l, start.name)
 		l.do(func(now time.Duration) {
 			note(start) // runs that were abandoned while no caller waited for this start
+			if l.m.Child(start.name) == start.child && !start.child.Removing() {
+				l.explainRequest(start.child, remove, why{reason: ReasonStartChild, by: by, event: start.asked})
+			}
 			l.m.Stop(start.child, true, &made.Waiter, now)
 		})
 		if l.ordered && made.answered(ctx) {

@@ -302,3 +302,27 @@ func TestEventsOfRequestsThatChangeNothing(t *testing.T) {
 		}
 	})
 }
+
+// When a StartChild fails, the children that it has started go for the same reason.
+func TestEventsOfAStartThatIsRolledBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sup, r := recorded(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
+		r.take()
+		require.ErrorIs(t, sup.StartChild(byAlice(t), child.Spec{Name: "x", Run: idle}, child.Spec{Name: "y", Run: func(child.Context) error { return errBoom }}), errBoom)
+		x, y := ": start-child by alice, because request /x", ": start-child by alice, because request /y"
+		require.Equal(t, []string{
+			"request /x: start-child by alice", "starting /x" + x, "ready /x" + x,
+			"request /y: start-child by alice", "starting /y" + y, "failed /y: failed", "removed /y: failed, because failed /y",
+			"stopping /x" + x, "stopped /x" + x, "removed /x" + x,
+		}, r.reasons())
+
+		// The same while it still starts.
+		ctx, cancel := context.WithCancel(byAlice(t))
+		done := make(chan error)
+		go func() { done <- sup.StartChild(ctx, child.Spec{Name: "x", Run: slow(time.Hour, 0)}) }()
+		synctest.Wait()
+		cancel()
+		require.Error(t, <-done)
+		require.Equal(t, []string{"request /x: start-child by alice", "starting /x" + x, "stopping /x" + x, "stopped /x" + x, "removed /x" + x}, r.reasons())
+	})
+}
