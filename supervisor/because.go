@@ -30,8 +30,9 @@ type whys struct {
 // settling are the kinds of events that whys must see while it remembers anything.
 const settling = 1<<EventReady | 1<<EventStopped | 1<<EventAbandoned | 1<<EventCompleted | 1<<EventRemoved
 
-// leading are the kinds of events that lead to others.
-const leading = 1<<EventFailed | 1<<EventCompleted | 1<<EventHung | 1<<EventStopping
+// leading are the kinds of events that lead to others, also in the same visit to the machine:
+// a child that is stopped with its group may be removed at once.
+const leading = 1<<EventFailed | 1<<EventCompleted | 1<<EventHung | 1<<EventStopping | 1<<EventRemoved
 
 // wanted returns the kinds that whys must see, given those that have a subscriber.
 func (w *whys) wanted(subscribed kinds) (want kinds) {

@@ -398,6 +398,7 @@ func (l *life) explainRequest(c *machine.Child, what order, y why) {
 		return
 	}
 	l.whys.set(c, y)
+	l.m.WantedKinds |= settling // what follows may end in this visit to the machine
 	if c.State() == child.Waiting && l.restartsGroups() {
 		l.whys.group = why{reason: ReasonGroup, by: l.pathOf(c), event: y.event}
 	}
