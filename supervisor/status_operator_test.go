@@ -169,6 +169,9 @@ func TestStatusOfASupervisorItself(t *testing.T) {
 		require.True(t, sup.Status().Suspended)
 		sup.Resume(t.Context())
 		require.False(t, sup.Status().Suspended)
+		sup.Suspend(t.Context())
+		require.NoError(t, sup.Stop(t.Context()))
+		require.False(t, sup.Status().Suspended, "it does not run")
 	})
 }
 

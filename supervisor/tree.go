@@ -78,7 +78,7 @@ func (l *life) self() child.Status {
 	if st.State == child.Stopped && l.err != nil {
 		st.LastError, st.LastErrorAt = l.err, since
 	}
-	st.Suspended, st.GaveUp = l.m.Suspended(), l.m.Phase() >= machine.Closing && l.m.End().Kind.GaveUp()
+	st.Suspended, st.GaveUp = l.m.Suspended() && !l.isOver(), l.m.Phase() >= machine.Closing && l.m.End().Kind.GaveUp()
 	if l.drains() {
 		st.Text = ErrDraining.Error()
 	}
