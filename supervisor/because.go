@@ -151,7 +151,9 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 			w.set(c, w.group)
 		}
 	case EventStopped, EventAbandoned:
-		if known := w.of[c]; known.reason == ReasonStopChild && !l.removes(c) {
+		known := w.of[c]
+		stays := known.reason == ReasonStopChild || known.reason == ReasonGroup && a.Run == 0 // the group is not restarted
+		if stays && !l.removes(c) {
 			delete(w.of, c)
 		}
 	case EventReady, EventRemoved:

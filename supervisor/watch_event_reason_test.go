@@ -326,3 +326,30 @@ func TestEventsOfAStartThatIsRolledBack(t *testing.T) {
 		require.Equal(t, []string{"request /x: start-child by alice", "starting /x" + x, "stopping /x" + x, "stopped /x" + x, "removed /x" + x}, r.reasons())
 	})
 }
+
+// A child that was left stopped, because the restart of its group was cancelled, is started
+// by the next restart of the group for the reason of that.
+func TestEventsOfAChildThatWasLeftStopped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		sup, r := recorded(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+			{Name: "a", Run: p.Run, Backoff: child.Constant(time.Minute)}, {Name: "b", Run: idle},
+		}})
+		p.end(errBoom)
+		require.NoError(t, sup.StopChild(t.Context(), "a"))
+		require.NoError(t, sup.RestartChild(t.Context(), "a"))
+		r.take()
+		p.end(errBoom)
+		time.Sleep(time.Minute)
+		events := r.take()
+		require.Equal(t, "failed /root/a: boom", events[0].String())
+		started := 0
+		for _, e := range events {
+			if e.Kind == supervisor.EventStarting {
+				started++
+				require.Equal(t, events[0].Seq, e.Because, "%v", e)
+			}
+		}
+		require.Equal(t, 2, started)
+	})
+}
