@@ -59,6 +59,9 @@ func WithRequest(ctx context.Context, r Request) context.Context {
 type requestKey struct{}
 
 func requestOf(ctx context.Context) Request {
+	if ctx == nil {
+		return Request{}
+	}
 	r, _ := ctx.Value(requestKey{}).(Request)
 	return r
 }

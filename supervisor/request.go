@@ -410,7 +410,7 @@ func (l *life) explainRequest(c *machine.Child, what order, y why) {
 // children of the supervisor's own start. Running children keep running, stops proceed,
 // and failures count. If the supervisor is not running, Suspend has no effect. Nested
 // supervisors are not affected. OTP has no equivalent. ctx carries only a Request, if there
-// is one.
+// is one; it may be nil.
 func (s *Supervisor) Suspend(ctx context.Context) { s.setSuspended(ctx, true) }
 
 // Resume ends a Suspend: everything that has waited since is started. ctx is as for
@@ -422,13 +422,14 @@ func (s *Supervisor) setSuspended(ctx context.Context, to bool) {
 	if err != nil {
 		return
 	}
+	by := requestOf(ctx).By // without the lock: ctx may be of the caller's own type
 	kind, set := EventResumed, l.m.Resume
 	if to {
 		kind, set = EventSuspended, l.m.Suspend
 	}
 	l.do(func(now time.Duration) {
 		if l.m.Suspended() != to && l.m.Phase() < machine.Closing {
-			l.publishOwn(&Event{Kind: kind, By: requestOf(ctx).By})
+			l.publishOwn(&Event{Kind: kind, By: by})
 		}
 		set(now)
 		l.suspended.Store(l.m.Suspended())

@@ -245,3 +245,26 @@ func TestSuspendOfOneThatDoesNotRunIsNothing(t *testing.T) {
 		require.NoError(t, sup.Stop(t.Context()))
 	})
 }
+
+// asking is a context of the caller's own type that asks the supervisor for its values.
+type asking struct {
+	context.Context
+	sup *supervisor.Supervisor
+}
+
+func (c asking) Value(key any) any {
+	c.sup.Count()
+	return c.Context.Value(key)
+}
+
+func TestSuspendAndResumeReadTheirContextWithoutALock(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
+		for _, ctx := range []context.Context{asking{t.Context(), sup}, nil} {
+			sup.Suspend(ctx)
+			require.True(t, sup.Status().Suspended)
+			sup.Resume(ctx)
+			require.False(t, sup.Status().Suspended)
+		}
+	})
+}
