@@ -41,6 +41,7 @@ func (c *crawler) Run(ctx child.Context) error {
 		return err
 	}
 	for n, batch := range batches(files, c.size) {
+		ctx.Status(fmt.Sprintf("%d of %d files", n*c.size, len(files)))
 		todo := journal.missing(batch)
 		if len(todo) == 0 {
 			continue

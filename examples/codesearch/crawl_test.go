@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"path"
 	"path/filepath"
 	"testing"
@@ -16,8 +17,11 @@ import (
 )
 
 func testConfig(t *testing.T, root string, c *chaos) config {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { ln.Close() })
 	return config{
-		root: root, journal: filepath.Join(t.TempDir(), "journal"), addr: "127.0.0.1:0",
+		root: root, journal: filepath.Join(t.TempDir(), "journal"), addr: "127.0.0.1:0", debug: ln,
 		workers: 2, batch: 3, chaos: c, log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -16,11 +16,12 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisor/blackbox"
 )
 
 // demo runs the whole service with crashes until the index is complete, and then checks it. It returns nil only if nothing
-// was lost or recorded twice.
-func demo(ctx context.Context, cfg config, seed uint64, crashes int, out io.Writer) (err error) {
+// was lost or recorded twice. With hold it then starts the service again and serves until ctx is done.
+func demo(ctx context.Context, cfg config, seed uint64, crashes int, hold bool, out io.Writer) (err error) {
 	if cfg.journal == "" {
 		dir, err := os.MkdirTemp("", "codesearch")
 		if err != nil {
@@ -37,11 +38,13 @@ func demo(ctx context.Context, cfg config, seed uint64, crashes int, out io.Writ
 	st.tell("%d Go files below %s, seed %d, journal %s", len(files), cfg.root, seed, cfg.journal)
 
 	svc := newService(cfg)
+	defer blackbox.Watch(svc.root, blackbox.Spec{Dir: cfg.journal + ".blackbox"})()
 	defer st.follow(svc.root)()
 	if err := svc.root.Start(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, svc.root.Stop(context.Background())) }() // a second Stop does nothing
+	st.tell("to watch it: %s, or go run ./cmd/coppice watch %[1]s", pageURL(cfg.debug))
 	st.show("the tree, just started", svc.root.Tree())
 
 	// The crashes happen concurrently, until all files are indexed.
@@ -84,7 +87,11 @@ func demo(ctx context.Context, cfg config, seed uint64, crashes int, out io.Writ
 	ordered, byKind := cards.counts()
 	st.tell("crashes  %d of %d ordered: %s", ordered, len(cards.cards), byKind)
 	st.tell("tree     %s", st.counts())
-	return err
+	if err != nil || !hold {
+		return err
+	}
+	st.tell("the service runs again, until Ctrl-C: %s", pageURL(cfg.debug))
+	return svc.root.Serve(ctx)
 }
 
 // prove compares the answers of the service, its index in memory and, after the service has stopped, the journal file with

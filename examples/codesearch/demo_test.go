@@ -17,9 +17,9 @@ func TestDemo(t *testing.T) {
 	for seed := range uint64(3) {
 		cfg := testConfig(t, root, newChaos())
 		var out bytes.Buffer
-		err := demo(soon(t), cfg, seed, 20, &out)
+		err := demo(soon(t), cfg, seed, 20, false, &out)
 		require.NoError(t, err, out.String())
-		require.Contains(t, out.String(), "stopped in this order: http, jobs, journal")
+		require.Contains(t, out.String(), "stopped in this order: http, jobs, journal, debug")
 		require.Contains(t, out.String(), "match the sequential pass")
 		// Another crash of the journal may happen between the order and the next record.
 		torn = torn || strings.Contains(out.String(), "ordered crash: torn write")
@@ -40,14 +40,14 @@ func TestDemoReportsAWrongJournal(t *testing.T) {
 	require.NoError(t, j.close())
 
 	var out bytes.Buffer
-	err = demo(soon(t), cfg, 1, 0, &out)
+	err = demo(soon(t), cfg, 1, 0, false, &out)
 	require.ErrorContains(t, err, "unexpected file: none.go")
 	require.ErrorContains(t, err, "shared: missing in "+files[0])
 	require.ErrorContains(t, err, "journal: ")
 }
 
 func TestRunRejectsInvalidArguments(t *testing.T) {
-	for _, args := range [][]string{{"-workers", "0"}, {"-batch", "-1"}, {"surplus"}, {"-nonsense"}, {"-demo", "-root", "/does/not/exist"}} {
+	for _, args := range [][]string{{"-workers", "0"}, {"-batch", "-1"}, {"surplus"}, {"-hold"}, {"-nonsense"}, {"-demo", "-root", "/does/not/exist"}} {
 		var out bytes.Buffer
 		require.Error(t, run(t.Context(), args, &out), fmt.Sprint(args))
 	}

@@ -46,6 +46,7 @@ func (s *server) Run(ctx child.Context) error {
 	}()
 
 	s.bound.Set(ctx, s.last)
+	ctx.Status("http://" + s.last)
 	if err := ctx.Ready(); err != nil {
 		return err
 	}
@@ -80,20 +81,6 @@ func (s *server) routes(root *supervisor.Supervisor) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /search", s.search)
 	mux.HandleFunc("GET /stats", s.stats)
-	mux.HandleFunc("GET /tree", func(w http.ResponseWriter, r *http.Request) {
-		if tree := root.Tree(); r.FormValue("format") == "json" {
-			answer(w, tree)
-		} else {
-			fmt.Fprintln(w, tree)
-		}
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := root.Health(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
 	if s.chaos != nil {
 		mux.HandleFunc("POST /crash/{path...}", s.crash(root))
 	}

@@ -22,16 +22,9 @@ func get(t *testing.T, h http.Handler, url string) *httptest.ResponseRecorder {
 }
 
 func TestHandlers(t *testing.T) {
-	idle := &supervisortest.Child{}
-	root := supervisor.New(supervisor.Spec{Name: "codesearch", Children: []child.Spec{{Name: "idle", Run: idle.Run}}})
 	k := &keeper{}
 	s := &server{keeper: k}
-	h := s.routes(root)
-
-	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/readyz").Code, "not started yet")
-	require.NoError(t, root.Start(t.Context()))
-	defer func() { require.NoError(t, root.Stop(context.Background())) }()
-	require.Equal(t, http.StatusOK, get(t, h, "/readyz").Code)
+	h := s.routes(supervisor.New(supervisor.Spec{Name: "codesearch"}))
 
 	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/search?q=x").Code, "no keeper")
 	require.Equal(t, http.StatusServiceUnavailable, get(t, h, "/stats").Code, "no keeper")
@@ -54,13 +47,8 @@ func TestHandlers(t *testing.T) {
 	require.NoError(t, json.Unmarshal(get(t, h, "/stats").Body.Bytes(), &sizes))
 	require.Equal(t, ix.stats(), sizes)
 
-	require.Contains(t, get(t, h, "/tree").Body.String(), "idle")
-	var tree map[string]any
-	require.NoError(t, json.Unmarshal(get(t, h, "/tree?format=json").Body.Bytes(), &tree))
-	require.Equal(t, "/codesearch", tree["path"])
-
 	w = httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/crash/codesearch/idle", nil))
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/crash/codesearch/http", nil))
 	require.Equal(t, http.StatusNotFound, w.Code, "only with -chaos")
 }
 

@@ -21,8 +21,10 @@ func (j *job) Run(ctx child.Context) error {
 	if err != nil {
 		return err
 	}
+	todo := journal.missing(j.files)
+	ctx.Status("reads " + plural(len(todo), "file"))
 	var done []source
-	for _, f := range journal.missing(j.files) {
+	for _, f := range todo {
 		if ctx.ShouldHalt() {
 			break
 		}

@@ -45,6 +45,8 @@ func (k *keeper) Run(ctx child.Context) (err error) {
 	}
 	wire, tear := k.chaos.wire(ctx.Path()), k.chaos.tear(j)
 
+	report := func() { ctx.Status(plural(j.index.stats().Files, "file")) } // shown by Tree and the page
+	report()
 	s := &store{index: j.index, life: ctx, writes: make(chan write)}
 	k.current.Set(ctx, s)
 	if err := ctx.Ready(); err != nil {
@@ -63,6 +65,7 @@ func (k *keeper) Run(ctx child.Context) (err error) {
 			if err != nil {
 				return err // the next run reads what the file really holds
 			}
+			report()
 		}
 	}
 }

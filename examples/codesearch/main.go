@@ -1,9 +1,10 @@
 // Codesearch is a small supervised service: it crawls a source tree, indexes the identifiers of its Go files in a journal
-// that survives crashes, and answers queries over HTTP. With -demo it crashes again and again, and then checks that nothing
+// that survives crashes, and answers queries over HTTP. On another port it serves the page and the probes of Coppice. With -demo it crashes again and again, and then checks that nothing
 // was lost.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"hash/fnv"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -18,6 +20,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/coppice-go/coppice/supervisor/blackbox"
 )
 
 func main() {
@@ -41,9 +45,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&cfg.journal, "journal", "",
 		"`file` that holds the index (default: in the user's cache; with -demo a temporary one)")
 	flags.StringVar(&cfg.addr, "addr", "", "`address` to listen on (default: 127.0.0.1:7878; with -demo any free port)")
+	flags.StringVar(&cfg.debugAddr, "debug", "", "loopback `address` of the page and the probes (default: 127.0.0.1:7879; with -demo any free port)")
 	flags.IntVar(&cfg.workers, "workers", runtime.GOMAXPROCS(0), "maximum `number` of jobs at a time")
 	flags.IntVar(&cfg.batch, "batch", 16, "`number` of files in a job")
 	showDemo := flags.Bool("demo", false, "crash on purpose, check the index and exit")
+	hold := flags.Bool("hold", false, "after -demo start the service again and serve until Ctrl-C")
 	chaotic := flags.Bool("chaos", false, "serve POST /crash/{path}, which makes a child panic")
 	seed := flags.Uint64("seed", 1, "random `seed` of the crashes in -demo")
 	crashes := flags.Int("crashes", 48, "`number` of crashes in -demo")
@@ -55,20 +61,30 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case cfg.workers < 1 || cfg.batch < 1:
 		return errors.New("-workers and -batch must be at least 1")
+	case *hold && !*showDemo:
+		return errors.New("-hold needs -demo")
 	}
 	if err := fill(&cfg, *showDemo); err != nil {
 		return err
 	}
+	ln, err := net.Listen("tcp", cfg.debugAddr)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	cfg.debug = ln
 	if *showDemo || *chaotic {
 		cfg.chaos = newChaos()
 	}
 	if *showDemo {
 		cfg.log = slog.New(slog.DiscardHandler) // the demo prints its own lines
-		return demo(ctx, cfg, *seed, *crashes, out)
+		return demo(ctx, cfg, *seed, *crashes, *hold, out)
 	}
 	cfg.log = slog.New(slog.NewTextHandler(out, nil))
-	cfg.log.Info("codesearch", "root", cfg.root, "journal", cfg.journal)
-	return newService(cfg).root.Serve(ctx)
+	cfg.log.Info("codesearch", "root", cfg.root, "journal", cfg.journal, "page", pageURL(ln))
+	root := newService(cfg).root
+	defer blackbox.Watch(root, blackbox.Spec{Dir: cfg.journal + ".blackbox"})()
+	return root.Serve(ctx)
 }
 
 // fill sets the defaults of the flags that were not given.
@@ -83,12 +99,11 @@ func fill(cfg *config, demo bool) (err error) {
 	if cfg.root, err = filepath.Abs(cfg.root); err != nil {
 		return err
 	}
-	if cfg.addr == "" {
-		cfg.addr = "127.0.0.1:7878"
-		if demo {
-			cfg.addr = "127.0.0.1:0"
-		}
+	addr, debugAddr := "127.0.0.1:7878", "127.0.0.1:7879"
+	if demo {
+		addr, debugAddr = "127.0.0.1:0", "127.0.0.1:0"
 	}
+	cfg.addr, cfg.debugAddr = cmp.Or(cfg.addr, addr), cmp.Or(cfg.debugAddr, debugAddr)
 	if cfg.journal == "" && !demo {
 		if cfg.journal, err = defaultJournal(cfg.root); err != nil {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +11,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets a test start this binary as the program: see start.
+func TestMain(m *testing.M) {
+	if os.Getenv("CODESEARCH_MAIN") != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // soon returns a context with a timeout, so that a test that hangs shows where it waits.
 func soon(t *testing.T) context.Context {

@@ -2,21 +2,25 @@ package main
 
 import (
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisor/observer"
 )
 
 type config struct {
-	root    string // of the source tree
-	journal string
-	addr    string
-	workers int // maximum number of jobs at a time
-	batch   int // number of files in a job
-	chaos   *chaos
-	log     *slog.Logger
+	root      string // of the source tree
+	journal   string
+	addr      string
+	debugAddr string       // of the page and the probes
+	debug     net.Listener // at debugAddr
+	workers   int          // maximum number of jobs at a time
+	batch     int          // number of files in a job
+	chaos     *chaos
+	log       *slog.Logger
 }
 
 // service is the supervision tree and the parts of it that its callers use.
@@ -24,10 +28,12 @@ type service struct {
 	root, jobs *supervisor.Supervisor
 	keeper     *keeper
 	server     *server
+	debug      net.Listener
 }
 
-// newService builds the tree. All other children need the journal, so it comes first: if its keeper crashes, RestForOne
-// stops the others and starts them again after it. The jobs that ran at that time are removed. The crawler runs again, even
+// newService builds the tree. The page and the probes come first, so that they answer while the other children start, and
+// go on when those are restarted. All others need the journal, so it is next: if its keeper crashes, RestForOne stops the
+// children after it and starts them again. The jobs that ran at that time are removed. The crawler runs again, even
 // if it had already completed, and starts jobs for the files that the journal does not have.
 //
 // If jobs crashes, the crawler and the HTTP server restart with it. If the crawler crashes, only the HTTP server restarts
@@ -51,14 +57,16 @@ func newService(cfg config) *service {
 		Strategy: strategy.RestForOne,
 		Backoff:  slowDown,
 		Logger:   cfg.log,
+		Around:   observer.Label, // the page shows the stacks of each child
 		Children: []child.Spec{
+			{Name: "debug", Run: newDebug(cfg.debug).Run},
 			{Name: "journal", Run: k.Run},
 			{Name: "jobs", Run: cfg.chaos.branch(jobs.Run)},
 			{Name: "crawler", Run: c.Run, Restart: child.Transient},
 			{Name: "http", Run: s.Run},
 		},
 	})
-	return &service{root: root, jobs: jobs, keeper: k, server: s}
+	return &service{root: root, jobs: jobs, keeper: k, server: s, debug: cfg.debug}
 }
 
 // indexed returns the number of files in the journal, and zero while its keeper is down.
