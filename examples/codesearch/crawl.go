@@ -41,11 +41,11 @@ func (c *crawler) Run(ctx child.Context) error {
 		return err
 	}
 	for n, batch := range batches(files, c.size) {
-		ctx.Status(fmt.Sprintf("%d of %d files", n*c.size, len(files)))
 		todo := journal.missing(batch)
 		if len(todo) == 0 {
 			continue
 		}
+		ctx.Status(fmt.Sprintf("%d of %d files", n*c.size, len(files)))
 		if err := c.handOut(ctx, n, todo, free); err != nil {
 			return err
 		}
