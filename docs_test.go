@@ -38,7 +38,7 @@ var guideImports = map[string]string{
 	"adapt": "github.com/coppice-go/coppice/child/adapt", "httpserver": "github.com/coppice-go/coppice/child/httpserver",
 	"supervisortest": "github.com/coppice-go/coppice/supervisortest", "services": "github.com/coppice-go/coppice/supervisor/services",
 	"atomic": "sync/atomic", "sync": "sync", "http": "net/http", "net": "net", "os": "os", "signal": "os/signal",
-	"testing": "testing", "tls": "crypto/tls",
+	"testing": "testing", "tls": "crypto/tls", "observer": "github.com/coppice-go/coppice/supervisor/observer",
 }
 
 var (
