@@ -32,12 +32,13 @@ type service struct {
 }
 
 // newService builds the tree. The page and the probes come first, so that they answer while the other children start, and
-// go on when those are restarted. All others need the journal, so it is next: if its keeper crashes, RestForOne stops the
-// children after it and starts them again. The jobs that ran at that time are removed. The crawler runs again, even
-// if it had already completed, and starts jobs for the files that the journal does not have.
+// go on when those restart. All others need the journal, so it is next: if its keeper crashes, RestForOne stops the children
+// after it and starts them again. The jobs that ran at that time are removed. The crawler runs again, even if it had already
+// completed, and starts jobs for the files that the journal does not have.
 //
-// If debug failed, everything would restart; it fails only if its listener does. If jobs crashes, the crawler and the HTTP server restart with it. If the crawler crashes, only the HTTP server restarts
-// with it. If the HTTP server crashes, no other child restarts.
+// If debug failed, everything would restart, but it fails only if its listener does. If jobs crashes, the crawler and the
+// HTTP server restart with it. If the crawler crashes, only the HTTP server restarts with it. If the HTTP server crashes, no
+// other child restarts.
 func newService(cfg config) *service {
 	k := &keeper{path: cfg.journal, root: cfg.root, log: cfg.log, chaos: cfg.chaos}
 
