@@ -1,6 +1,6 @@
 // Codesearch is a small supervised service: it crawls a source tree, indexes the identifiers of its Go files in a journal
-// that survives crashes, and answers queries over HTTP. On another port it serves the page and the probes of Coppice. With -demo it crashes again and again, and then checks that nothing
-// was lost.
+// that survives crashes, and answers queries over HTTP. On another port it serves the page and the probes of Coppice. With
+// -demo it crashes again and again, and then checks that nothing was lost.
 package main
 
 import (
@@ -45,7 +45,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&cfg.journal, "journal", "",
 		"`file` that holds the index (default: in the user's cache; with -demo a temporary one)")
 	flags.StringVar(&cfg.addr, "addr", "", "`address` to listen on (default: 127.0.0.1:7878; with -demo any free port)")
-	flags.StringVar(&cfg.debugAddr, "debug", "", "loopback `address` of the page and the probes (default: 127.0.0.1:7879; with -demo any free port)")
+	flags.StringVar(&cfg.debugAddr, "debug", "",
+		"loopback `address` of the page and the probes (default: 127.0.0.1:7879; with -demo any free port)")
 	flags.IntVar(&cfg.workers, "workers", runtime.GOMAXPROCS(0), "maximum `number` of jobs at a time")
 	flags.IntVar(&cfg.batch, "batch", 16, "`number` of files in a job")
 	showDemo := flags.Bool("demo", false, "crash on purpose, check the index and exit")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -41,14 +42,28 @@ func hold(t *testing.T, journal string) (cmd *exec.Cmd, printed, page string) {
 	return nil, "", ""
 }
 
+// restart restarts a child by the page, as soon as the tree is ready.
+func restart(t *testing.T, page, path string) {
+	t.Helper()
+	for ready := 0; ready != http.StatusOK; { // ends with the program, if not before
+		ready, _ = fetch(t, http.MethodGet, strings.Replace(page, "/debug/coppice/", "/readyz", 1), "")
+	}
+	_, text := fetch(t, http.MethodGet, page+"child?path="+path, "")
+	run := regexp.MustCompile(`"run":(\d+)`).FindStringSubmatch(text)
+	require.NotNil(t, run, text)
+	status, text := fetch(t, http.MethodPost, page+"act", fmt.Sprintf(`{"path":%q,"action":"restart","run":%s}`, path, run[1]))
+	require.Equal(t, http.StatusOK, status, text)
+}
+
 func TestHoldServesAfterTheCheckUntilASignal(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		dir := filepath.Join(t.TempDir(), "journal")
 		cmd, printed, page := hold(t, dir)
 		require.Contains(t, printed, "match the sequential pass")
 		require.Contains(t, printed, "stopped in this order")
-		status, text := fetch(t, http.MethodGet, page+"tree.json", "")
-		require.Equal(t, http.StatusOK, status, text)
+		for range 9 { // more often than the root has children
+			restart(t, page, "/codesearch/http")
+		}
 		require.NoError(t, cmd.Process.Signal(sig))
 		require.NoError(t, cmd.Wait(), "exit status 0")
 		lives, err := blackbox.Lives(dir + ".blackbox")

@@ -55,7 +55,10 @@ func (s *story) event(e supervisor.Event) {
 		s.line("%-28s %v; restarts in %v", e.Path, cause(e.Err), e.Delay.Round(time.Millisecond))
 	case supervisor.EventStopped:
 		if s.ends != nil && path.Dir(e.Path) == s.parent {
-			s.ends <- path.Base(e.Path)
+			select {
+			case s.ends <- path.Base(e.Path):
+			default: // a restart by hand, or -hold: stopInOrder has what it needs
+			}
 		}
 	case supervisor.EventGaveUp, supervisor.EventAbandoned, supervisor.EventHung:
 		s.line("%-28s %v: %v", e.Path, e.Kind, e.Err)
