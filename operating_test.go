@@ -110,3 +110,26 @@ func TestTheUnitsInTheOperatingGuideAreValid(t *testing.T) {
 	}
 	require.NoError(t, err, "%s", out)
 }
+
+func TestTheOperatingGuideNamesCommandsAndMetricsThatExist(t *testing.T) {
+	text := operating(t)
+	coppice := filepath.Join(t.TempDir(), "coppice")
+	goTool(t, ".", nil, "build", "-o", coppice, "./cmd/coppice")
+	commands := regexp.MustCompile("`coppice (\\w+)([^`]*)`").FindAllStringSubmatch(text, -1)
+	require.Greater(t, len(commands), 10)
+	for _, m := range commands {
+		help, err := exec.Command(coppice, "help", m[1]).CombinedOutput()
+		require.NoError(t, err, "%s\n%s", m[0], help)
+		for _, flag := range regexp.MustCompile(` (-\w+)`).FindAllStringSubmatch(m[2], -1) {
+			require.Contains(t, string(help), "\n  "+flag[1], m[0])
+		}
+	}
+
+	metrics, err := os.ReadFile("docs/metrics.md")
+	require.NoError(t, err)
+	names := regexp.MustCompile("`coppice_\\w+`").FindAllString(text, -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		require.Contains(t, string(metrics), name)
+	}
+}
