@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // soon returns a context with a timeout, so that a test that hangs shows where it waits.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
