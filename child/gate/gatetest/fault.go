@@ -1,0 +1,25 @@
+package gatetest
+
+// A fault makes a Member break the contract of gate.Elector in one way. Conform must find
+// each of them.
+type fault string
+
+const (
+	ignoresHolder    fault = "gives a lease that another holds"
+	repeatsToken     fault = "sometimes gives a token again"
+	forgetsToken     fault = "counts tokens from one when the row was deleted"
+	revives          fault = "renews a lease that is another's by now"
+	hidesLoss        fault = "does not say that a lease was lost"
+	hidesErrors      fault = "says that a renewal has succeeded that was not answered"
+	releasesOthers   fault = "releases whoever holds the lease"
+	keepsReleased    fault = "does not release"
+	leavesBid        fault = "leaves a lease behind when a bid is cancelled"
+	countsFromAnswer fault = "counts the term from the answer"
+	ignoresGrant     fault = "reports the term asked for, not the one granted"
+	ownClock         fault = "ends leases by the clocks of the members"
+)
+
+var faults = []fault{
+	ignoresHolder, repeatsToken, forgetsToken, revives, hidesLoss, hidesErrors, releasesOthers, keepsReleased, leavesBid,
+	countsFromAnswer, ignoresGrant, ownClock,
+}
