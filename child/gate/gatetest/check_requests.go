@@ -52,6 +52,24 @@ func cancelledAcquire(t testing.TB, s *Subject) {
 	}
 }
 
+// givesUp is about a bid that may wait for hours. An engine that does not answer must not
+// look like a lease that is not free.
+func givesUp(t testing.TB, s *Subject) {
+	name, a := t.Name(), s.Member("a")
+	s.Cut(a, true)
+	b := startBid(t, a, name)
+	select {
+	case <-b.won:
+		if b.err == nil {
+			t.Fatalf("Acquire returned a lease without an answer")
+		}
+	case <-time.After(2 * s.TTL):
+		t.Fatalf("Acquire has waited for %v for an engine that does not answer", 2*s.TTL)
+	}
+	s.Cut(a, false)
+	s.release(t, acquire(t, a, name, s.TTL+s.HandOver))
+}
+
 // unanswered makes a request whose answer is lost.
 func (s *Subject) unanswered(t testing.TB, e gate.Elector, call func(context.Context) error) error {
 	t.Helper()

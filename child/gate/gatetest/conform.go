@@ -107,6 +107,7 @@ var checks = []Check{
 	{Name: "a holder that is cut off is not told that it still holds", Needs: "Cut", run: cutHolder, able: func(s *Subject) bool { return s.Cut != nil }},
 	{Name: "a standby that is cut off wins nothing and disturbs nobody", Needs: "Cut", run: cutStandby, able: func(s *Subject) bool { return s.Cut != nil }},
 	{Name: "a request returns soon after its context has ended", Needs: "Cut", run: returnsSoon, able: func(s *Subject) bool { return s.Cut != nil }},
+	{Name: "an Acquire whose request is not answered returns an error", Needs: "Cut", run: givesUp, able: func(s *Subject) bool { return s.Cut != nil }},
 	{Name: "an engine that is away gives nothing, and one lease when it is back", Needs: "Away", run: engineAway, able: func(s *Subject) bool { return s.Away != nil }},
 	{Name: "an Acquire whose answer was lost leaves nothing", Needs: "LoseReply", run: lostAcquire, able: func(s *Subject) bool { return s.LoseReply != nil }},
 	{Name: "a renewal whose answer was lost can be repeated", Needs: "LoseReply", run: lostRenewal, able: func(s *Subject) bool { return s.LoseReply != nil }},
@@ -123,17 +124,21 @@ const stormName = "gates guard one run at a time, whatever happens to their memb
 
 // A bid is an Acquire under way.
 type bid struct {
-	cancel context.CancelFunc
-	won    chan gate.Lease // receives the lease, or is closed
-	err    error           // set before won is closed
+	won chan gate.Lease // receives the lease, or is closed
+	err error           // set before won is closed
 }
 
 // startBid starts an Acquire. It is cancelled when the test ends.
 func startBid(t testing.TB, e gate.Elector, name string) *bid {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	t.Cleanup(cancel)
-	b := &bid{cancel: cancel, won: make(chan gate.Lease, 1)}
+	b := &bid{won: make(chan gate.Lease, 1)}
+	returned := make(chan struct{})
+	t.Cleanup(func() {
+		cancel()
+		<-returned
+	})
 	go func() {
+		defer close(returned)
 		defer close(b.won)
 		l, err := e.Acquire(ctx, name)
 		if b.err = err; err == nil {

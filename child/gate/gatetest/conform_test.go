@@ -103,6 +103,7 @@ var found = map[fault]string{
 	leavesBid:        "an Acquire that is cancelled leaves nothing",
 	countsFromAnswer: "a term counts from when its request was sent",
 	ignoresGrant:     "the term is the one that was granted",
+	waitsForever:     "an Acquire whose request is not answered returns an error",
 	ownClock:         "clocks of members that differ and step change nothing",
 }
 

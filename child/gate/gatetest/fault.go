@@ -16,10 +16,11 @@ const (
 	leavesBid        fault = "leaves a lease behind when a bid is cancelled"
 	countsFromAnswer fault = "counts the term from the answer"
 	ignoresGrant     fault = "reports the term asked for, not the one granted"
+	waitsForever     fault = "waits for an answer for as long as the bid may wait"
 	ownClock         fault = "ends leases by the clocks of the members"
 )
 
 var faults = []fault{
 	ignoresHolder, repeatsToken, forgetsToken, revives, hidesLoss, hidesErrors, releasesOthers, keepsReleased, leavesBid,
-	countsFromAnswer, ignoresGrant, ownClock,
+	countsFromAnswer, ignoresGrant, waitsForever, ownClock,
 }

@@ -66,7 +66,13 @@ func (l *lease) try(ctx context.Context) (won bool, retry <-chan struct{}, err e
 	m, sent := l.member, gate.Now()
 	ttl := m.ttl
 	var held gate.Holder
-	err = m.call(ctx, true, func(e *Engine) {
+	request := ctx
+	if m.fault != waitsForever {
+		var cancel context.CancelFunc
+		request, cancel = context.WithTimeout(ctx, m.ttl/4)
+		defer cancel()
+	}
+	err = m.call(request, true, func(e *Engine) {
 		retry = e.changed
 		now := m.clock(e)
 		if e.grant > 0 && m.fault != ignoresGrant {
