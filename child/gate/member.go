@@ -263,6 +263,9 @@ func (m *member) cause() error {
 		}
 		return ErrUnready
 	}
+	if lost, ok := m.why.(*lostLease); ok {
+		return lost // it wraps ErrLost
+	}
 	if m.why != nil {
 		return &errs.Wrap{Sentinel: ErrLost, Cause: m.why}
 	}

@@ -90,9 +90,10 @@ func (m *member) ask() context.CancelFunc {
 func (m *member) renew() context.CancelFunc {
 	ctx, cancel := context.WithTimeout(m.values(), m.gate.terms.RequestTimeout)
 	var term Term
-	lease := m.hold.lease
+	lost, lease := false, m.hold.lease
 	m.request(ctx, func(ctx context.Context) error {
 		if err := lease.Renew(ctx); err != nil {
+			lost = errors.Is(err, ErrLost)
 			return err
 		}
 		term = lease.Term()
@@ -105,8 +106,8 @@ func (m *member) renew() context.CancelFunc {
 			m.well()
 			m.sent, m.suspected, m.why = term.Sent, false, nil
 			m.do(m.core.Renewed(term.Sent.since(m.base), term.TTL, m.now()))
-		case errors.Is(err, ErrLost):
-			m.why = err
+		case lost:
+			m.why = &lostLease{err}
 			m.do(m.core.Lost(true, m.now()))
 		default:
 			if !stopped {
@@ -141,6 +142,12 @@ func (e *notReleased) Error() string {
 	return "not released, so it ends with its term: " + e.err.Error()
 }
 func (e *notReleased) Unwrap() error { return e.err }
+
+// A lostLease is what the engine says about a lease that is lost.
+type lostLease struct{ err error }
+
+func (e *lostLease) Error() string { return e.err.Error() }
+func (e *lostLease) Unwrap() error { return e.err }
 
 // trouble notes that a request has failed. The first one of a row is reported.
 func (m *member) trouble(err error) {

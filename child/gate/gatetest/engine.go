@@ -19,11 +19,11 @@ type Engine struct {
 
 	mu      sync.Mutex
 	rows    map[string]*row
-	tokens  map[string]int64 // the last one of each name; nothing deletes them
-	changed chan struct{}    // closed when a lease is released
-	away    chan struct{}    // closed when the engine is back; nil: it is there
-	ahead   time.Duration    // of its clock
-	grant   time.Duration    // the term that it grants, whatever was asked for; zero: what was asked for
+	tokens  map[string]int64         // the last one of each name; nothing deletes them
+	changed map[string]chan struct{} // closed when the lease is released
+	away    chan struct{}            // closed when the engine is back; nil: it is there
+	ahead   time.Duration            // of its clock
+	grant   time.Duration            // the term that it grants, whatever was asked for; zero: what was asked for
 }
 
 // A row is a lease in the engine.
@@ -37,7 +37,7 @@ type row struct {
 
 // NewEngine returns an engine that nobody holds a lease of.
 func NewEngine() *Engine {
-	return &Engine{rows: make(map[string]*row), tokens: make(map[string]int64), changed: make(chan struct{})}
+	return &Engine{rows: make(map[string]*row), tokens: make(map[string]int64), changed: make(map[string]chan struct{})}
 }
 
 // Away lets the engine stop answering, or answer again. It forgets nothing, and its clock
@@ -74,13 +74,23 @@ func (e *Engine) Delete(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.rows, name)
-	e.wake()
+	e.wake(name)
 }
 
-// wake lets all members look again. e.mu must be held.
-func (e *Engine) wake() {
-	close(e.changed)
-	e.changed = make(chan struct{})
+// wake lets all members look again at a lease. e.mu must be held.
+func (e *Engine) wake(name string) {
+	if c := e.changed[name]; c != nil {
+		close(c)
+		delete(e.changed, name)
+	}
+}
+
+// next returns a channel that wake closes. e.mu must be held.
+func (e *Engine) next(name string) <-chan struct{} {
+	if e.changed[name] == nil {
+		e.changed[name] = make(chan struct{})
+	}
+	return e.changed[name]
 }
 
 // now is the engine's clock. e.mu must be held.

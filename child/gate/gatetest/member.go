@@ -73,7 +73,7 @@ func (l *lease) try(ctx context.Context) (won bool, retry <-chan struct{}, err e
 		defer cancel()
 	}
 	err = m.call(request, true, func(e *Engine) {
-		retry = e.changed
+		retry = e.next(l.name)
 		now := m.clock(e)
 		if e.grant > 0 && m.fault != ignoresGrant {
 			ttl = e.grant
@@ -150,7 +150,7 @@ func (l *lease) Release(ctx context.Context) error {
 			return
 		}
 		r.holder, r.expires = "", time.Time{}
-		e.wake()
+		e.wake(l.name)
 	})
 }
 
