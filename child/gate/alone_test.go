@@ -3,6 +3,7 @@ package gate_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +45,7 @@ func TestGatesOfOneProcessTakeTurns(t *testing.T) {
 		require.True(t, a.gate.Open())
 		require.False(t, b.gate.Open())
 		require.Zero(t, a.gate.State().Until)
-		require.Equal(t, "standby, this process leads with token 1 since 2000-01-01T00:00:00Z", b.status.last())
+		require.Equal(t, "standby, this process leads with token 1 since 2000-01-01T00:00:00Z", b.text(t))
 		require.NoError(t, a.gate.Yield(t.Context()))
 		after(0)
 		require.True(t, b.gate.Open())
@@ -53,36 +54,38 @@ func TestGatesOfOneProcessTakeTurns(t *testing.T) {
 
 func TestAFlagOpensAndCloses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		on, failing := false, false
+		var on, failing atomic.Bool
 		causes := make(chan error, 1)
 		p := new(process)
 		p.start(t, "a", gate.Spec{
 			Elector: gate.Flag(time.Minute, func(context.Context) (bool, error) {
-				if failing {
+				if failing.Load() {
 					return false, errBoom
 				}
-				return on, nil
+				return on.Load(), nil
 			}),
 			RenewEvery: time.Minute,
 			Run:        guarding(causes),
 		}, supervisor.Spec{})
 		after(time.Hour)
 		require.False(t, p.gate.Open())
-		on = true
+		on.Store(true)
 		after(time.Minute)
 		require.True(t, p.gate.Open())
-		failing = true
+		failing.Store(true)
 		after(time.Hour)
 		require.True(t, p.gate.Open(), "an error changes nothing")
 		require.ErrorIs(t, p.billing(t).LastError, errBoom)
-		failing, on = false, false
+		failing.Store(false)
+		on.Store(false)
 		after(2 * time.Minute)
 		require.ErrorIs(t, <-causes, gate.ErrLost)
 		require.False(t, p.gate.Open())
 		require.ErrorContains(t, p.billing(t).LastError, "the flag is off")
-		failing = true
+		failing.Store(true)
 		after(time.Hour)
-		failing, on = false, true
+		failing.Store(false)
+		on.Store(true)
 		after(5 * time.Minute)
 		require.True(t, p.gate.Open())
 		require.EqualValues(t, 2, p.gate.State().Token)

@@ -3,26 +3,110 @@ package gate
 import (
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// watchDrain tells the core when the root drains, or a supervisor further up begins to
-// stop: a member that is about to stop must not win. It returns a function that ends that.
+// A member that is about to stop must not win: its process would lead for a moment only. It
+// stops bidding when the root drains, or a supervisor further up begins to stop. All members
+// of a tree share a subscription, so that a thousand of them cost no more than one.
+var drains = struct {
+	mu sync.Mutex
+	of map[*supervisor.Supervisor]*drainWatch
+}{of: make(map[*supervisor.Supervisor]*drainWatch)}
+
+// A drainWatch is the subscription of one root. Its fields are guarded by drains.mu.
+type drainWatch struct {
+	cancel  func()
+	below   map[string]map[*member]struct{} // by the path of each supervisor above them
+	members int
+	all     bool // the root drains
+}
+
+// watchDrain lets the member hear of a drain, until the returned function is called.
 func (m *member) watchDrain() (end func()) {
 	sup, ok := supervisor.FromContext(m.ctx)
 	if !ok {
 		return func() {}
 	}
-	root := sup.Root()
-	draining := func() { m.post(func() { m.do(m.core.Draining(m.now())) }) }
-	cancel := root.Subscribe(func(e supervisor.Event) {
-		if strings.HasPrefix(m.ctx.Path(), e.Path+"/") {
-			draining()
+	root, above := sup.Root(), pathsAbove(m.ctx.Path())
+	drains.mu.Lock()
+	w := drains.of[root]
+	first := w == nil
+	if first {
+		w = &drainWatch{below: make(map[string]map[*member]struct{})}
+		w.cancel = root.Subscribe(w.see, supervisor.EventDraining, supervisor.EventClosing)
+		drains.of[root] = w
+	}
+	w.members++
+	for _, path := range above {
+		if w.below[path] == nil {
+			w.below[path] = make(map[*member]struct{})
 		}
-	}, supervisor.EventDraining, supervisor.EventClosing)
-	if errors.Is(root.Health(), supervisor.ErrDraining) { // since before the subscription
+		w.below[path][m] = struct{}{}
+	}
+	drains.mu.Unlock()
+
+	if first && errors.Is(root.Health(), supervisor.ErrDraining) { // since before the subscription
+		drains.mu.Lock()
+		w.all = true
+		drains.mu.Unlock()
+	}
+	drains.mu.Lock()
+	draining := w.all
+	drains.mu.Unlock()
+	if draining {
 		m.do(m.core.Draining(m.now()))
 	}
-	return cancel
+	return func() { w.leave(root, m, above) }
+}
+
+// leave removes a member, and the subscription with the last one.
+func (w *drainWatch) leave(root *supervisor.Supervisor, m *member, above []string) {
+	drains.mu.Lock()
+	for _, path := range above {
+		if delete(w.below[path], m); len(w.below[path]) == 0 {
+			delete(w.below, path)
+		}
+	}
+	w.members--
+	last := w.members == 0
+	if last {
+		delete(drains.of, root)
+	}
+	drains.mu.Unlock()
+	if last {
+		w.cancel()
+	}
+}
+
+// see tells all members below the supervisor that drains or closes. None of them waits for
+// this: a member that has ended takes no posts.
+func (w *drainWatch) see(e supervisor.Event) {
+	drains.mu.Lock()
+	if e.Kind == supervisor.EventDraining {
+		w.all = true
+	}
+	members := make([]*member, 0, len(w.below[e.Path]))
+	for m := range w.below[e.Path] {
+		members = append(members, m)
+	}
+	drains.mu.Unlock()
+	for _, m := range members {
+		m.post(func() { m.do(m.core.Draining(m.now())) })
+	}
+}
+
+// pathsAbove returns the paths of the supervisors above a child: /a and /a/b for /a/b/c.
+func pathsAbove(path string) (all []string) {
+	for i := 1; i < len(path); i++ {
+		if at := strings.IndexByte(path[i:], '/'); at >= 0 {
+			i += at
+			all = append(all, path[:i])
+		} else {
+			break
+		}
+	}
+	return all
 }

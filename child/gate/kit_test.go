@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,39 +37,9 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 // A process is a root with a gate as its child billing, on a member of an engine.
 type process struct {
 	*gatetest.Member
-	gate   *gate.Gate
-	root   *supervisor.Supervisor
-	status *texts
+	gate *gate.Gate
+	root *supervisor.Supervisor
 }
-
-// texts are the status texts of a child.
-type texts struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (s *texts) add(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.all); n == 0 || s.all[n-1] != text {
-		s.all = append(s.all, text)
-	}
-}
-
-func (s *texts) last() string {
-	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.all[len(s.all)-1]
-}
-
-// A says is a child.Context whose Status is kept.
-type says struct {
-	child.Context
-	texts *texts
-}
-
-func (c says) Status(text string) { c.texts.add(text) }
 
 // member starts a process on a new member of an engine.
 func member(t *testing.T, e *gatetest.Engine, id string, spec gate.Spec) *process {
@@ -89,10 +58,9 @@ func (p *process) start(t *testing.T, id string, spec gate.Spec, root supervisor
 	if spec.Late == nil {
 		spec.Late = func(err error) { t.Errorf("late: %v", err) }
 	}
-	p.gate, p.status = gate.New(spec), new(texts)
-	run := func(ctx child.Context) error { return p.gate.Run(says{ctx, p.status}) }
+	p.gate = gate.New(spec)
 	root.Name, root.Logger = id, quiet
-	root.Children = append([]child.Spec{{Name: "billing", Run: run}}, root.Children...)
+	root.Children = append([]child.Spec{{Name: "billing", Run: p.gate.Run}}, root.Children...)
 	p.root = supervisor.New(root)
 	require.NoError(t, p.root.Start(t.Context()))
 	t.Cleanup(func() { _ = p.root.Stop(context.Background()) })
@@ -106,6 +74,9 @@ func (p *process) billing(t *testing.T) child.Status {
 	require.True(t, ok)
 	return st
 }
+
+// text returns what the gate says of itself.
+func (p *process) text(t *testing.T) string { return p.billing(t).Text }
 
 // idle is what a gate guards in most tests: it is ready, and waits until it is stopped.
 func idle(ctx child.Context) error {

@@ -146,7 +146,7 @@ func TestAFailureThatLeavesARunBehindReleasesNothing(t *testing.T) {
 		h, err := a.Holder(t.Context(), name)
 		require.NoError(t, err)
 		require.Equal(t, "a", h.ID)
-		after(2 * ttl)
+		after(3 * ttl)
 		require.True(t, a.gate.Open())
 		s.let()
 	})

@@ -124,7 +124,9 @@ func (m *member) tick() {
 		m.checkAt = m.now() + m.gate.terms.RenewEvery
 		m.do(m.core.Ready(m.guarded.sup.Health() == nil, m.now()))
 	}
-	m.do(m.core.Tick(m.now()))
+	if acts := m.core.Tick(m.now()); len(acts) > 0 {
+		m.do(acts)
+	}
 }
 
 // do carries out what the core decided.
@@ -164,7 +166,7 @@ func (m *member) show() {
 	phase := m.core.Phase()
 	if m.hold != nil {
 		if phase == core.Waiting || phase == core.Bidding || phase == core.Over {
-			m.settled()
+			defer m.settled()() // when the state says so, too
 		} else {
 			m.hold.leaseEnds(m.core.LeaseEnd())
 		}
@@ -195,13 +197,14 @@ func (m *member) show() {
 // wall returns a time of the core as one of the wall clock.
 func (m *member) wall(at time.Duration) time.Time { return time.Now().Add(at - m.now()).Round(0) }
 
-// settled ends the hold when its lease was given up.
-func (m *member) settled() {
+// settled ends the hold when its lease was given up. It returns a function that tells those
+// who wait for that.
+func (m *member) settled() (tell func()) {
 	h := m.hold
 	m.hold, m.guarded, m.lost = nil, nil, nil
 	h.close()
 	h.cancel(nil)
-	close(h.settled)
+	return func() { close(h.settled) }
 }
 
 // lead starts what is guarded.

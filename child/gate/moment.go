@@ -12,15 +12,19 @@ import "time"
 // so it is only a suspicion: the gate renews the lease at once, and stops what it guards
 // unless the renewal succeeds.
 type Moment struct {
-	at     time.Time
+	at     time.Time     // of the steady clock
+	wall   time.Time     // of the wall clock
 	asleep time.Duration // how long the machine had slept until then
 }
 
 // Now returns the current moment.
-func Now() Moment { return Moment{time.Now(), asleep()} }
+func Now() Moment {
+	now := time.Now()
+	return Moment{now, now.Round(0), asleep()}
+}
 
 // Time returns the moment as a time of the wall clock.
-func (m Moment) Time() time.Time { return m.at.Round(0) }
+func (m Moment) Time() time.Time { return m.wall }
 
 // since returns the time since another moment by the steady clock, sleep included.
 func (m Moment) since(other Moment) time.Duration {
@@ -32,8 +36,6 @@ func (m Moment) since(other Moment) time.Duration {
 }
 
 // wallSince is since by the wall clock.
-func (m Moment) wallSince(other Moment) time.Duration {
-	return m.at.Round(0).Sub(other.at.Round(0))
-}
+func (m Moment) wallSince(other Moment) time.Duration { return m.wall.Sub(other.wall) }
 
 const leastSleep = 100 * time.Millisecond

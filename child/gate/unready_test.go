@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,15 +48,15 @@ func TestALeaderThatStaysUnreadyYields(t *testing.T) {
 func TestALeaderThatIsNeverReadyYields(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		e := gatetest.NewEngine()
-		starts := 0
+		var starts atomic.Int32
 		never := func(ctx child.Context) error {
-			starts++
+			starts.Add(1)
 			<-ctx.Done()
 			return nil
 		}
 		a := member(t, e, "a", gate.Spec{Run: never, YieldAfter: 10 * time.Second})
 		after(time.Minute)
-		require.Greater(t, starts, 1)
+		require.Greater(t, int(starts.Load()), 1)
 		require.Zero(t, a.billing(t).Restarts)
 	})
 }

@@ -39,7 +39,7 @@ func TestAfterYieldAMemberThatIsAloneLeadsAgainAfterATerm(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := member(t, gatetest.NewEngine(), "a", gate.Spec{Run: idle})
 		require.NoError(t, a.gate.Yield(t.Context()))
-		require.Equal(t, "standby, no bid before 2000-01-01T00:00:12Z", a.status.last())
+		require.Equal(t, "standby, no bid before 2000-01-01T00:00:12Z", a.text(t))
 		require.Equal(t, ttl, time.Until(a.gate.State().NoBid))
 		after(ttl - time.Millisecond)
 		require.False(t, a.gate.Open())
@@ -106,7 +106,7 @@ func TestYieldGivesUpWithItsContextAndTheHandOverGoesOn(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, a.gate.Yield(ctx), context.DeadlineExceeded)
-		require.Equal(t, "stops with token 1", a.status.last())
+		require.Equal(t, "stops with token 1", a.text(t))
 		require.NoError(t, a.gate.Yield(t.Context()), "it waits for the one under way")
 		require.Zero(t, a.gate.State().Token)
 	})

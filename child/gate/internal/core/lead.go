@@ -145,6 +145,9 @@ func (m *Machine) Released(now time.Duration) []Action {
 // settle ends a lease.
 func (m *Machine) settle() {
 	m.phase = Waiting
+	if m.abandoned { // then another leads first
+		m.restFor(add(m.left(), m.terms.rest()), m.own)
+	}
 	switch {
 	case m.own:
 		m.restFor(m.terms.failRest(m.fails), true)
@@ -156,6 +159,14 @@ func (m *Machine) settle() {
 	if m.stop {
 		m.over()
 	}
+}
+
+// left returns how long the lease lasts, if it is not released.
+func (m *Machine) left() time.Duration {
+	if m.endless {
+		return 0
+	}
+	return max(0, m.end-m.now)
 }
 
 // over ends the run.
