@@ -1,0 +1,65 @@
+package sqlgate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/coppice-go/coppice/child/gate"
+)
+
+// Guard makes a transaction refuse a holder of the past. Call it first of all in each
+// transaction of what a gate with an Elector of this package guards. ctx is that of the run,
+// or derived from it. The transaction may be in another database than the leases, which then
+// must have the table of fences, too.
+//
+// It returns nil if the transaction may go on. If a higher token was seen, it rolls the
+// transaction back and returns an error that wraps gate.ErrStale. If ctx does not belong to
+// what such a gate guards, it rolls back and returns gate.ErrNoLease. After any other error,
+// roll back yourself.
+//
+// Until the transaction ends, the Guard of another transaction with the same lease waits.
+func Guard(ctx context.Context, tx *sql.Tx) error {
+	for _, held := range gate.Leases(ctx) {
+		if l, ok := held.(*lease); ok {
+			return l.guard(ctx, tx)
+		}
+	}
+	return errors.Join(gate.ErrNoLease, tx.Rollback())
+}
+
+func (l *lease) guard(ctx context.Context, tx *sql.Tx) error {
+	f := &l.elector.fence
+	for range 2 {
+		raised, err := l.raise(ctx, tx)
+		if raised || err != nil {
+			return err
+		}
+		var highest int64
+		switch err := tx.QueryRowContext(ctx, f.look, l.name).Scan(&highest); {
+		case errors.Is(err, sql.ErrNoRows): // the first transaction of all
+			if _, err := tx.ExecContext(ctx, f.create, l.name); err != nil {
+				return fmt.Errorf("sqlgate: guard: %w", err)
+			}
+		case err != nil:
+			return fmt.Errorf("sqlgate: guard: %w", err)
+		default:
+			return errors.Join(fmt.Errorf("sqlgate: %w: %s: token %d, after %d", gate.ErrStale, l.name, l.token, highest), tx.Rollback())
+		}
+	}
+	return errors.Join(fmt.Errorf("sqlgate: guard: the fence of %s cannot be raised", l.name), tx.Rollback())
+}
+
+// raise raises the fence to the token, and reports whether it was not higher already.
+func (l *lease) raise(ctx context.Context, tx *sql.Tx) (bool, error) {
+	result, err := tx.ExecContext(ctx, l.elector.fence.raise, l.token, l.name, l.token)
+	if err != nil {
+		return false, fmt.Errorf("sqlgate: guard: %w", err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("sqlgate: guard: %w", err)
+	}
+	return n > 0, nil
+}
