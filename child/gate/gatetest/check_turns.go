@@ -154,8 +154,11 @@ func takeTurns(t testing.TB, s *Subject, members, turns int, again bool) *ledger
 // turn acquires the lease and releases it.
 func (s *Subject) turn(ctx context.Context, e gate.Elector, name, id string, g *ledger) error {
 	l, err := e.Acquire(ctx, name)
-	if err != nil {
-		return fmt.Errorf("%s: Acquire: %w", id, err)
+	for err != nil { // on a busy machine, a request may fail
+		if !sleep(ctx, s.TTL/10) {
+			return fmt.Errorf("%s: Acquire: %w", id, err)
+		}
+		l, err = e.Acquire(ctx, name)
 	}
 	g.begin(id, l.Token())
 	if l.Token()%5 == 0 {

@@ -8,12 +8,15 @@ import (
 )
 
 func TestSQLGateConforms(t *testing.T) {
-	forEach(t, func(t *testing.T, d database) {
-		for _, c := range gatetest.Checks() {
-			t.Run(c.Name, func(t *testing.T) {
-				t.Parallel()
-				c.Run(t, d.subject(t, 2*time.Second))
-			})
-		}
-	})
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range gatetest.Checks() {
+				t.Run(c.Name, func(t *testing.T) {
+					t.Parallel()
+					c.Run(t, k.make(t).subject(t, 3*time.Second))
+				})
+			}
+		})
+	}
 }

@@ -127,7 +127,8 @@ func (d database) member(t *testing.T, id string, ttl time.Duration) *member {
 	db := l.open()
 	db.SetMaxOpenConns(4)
 	t.Cleanup(func() { l.setCut(false); _ = db.Close() })
-	return &member{sqlgate.New(db, sqlgate.Spec{TTL: ttl, Dialect: d.dialect, Member: id}), l, db}
+	require.NoError(t, db.PingContext(context.WithoutCancel(t.Context()))) // the time of the first connection is no part of a check
+	return &member{sqlgate.New(db, sqlgate.Spec{TTL: ttl, PollEvery: ttl / 50, Dialect: d.dialect, Member: id}), l, db}
 }
 
 // subject makes the database a subject of the conformance suite.
@@ -141,8 +142,8 @@ func (d database) subject(t *testing.T, ttl time.Duration) gatetest.Subject {
 			all = append(all, m)
 			return m
 		},
-		HandOver:  ttl / 2, // a poll period is a fifteenth; the rest is for a busy machine
-		HandOvers: 100,
+		HandOver:  ttl / 2, // a poll period is a fiftieth; the rest is for a busy machine
+		HandOvers: 1000,
 		Cut:       func(e gate.Elector, cut bool) { of(e).setCut(cut) },
 		LoseReply: func(e gate.Elector) { of(e).loseReply() },
 		Slow:      func(e gate.Elector, latency time.Duration) { of(e).slow(latency) },

@@ -19,6 +19,14 @@ type line struct {
 	cut     chan struct{} // closed when it is connected again; nil: it is
 	lose    int           // how many replies to changes are lost next
 	latency time.Duration
+	queries int
+}
+
+// count returns how many statements were sent.
+func (l *line) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queries
 }
 
 // open returns a database that is reached by the line.
@@ -81,6 +89,7 @@ func (l *line) sent(ctx context.Context) error {
 // answered waits until a reply gets through.
 func (l *line) answered(ctx context.Context, change bool) error {
 	l.mu.Lock()
+	l.queries++
 	lost := change && l.lose > 0
 	if lost {
 		l.lose--

@@ -3,12 +3,14 @@ package sqltest
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -184,7 +186,12 @@ func (s *server) end() {
 	}
 }
 
+// TestMain runs many tests at once, because most of their time they wait for terms to pass.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) { // the default
+		_ = flag.Set("test.parallel", "12")
+	}
 	code := m.Run()
 	postgres.end()
 	mariadb.end()
