@@ -80,8 +80,7 @@ func gatesInAStorm(t testing.TB, s *Subject) {
 	for i := range 4 {
 		all = append(all, startProcess(t, s, fmt.Sprint("process-", i), t.Name(), g, &late))
 	}
-	steps := min(200, max(5, s.HandOvers/100))
-	for range steps {
+	for range s.Storm {
 		p := all[random.IntN(len(all))]
 		switch random.IntN(8) {
 		case 0, 1:
@@ -133,7 +132,7 @@ func gatesInAStorm(t testing.TB, s *Subject) {
 		t.Fatalf("seed %d: %v", seed, *late.Load())
 	case !led:
 		t.Fatalf("seed %d: nobody leads after the storm", seed)
-	case steps >= 20 && len(leaders) < 2:
+	case s.Storm >= 50 && len(leaders) < 2:
 		t.Fatalf("seed %d: only %v have led", seed, leaders)
 	}
 }

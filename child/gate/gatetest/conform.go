@@ -25,6 +25,10 @@ type Subject struct {
 	// HandOvers is how many times the checks hand over. Zero means 2000.
 	HandOvers int
 
+	// Storm is how many things happen to the members in the check of whole gates, one about
+	// every half of a TTL. Zero means 200.
+	Storm int
+
 	// Cut cuts a member off from the engine, or connects it again.
 	Cut func(member gate.Elector, cut bool)
 
@@ -74,6 +78,9 @@ func (c Check) Run(t testing.TB, s Subject) {
 	}
 	if s.HandOvers == 0 {
 		s.HandOvers = 2000
+	}
+	if s.Storm == 0 {
+		s.Storm = 200
 	}
 	c.run(t, &s)
 }

@@ -144,6 +144,7 @@ func (d database) subject(t *testing.T, ttl time.Duration) gatetest.Subject {
 		},
 		HandOver:  ttl / 2, // a poll period is a fiftieth; the rest is for a busy machine
 		HandOvers: 1000,
+		Storm:     10,
 		Cut:       func(e gate.Elector, cut bool) { of(e).setCut(cut) },
 		LoseReply: func(e gate.Elector) { of(e).loseReply() },
 		Slow:      func(e gate.Elector, latency time.Duration) { of(e).slow(latency) },
