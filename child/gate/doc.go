@@ -49,6 +49,9 @@
 // siblings. A failure that is wrapped by child.Escalate ends the supervisor of the gate's
 // child as always.
 //
+// What is guarded is part of the tree while it runs, so Health of the root fails while it
+// starts, or is unready.
+//
 // A member does not bid when its process drains (supervisor.Spec.Drain) or stops. So a
 // rolling restart moves the lead at most once for each process.
 //
@@ -68,7 +71,7 @@
 //     backup. If its leader fails over without all that it had confirmed, it may give a lease
 //     twice, and tokens may repeat. (After such a restore of etcd, raise its revision with
 //     etcdutl snapshot restore --bump-revision.)
-//   - A run that has been reported as ended has ended: it has left no goroutine behind.
+//   - A run that has returned has ended: it has left no goroutine behind.
 //
 // It does not promise that only one process acts. A process may be paused at any moment, by
 // SIGSTOP, by a hypervisor, by a page that must be read from disk, between a check that it

@@ -49,9 +49,7 @@ func (m *member) watchDrain() (end func()) {
 	drains.mu.Unlock()
 
 	if first && errors.Is(root.Health(), supervisor.ErrDraining) { // since before the subscription
-		drains.mu.Lock()
-		w.all = true
-		drains.mu.Unlock()
+		w.tell(root.Path(), true, m)
 	}
 	drains.mu.Lock()
 	draining := w.all
@@ -81,16 +79,20 @@ func (w *drainWatch) leave(root *supervisor.Supervisor, m *member, above []strin
 	}
 }
 
-// see tells all members below the supervisor that drains or closes. None of them waits for
-// this: a member that has ended takes no posts.
-func (w *drainWatch) see(e supervisor.Event) {
+// see is the subscriber.
+func (w *drainWatch) see(e supervisor.Event) { w.tell(e.Path, e.Kind == supervisor.EventDraining, nil) }
+
+// tell tells all members below the supervisor that drains or closes, except for one. None of
+// them makes it wait: the loop of a member does not block, and one that has ended takes no
+// posts.
+func (w *drainWatch) tell(path string, all bool, except *member) {
 	drains.mu.Lock()
-	if e.Kind == supervisor.EventDraining {
-		w.all = true
-	}
-	members := make([]*member, 0, len(w.below[e.Path]))
-	for m := range w.below[e.Path] {
-		members = append(members, m)
+	w.all = w.all || all
+	members := make([]*member, 0, len(w.below[path]))
+	for m := range w.below[path] {
+		if m != except {
+			members = append(members, m)
+		}
 	}
 	drains.mu.Unlock()
 	for _, m := range members {

@@ -25,7 +25,6 @@ type process struct {
 	root    *supervisor.Supervisor
 	fail    chan struct{}
 	ledger  *ledger
-	late    *atomic.Pointer[error]
 }
 
 func startProcess(t testing.TB, s *Subject, id, name string, g *ledger, late *atomic.Pointer[error]) *process {

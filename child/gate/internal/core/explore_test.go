@@ -65,6 +65,9 @@ func (w *world) moves() (all []move) {
 			if len(acts) > 0 && !(ok && at <= w.now) {
 				w.fail("Next says when a Tick is needed")
 			}
+			if at, ok := w.m.Next(); ok && at <= w.now {
+				w.fail("a Tick does all that is due")
+			}
 			return acts
 		})
 	}
@@ -278,7 +281,7 @@ func (w *world) key() world {
 	return k
 }
 
-// comparable form of a world: a Machine holds a slice.
+// hash identifies the state. A Machine holds a slice, so it is no key itself.
 func (w *world) hash() string { return fmt.Sprintf("%+v", w.key()) }
 
 func newWorld() *world {
