@@ -75,7 +75,7 @@ func (m *Machine) Answered(other bool, now time.Duration) []Action {
 // any more, or cannot be kept, is released.
 func (m *Machine) Won(sent, ttl, now time.Duration) []Action {
 	m.enter(now)
-	wanted := !m.cancelled && !m.stop && !m.drain && m.now >= m.rest
+	wanted := !m.cancelled
 	m.bidding, m.cancelled = false, false
 	m.why, m.lost, m.abandoned, m.own, m.yielded, m.unready = Kept, false, false, false, false, false
 	m.extend(sent, ttl)
