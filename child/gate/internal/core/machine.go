@@ -93,8 +93,12 @@ type Machine struct {
 	unready   bool
 	unreadyAt time.Duration // since when
 
-	acts []Action
+	acts  [mostActs]Action // of the current event; an array, so that machines can be compared
+	acted int
 }
+
+// mostActs is how many actions an event has at most.
+const mostActs = 4
 
 // A Rest is what one run of a member leaves to the next.
 type Rest struct {
@@ -133,10 +137,13 @@ func (m *Machine) HeldBack() (until time.Duration, held bool) {
 // enter begins an event. The clock never goes back.
 func (m *Machine) enter(now time.Duration) {
 	m.now = max(m.now, now)
-	m.acts = m.acts[:0]
+	m.acted = 0
 }
 
-func (m *Machine) do(a Action) { m.acts = append(m.acts, a) }
+func (m *Machine) do(a Action) {
+	m.acts[m.acted] = a
+	m.acted++
+}
 
 // leave ends an event. It does what is due, and returns the actions, which are valid until
 // the next event.
@@ -147,7 +154,7 @@ func (m *Machine) leave() []Action {
 	case Leading, Stopping:
 		m.keep()
 	}
-	return m.acts
+	return m.acts[:m.acted]
 }
 
 // Tick says that time has passed. It starts the member, too.
