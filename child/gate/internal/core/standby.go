@@ -64,7 +64,7 @@ func (m *Machine) Answered(other bool, now time.Duration) []Action {
 	m.enter(now)
 	m.asking, m.unasked = false, false
 	m.askAt = add(m.now, m.terms.Renew)
-	if other && !m.onlyTime {
+	if other {
 		m.rest = m.now
 	}
 	return m.leave()
