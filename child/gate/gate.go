@@ -29,6 +29,16 @@ type rest struct {
 	left     time.Duration
 	onlyTime bool
 	fails    int
+	token    int64 // of the last lease, or zero
+}
+
+// remaining returns what is left of the rest. The clock may have gone back since: see
+// testing/synctest.
+func (r *rest) remaining(now Moment) time.Duration {
+	if r.left == 0 {
+		return 0
+	}
+	return max(0, min(r.left, r.left-now.since(r.at)))
 }
 
 // New makes a Gate. It cannot fail: Run returns the problems of the spec. Terms of the
@@ -76,9 +86,8 @@ func (g *Gate) begin(ctx child.Context) (*member, error) {
 	if g.current != nil && g.current.ctx.Err() == nil {
 		return nil, errTwice
 	}
-	left := g.rest.left - m.base.since(g.rest.at)
-	left = min(left, g.rest.left) // the clock has gone back: see testing/synctest
-	m.core = core.New(m.terms(), core.Rest{Until: left, OnlyTime: g.rest.onlyTime, Fails: g.rest.fails})
+	m.lastToken = g.rest.token
+	m.core = core.New(m.terms(), core.Rest{Until: g.rest.remaining(m.base), OnlyTime: g.rest.onlyTime, Fails: g.rest.fails})
 	g.current = m
 	return m, nil
 }
@@ -92,7 +101,7 @@ func (g *Gate) finish(m *member) {
 	}
 	now := Now()
 	left := m.core.Rest()
-	g.rest = rest{now, left.Until - now.since(m.base), left.OnlyTime, left.Fails}
+	g.rest = rest{now, max(0, left.Until-now.since(m.base)), left.OnlyTime, left.Fails, m.lastToken}
 	g.current = nil
 	g.state = State{Wins: g.state.Wins, RenewalsFailed: g.state.RenewalsFailed}
 }

@@ -147,9 +147,7 @@ func (h *hold) watch(tick time.Duration) {
 		case <-due:
 		}
 	}
-	if h.close() {
-		return
-	}
+	h.close()
 	if late := h.late(); len(late.Runs) > 0 {
 		h.gate.spec.Late(late)
 	}

@@ -36,7 +36,7 @@ type member struct {
 	why       error           // the last error of the engine about it
 	guarded   *guarded
 	checkAt   time.Duration // when to look next whether what is guarded is ready
-	lastToken int64         // of the last lease, or zero
+	lastToken int64         // of the last lease of the gate, or of whoever held it then; zero: not known
 
 	troubled bool // the last request has failed, and that was reported
 	over     bool

@@ -81,9 +81,18 @@ func (m *member) ask() context.CancelFunc {
 		if err == nil {
 			m.gate.count(func(s *State) { s.Seen = holder })
 		}
-		m.do(m.core.Answered(err == nil && holder.Token > m.lastToken, m.now()))
+		m.do(m.core.Answered(err == nil && m.another(holder), m.now()))
 	})
 	return cancel
+}
+
+// another reports whether another member leads, or has led since this one did. If this one
+// never did, it can only tell from the second answer on, or if another leads now.
+func (m *member) another(h Holder) bool {
+	if m.lastToken == 0 && h.ID == "" {
+		m.lastToken = h.Token
+	}
+	return h.Token > m.lastToken
 }
 
 // renew begins another term.

@@ -49,6 +49,26 @@ func TestAfterYieldAMemberThatIsAloneLeadsAgainAfterATerm(t *testing.T) {
 	})
 }
 
+// A restart that was asked for is no reason to wait.
+func TestAMemberThatIsAloneLeadsAgainAtOnceAfterARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := member(t, gatetest.NewEngine(), "a", gate.Spec{Run: idle})
+		for range 3 {
+			after(time.Minute)
+			require.True(t, a.gate.Open())
+			require.NoError(t, a.root.RestartChild(t.Context(), "billing"))
+			after(time.Millisecond)
+			require.True(t, a.gate.Open())
+		}
+		require.NoError(t, a.gate.Yield(t.Context()))
+		require.NoError(t, a.root.RestartChild(t.Context(), "billing"))
+		after(ttl - time.Second)
+		require.False(t, a.gate.Open(), "a restart does not shorten the wait")
+		after(2 * time.Second)
+		require.True(t, a.gate.Open())
+	})
+}
+
 func TestYieldOfAStandbyWithdrawsItsBid(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		e := gatetest.NewEngine()
