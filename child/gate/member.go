@@ -35,6 +35,7 @@ type member struct {
 	suspected bool            // in that term
 	why       error           // the last error of the engine about it
 	guarded   *guarded
+	ticked    time.Duration // when tick was called last
 	checkAt   time.Duration // when to look next whether what is guarded is ready
 	lastToken int64         // of the last lease of the gate, or of whoever held it then; zero: not known
 
@@ -107,14 +108,17 @@ func (m *member) nap() time.Duration {
 	if _, ends := m.core.LeaseEnd(); m.hold != nil && ends {
 		most = m.gate.terms.Slack
 	}
+	now := m.now()
+	most = min(most, m.ticked+most-now) // however many posts there are
 	if at, ok := m.core.Next(); ok {
-		return max(0, min(most, at-m.now()))
+		most = min(most, at-now)
 	}
-	return most
+	return max(0, most)
 }
 
 func (m *member) tick() {
 	m.ctx.Heartbeat()
+	m.ticked = m.now()
 	now := Now()
 	if m.hold != nil && !m.suspected && now.wallSince(m.sent)-now.since(m.sent) > m.gate.terms.Slack {
 		m.suspected = true

@@ -35,7 +35,8 @@ type Spec struct {
 	// not stopped by then is abandoned. Zero means a third of the TTL, or 5 s without one.
 	StopWithin time.Duration
 
-	// RenewEvery is the time from one renewal to the next. Zero means a sixth of the TTL,
+	// RenewEvery is the time from one renewal to the next. The gate calls ctx.Heartbeat at
+	// least this often, for itself and not for what it guards. Zero means a sixth of the TTL,
 	// or 1 s without one.
 	RenewEvery time.Duration
 

@@ -176,6 +176,23 @@ func TestAGateRunsDetached(t *testing.T) {
 	})
 }
 
+// The gate beats for itself, once per RenewEvery at least, also if its engine reports
+// something more often than that.
+func TestAGateMayHaveAHeartbeat(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		e := gatetest.NewEngine()
+		member(t, e, "a", gate.Spec{Run: idle})
+		g := gate.New(gate.Spec{Name: name, Elector: e.Member("b", ttl), Run: idle})
+		b := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "billing", Run: g.Run, Heartbeat: 3 * time.Second}}})
+		require.NoError(t, b.Start(t.Context()))
+		after(time.Hour)
+		st, _ := b.Lookup("billing")
+		require.Zero(t, st.Restarts)
+		require.NoError(t, st.LastError)
+		require.NoError(t, b.Stop(context.Background()))
+	})
+}
+
 func TestManyGatesInOneProcess(t *testing.T) {
 	const many = 200
 	bubble(t, func(t *testing.T) {
