@@ -135,6 +135,7 @@ func (m *member) tick() {
 
 // do carries out what the core decided.
 func (m *member) do(actions []core.Action) {
+	begin := func() {}
 	for _, a := range actions {
 		switch a {
 		case core.Bid:
@@ -150,7 +151,7 @@ func (m *member) do(actions []core.Action) {
 		case core.CancelRenew:
 			m.cancelRenewal()
 		case core.Lead:
-			m.lead()
+			begin = m.lead()
 		case core.Stop:
 			m.hold.cancel(m.cause())
 		case core.Release:
@@ -162,6 +163,7 @@ func (m *member) do(actions []core.Action) {
 		}
 	}
 	m.show()
+	begin() // when the state says so
 }
 
 // show publishes the state of the gate.
@@ -211,18 +213,20 @@ func (m *member) settled() (tell func()) {
 	return func() { close(h.settled) }
 }
 
-// lead starts what is guarded.
-func (m *member) lead() {
+// lead returns a function that starts what is guarded.
+func (m *member) lead() (begin func()) {
 	m.guarded = newGuarded(m.hold, &m.gate.spec, m.gate.terms)
 	m.checkAt = m.now() + m.gate.terms.RenewEvery
 	m.gate.count(func(s *State) { s.Wins++ })
 	m.hold.leaseEnds(m.core.LeaseEnd())
-	go m.hold.watch(m.gate.terms.Slack)
-	gd := m.guarded
-	go func() {
-		end := gd.run()
-		m.post(func() { m.ended(end) })
-	}()
+	h, gd := m.hold, m.guarded
+	return func() {
+		go h.watch(m.gate.terms.Slack)
+		go func() {
+			end := gd.run()
+			m.post(func() { m.ended(end) })
+		}()
+	}
 }
 
 // ended notes how what is guarded has ended.
