@@ -35,7 +35,7 @@ var recipes = []struct{ file, title string }{
 
 // others are the packages that llms.txt only names.
 var others = []string{
-	"child/httpserver", "child/adapt", "supervisor/observer", "supervisor/probe", "supervisor/sdnotify", "supervisor/blackbox",
+	"child/httpserver", "child/gate", "child/gate/sqlgate", "child/adapt", "supervisor/observer", "supervisor/probe", "supervisor/sdnotify", "supervisor/blackbox",
 	"supervisor/services", "supervisortest", "supervisortest/chaos",
 }
 
