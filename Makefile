@@ -28,8 +28,8 @@ unit: ## all tests with the race detector, then without it on 1 and on 4 process
 	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } \
 		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events\n", scenes, states, deep, walks, steps }' explore.out
 
-demo: ## the example service with random crashes, its result checked against a sequential pass
-	$(GO) run ./examples/codesearch -demo
+demo: ## the example service with random crashes, its result checked against a sequential pass; HOLD=1 stays up
+	$(GO) run ./examples/codesearch -demo $(if $(HOLD),-hold)
 
 cover: ## coverage of each package by all tests
 	@$(GO) test -coverpkg=./... -coverprofile=cover.out ./... >cover.log || { cat cover.log; exit 1; }

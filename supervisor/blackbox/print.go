@@ -189,6 +189,10 @@ func (p *printer) event(r *record) {
 
 // reason says why an event happened, unless the kind of the event and the error say it.
 func reason(e *supervisor.Event) string {
+	switch e.Kind {
+	case supervisor.EventRequest, supervisor.EventSuspended, supervisor.EventResumed:
+		return ""
+	}
 	why := e.Reason.String()
 	switch e.Reason {
 	case supervisor.ReasonNone, supervisor.ReasonBoot, supervisor.ReasonFailed, supervisor.ReasonCompleted, supervisor.ReasonShutdown:

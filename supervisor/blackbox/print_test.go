@@ -140,7 +140,9 @@ func TestARecordingOfAnOperatorsRequestSaysWho(t *testing.T) {
 		ctx := supervisor.WithRequest(context.Background(), supervisor.Request{By: "alice\x1b"})
 		require.NoError(t, root.RestartChild(ctx, "a"))
 	})
-	require.Contains(t, printed(t, dir, Options{}), `by alice\x1b)`)
+	text := printed(t, dir, Options{})
+	require.Contains(t, text, `by alice\x1b)`)
+	require.Contains(t, text, "request /shop/a (restart-child) by alice\\x1b\n", "once is enough")
 }
 
 func TestTheWriterOfPrintFails(t *testing.T) {
