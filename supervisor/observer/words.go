@@ -191,7 +191,7 @@ func (m *model) sentences(g *group, i int32, n int, ask asker, f supervisor.Fore
 		}
 		switch {
 		case n == 1 && waiting == 1:
-			doing = fmt.Sprintf("It waits for its next start. It has been restarted %s.", plural(s.Restarts, "time", "times"))
+			doing = "It waits for its next start." + restarted(s)
 		case n == 1:
 			doing = fmt.Sprintf("It is starting again, after %s.", plural(s.Restarts, "restart", "restarts"))
 		case starting == 0:
@@ -308,15 +308,20 @@ func safeBeforeEnd(m *model, i int32) string {
 	return fmt.Sprintf("Stop %s: nothing else stops with it, and the process lives on.", path)
 }
 
+// restarted says how often a child has been restarted, after another sentence.
+func restarted(s *child.Status) string {
+	if s.Restarts == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" It has been restarted %s.", plural(s.Restarts, "time", "times"))
+}
+
 // say is the sentence about what a child does.
 func (m *model) say(i int32, by string) string {
 	it := &m.items[i]
 	s := &it.tree.Status
 	since := " since " + clock(s.Since, m.at) + "."
-	times := ""
-	if s.Restarts > 0 {
-		times = fmt.Sprintf(" It has been restarted %s.", plural(s.Restarts, "time", "times"))
-	}
+	times := restarted(s)
 	switch it.look {
 	case wellness.Unready:
 		return "It is running, but says that it is not ready." + times
