@@ -53,6 +53,7 @@ type life struct {
 	draining        *run          // taken from exits and not handled yet, the first one first
 	dump            *dump         // the stacks of all goroutines, while a step may abandon runs
 	abandonedAll    bool          // abandonAll was called
+	refused         bool          // refuse was called
 	timers          deadlines
 	subscribedKinds kinds // kinds that have a subscriber, in this visit to the machine
 	failing         failing

@@ -31,6 +31,15 @@ func (l *life) link(r *run, nested *life) error {
 	return err
 }
 
+// refuse ends a life that link has refused. Nothing is published: the supervisor that runs in
+// the child has the same path.
+func (l *life) refuse(cause error) {
+	l.mu.Lock()
+	l.refused = true
+	l.mu.Unlock()
+	l.close(cause)
+}
+
 // A child runs one supervisor at most; with two, the paths below the child would be
 // ambiguous.
 var errTwoInside error = &errs.Wrap{Sentinel: ErrNested, Cause: errors.New("this child already runs another supervisor; give each supervisor its own child")}

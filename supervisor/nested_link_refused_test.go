@@ -63,3 +63,22 @@ func TestRefusedSupervisorThatIsStartedAtOnceStaysStarted(t *testing.T) {
 	}
 	require.NoError(t, root.Stop(context.Background()))
 }
+
+// The supervisor that runs in the child has the path of the one that is refused, so events
+// of that would say that the one that runs has ended.
+func TestNothingIsPublishedOfARefusedSupervisor(t *testing.T) {
+	contexts, kinds := make(chan child.Context, 1), make(chan EventKind, 10)
+	inner := New(Spec{})
+	root := New(Spec{Logger: silent, Children: []child.Spec{{Name: "taken", Run: func(ctx child.Context) error {
+		contexts <- ctx
+		return inner.Run(ctx)
+	}}}})
+	require.NoError(t, root.Start(t.Context()))
+	ctx := <-contexts
+	defer root.Subscribe(func(e Event) { kinds <- e.Kind }, EventClosing, EventOver, EventError)()
+	require.ErrorIs(t, New(Spec{}).Run(ctx), ErrNested)
+	require.NoError(t, inner.Health())
+	ctx.OnError(ErrNested)
+	require.Equal(t, EventError, <-kinds, "the first event")
+	require.NoError(t, root.Stop(context.Background()))
+}

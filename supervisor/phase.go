@@ -10,6 +10,9 @@ import (
 
 // publishPhase publishes the beginning of a phase. l.mu must be held.
 func (l *life) publishPhase(phase EventKind) {
+	if l.refused {
+		return
+	}
 	e := &Event{Kind: phase, again: l.parent != nil}
 	switch phase {
 	case EventUp:

@@ -152,7 +152,7 @@ func (s *Supervisor) begin(ctx context.Context, parent *run) (*life, error) {
 		return l, nil
 	}
 	if err := parent.life.link(parent, l); err != nil {
-		l.close(err)                     // for callers that have seen it already
+		l.refuse(err)                    // for callers that have seen it already
 		s.life.CompareAndSwap(l, before) // unless another has been started since
 		return nil, err
 	}
