@@ -27,10 +27,12 @@ func (l *life) beginDrain(cause error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.parent != nil || l.m.Phase() != machine.Up || l.spec.Drain == 0:
+	case l.parent != nil || l.m.Phase() != machine.Up:
 		return false
-	case l.drain.timer != nil:
+	case l.drain.timer != nil: // also if an Upgrade has removed Drain since
 		return true
+	case l.spec.Drain == 0:
+		return false
 	}
 	l.drain = drain{l.spec.Drain, cause, time.AfterFunc(l.spec.Drain, func() { l.close(cause) })}
 	l.publishPhase(EventDraining)
@@ -40,14 +42,14 @@ func (l *life) beginDrain(cause error) bool {
 // drains reports whether the root waits for the end of its drain. l.mu must be held.
 func (l *life) drains() bool { return l.drain.timer != nil && l.m.Phase() == machine.Up }
 
-// hurry is called when the context of a Stop ends. It ends the drain, or asks all children
-// to stop at once if there is none.
+// hurry is called when the context of a Stop ends. It ends the drain, which keeps its cause,
+// or asks all children to stop at once if there is none.
 func (l *life) hurry(cause error) {
 	l.mu.Lock()
-	draining := l.drains()
+	draining, first := l.drains(), l.drain.cause
 	l.mu.Unlock()
 	if draining {
-		l.close(cause)
+		l.close(first)
 	} else {
 		l.cancelAll(cause)
 	}

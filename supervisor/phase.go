@@ -32,6 +32,9 @@ func (l *life) publishPhase(phase EventKind) {
 		}
 	}
 	l.publishOwn(e)
+	if phase == EventDraining {
+		l.asked.event = e.Seq
+	}
 	if phase == EventClosing && e.Seq > 0 {
 		if l.whys.gave == 0 {
 			l.whys.gave = e.Seq

@@ -65,8 +65,9 @@ type Spec struct {
 	// stops its children: for load balancers that still send requests. Meanwhile children
 	// run, are restarted and can be requested as before, and Health returns an error that
 	// is ErrDraining. StopTimeout begins after it. The end of the ctx of Stop ends the
-	// drain only. There is no drain while the root starts, after it gave up or shut down
-	// by itself, and for a nested supervisor. Zero means none.
+	// drain only. Upgrade does not change a drain that has begun. There is no drain while
+	// the root starts, after it gave up or shut down by itself, and for a nested
+	// supervisor. Zero means none.
 	Drain time.Duration
 
 	// PassPanics lets a panic in a child crash the process at once, in this supervisor

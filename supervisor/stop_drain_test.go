@@ -254,3 +254,49 @@ func TestUpgradeChangesTheDrain(t *testing.T) {
 		require.Equal(t, 1000*time.Hour, time.Since(began))
 	})
 }
+
+// Who ends a drain is not who has requested the stop: children and events have the cause of
+// the drain.
+func TestADrainThatIsEndedEarlyKeepsItsCause(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		causes := make(chan error, 1)
+		sup := newRoot(supervisor.Spec{Drain: time.Minute, Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			causes <- context.Cause(ctx)
+			return nil
+		}}}})
+		r := record(t, sup, everyKind()...)
+		cancel, result := serves(t, sup)
+		r.take()
+		cancel(errTerminated)
+		synctest.Wait()
+		ended, end := context.WithCancel(t.Context())
+		end()
+		require.NoError(t, sup.Stop(ended))
+		require.NoError(t, <-result)
+		require.ErrorIs(t, <-causes, errTerminated)
+		require.Equal(t, []string{
+			"draining : shutdown", "closing : shutdown, because draining ", "stopping /a: shutdown, because closing ",
+			"stopped /a: shutdown, because closing ", "over : shutdown, because closing ",
+		}, r.reasons())
+	})
+}
+
+func TestUpgradeDoesNotEndADrain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		spec := supervisor.Spec{Drain: time.Minute, Children: []child.Spec{{Name: "a", Run: idle}}}
+		sup := newRoot(spec)
+		cancel, result := serves(t, sup)
+		began := time.Now()
+		cancel(nil)
+		synctest.Wait()
+		spec.Drain = 0
+		require.NoError(t, sup.Upgrade(spec))
+		require.NoError(t, sup.Stop(t.Context()))
+		require.Equal(t, time.Minute, time.Since(began))
+		require.NoError(t, <-result)
+	})
+}
