@@ -14,7 +14,7 @@ import (
 type Forecast struct {
 	// Left is the number of automatic restarts before the failure with which the
 	// supervisor of the child gives up. It is -1 if the supervisor does not give up
-	// within ten thousand restarts.
+	// within ten thousand restarts; with a Backoff, those since it started over count too.
 	Left int
 
 	// GivesUp is when the supervisor of the child gives up, with delays without jitter.
@@ -35,7 +35,8 @@ type Forecast struct {
 // running.
 //
 // Forecast calls the Backoff of the child, and those of the supervisors on the way, to see
-// their delays.
+// their delays. A policy that gives up after some time, not after a number of delays, seems
+// never to give up.
 func (s *Supervisor) Forecast(path string) (Forecast, bool) {
 	none := Forecast{Left: -1}
 	l, name, err := s.resolve(path)
@@ -77,6 +78,8 @@ type outlook struct {
 	wait       time.Duration // until its next start
 	backoff    child.Backoff // nil: the window counts
 	used       int           // delays so far
+	ready      bool          // it is ready, and has been for up
+	up         time.Duration
 	resetAfter time.Duration
 	window     rules.Window
 	now        time.Duration
@@ -97,6 +100,9 @@ func (l *life) outlook(name string) *outlook {
 	}
 	if b := runOfChild(c).rareFields().backoff; b != nil {
 		o.used = int(b.used.Load())
+	}
+	if r := runOfChild(c); c.State() == child.Running {
+		o.ready, o.up = true, o.now-c.Since-r.timeUnready(o.now)
 	}
 	if c.NextStart > o.now {
 		o.wait = c.NextStart - o.now
@@ -127,10 +133,12 @@ func (o *outlook) giveUp(first, runs time.Duration) (now, fresh bound) {
 		now = boundOf(&o.window, o.now, first, runs)
 		w := rules.NewWindow(o.window.Limit())
 		return now, boundOf(&w, 0, runs, runs)
-	case runs >= o.resetAfter: // its backoff starts over each time
-		return noBound, noBound
 	}
-	return o.delays(o.used, first, runs), o.delays(0, runs, runs)
+	used := o.used
+	if o.ready && machine.After(first, o.up) >= o.resetAfter { // its backoff starts over
+		used = 0
+	}
+	return o.delays(used, first, runs), o.delays(0, runs, runs)
 }
 
 // boundOf counts restarts without a delay.
@@ -149,6 +157,9 @@ func boundOf(w *rules.Window, now, first, runs time.Duration) bound {
 
 // delays adds up the delays of a new policy, after as many as were used.
 func (o *outlook) delays(used int, first, runs time.Duration) (b bound) {
+	if used >= mostRestarts {
+		return noBound
+	}
 	defer func() {
 		if recover() != nil {
 			b = bound{first, 0} // a policy that panics gives up
@@ -167,6 +178,9 @@ func (o *outlook) delays(used int, first, runs time.Duration) (b bound) {
 		d := policy.NextBackOff()
 		if d < 0 {
 			return bound{at, n}
+		}
+		if runs >= o.resetAfter { // it starts over each time
+			break
 		}
 		if at = machine.After(at, machine.After(d, runs)); at > century {
 			break

@@ -173,3 +173,57 @@ func forecastComesTrue(t *testing.T, rng *rand.Rand) {
 		require.Equal(t, gaveUp.Sub(before), f.GivesUp.Sub(before), "its supervisor")
 	}
 }
+
+// The backoff of a child that has been ready for long enough starts over with its next
+// failure.
+func TestForecastOfAChildThatIsHealthyAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, q := newPuppet(), newPuppet()
+		inner := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Second), Children: []child.Spec{{Name: "x", Run: q.Run}}})
+		spec := child.Spec{Backoff: child.Constant(time.Second).Retries(5), ResetAfter: time.Minute}
+		a, in := spec, spec
+		a.Name, a.Run, in.Name, in.Run = "a", p.Run, "in", inner.Run
+		sup := start(t, supervisor.Spec{Children: []child.Spec{in}})
+		other := start(t, supervisor.Spec{Children: []child.Spec{a}})
+		left := func(in time.Duration, retries int) {
+			f, ok := sup.Forecast("in/x")
+			require.True(t, ok)
+			require.Equal(t, time.Now().Add(in), f.Ends)
+			f, ok = other.Forecast("a")
+			require.True(t, ok)
+			require.Equal(t, retries, f.Left)
+			require.Equal(t, time.Now().Add(in), f.Ends)
+		}
+		left(5*time.Second, 5)
+		for range 3 {
+			p.end(errBoom)
+			q.end(errBoom)
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		left(2*time.Second, 2)
+		time.Sleep(time.Minute)
+		left(5*time.Second, 5)
+	})
+}
+
+// A supervisor that runs for long enough each time starts over its backoff, but one without
+// any retry gives up all the same.
+func TestForecastOfABackoffThatStartsOver(t *testing.T) {
+	for retries, ends := range map[int]time.Duration{0: time.Hour, 1: -1} {
+		bubble(t, func(t *testing.T) {
+			inner := supervisor.New(supervisor.Spec{Backoff: child.Constant(time.Hour).Retries(1), Children: []child.Spec{{Name: "x", Run: idle}}})
+			sup := start(t, supervisor.Spec{Children: []child.Spec{{
+				Name: "in", Run: inner.Run, ResetAfter: time.Minute, Backoff: child.Constant(0).Retries(retries),
+			}}})
+			f, ok := sup.Forecast("in/x")
+			require.True(t, ok)
+			require.Equal(t, time.Now().Add(time.Hour), f.GivesUp)
+			var want time.Time
+			if ends >= 0 {
+				want = time.Now().Add(ends)
+			}
+			require.Equal(t, want, f.Ends)
+		})
+	}
+}
