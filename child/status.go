@@ -35,7 +35,7 @@ type Status struct {
 	// so no two runs of a tree have the same number.
 	Run uint64
 
-	Text      string    // what the child has passed to ctx.Status in this run; empty unless it is alive
+	Text      string    // what the child has passed to ctx.Status in this run; empty unless it is alive; "draining" for a root that drains
 	StopBy    time.Time // Stopping: when the run will be abandoned; zero if there is no limit
 	Hung      bool      // Stopping or Waiting: because it missed its heartbeat
 	Declined  bool      // Stopped: its run ended with ErrIgnore before it was ready

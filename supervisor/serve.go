@@ -12,8 +12,7 @@ import (
 
 // Serve runs the supervisor as the root of a tree. It starts the children in order, runs
 // until ctx ends, waits for Spec.Drain, stops them in reverse order within
-// Spec.StopTimeout, and returns. The
-// contexts of the children carry the values of ctx.
+// Spec.StopTimeout, and returns. The contexts of the children carry the values of ctx.
 //
 // Serve returns nil after an orderly stop, by ctx or by Stop, also if the stop came
 // during the start. Otherwise it returns one of these errors: a *StopError if a run was

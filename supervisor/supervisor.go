@@ -37,6 +37,8 @@ import (
 //	Stopping  Over      nothing runs any more
 //	Over      Starting  Serve, Start, or Run as a child, again
 //
+// A root with a Spec.Drain stays Up for that long after Stop or the end of its context.
+//
 // Results of calls in each state ("waits" means that the call waits for children, or for
 // the end). In state Over, Stop and Wait return nil only if nothing went wrong. While a
 // supervisor runs in a child, its Serve, Start and Stop return ErrNested.
