@@ -19,12 +19,52 @@ type why struct {
 
 // whys is what a life remembers. It is guarded by the lock of the life.
 type whys struct {
-	of    map[*machine.Child]why // of children that are being stopped or started
-	last  why                    // of the latest child that ended and stays down
-	down  string                 // its name: a child that is removed must not be kept
-	group why                    // of the latest group restart
-	end   why                    // of the end of the life
-	gave  uint64                 // number of EventGaveUp, or of EventClosing if the life ended otherwise
+	of    childWhys // of children that are being stopped or started
+	last  why       // of the latest child that ended and stays down
+	down  string    // its name: a child that is removed must not be kept
+	group why       // of the latest group restart
+	end   why       // of the end of the life
+	gave  uint64    // number of EventGaveUp, or of EventClosing if the life ended otherwise
+}
+
+// childWhys is a map that is fast while it has one entry, which is usual.
+type childWhys struct {
+	one  *machine.Child // nil: none
+	why  why            // of one
+	more map[*machine.Child]why
+}
+
+func (w *childWhys) empty() bool { return w.one == nil && len(w.more) == 0 }
+
+func (w *childWhys) get(c *machine.Child) (y why, found bool) {
+	if w.one == c {
+		return w.why, true
+	}
+	if len(w.more) > 0 {
+		y, found = w.more[c]
+	}
+	return y, found
+}
+
+func (w *childWhys) set(c *machine.Child, y why) {
+	if w.one == nil && len(w.more) == 0 || w.one == c {
+		w.one, w.why = c, y
+		return
+	}
+	if w.more == nil {
+		w.more = make(map[*machine.Child]why)
+	}
+	w.more[c] = y
+}
+
+func (w *childWhys) forget(c *machine.Child) {
+	if w.one == c {
+		w.one, w.why = nil, why{}
+		return
+	}
+	if len(w.more) > 0 {
+		delete(w.more, c)
+	}
 }
 
 // settling are the kinds of events that whys must see while it remembers anything.
@@ -39,7 +79,7 @@ func (w *whys) wanted(subscribed kinds) (want kinds) {
 	if subscribed != 0 {
 		want |= leading
 	}
-	if len(w.of) > 0 {
+	if !w.of.empty() {
 		want |= settling
 	}
 	return want
@@ -47,70 +87,62 @@ func (w *whys) wanted(subscribed kinds) (want kinds) {
 
 // known returns what is remembered of a child.
 func (w *whys) known(c *machine.Child) why {
-	y, found := w.of[c]
+	y, found := w.of.get(c)
 	if !found && c.Name() == w.down {
 		return w.last
 	}
 	return y
 }
 
-func (w *whys) set(c *machine.Child, y why) {
-	if w.of == nil {
-		w.of = make(map[*machine.Child]why)
-	}
-	w.of[c] = y
-}
-
-// why returns what led to an event of the machine. l.mu must be held.
-func (l *life) why(c *machine.Child, a *machine.Action, e *Event) why {
-	known := l.whys.of[c]
+// explain fills in what led to an event of the machine. l.mu must be held.
+func (l *life) explain(c *machine.Child, a *machine.Action, e *Event) {
+	y, _ := l.whys.of.get(c)
 	switch e.Kind {
+	case EventReady, EventRestarting:
 	case EventStarting:
 		switch {
-		case known.reason != ReasonNone:
-			return known
+		case y.reason != ReasonNone:
 		case c.Booting():
-			return why{reason: ReasonBoot}
+			y = why{reason: ReasonBoot}
+		default:
+			y = l.whys.group
 		}
-		return l.whys.group
 	case EventStopping, EventStopped, EventAbandoned:
 		if a.Run == 0 { // its pending restart is cancelled
-			return known
+			break
 		}
 		switch runOfChild(c).why() {
 		case 0: // it ended by itself, before it was its turn
-			if l.m.Phase() >= machine.Closing {
-				return l.whys.end
+			if y = l.whys.group; l.m.Phase() >= machine.Closing {
+				y = l.whys.end
 			}
-			return l.whys.group
 		case machine.WhySibling:
-			return l.whys.group
+			y = l.whys.group
 		case machine.WhyTimeout, machine.WhyHung:
-			return why{reason: ReasonFailed, event: known.event}
+			y = why{reason: ReasonFailed, event: y.event}
 		case machine.WhyClosing:
-			return l.whys.end
+			y = l.whys.end
 		case machine.WhyRemoved:
-			if known.reason != ReasonStartChild { // which removes it again
-				known.reason = ReasonRemoveChild // also if StopChild removes it
+			if y.reason != ReasonStartChild { // which removes it again
+				y.reason = ReasonRemoveChild // also if StopChild removes it
 			}
 		}
-		return known
 	case EventFailed:
-		if known.hung {
-			return known
+		if !y.hung {
+			y = why{reason: ReasonFailed, event: l.endedIn(c)}
 		}
-		return why{reason: ReasonFailed, event: l.endedIn(c)}
 	case EventGaveUp:
-		return why{reason: ReasonGaveUp, by: l.pathOf(c), event: known.event}
+		y = why{reason: ReasonGaveUp, by: l.pathOf(c), event: y.event}
 	case EventRemoved:
 		if l.m.Phase() >= machine.Closing {
-			return l.whys.end
+			y = l.whys.end
+		} else {
+			y = l.whys.known(c)
 		}
-		return l.whys.known(c)
-	case EventReady, EventRestarting:
-		return known
+	default:
+		return
 	}
-	return why{}
+	e.Reason, e.By, e.Because = y.reason, y.by, y.event
 }
 
 // endedIn returns the number of the event with which the supervisor in a child began to end
@@ -136,28 +168,28 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 			y.reason = ReasonCompleted
 		}
 		if a.Next == machine.StaysDown {
-			delete(w.of, c)
+			w.of.forget(c)
 			w.down, w.last = c.Name(), y
 			return
 		}
-		w.set(c, y)
+		w.of.set(c, y)
 		if l.restartsGroups() {
 			w.group = why{reason: ReasonGroup, by: e.Path, event: e.Seq}
 		}
 	case EventHung:
-		w.set(c, why{reason: ReasonFailed, event: e.Seq, hung: true})
+		w.of.set(c, why{reason: ReasonFailed, event: e.Seq, hung: true})
 	case EventStopping:
 		if e.Reason == ReasonGroup {
-			w.set(c, w.group)
+			w.of.set(c, w.group)
 		}
 	case EventStopped, EventAbandoned:
-		known := w.of[c]
+		known, _ := w.of.get(c)
 		stays := known.reason == ReasonStopChild || known.reason == ReasonGroup && a.Run == 0 // the group is not restarted
 		if stays && !l.removes(c) {
-			delete(w.of, c)
+			w.of.forget(c)
 		}
 	case EventReady, EventRemoved:
-		delete(w.of, c)
+		w.of.forget(c)
 	case EventGaveUp:
 		w.gave = e.Seq
 	}

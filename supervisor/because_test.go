@@ -45,7 +45,7 @@ func TestLifeRemembersNoReasonsOfChildrenThatAreGone(t *testing.T) {
 				settled := func() {
 					time.Sleep(time.Minute)
 					synctest.Wait()
-					require.Empty(t, sup.latest().whys.of)
+					require.True(t, sup.latest().whys.of.empty())
 				}
 				settled()
 				for _, timeout := range []time.Duration{0, child.AtOnce} {

@@ -40,12 +40,12 @@ type Event struct {
 	Because uint64
 
 	order    uint64        // number within one subscription; Seq starts over with each start
-	next     machine.Next  // EventFailed, EventCompleted: what follows, for the log
 	wait     time.Duration // EventFailed: time until the restart that follows; EventAbandoned: how long the run was waited for
-	again    bool          // EventReady: after a failure or Unready; EventUnready: not the first in a row; EventCompleted: it is restarted, and was before
 	down     time.Duration // EventReady: how long it was not ready
 	children int           // start of a supervisor: number of children
 	wrong    [2]int        // end of a supervisor: number of runs that were abandoned, and that ended with an error
+	next     machine.Next  // EventFailed, EventCompleted: what follows, for the log
+	again    bool          // EventReady: after a failure or Unready; EventUnready: not the first in a row; EventCompleted: it is restarted, and was before
 	clean    bool          // EventStopped: Err need not be reported
 	logged   bool          // end of a supervisor: the log has Err already
 	unasked  bool          // EventStopped: the run ended by itself, before it was its turn in the stop
@@ -259,14 +259,13 @@ func (l *life) publishAction(a *machine.Action) {
 		e.Run = l.late
 	}
 	l.follow(c, a, &e)
-	if l.subscribedKinds != 0 || len(l.whys.of) > 0 {
-		y := l.why(c, a, &e)
-		e.Reason, e.By, e.Because = y.reason, y.by, y.event
+	if l.subscribedKinds != 0 || !l.whys.of.empty() {
+		l.explain(c, a, &e)
 	}
 	if l.subscribedKinds&kind.set() != 0 || l.log.wants(&e) { // otherwise only follow and remember need it
 		l.send(&e, c)
 	}
-	if l.subscribedKinds != 0 || len(l.whys.of) > 0 {
+	if l.subscribedKinds != 0 || !l.whys.of.empty() {
 		l.remember(c, a, &e)
 	}
 }

@@ -63,7 +63,7 @@ type life struct {
 	drain           drain    // of a root
 	lastEvent       struct { // of the machine
 		path string
-		at   time.Time // zero: no event in this visit to the machine
+		at   time.Time // of all events of this visit to the machine; zero: not read yet
 	}
 	budget budget // for the whole stop
 	fates  fateWatch
@@ -136,6 +136,10 @@ func (l *life) enter() (now time.Duration) {
 func (l *life) entered() (now time.Duration) {
 	l.subscribedKinds = l.subscribed()
 	l.m.WantedKinds = machine.EventKinds(l.subscribedKinds | l.log.kinds() | l.failing.wanted() | l.whys.wanted(l.subscribedKinds))
+	if l.subscribedKinds != 0 { // the clock is read once for both
+		l.lastEvent.at = time.Now()
+		return l.lastEvent.at.Sub(l.began)
+	}
 	l.lastEvent.at = time.Time{}
 	return l.now()
 }
@@ -446,7 +450,7 @@ func (l *life) stopBy(cause error, event func(time.Duration)) {
 // end closes the life. It is called once, under the lock, when nothing runs any more.
 func (l *life) end() {
 	l.budget.end()
-	l.whys.of = nil
+	l.whys.of = childWhys{}
 	l.timers.end()
 	if l.parent == nil {
 		l.shared.dumps.end()

@@ -108,14 +108,21 @@ func (l *life) flush() {
 		waiting = append(waiting, sub)
 	}
 	l.shared.mu.Unlock()
-	if len(waiting) == 0 || delivering() {
+	if len(waiting) == 0 {
+		return
+	}
+	drained := make([]<-chan struct{}, len(waiting))
+	for i, sub := range waiting { // none of them waits for another
+		drained[i] = sub.drained()
+	}
+	if delivering() {
 		return
 	}
 	timer := time.NewTimer(flushWait)
 	defer timer.Stop()
-	for _, sub := range waiting {
+	for _, drained := range drained {
 		select {
-		case <-sub.drained():
+		case <-drained:
 		case <-timer.C:
 			return
 		}

@@ -39,7 +39,7 @@ func (l *life) publishPhase(phase EventKind) {
 		if l.whys.gave == 0 {
 			l.whys.gave = e.Seq
 		}
-		l.whys.of, l.whys.end.event = nil, e.Seq
+		l.whys.of, l.whys.end.event = childWhys{}, e.Seq
 	}
 }
 

@@ -190,7 +190,7 @@ func (l *life) add(spec *child.Spec, by Request) *call {
 		y := l.publishRequest(spec.Name, ReasonStartChild, by.By)
 		made.asked = y.event
 		if made.child = l.m.Add(spec, &made.Waiter, now); made.child != nil && l.subscribedKinds != 0 {
-			l.whys.set(made.child, y)
+			l.whys.of.set(made.child, y)
 		}
 	})
 	return made
@@ -397,7 +397,7 @@ func (l *life) explainRequest(c *machine.Child, what order, y why) {
 		down && what == stop && !l.removes(c): // it changes nothing
 		return
 	}
-	l.whys.set(c, y)
+	l.whys.of.set(c, y)
 	l.m.WantedKinds |= settling // what follows may end in this visit to the machine
 	if c.State() == child.Waiting && l.restartsGroups() {
 		l.whys.group = why{reason: ReasonGroup, by: l.pathOf(c), event: y.event}

@@ -189,7 +189,8 @@ func stopCause(ctx context.Context) error {
 func (l *life) closeAsChild(ctx context.Context) {
 	r := l.parent
 	r.life.mu.Lock()
-	cause, asked := r.cause, r.life.whys.of[r.child]
+	cause := r.cause
+	asked, _ := r.life.whys.of.get(r.child)
 	if r.why() == machine.WhyClosing {
 		asked = r.life.whys.end
 	}

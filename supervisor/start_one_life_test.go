@@ -76,7 +76,7 @@ func TestLogThatHangsKeepsOneGoroutineHoweverOftenItsSupervisorRestarts(t *testi
 				require.NoError(t, s.Start(t.Context()))
 				delivering := func() int {
 					buf := make([]byte, 1<<20)
-					return strings.Count(string(buf[:runtime.Stack(buf, true)]), "created by github.com/coppice-go/coppice/supervisor.(*subscription).put")
+					return strings.Count(string(buf[:runtime.Stack(buf, true)]), "created by github.com/coppice-go/coppice/supervisor.(*subscription).hurry")
 				}
 				time.Sleep(100*time.Second + time.Millisecond)
 				synctest.Wait()

@@ -17,7 +17,7 @@ import (
 // given, f receives only those. Subscribe may be called before the first start; the
 // subscription lasts over all starts until cancel is called. Subscribing takes constant
 // time, however many subscribers there are; each event has a cost for each of its
-// subscribers.
+// subscribers. SubscribeBatches costs less.
 //
 // f receives the events one at a time and in order, on a goroutine that supervision never
 // waits for. It may be slow and may call anything, Stop included. Up to a thousand events
@@ -63,13 +63,18 @@ func (s *Supervisor) unsubscribe(sub *subscription) {
 	}
 }
 
+// mostFew is the number of subscriptions up to which an event finds them without a lock.
+const mostFew = 8
+
 // subscriptions are the subscriptions of one supervisor. Their lock comes after the lock
 // of a tree and before the locks of single subscriptions.
 type subscriptions struct {
-	kinds atomic.Uint32 // that have a subscriber
+	kinds atomic.Uint32                   // that have a subscriber
+	few   atomic.Pointer[[]*subscription] // all of them, never changed; nil if they are more than mostFew
 
 	mu    sync.Mutex
 	first *subscription
+	n     int
 	want  [EventOver + 1]int // number of subscribers of each kind
 }
 
@@ -81,6 +86,7 @@ func (all *subscriptions) add(sub *subscription) {
 	}
 	all.first, sub.listed = sub, true
 	all.count(sub, 1)
+	all.list()
 }
 
 // remove removes a subscription. Removing it again does nothing.
@@ -100,9 +106,24 @@ func (all *subscriptions) remove(sub *subscription) {
 	}
 	sub.prev, sub.next, sub.listed = nil, nil, false
 	all.count(sub, -1)
+	all.list()
+}
+
+// list lists the subscriptions anew if they are few. all.mu must be held.
+func (all *subscriptions) list() {
+	if all.n > mostFew {
+		all.few.Store(nil)
+		return
+	}
+	few := make([]*subscription, 0, all.n)
+	for s := all.first; len(few) < all.n; s = s.next {
+		few = append(few, s)
+	}
+	all.few.Store(&few)
 }
 
 func (all *subscriptions) count(sub *subscription, by int) {
+	all.n += by
 	var kinds kinds
 	for kind := EventKind(1); kind.valid(); kind++ {
 		if sub.kinds&kind.set() != 0 {
@@ -120,12 +141,23 @@ func (all *subscriptions) put(e *Event, base string) {
 	if kinds(all.kinds.Load())&e.Kind.set() == 0 {
 		return
 	}
+	if few := all.few.Load(); few != nil {
+		for _, s := range *few { // one that was cancelled a moment ago takes nothing
+			s.offer(e, base)
+		}
+		return
+	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for s := all.first; s != nil; s = s.next {
-		if s.kinds&e.Kind.set() != 0 && s.covers(base, e.Path) {
-			s.put(e)
-		}
+		s.offer(e, base)
+	}
+}
+
+// offer queues an event if the subscription is for it.
+func (s *subscription) offer(e *Event, base string) {
+	if s.kinds&e.Kind.set() != 0 && s.covers(base, e.Path) {
+		s.put(e)
 	}
 }
 
@@ -150,6 +182,7 @@ const maxQueued = 1000
 // started when there are some, and ends when there are none.
 type subscription struct {
 	f       func(Event)
+	batches *batches // if it is not nil, in place of f
 	kinds   kinds
 	at      string // path of the part of the tree it is for; empty: all
 	awaited bool   // the end of a tree waits for its delivery
@@ -180,7 +213,8 @@ func (s *subscription) put(e *Event) {
 		q = &s.loud
 	}
 	if q.count == maxQueued {
-		s.popped(q.pop())
+		s.popped(q.front())
+		q.drop()
 	}
 	q.push(e)
 	if e.Kind == EventStatus {
@@ -189,11 +223,21 @@ func (s *subscription) put(e *Event) {
 		}
 		s.texts[e.Path] = e.order
 	}
-	if !s.busy {
+	if s.batches == nil || s.batches.await(s) {
+		s.hurry()
+	}
+}
+
+// hurry starts the delivering goroutine if there is work for it. s.mu must be held.
+func (s *subscription) hurry() {
+	if !s.busy && s.queued() > 0 {
 		s.busy = true
 		go s.deliver()
 	}
 }
+
+// queued returns the number of queued events. s.mu must be held.
+func (s *subscription) queued() int { return s.quiet.count + s.loud.count }
 
 // putText replaces the text of an EventStatus that is queued for the same run. It reports
 // false if there is none. The text of a later run must not come before its EventStarting.
@@ -210,12 +254,11 @@ func (s *subscription) putText(e *Event) bool {
 	return true
 }
 
-// popped notes that an event has left the queue.
-func (s *subscription) popped(e Event) Event {
+// popped notes that an event leaves the queue.
+func (s *subscription) popped(e *Event) {
 	if e.Kind == EventStatus && s.texts[e.Path] == e.order { // otherwise a later run has one
 		delete(s.texts, e.Path)
 	}
-	return e
 }
 
 // take returns the next event. If there is none it reports false, and the delivering
@@ -223,24 +266,26 @@ func (s *subscription) popped(e Event) Event {
 func (s *subscription) take() (Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	q := &s.quiet
-	if q.count == 0 || s.loud.count > 0 && s.loud.front().order < q.front().order {
-		q = &s.loud
-	}
-	if q.count == 0 || s.cancelled {
-		s.busy = false
-		if s.idle != nil {
-			close(s.idle)
-			s.idle = nil
-		}
+	if s.cancelled || s.queued() == 0 {
+		s.ends()
 		return Event{}, false
 	}
-	e := s.popped(q.pop())
+	e := oldest(&s.quiet, &s.loud).pop()
+	s.popped(&e)
 	e.Lost, s.last = e.order-s.last-1, e.order // events missing in between were dropped
 	return e, true
 }
 
-// deliver calls the subscriber until no event is left.
+// ends notes that the delivering goroutine is about to end. s.mu must be held.
+func (s *subscription) ends() {
+	s.busy = false
+	if s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// deliver calls the subscriber until nothing is left to be delivered now.
 func (s *subscription) deliver() {
 	pprof.SetGoroutineLabels(context.Background()) // not those of the child that caused the event
 	done := false
@@ -249,14 +294,26 @@ func (s *subscription) deliver() {
 			go s.deliver() // f called Goexit
 		}
 	}()
-	for {
-		e, ok := s.take()
-		if !ok {
-			done = true
-			return
+	for !done {
+		done = !s.deliverNext()
+	}
+}
+
+// deliverNext calls the subscriber. It reports false if it has nothing to deliver, and the
+// delivering goroutine must end.
+func (s *subscription) deliverNext() bool {
+	if s.batches != nil {
+		if !s.takeBatch() {
+			return false
 		}
+		s.callBatch()
+		return true
+	}
+	e, ok := s.take()
+	if ok {
 		s.call(e)
 	}
+	return ok
 }
 
 // call must not be inlined or renamed: delivering looks for it.
@@ -282,7 +339,7 @@ func delivering() bool {
 		frames := runtime.CallersFrames(calls[:n])
 		for {
 			frame, more := frames.Next()
-			if strings.HasSuffix(frame.Function, "supervisor.(*subscription).call") {
+			if _, method, found := strings.Cut(frame.Function, "supervisor.(*subscription)."); found && (method == "call" || method == "callBatch") {
 				return true
 			}
 			if !more {
@@ -295,10 +352,12 @@ func delivering() bool {
 	}
 }
 
-// drained returns a channel that is closed when no event is queued or being delivered.
+// drained returns a channel that is closed when no event is queued or being delivered. It
+// makes a batch due.
 func (s *subscription) drained() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.hurry()
 	if s.busy && s.idle != nil {
 		return s.idle
 	}
@@ -315,7 +374,7 @@ func (s *subscription) drained() <-chan struct{} {
 func (s *subscription) waits() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.busy
+	return s.busy || s.queued() > 0
 }
 
 func (s *subscription) cancel() {
@@ -356,8 +415,21 @@ func (q *ring) at(i int) *Event { return &q.events[(q.head+i)%len(q.events)] }
 
 func (q *ring) pop() Event {
 	e := q.events[q.head]
+	q.drop()
+	return e
+}
+
+// drop drops the oldest event.
+func (q *ring) drop() {
 	q.events[q.head] = Event{}
 	q.head = (q.head + 1) % len(q.events)
 	q.count--
-	return e
+}
+
+// oldest returns the one of two queues that has the oldest event. Not both are empty.
+func oldest(a, b *ring) *ring {
+	if a.count == 0 || b.count > 0 && b.front().order < a.front().order {
+		return b
+	}
+	return a
 }

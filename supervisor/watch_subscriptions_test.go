@@ -57,3 +57,37 @@ func TestWaitingForASubscriberThatHangsLeaksNothing(t *testing.T) {
 		<-sub.drained()
 	})
 }
+
+// Up to mostFew subscriptions are found in another way than more.
+func TestFewAndManySubscribersReceiveEachEventOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := quietRoot(t, Spec{Children: []child.Spec{{Name: "a", Run: obedientRun}}})
+		require.NoError(t, s.Start(t.Context()))
+		var received [3 * mostFew]int
+		var cancels []func()
+		restart := func() {
+			before := received
+			require.NoError(t, s.RestartChild(t.Context(), "a"))
+			synctest.Wait()
+			for i := range received {
+				more := 0
+				if i < len(cancels) && cancels[i] != nil {
+					more = 1
+				}
+				require.Equal(t, before[i]+more, received[i], "subscriber %d of %d", i, len(cancels))
+			}
+		}
+		for i := range received {
+			restart()
+			cancels = append(cancels, s.Subscribe(func(Event) { received[i]++ }, EventReady))
+		}
+		for i := range received {
+			restart()
+			i = i * 7 % len(received) // in an order of its own
+			cancels[i]()
+			cancels[i] = nil
+		}
+		restart()
+		require.NoError(t, s.Stop(t.Context()))
+	})
+}

@@ -37,6 +37,7 @@ func (o *Observer) serveAct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	o.held.catchUp(r.Context())
 	m := o.build() // as it is at this moment
 	i := m.find(act.Path)
 	if !o.spec.Act(r, act.Action, act.Path) { // before it is said whether there is such a child

@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"time"
@@ -22,7 +23,16 @@ type recorder struct {
 	linger    time.Duration // the longest that an observer has asked for
 	timer     *time.Timer   // cancels the subscription; nil while there are observers
 	cancel    func()        // of the subscription; nil if there is none
+	flush     func(context.Context) error
 }
+
+const (
+	// delay is how long events wait to be remembered, unless somebody looks.
+	delay = 20 * time.Millisecond
+	// patience is how long somebody who looks waits for them. The method of an error may
+	// hang.
+	patience = 100 * time.Millisecond
+)
 
 var recorders struct {
 	sync.Mutex
@@ -66,16 +76,37 @@ func (r *recorder) attach(linger time.Duration) (detach func()) {
 		r.timer = nil
 	}
 	if r.cancel == nil {
-		// Events arrive one at a time in one subscription. Those of one that was cancelled
+		// Batches arrive one at a time in one subscription. Those of one that was cancelled
 		// have all been delivered, or never are.
-		memory := r.memory
-		memory.attach(time.Now())
-		r.cancel = r.root.Subscribe(func(e supervisor.Event) {
-			memory.see(e)
-			runtime.KeepAlive(r)
-		})
+		r.memory.attach(time.Now())
+		r.flush, r.cancel = r.root.SubscribeBatches(delay, r.see)
 	}
 	return sync.OnceFunc(r.detach)
+}
+
+// see remembers events. If the method of an error ends the goroutine, that event alone is
+// missing.
+func (r *recorder) see(events []supervisor.Event) {
+	seen := 0
+	defer func() {
+		if seen < len(events) {
+			r.see(events[seen:])
+		}
+	}()
+	for seen < len(events) {
+		seen++
+		r.memory.see(events[seen-1])
+	}
+}
+
+// catchUp returns when the events until now are remembered, or after a moment of patience.
+func (r *recorder) catchUp(ctx context.Context) {
+	r.mu.Lock()
+	flush := r.flush
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = flush(ctx) // what is missing then is shown later
 }
 
 func (r *recorder) detach() {

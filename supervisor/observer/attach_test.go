@@ -128,3 +128,64 @@ func TestAnObserverOfANestedSupervisorShowsItsPart(t *testing.T) {
 		require.Equal(t, child.Running, st.State)
 	})
 }
+
+// A hostile error does something each time it is asked for its text.
+type hostile func()
+
+func (e hostile) Error() string { e(); return "hostile" }
+
+func TestAReaderMissesNothingThatHappenedBefore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
+		o := observe(t, root, observer.Spec{})
+		for i := range 3 {
+			require.NoError(t, root.RestartChild(t.Context(), "a"))
+			began := time.Now()
+			v := get[view.Events](t, o, "/events.json?path=/shop/a&kind=ready&fold=0")
+			require.Len(t, v.Events, i+1)
+			require.Equal(t, began, time.Now())
+		}
+	})
+}
+
+func TestAnErrorThatHangsDelaysAReaderForAMoment(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		free := make(chan struct{})
+		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Restart: child.Temporary, Run: func(ctx child.Context) error {
+			_ = ctx.Ready()
+			ctx.OnError(hostile(func() { <-free }))
+			return idle(ctx)
+		}}}})
+		o := observe(t, root, observer.Spec{})
+		require.NoError(t, root.RestartChild(t.Context(), "a"))
+		began := time.Now()
+		get[view.Events](t, o, "/events.json")
+		require.Equal(t, 100*time.Millisecond, time.Since(began))
+		close(free)
+		require.NotEmpty(t, get[view.Events](t, o, "/events.json?kind=error").Events)
+	})
+}
+
+func TestAnErrorThatEndsItsGoroutineHidesNoOtherEvent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			_ = ctx.Ready()
+			for range 3 {
+				ctx.OnError(hostile(runtime.Goexit))
+				ctx.OnError(hostile(func() { panic("hostile") }))
+				ctx.OnError(errors.New("good"))
+			}
+			return idle(ctx)
+		}}}})
+		o := observe(t, root, observer.Spec{})
+		require.NoError(t, root.RestartChild(t.Context(), "a"))
+		synctest.Wait()
+		good := 0
+		for _, e := range get[view.Events](t, o, "/events.json?kind=error&fold=0").Events {
+			if e.Err == "good" {
+				good++
+			}
+		}
+		require.Equal(t, 3, good)
+	})
+}

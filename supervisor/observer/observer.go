@@ -120,6 +120,7 @@ func (o *Observer) serve(w http.ResponseWriter, r *http.Request) error {
 	if o.root == nil {
 		return refuse(http.StatusServiceUnavailable, "there is no tree to show: give observer.New the context of a child, or set Root in observer.Spec")
 	}
+	o.held.catchUp(r.Context())
 	return serve(o, w, r)
 }
 
