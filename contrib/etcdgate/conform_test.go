@@ -1,0 +1,72 @@
+package etcdgate
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/child/gate/gatetest"
+)
+
+// subject is an etcd whose members have lines of their own. Away cuts all of them.
+func subject(t *testing.T, c *cluster) gatetest.Subject {
+	var mu sync.Mutex
+	lines := make(map[gate.Elector]*line)
+	away := false
+	admin := c.client(t)
+	of := func(e gate.Elector) *line {
+		mu.Lock()
+		defer mu.Unlock()
+		return lines[e]
+	}
+	return gatetest.Subject{
+		TTL:       3 * time.Second,
+		HandOvers: 1000,
+		Storm:     40,
+		Member: func(id string) gate.Elector {
+			l := newLine(t, c.first)
+			e := New(l.client(t), Spec{TTL: 3 * time.Second, Member: id})
+			mu.Lock()
+			defer mu.Unlock()
+			lines[e] = l
+			l.setCut(away)
+			return e
+		},
+		Cut:       func(e gate.Elector, cut bool) { of(e).setCut(cut) },
+		LoseReply: func(e gate.Elector) { of(e).loseReply() },
+		Slow:      func(e gate.Elector, latency time.Duration) { of(e).slow(latency) },
+		Away: func(to bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			away = to
+			for _, l := range lines {
+				l.setCut(to)
+			}
+		},
+		Delete: func(name string) {
+			_, err := admin.Delete(brief(t), DefaultPrefix+name)
+			require.NoError(t, err)
+		},
+	}
+}
+
+// The checks for which Subject has no field here: a renewal in etcd cannot change the term,
+// which TestTheTermIsTheOneThatWasGranted covers, and etcd does not use wall clocks.
+func TestEtcdGateConforms(t *testing.T) {
+	for name, n := range map[string]int{"one member": 1, "three members": 3} {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, n)
+			t.Run("checks", func(t *testing.T) {
+				for _, check := range gatetest.Checks() {
+					t.Run(check.Name, func(t *testing.T) {
+						t.Parallel()
+						check.Run(t, subject(t, c))
+					})
+				}
+			})
+		})
+	}
+}
