@@ -20,6 +20,14 @@ type bid struct {
 	id      clientv3.LeaseID // zero: it has none
 	term    gate.Term
 	sent    time.Time // when the request for the term was sent
+	watch   *watch    // nil: none
+}
+
+// A watch watches for the deletion of a key, on a goroutine of its own.
+type watch struct {
+	cancel  context.CancelFunc
+	deleted chan struct{} // receives when the key was deleted
+	ended   chan struct{} // closed when the watch has ended
 }
 
 // win returns when the bid has won.
@@ -63,83 +71,82 @@ func (b *bid) refresh(ctx context.Context) error {
 // nobody would know the lease that etcd may have granted.
 func (b *bid) grant(ctx context.Context) error {
 	e := b.elector
-	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.patience())
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.brief(), cancel) })()
 	sent, at := gate.Now(), time.Now()
-	resp, err := e.client.Grant(request, seconds(e.spec.TTL))
-	if err != nil {
-		return e.failed(ctx, "ask for a lease for", b.key, err)
-	}
-	b.id, b.sent, b.term = resp.ID, at, gate.Term{Sent: sent, TTL: time.Duration(resp.TTL) * time.Second}
-	return nil
+	return e.request(longer, "ask for a lease for", b.key, func(ctx context.Context) error {
+		resp, err := e.client.Grant(ctx, seconds(e.spec.TTL))
+		if err != nil {
+			return err
+		}
+		b.id, b.sent, b.term = resp.ID, at, gate.Term{Sent: sent, TTL: time.Duration(resp.TTL) * time.Second}
+		return nil
+	})
 }
 
 // create creates the key. It returns its token, or, if the key exists, what it is and the
 // revision of etcd.
 func (b *bid) create(ctx context.Context) (token int64, held *mvccpb.KeyValue, revision int64, err error) {
 	e := b.elector
-	request, cancel := context.WithTimeout(ctx, e.patience())
-	defer cancel()
-	resp, err := e.client.Txn(request).
-		If(clientv3.Compare(clientv3.CreateRevision(b.key), "=", 0)).
-		Then(clientv3.OpPut(b.key, e.spec.Member, clientv3.WithLease(b.id))).
-		Else(clientv3.OpGet(b.key)).
-		Commit()
-	switch {
-	case err != nil:
-		return 0, nil, 0, e.failed(ctx, "create", b.key, err)
-	case resp.Succeeded:
-		return resp.Header.Revision, nil, 0, nil
-	}
-	return 0, resp.Responses[0].GetResponseRange().Kvs[0], resp.Header.Revision, nil
+	err = e.request(ctx, "create", b.key, func(ctx context.Context) error {
+		resp, err := e.client.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(b.key), "=", 0)).
+			Then(clientv3.OpPut(b.key, e.spec.Member, clientv3.WithLease(b.id))).
+			Else(clientv3.OpGet(b.key)).
+			Commit()
+		switch {
+		case err != nil:
+			return err
+		case resp.Succeeded:
+			token = resp.Header.Revision
+		default:
+			held, revision = resp.Responses[0].GetResponseRange().Kvs[0], resp.Header.Revision
+		}
+		return nil
+	})
+	return token, held, revision, err
 }
 
 // standBy returns when the key may be free. Until then it renews the lease of the bid, and
-// looks at the key.
+// looks at the key, which was read in that revision.
 func (b *bid) standBy(ctx context.Context, held *mvccpb.KeyValue, revision int64) error {
+	e := b.elector
 	for {
 		if held.Lease == 0 {
 			return fmt.Errorf("etcdgate: %s has no lease, so it was put by hand and never ends: delete it", b.key)
 		}
 		gate.Seen(ctx, asHolder(held))
-		if changed, err := b.wait(ctx, revision); changed || err != nil {
+		if b.watch == nil {
+			b.watch = e.watchForDeletion(ctx, b.key, revision)
+		}
+		timer := time.NewTimer(e.lookEvery())
+		select {
+		case <-b.watch.deleted:
+			timer.Stop()
+			return nil
+		case <-b.watch.ended:
+			timer.Stop()
+			b.unwatch()
+			e.pause(ctx)
+		case <-timer.C:
+		}
+		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		if err := b.renew(ctx); err != nil {
 			return err
 		}
 		var err error
-		if held, revision, err = b.elector.look(ctx, b.key); held == nil || err != nil {
+		if held, revision, err = e.look(ctx, b.key); held == nil || err != nil {
 			return err
 		}
 	}
 }
 
-// wait returns when it is time to look at the key, and reports whether the key has changed
-// after that revision.
-func (b *bid) wait(ctx context.Context, revision int64) (changed bool, err error) {
-	e := b.elector
-	watch, cancel := context.WithCancel(ctx)
-	watched := e.watch(watch, b.key, revision)
-	timer := time.NewTimer(e.lookEvery())
-	defer timer.Stop()
-	select {
-	case changed = <-watched:
-		if !changed {
-			e.pause(ctx)
-		}
-		cancel()
-	case <-timer.C:
-		cancel()
-		<-watched
-	}
-	return changed, context.Cause(ctx)
-}
-
 // renew renews the lease of the bid. If that has ended, it needs another one.
 func (b *bid) renew(ctx context.Context) error {
-	at := time.Now() // or later: keepAlive may try again
+	at := time.Now()
 	term, err := b.elector.keepAlive(ctx, b.key, b.id)
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
@@ -157,7 +164,35 @@ func (b *bid) undo(ctx context.Context) error {
 	if b.id == 0 {
 		return nil
 	}
-	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.elector.brief())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.elector.brief())
 	defer cancel()
-	return b.elector.revoke(request, b.key, b.id)
+	return b.elector.revoke(ctx, b.key, b.id)
+}
+
+// watchForDeletion starts a watch. It ends with ctx, or when etcd ends it.
+func (e *Elector) watchForDeletion(ctx context.Context, key string, revision int64) *watch {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watch{cancel, make(chan struct{}, 1), make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		e.watch(ctx, key, revision, func(last *clientv3.Event) (more bool) {
+			if last.Type == clientv3.EventTypeDelete {
+				select {
+				case w.deleted <- struct{}{}:
+				default: // it has not been received yet
+				}
+			}
+			return true
+		})
+	}()
+	return w
+}
+
+// unwatch ends the watch.
+func (b *bid) unwatch() {
+	if b.watch != nil {
+		b.watch.cancel()
+		<-b.watch.ended
+		b.watch = nil
+	}
 }

@@ -33,9 +33,7 @@
 //
 // Package concurrency of etcd's client is not used. Its Campaign goes on after its lease has
 // ended, and may return without one, and Session.Done is closed only when another may lead
-// already. KeepAliveOnce is not used either: while etcd cannot be reached, it tries again
-// without a pause, and keeps a processor busy. This package makes the same request and
-// pauses.
+// already.
 //
 // # Guard
 //
@@ -57,6 +55,10 @@
 // keys below Spec.Prefix:
 //
 //	etcdctl role grant-permission shop readwrite --prefix coppice/leases:
+//
+// A client with a password authenticates again for each renewal. Each member does that once
+// per sixth of the TTL, and it keeps a processor of etcd busy for some 50 ms (etcd's
+// --bcrypt-cost). Certificates cost nothing of the kind.
 //
 // etcdctl get --prefix coppice/leases: shows who leads, and del or lease revoke take the
 // lead away. After etcd was restored from a backup, its revision must be raised (etcdutl

@@ -102,13 +102,6 @@ func memberText(s string) string {
 // TTL returns the term that leases are asked for.
 func (e *Elector) TTL() time.Duration { return e.spec.TTL }
 
-// patience is the longest time that a request waits for its answer, unless its context ends
-// before.
-func (e *Elector) patience() time.Duration { return e.spec.TTL / 4 }
-
-// brief is how long a call may go on after its context has ended.
-func (e *Elector) brief() time.Duration { return min(e.spec.TTL/10, time.Second) }
-
 // lookEvery is how often a member that stands by looks. It differs a little each time, so
 // that a hundred members do not look at the same moment.
 func (e *Elector) lookEvery() time.Duration {
@@ -124,28 +117,6 @@ func (e *Elector) Holder(ctx context.Context, name string) (gate.Holder, error) 
 	}
 	key, _, err := e.look(ctx, e.spec.Prefix+name)
 	return asHolder(key), err
-}
-
-// look reads a key, which is nil if it does not exist, and the revision of etcd.
-func (e *Elector) look(ctx context.Context, key string) (kv *mvccpb.KeyValue, revision int64, err error) {
-	request, cancel := context.WithTimeout(ctx, e.patience())
-	defer cancel()
-	resp, err := e.client.Get(request, key)
-	if err != nil {
-		return nil, 0, e.failed(ctx, "look at", key, err)
-	}
-	if len(resp.Kvs) > 0 {
-		kv = resp.Kvs[0]
-	}
-	return kv, resp.Header.Revision, nil
-}
-
-// failed describes the error of a request.
-func (e *Elector) failed(ctx context.Context, what, key string, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return fmt.Errorf("etcdgate: %s %s: etcd has not answered within %v: %w", what, key, e.patience(), err)
-	}
-	return fmt.Errorf("etcdgate: %s %s: %w", what, key, err)
 }
 
 func asHolder(kv *mvccpb.KeyValue) gate.Holder {
@@ -170,6 +141,7 @@ func (e *Elector) Acquire(ctx context.Context, name string) (gate.Lease, error) 
 		return nil, e.fault
 	}
 	b := &bid{elector: e, key: e.spec.Prefix + name}
+	defer b.unwatch()
 	l, err := b.win(ctx)
 	if err != nil {
 		return nil, errors.Join(err, b.undo(ctx))

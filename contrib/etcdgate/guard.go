@@ -25,8 +25,12 @@ import (
 func Guard(ctx context.Context, client *clientv3.Client) clientv3.Cmp {
 	for _, held := range gate.Leases(ctx) {
 		if l, ok := held.(*lease); ok && l.elector.client == client {
-			return clientv3.Compare(clientv3.CreateRevision(l.key), "=", l.token)
+			return l.guard()
 		}
 	}
 	return clientv3.Compare(clientv3.CreateRevision("\x00"), "=", -1) // revisions are not negative
+}
+
+func (l *lease) guard() clientv3.Cmp {
+	return clientv3.Compare(clientv3.CreateRevision(l.key), "=", l.token)
 }

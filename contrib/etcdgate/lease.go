@@ -34,7 +34,7 @@ func newLease(b *bid, token int64) *lease {
 		elector: b.elector, key: b.key, id: b.id, token: token, term: b.term,
 		lost: make(chan struct{}), watched: make(chan struct{}),
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(b.elector.client.Ctx())
 	l.unwatch, l.expiry = cancel, time.AfterFunc(l.term.TTL, cancel)
 	go l.watch(ctx)
 	return l
@@ -101,13 +101,16 @@ func (l *lease) Release(ctx context.Context) error {
 	return err
 }
 
-// watch closes lost when the key is not ours any more. It ends with ctx.
+// watch closes lost when the key is not ours any more. It ends with ctx, which ends with the
+// term, or when the client is closed.
 func (l *lease) watch(ctx context.Context) {
 	defer close(l.watched)
 	defer l.unwatch()
 	e, revision := l.elector, l.token
 	for ctx.Err() == nil {
-		if changed := <-e.watch(ctx, l.key, revision); !changed {
+		changed := false
+		e.watch(ctx, l.key, revision, func(*clientv3.Event) (more bool) { changed = true; return false })
+		if !changed {
 			e.pause(ctx)
 		}
 		kv, now, err := e.look(ctx, l.key)

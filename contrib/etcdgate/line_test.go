@@ -24,7 +24,6 @@ type line struct {
 	cut     chan struct{} // closed when it is connected again; nil: it is
 	lose    int           // how many replies to changes are lost next
 	latency time.Duration
-	renewed int // how many renewals were sent
 	conns   []net.Conn
 	closed  bool
 	all     sync.WaitGroup
@@ -137,17 +136,14 @@ func (l *line) slow(latency time.Duration) {
 	l.latency = latency
 }
 
-func (l *line) renewals() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.renewed
-}
-
 // answered waits until a reply gets through.
 func (l *line) answered(ctx context.Context, method string, err error) error {
+	if err != nil {
+		return err
+	}
 	change := strings.HasSuffix(method, "/Txn") || strings.Contains(method, "/Lease")
 	l.mu.Lock()
-	lost := err == nil && change && l.lose > 0
+	lost := change && l.lose > 0
 	if lost {
 		l.lose--
 	}
@@ -162,10 +158,7 @@ func (l *line) answered(ctx context.Context, method string, err error) error {
 		case <-ctx.Done():
 		}
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return ctx.Err()
 }
 
 func (l *line) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
@@ -176,9 +169,6 @@ func (l *line) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 	if !strings.HasSuffix(method, "/LeaseKeepAlive") {
 		return open(ctx, desc, cc, method, opts...)
 	}
-	l.mu.Lock()
-	l.renewed++
-	l.mu.Unlock()
 	s, err := open(ctx, desc, cc, method, opts...)
 	return &renewal{s, l}, err
 }

@@ -19,13 +19,14 @@ import (
 // A cluster is a real etcd in this process.
 type cluster struct {
 	configs []*embed.Config
-	members []*embed.Etcd // nil: it is stopped
+	members []*embed.Etcd   // nil: it is stopped
+	closed  []chan struct{} // closed when the member that was stopped has closed its listeners
 }
 
 // startCluster starts an etcd with that many members. Its election timeout is short, so that
 // it grants terms of a second.
 func startCluster(t testing.TB, n int, change ...func(*embed.Config)) *cluster {
-	c := &cluster{members: make([]*embed.Etcd, n)}
+	c := &cluster{members: make([]*embed.Etcd, n), closed: make([]chan struct{}, n)}
 	var initial []string
 	for i := range n {
 		config := embed.NewConfig()
@@ -50,6 +51,9 @@ func startCluster(t testing.TB, n int, change ...func(*embed.Config)) *cluster {
 		for i := range c.members {
 			c.stop(i)
 		}
+		for i := range c.members {
+			<-c.closed[i]
+		}
 	})
 	for i := range n {
 		c.launch(t, i)
@@ -69,6 +73,9 @@ func freeURL(t testing.TB) url.URL {
 
 // launch starts a member, or starts it again.
 func (c *cluster) launch(t testing.TB, i int) {
+	if c.closed[i] != nil {
+		<-c.closed[i]
+	}
 	var err error
 	c.members[i], err = embed.StartEtcd(c.configs[i])
 	require.NoError(t, err)
@@ -84,13 +91,19 @@ func (c *cluster) awaitReady(t testing.TB, i int) {
 	}
 }
 
-// stop stops a member at once: its leader hands over to nobody.
+// stop stops a member at once. It hands over to no other. It accepts connections for a few
+// seconds more, and answers nothing.
 func (c *cluster) stop(i int) {
-	if e := c.members[i]; e != nil {
-		c.members[i] = nil
-		e.Server.HardStop()
-		e.Close()
+	e := c.members[i]
+	if e == nil {
+		return
 	}
+	c.members[i], c.closed[i] = nil, make(chan struct{})
+	e.Server.HardStop()
+	go func() {
+		defer close(c.closed[i])
+		e.Close()
+	}()
 }
 
 // leader returns which member leads.

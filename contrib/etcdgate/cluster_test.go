@@ -1,0 +1,170 @@
+package etcdgate
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/coppice-go/coppice/child/gate"
+)
+
+// slowly gives a cluster the election timeout that etcd has by default.
+func slowly(c *embed.Config) { c.TickMs, c.ElectionMs = 100, 1000 }
+
+// The leader of etcd fails. The lead of the gate stays where it is, because all terms begin
+// again with the next leader of etcd.
+func TestALeadOutlivesTheLeaderOfEtcd(t *testing.T) {
+	c := startCluster(t, 3)
+	spec := Spec{TTL: 6 * time.Second}
+	a := startProcess(t, New(c.client(t), spec), "x")
+	led := await(t, a.leads)
+	token, _ := gate.Token(led)
+	b := startProcess(t, New(c.client(t), spec), "x")
+	for range 2 {
+		i := c.leader(t)
+		c.stop(i)
+		c.leader(t)
+		end := time.Now().Add(spec.TTL + time.Second) // it must have renewed with the next one
+		for time.Now().Before(end) {
+			require.NoError(t, led.Err(), "the lead has moved, or was given up")
+			time.Sleep(50 * time.Millisecond)
+		}
+		require.Equal(t, token, a.gate.State().Token)
+		c.launch(t, i)
+		c.awaitReady(t, i)
+	}
+	require.NoError(t, a.root.Stop(brief(t)))
+	next := await(t, b.leads)
+	after, _ := gate.Token(next)
+	require.Greater(t, after, token)
+}
+
+// etcd has no quorum for longer than a term. The leader stops before its lease can end, and
+// nobody leads. When the quorum is back, one member leads, with a higher token.
+func TestWithoutAQuorumNobodyLeadsAndOneDoesWhenItIsBack(t *testing.T) {
+	c := startCluster(t, 3)
+	spec := Spec{TTL: 3 * time.Second}
+	a, b := startProcess(t, New(c.client(t), spec), "x"), (*process)(nil)
+	led := await(t, a.leads)
+	token, _ := gate.Token(led)
+	b = startProcess(t, New(c.client(t), spec), "x")
+	c.stop(0)
+	lost := time.Now()
+	c.stop(1)
+	cause := await(t, a.stops)
+	require.ErrorIs(t, cause, gate.ErrLost)
+	stopped := await(t, a.ended)
+	t.Logf("stopped %v after the quorum was lost; the term is %v", stopped.Sub(lost), spec.TTL)
+	require.Less(t, stopped.Sub(lost), spec.TTL)
+	for end := lost.Add(2 * spec.TTL); time.Now().Before(end); {
+		require.False(t, a.gate.Open() || b.gate.Open(), "somebody leads without a quorum")
+		time.Sleep(10 * time.Millisecond)
+	}
+	require.NoError(t, a.root.Health(), "the process stays up")
+	c.launch(t, 0)
+	c.awaitReady(t, 0)
+	back := time.Now()
+	var next context.Context
+	select {
+	case next = <-a.leads:
+	case next = <-b.leads:
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "nobody leads")
+	}
+	t.Logf("led again %v after the quorum was back", time.Since(back))
+	after, _ := gate.Token(next)
+	require.Greater(t, after, token)
+	time.Sleep(spec.TTL)
+	require.False(t, a.gate.Open() && b.gate.Open())
+	require.True(t, a.gate.Open() || b.gate.Open())
+}
+
+// A client that knows all members goes to another one when its own is gone.
+func TestAMemberOfEtcdIsGone(t *testing.T) {
+	c := startCluster(t, 3)
+	l := acquire(t, New(c.client(t), Spec{TTL: 6 * time.Second}), "x")
+	standby := startTry(t, New(c.client(t), Spec{TTL: 6 * time.Second}), "x")
+	awaitLeases(t, c.client(t), 2)
+	c.stop((c.leader(t) + 1) % 3)
+	for range 12 {
+		require.NoError(t, l.Renew(brief(t)))
+		time.Sleep(500 * time.Millisecond)
+	}
+	require.NoError(t, l.Release(brief(t)))
+	require.NoError(t, standby.won(t).Release(brief(t)))
+}
+
+// A member that stands by returns an error when etcd has no leader, so that the gate says so.
+func TestAStandbyReportsAnEtcdWithoutALeader(t *testing.T) {
+	c := startCluster(t, 3)
+	e := New(c.client(t), Spec{TTL: 3 * time.Second})
+	l := acquire(t, New(c.client(t), Spec{TTL: 30 * time.Second}), "x")
+	defer l.unwatch()
+	standby := startTry(t, e, "x")
+	awaitLeases(t, c.client(t), 2)
+	began := time.Now()
+	c.stop(0)
+	c.stop(1)
+	await(t, standby.done)
+	require.Error(t, standby.err)
+	require.NotErrorIs(t, standby.err, context.Canceled)
+	t.Log(time.Since(began), standby.err)
+}
+
+// etcd is stopped as a whole, and started again, within a term: the lease is kept.
+func TestARestartOfEtcdWithinATermKeepsTheLease(t *testing.T) {
+	c := startCluster(t, 1)
+	l := acquire(t, New(c.client(t), Spec{TTL: time.Minute}), "x")
+	c.stop(0)
+	c.launch(t, 0)
+	c.awaitReady(t, 0)
+	require.NoError(t, l.Renew(brief(t)))
+	select {
+	case <-l.Lost():
+		require.Fail(t, "lost")
+	default:
+	}
+	require.NoError(t, l.Release(brief(t)))
+}
+
+// etcd grants no term that is shorter than one and a half election timeouts. The gate must
+// know the term that it has, not the one that it wanted.
+func TestTheTermIsTheOneThatWasGranted(t *testing.T) {
+	c := startCluster(t, 1, slowly)
+	e := New(c.client(t), Spec{TTL: 500 * time.Millisecond})
+	require.Equal(t, time.Second, e.TTL(), "rounded up")
+	l := acquire(t, e, "x")
+	require.Equal(t, 2*time.Second, l.Term().TTL)
+	require.NoError(t, l.Renew(brief(t)))
+	require.Equal(t, 2*time.Second, l.Term().TTL)
+	sent := time.Now()
+	standby := startTry(t, New(c.client(t), Spec{TTL: 7200 * time.Millisecond}), "x")
+	next := standby.won(t)
+	require.GreaterOrEqual(t, time.Since(sent), 2*time.Second-500*time.Millisecond)
+	require.Equal(t, 8*time.Second, next.Term().TTL)
+	require.NoError(t, next.Release(brief(t)))
+}
+
+// The key changes so often that a member that stands by never comes to look by itself. When
+// it wins, its lease must not be about to end.
+func TestALeaseIsFreshWhenItIsWonAfterManyChanges(t *testing.T) {
+	c := startCluster(t, 1)
+	admin := c.client(t)
+	e := New(c.client(t), Spec{TTL: 2 * time.Second})
+	l := acquire(t, New(admin, Spec{TTL: time.Hour}), "x")
+	standby := startTry(t, e, "x")
+	awaitLeases(t, admin, 2)
+	for end := time.Now().Add(2 * e.TTL()); time.Now().Before(end); {
+		_, err := admin.Put(brief(t), l.key, "still there", clientv3.WithLease(l.id))
+		require.NoError(t, err)
+		time.Sleep(e.TTL() / 20)
+	}
+	require.NoError(t, l.Release(brief(t)))
+	next := standby.won(t)
+	require.NoError(t, next.Renew(brief(t)))
+	require.NoError(t, next.Release(brief(t)))
+}
