@@ -48,6 +48,7 @@ func acquire(t testing.TB, e *Elector, name string) *lease {
 	t.Helper()
 	l, err := e.Acquire(brief(t), name)
 	require.NoError(t, err)
+	t.Cleanup(l.(*lease).unwatch)
 	return l.(*lease)
 }
 
@@ -74,6 +75,7 @@ func (b *try) won(t testing.TB) *lease {
 	t.Helper()
 	await(t, b.done)
 	require.NoError(t, b.err)
+	t.Cleanup(b.lease.(*lease).unwatch)
 	return b.lease.(*lease)
 }
 
