@@ -105,7 +105,7 @@ api: ## what changed in the public API since the last release
 release: ## checks that VERSION=v0.1.0 can be released, and prints what to tag
 	@GO=$(GO) .ci/release $(VERSION)
 
-.PHONY: operate metrics systemd machines
+.PHONY: operate metrics systemd machines cluster
 
 operate: metrics ## the page in a real browser (installs Debian's chromium), and what an observer costs
 	@command -v chromium >/dev/null || apt-get install -y chromium || echo "chromium cannot be installed: the tests of the page are skipped"
@@ -120,5 +120,9 @@ metrics: ## alert rules and dashboard against a real Prometheus (installs Debian
 systemd: ## sdnotify under the real systemd (needs root)
 	COPPICE_SYSTEMD=1 $(GO) test -count=1 -v -run TestUnderSystemd ./supervisor/sdnotify
 
-machines: ## leases on a real PostgreSQL and MariaDB (Debian: postgresql, mariadb-server)
+machines: cluster ## leases on a real PostgreSQL and MariaDB (Debian: postgresql, mariadb-server), and on etcd
 	cd child/gate/sqlgate/sqltest && MACHINES=1 $(GO) test -count=1 ./...
+	cd contrib/etcdgate && $(GO) test -p 1 -count=1 ./...
+
+cluster: ## three processes over an etcd of three members: their leader is killed, frozen, cut off and stopped
+	cd contrib/etcdgate/cluster && $(GO) run .
