@@ -63,6 +63,9 @@ The exit status is 1 if something is not well.`,
 // printCauses prints the verdict, the causes and what has recovered.
 func (s *session) printCauses(h *view.Head) {
 	s.print(verdict(h))
+	if h.Before != "" {
+		s.paragraph("", plain, clean(h.Before))
+	}
 	if h.Worst != nil {
 		s.paragraph("", bad, clean(h.Worst.Text))
 	}

@@ -14,6 +14,7 @@ type Head struct {
 	Since   time.Time `json:"since,omitzero"`   // since when, as far as the observer knows
 	Started time.Time `json:"started,omitzero"` // when the root was started last
 	Say     string    `json:"say"`              // one sentence: the verdict
+	Before  string    `json:"before,omitempty"` // how the process before this one ended, if it was killed or crashed
 
 	Host       string `json:"host,omitempty"`    // name of the machine
 	Version    string `json:"version,omitempty"` // of the main module of the program

@@ -64,6 +64,9 @@
 // take at most a fifth of a processor: with 100,000 children a page may be a few seconds
 // old.
 //
+// If a black box of package blackbox has recorded that the process before this one was killed
+// or crashed, the page says so.
+//
 // # Causes
 //
 // A cause is a group of children whose errors are equal once numbers, addresses and

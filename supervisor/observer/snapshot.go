@@ -9,6 +9,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisor/blackbox"
 )
 
 // snapshots makes models of the tree. Requests that come at the same time share one, and
@@ -175,6 +176,16 @@ func (o *Observer) Forecast(path string) (supervisor.Forecast, bool) { return o.
 // LookupSpec is that of the tree.
 func (o *Observer) LookupSpec(path string) (child.Spec, bool) { return o.root.LookupSpec(path) }
 
+// before says how the process before this one ended, if a black box has recorded that it did
+// not end well.
+func (o *Observer) before() string {
+	life, ok := blackbox.Last(o.root)
+	if !ok || life.End != blackbox.Killed && life.End != blackbox.Crashed {
+		return ""
+	}
+	return valid("The process before this one did not end well: "+life.String()+". The command coppice blackbox shows what happened.", view.MaxText)
+}
+
 // head describes the tree as a whole.
 func (o *Observer) head(r *http.Request, m *model) (view.Head, error) {
 	root := &m.items[0]
@@ -189,6 +200,7 @@ func (o *Observer) head(r *http.Request, m *model) (view.Head, error) {
 	if h.Causes == nil {
 		h.Causes = []view.Cause{}
 	}
+	h.Before = o.before()
 	if s := m.supers[0]; s != nil {
 		h.Children, h.Trouble, h.Counts = s.all, s.trouble, s.counts
 	}

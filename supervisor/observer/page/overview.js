@@ -48,7 +48,8 @@ const worst = w => w && [' ', h('b', {}, w.text), ' ', child(w.path, 'Look at ' 
 const facts = head => h('p', { class: 'facts' }, [
 	['up', head.started && duration((S.at || live()) - head.started)], ['version', head.version], ['', head.go], ['goroutines', number(head.goroutines)],
 	['heap', bytes(head.heap)], ['children', number(head.children)], ['host', head.host],
-].filter(([, value]) => value).map(([name, value]) => h('span', {}, name && name + ' ', h('b', {}, value))))
+].filter(([, value]) => value).map(([name, value]) => h('span', {}, name && name + ' ', h('b', {}, value))),
+	head.before ? h('span', { class: 'before' }, head.before) : null)
 
 const causes = head => h('section', { 'aria-labelledby': 'causes' },
 	h('h2', { id: 'causes', class: 'hc' },
