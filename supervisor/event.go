@@ -65,7 +65,7 @@ func (e Event) String() string {
 	case e.Kind == EventDraining:
 		line += " for " + e.Delay.String()
 	case e.Delay > 0:
-		line += " in " + e.Delay.String()
+		line += " in " + short(e.Delay).String()
 	}
 	if e.Kind == EventRequest {
 		line += " (" + e.Reason.String() + ")"

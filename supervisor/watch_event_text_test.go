@@ -15,6 +15,7 @@ func TestEventPrintsAsOneLine(t *testing.T) {
 	for want, e := range map[string]supervisor.Event{
 		"ready /shop/db":                     {Kind: supervisor.EventReady, Path: "/shop/db", Seq: 7, Time: time.Now(), Restarts: 3},
 		"failed /shop/db: boom":              {Kind: supervisor.EventFailed, Path: "/shop/db", Err: errBoom, Stack: []byte("goroutine 1\n")},
+		"restarting /shop/db in 293ms":       {Kind: supervisor.EventRestarting, Path: "/shop/db", Delay: 293052475 * time.Nanosecond},
 		"restarting /shop/db in 1.5s: boom":  {Kind: supervisor.EventRestarting, Path: "/shop/db", Err: errBoom, Delay: 1500 * time.Millisecond},
 		"(2 events lost) removed /shop/db":   {Kind: supervisor.EventRemoved, Path: "/shop/db", Lost: 2},
 		`failed /a\x1b: x; y\u202e`:          {Kind: supervisor.EventFailed, Path: "/a\x1b", Err: errors.New("x\ny\u202e")},
