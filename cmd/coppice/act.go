@@ -183,7 +183,7 @@ func (a *act) post(ctx context.Context, c *client, path string) (*view.Acted, er
 	_, status, err := c.call(ctx, http.MethodPost, "act", nil, body, &answer)
 	switch {
 	case errors.As(context.Cause(ctx), new(errTimeout)):
-		return nil, reachError("%w. What was begun goes on: coppice why %s %s shows how it is", err, c.target, clean(path))
+		return nil, reachError("%w. What was begun goes on: coppice why %s %s shows how it is", context.Cause(ctx), c.target, clean(path))
 	case err != nil:
 		return nil, err
 	case status == http.StatusConflict:
