@@ -49,6 +49,9 @@ func (o *Observer) serveAct(w http.ResponseWriter, r *http.Request) error {
 	if run := m.items[i].tree.Run; run != act.Run {
 		return otherRun(run)
 	}
+	if (act.Action == Suspend || act.Action == Resume) && m.supers[i] == nil && m.items[i].tree.State.Alive() {
+		return refuse(http.StatusUnprocessableEntity, "%s is not a supervisor: there is nothing to %s in it", m.items[i].tree.Path, act.Action)
+	}
 	if !m.possible(i, act.Action) {
 		return refuse(http.StatusUnprocessableEntity, "%s is %v: it cannot %s now", m.items[i].tree.Path, m.items[i].look, act.Action)
 	}

@@ -175,6 +175,18 @@ func TestEachActionDoesWhatItSays(t *testing.T) {
 	})
 }
 
+func TestOnlyASupervisorCanBeSuspended(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle}}})
+		o := observe(t, root, observer.Spec{Act: anybody})
+		for _, action := range []view.Action{view.Suspend, view.Resume} {
+			w := post(o, view.Act{Path: "/shop/a", Action: action, Run: runOf(t, o, "a")})
+			require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+			require.Contains(t, w.Body.String(), "/shop/a is not a supervisor: there is nothing to "+string(action)+" in it")
+		}
+	})
+}
+
 func TestAnActionThatFailsSaysWhy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var broken atomic.Bool
