@@ -40,7 +40,7 @@ func (o *Observer) serveChild(w http.ResponseWriter, r *http.Request) error {
 		v.Error = long(s.LastError)
 	}
 	v.Spec = o.specWords(m, i)
-	v.Next = m.follows(i, o)
+	v.Next = m.follows(i, by, o)
 	o.memory.tell(&v, m)
 	writeJSON(w, r, http.StatusOK, v)
 	return nil

@@ -179,3 +179,26 @@ func TestAnAnswerHasABoundedNumberOfNodes(t *testing.T) {
 	require.Len(t, n.Children, mostRows-1)
 	require.Equal(t, 3*mostRows, n.All)
 }
+
+// A start that waits for its database leaves the children after it without a run. Nobody has
+// stopped them, and no operator needs to start them.
+func TestAChildThatHasNotRunYetIsNotCalledStopped(t *testing.T) {
+	tree := shop(leaf("db", waiting("refused")), leaf("api", child.Status{State: child.Stopped}))
+	tree.State = child.Starting
+	m := build(tree, t0, 0)
+	api := m.find("/shop/api")
+	require.Equal(t, "It has not run yet: its turn comes when those declared before it are ready.", m.say(api, ""))
+	require.Equal(t, "It starts when those declared before it are ready.", m.follows(api, "", &fake{})[0].Text)
+	require.Equal(t, "It was stopped by ann at "+t0.Format("15:04:05")+".", m.say(api, "ann"))
+	require.Contains(t, m.follows(api, "ann", &fake{})[0].Text, "Nothing, until an operator")
+
+	tree.Children[1].Run = 7
+	m = build(tree, t0, 0)
+	require.Contains(t, m.say(api, ""), "It has been stopped since", "it has run before")
+	tree.Children[1].Run, tree.Suspended = 0, true
+	m = build(tree, t0, 0)
+	require.Contains(t, m.say(api, ""), "It has been stopped since", "nothing starts before Resume")
+	tree.Suspended, tree.State = false, child.Running
+	m = build(tree, t0, 0)
+	require.Contains(t, m.say(api, ""), "It has been stopped since", "its turn is over")
+}

@@ -316,6 +316,18 @@ func restarted(s *child.Status) string {
 	return fmt.Sprintf(" It has been restarted %s.", plural(s.Restarts, "time", "times"))
 }
 
+// inLine reports whether a child has not run yet, because its supervisor is starting and
+// others are first.
+func (m *model) inLine(i int32) bool {
+	it := &m.items[i]
+	s := &it.tree.Status
+	if it.parent < 0 || s.State != child.Stopped || s.Run != 0 {
+		return false
+	}
+	up := &m.items[it.parent].tree.Status
+	return up.State == child.Starting && !up.Suspended
+}
+
 // say is the sentence about what a child does.
 func (m *model) say(i int32, by string) string {
 	it := &m.items[i]
@@ -355,6 +367,9 @@ func (m *model) say(i int32, by string) string {
 		if by != "" {
 			return "It was stopped by " + by + " at " + clock(s.Since, m.at) + "."
 		}
+		if m.inLine(i) {
+			return "It has not run yet: its turn comes when those declared before it are ready."
+		}
 		return "It has been stopped" + since
 	case wellness.Done:
 		return "It ended at " + clock(s.Since, m.at) + ", and is not restarted."
@@ -366,7 +381,7 @@ func (m *model) say(i int32, by string) string {
 }
 
 // follows says what comes next for a child.
-func (m *model) follows(i int32, ask asker) []view.Next {
+func (m *model) follows(i int32, by string, ask asker) []view.Next {
 	it := &m.items[i]
 	s := &it.tree.Status
 	all := []view.Next{}
@@ -415,6 +430,8 @@ func (m *model) follows(i int32, ask asker) []view.Next {
 		}
 	case it.look == wellness.Unready:
 		say(time.Time{}, "It says itself when it is ready again: a child that is not ready is not restarted.")
+	case m.inLine(i) && by == "":
+		say(time.Time{}, "It starts when those declared before it are ready.")
 	case s.State == child.Stopped || s.State == child.Done:
 		say(time.Time{}, "Nothing, until an operator or its group starts it.")
 	default:
