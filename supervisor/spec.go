@@ -35,7 +35,8 @@ type Spec struct {
 	// child gets its own policy. With a Backoff the supervisor gives up only when a
 	// policy does (child.Backoff.Retries) or a child escalates. A child.Exponential
 	// without Retries never gives up, so failures show only in Health, Tree and the log.
-	// Nil means no backoff: restarts are immediate, up to the limit of Intensity.
+	// Nil means no backoff: restarts are immediate, up to the limit of Intensity. A nested
+	// supervisor does not take over the Backoff of its parent: set its own.
 	Backoff child.Backoff
 
 	// AutoShutdown selects whether the supervisor ends when its significant children have
