@@ -201,7 +201,7 @@ func (m *model) remember(mem *memory) {
 	mem.mu.Lock()
 	defer mem.mu.Unlock()
 	m.ring, m.started = mem.span(), mem.start
-	if m.draining = mem.draining && !m.past; m.draining && m.state != view.Down {
+	if m.draining = !mem.draining.IsZero() && !m.past; m.draining && m.state != view.Down {
 		m.state = view.Stopping
 	}
 	root := &m.items[0].tree.Status
@@ -248,7 +248,9 @@ func (m *model) remember(mem *memory) {
 			}
 		}
 	default:
-		m.since = root.Since
+		if m.since = root.Since; m.draining && m.state == view.Stopping {
+			m.since = mem.draining
+		}
 	}
 }
 

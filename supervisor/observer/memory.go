@@ -24,7 +24,7 @@ type memory struct {
 	start time.Time
 
 	attached time.Time // when the subscription began
-	draining bool      // the root waits for its Spec.Drain
+	draining time.Time // since when the root waits for its Spec.Drain
 
 	storms  ring // first failures of storms
 	gaveUps ring
@@ -104,10 +104,10 @@ func (m *memory) add(rec *record, stack string) {
 	case supervisor.EventCompleted:
 		m.ends(rec)
 	case supervisor.EventDraining:
-		m.draining = true
-	case supervisor.EventOver:
+		m.draining = rec.at
+	case supervisor.EventClosing, supervisor.EventOver:
 		if above(rec.path) == "" { // a nested supervisor never drains
-			m.draining = false
+			m.draining = time.Time{}
 		}
 	case supervisor.EventRemoved:
 		if p, ok := m.paths.get(rec.path); ok {
@@ -134,7 +134,7 @@ func (m *memory) add(rec *record, stack string) {
 func (m *memory) number(rec *record) {
 	if rec.kind != supervisor.EventLateExit {
 		if rec.tree <= m.tree || m.began == 0 {
-			m.began, m.start, m.draining = rec.seq, rec.at, false
+			m.began, m.start, m.draining = rec.seq, rec.at, time.Time{}
 		}
 		m.tree = rec.tree
 	} else {
