@@ -180,6 +180,20 @@ func TestAnAnswerHasABoundedNumberOfNodes(t *testing.T) {
 	require.Equal(t, 3*mostRows, n.All)
 }
 
+// The start of a supervisor takes long because of one of its children, not for lack of a Ready.
+func TestTheAdviceOnASlowStartFitsASupervisor(t *testing.T) {
+	tree := shop(leaf("db", waiting("refused")))
+	tree.State = child.Starting
+	advice := func(path string, tree *supervisor.Tree) string {
+		m := build(tree, t0.Add(time.Minute), 0)
+		i := m.find(path)
+		_, _, safe := m.sentences(&group{members: []int32{i}, worst: i}, i, 1, &fake{}, supervisor.Forecast{})
+		return safe
+	}
+	require.Equal(t, "Look at the first of its children that is not ready: the start waits for it.", advice("/shop", tree))
+	require.Contains(t, advice("/shop/a", shop(leaf("a", child.Status{State: child.Starting}))), "lacks a call of Ready")
+}
+
 // A start that waits for its database leaves the children after it without a run. Nobody has
 // stopped them, and no operator needs to start them.
 func TestAChildThatHasNotRunYetIsNotCalledStopped(t *testing.T) {

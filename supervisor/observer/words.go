@@ -166,6 +166,9 @@ func (m *model) sentences(g *group, i int32, n int, ask asker, f supervisor.Fore
 			if spec, ok := ask.LookupSpec(s.Path); ok && spec.StartTimeout > 0 {
 				next = fmt.Sprintf("If %s is not ready by %s, its start has failed.", s.Path, at(s.Since.Add(spec.StartTimeout)))
 			}
+			if m.supers[i] != nil {
+				return doing, next, "Look at the first of its children that is not ready: the start waits for it."
+			}
 			return doing, next, "Look at its goroutines. A start that needs more than a moment usually lacks a call of Ready."
 		}
 		if !g.fails {
