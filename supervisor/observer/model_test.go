@@ -106,7 +106,8 @@ func TestTheVerdictInEachState(t *testing.T) {
 	}{
 		{child.Running, nil, nil, view.Well, "It has no children."},
 		{child.Running, nil, []supervisor.Tree{leaf("a", child.Status{State: child.Running})}, view.Well, "Its one child is as it should be."},
-		{child.Running, nil, []supervisor.Tree{leaf("a", child.Status{State: child.Running}), leaf("b", child.Status{State: child.Stopped})}, view.Well, "All 2 children are as they should be. 1 is stopped."},
+		{child.Running, nil, []supervisor.Tree{leaf("a", child.Status{State: child.Running}), leaf("b", child.Status{State: child.Stopped})}, view.Well, "No declared child is in trouble, but 1 is stopped, so the tree is not ready."},
+		{child.Running, nil, []supervisor.Tree{leaf("a", child.Status{State: child.Running}), leaf("b", child.Status{State: child.Stopped, Declined: true})}, view.Well, "All 2 children are as they should be. 1 is stopped."},
 		{child.Running, nil, []supervisor.Tree{leaf("a", waiting("boom")), leaf("b", child.Status{State: child.Running})}, view.Degraded, "1 of 2 children is in trouble."},
 		{child.Starting, nil, []supervisor.Tree{leaf("a", child.Status{State: child.Starting})}, view.Starting, "The root is starting: not all declared children have been ready yet."},
 		{child.Starting, nil, []supervisor.Tree{leaf("a", waiting("boom"))}, view.Degraded, "Its one child is in trouble."},

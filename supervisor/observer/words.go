@@ -45,6 +45,17 @@ func plural(n int, one, many string) string {
 	return count(n) + " " + many
 }
 
+// stoppedByHand counts the declared children that Health misses although they are not in
+// trouble.
+func (m *model) stoppedByHand() (n int) {
+	for i := range m.items {
+		if it := &m.items[i]; it.look == wellness.Stopped && !it.dynamic && !it.tree.Declined {
+			n++
+		}
+	}
+	return n
+}
+
 // verdict is the sentence about the whole tree.
 func (m *model) verdict() string {
 	root := &m.items[0]
@@ -74,9 +85,11 @@ func (m *model) verdict() string {
 	case view.Starting:
 		return "The root is starting: not all declared children have been ready yet."
 	case view.Well:
-		switch {
+		switch down := m.stoppedByHand(); {
 		case n == 0:
 			return "It has no children."
+		case down > 0:
+			return fmt.Sprintf("No declared child is in trouble, but %s stopped, so the tree is not ready.", are(down))
 		case s.trouble > 0:
 			return fmt.Sprintf("All declared children are as they should be; of the others, %s in trouble.%s", are(s.trouble), stopped)
 		}
