@@ -149,22 +149,44 @@ func TestTheTermIsTheOneThatWasGranted(t *testing.T) {
 	require.NoError(t, next.Release(brief(t)))
 }
 
-// The key changes so often that a member that stands by never comes to look by itself. When
-// it wins, its lease must not be about to end.
-func TestALeaseIsFreshWhenItIsWonAfterManyChanges(t *testing.T) {
+// A watch of a member of etcd that has lost the others would be silent for ever, while other
+// requests go to members that are well.
+func TestAWatchEndsWhenItsMemberOfEtcdHasNoLeader(t *testing.T) {
+	c := startCluster(t, 3)
+	e := New(newLine(t, c.first).client(t), Spec{TTL: time.Minute})
+	c.stop(1)
+	c.stop(2)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.watch(brief(t), "x", 1, func(*clientv3.Event) bool { return true })
+	}()
+	await(t, ended)
+	require.NoError(t, brief(t).Err())
+}
+
+// A member that stands by does not come to renew its lease if the key changes more often than
+// it looks. When it wins, its lease must not be about to end.
+func TestALeaseIsFreshWhenItIsWon(t *testing.T) {
 	c := startCluster(t, 1)
-	admin := c.client(t)
-	e := New(c.client(t), Spec{TTL: 2 * time.Second})
-	l := acquire(t, New(admin, Spec{TTL: time.Hour}), "x")
-	standby := startTry(t, e, "x")
-	awaitLeases(t, admin, 2)
-	for end := time.Now().Add(2 * e.TTL()); time.Now().Before(end); {
-		_, err := admin.Put(brief(t), l.key, "still there", clientv3.WithLease(l.id))
-		require.NoError(t, err)
-		time.Sleep(e.TTL() / 20)
-	}
+	e := New(c.client(t), Spec{TTL: time.Minute})
+	b := &bid{elector: e, key: "x"}
+	require.NoError(t, b.grant(brief(t)))
+	granted := b.term
+	b.sent = b.sent.Add(-e.TTL() / 2)
+	l, err := b.win(brief(t))
+	require.NoError(t, err)
+	require.True(t, l.Term().Sent.Time().After(granted.Sent.Time()))
 	require.NoError(t, l.Release(brief(t)))
-	next := standby.won(t)
-	require.NoError(t, next.Renew(brief(t)))
-	require.NoError(t, next.Release(brief(t)))
+}
+
+// A term counts from before its request, however late the answer.
+func TestATermCountsFromWhenItsRequestWasSent(t *testing.T) {
+	line := newLine(t, startCluster(t, 1).first)
+	l := acquire(t, New(line.client(t), Spec{TTL: 8 * time.Second}), "x")
+	const late = time.Second // of the renewal, and of the look at the key
+	line.slow(late)
+	called := time.Now()
+	require.NoError(t, l.Renew(brief(t)))
+	require.WithinRange(t, l.Term().Sent.Time(), called, called.Add(late/2))
 }

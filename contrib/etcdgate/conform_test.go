@@ -25,6 +25,7 @@ func subject(t *testing.T, c *cluster, ttl time.Duration) gatetest.Subject {
 	}
 	return gatetest.Subject{
 		TTL:       ttl,
+		HandOver:  2 * time.Second, // for a busy machine: TestHandOverOnACleanStop measures it
 		HandOvers: 1000,
 		Storm:     40,
 		Member: func(id string) gate.Elector {
@@ -59,11 +60,11 @@ func subject(t *testing.T, c *cluster, ttl time.Duration) gatetest.Subject {
 func TestEtcdGateConforms(t *testing.T) {
 	for name, n := range map[string]int{"one member": 1, "three members": 3} {
 		t.Run(name, func(t *testing.T) {
-			c := startCluster(t, n)
+			c := startCluster(t, n, slowly)
 			t.Run("checks", func(t *testing.T) {
 				for _, check := range gatetest.Checks() {
 					t.Run(check.Name, func(t *testing.T) {
-						ttl := 3 * time.Second
+						ttl := 4 * time.Second
 						if strings.Contains(check.Name, "hundred") || strings.Contains(check.Name, "thousands") {
 							ttl = 15 * time.Second // they do not wait for terms, and keep the machine busy
 						} else {

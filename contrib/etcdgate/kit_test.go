@@ -32,10 +32,14 @@ func TestMain(m *testing.M) {
 	os.Exit(max(code, 1))
 }
 
+// stacks returns the stacks of all goroutines.
+func stacks() string {
+	all := make([]byte, 16<<20)
+	return string(all[:runtime.Stack(all, true)])
+}
+
 func goroutinesLeft() string {
-	stacks := make([]byte, 16<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for _, s := range strings.Split(string(stacks), "\n\n")[1:] { // the first one is our own
+	for _, s := range strings.Split(stacks(), "\n\n")[1:] { // the first one is our own
 		if strings.Contains(s, "contrib/etcdgate.") {
 			return s
 		}

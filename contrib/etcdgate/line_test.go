@@ -24,6 +24,7 @@ type line struct {
 	cut     chan struct{} // closed when it is connected again; nil: it is
 	lose    int           // how many replies to changes are lost next
 	latency time.Duration
+	unaries int // requests that were sent, without watches and renewals
 	conns   []net.Conn
 	closed  bool
 	all     sync.WaitGroup
@@ -136,6 +137,23 @@ func (l *line) slow(latency time.Duration) {
 	l.latency = latency
 }
 
+// drop closes all connections. New ones are accepted.
+func (l *line) drop() {
+	l.mu.Lock()
+	conns := l.conns
+	l.conns = nil
+	l.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+func (l *line) requests() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unaries
+}
+
 // answered waits until a reply gets through.
 func (l *line) answered(ctx context.Context, method string, err error) error {
 	if err != nil {
@@ -162,6 +180,9 @@ func (l *line) answered(ctx context.Context, method string, err error) error {
 }
 
 func (l *line) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	l.mu.Lock()
+	l.unaries++
+	l.mu.Unlock()
 	return l.answered(ctx, method, invoke(ctx, method, req, reply, cc, opts...))
 }
 

@@ -105,7 +105,8 @@ func TestAStandbyWhoseLeaseIsRevokedStandsByOn(t *testing.T) {
 	require.NoError(t, next.Release(brief(t)))
 }
 
-// A compaction that overtakes a watch ends it. The member looks again.
+// A watch whose connection breaks goes on from where it was. If that was compacted meanwhile,
+// etcd ends the watch. The member looks, and watches again.
 func TestACompactionUnderTheWatchChangesNothing(t *testing.T) {
 	c := startCluster(t, 1)
 	admin, line := c.client(t), newLine(t, c.first)
@@ -130,12 +131,19 @@ func TestACompactionUnderTheWatchChangesNothing(t *testing.T) {
 	standby := startTry(t, e, "x")
 	awaitLeases(t, admin, 2)
 	for range 3 {
+		looks := line.requests()
 		compact()
+		line.drop()
+		require.Eventually(t, func() bool { return line.requests() >= looks+1 }, 30*time.Second, time.Millisecond, "it looks")
 	}
+	looks := line.requests()
+	time.Sleep(1500 * time.Millisecond)
+	require.LessOrEqual(t, line.requests(), looks+2, "it looks again and again instead of watching")
 	require.NoError(t, l.Renew(brief(t)))
 	require.NoError(t, l.Release(brief(t)))
 	next := standby.won(t)
 	compact()
+	line.drop()
 	_, err := admin.Revoke(brief(t), next.id)
 	require.NoError(t, err)
 	await(t, next.Lost())
@@ -154,5 +162,50 @@ func TestAHolderNoticesALossThatWasCompacted(t *testing.T) {
 	_, err = admin.Compact(brief(t), resp.Header.Revision, clientv3.WithCompactPhysical())
 	require.NoError(t, err)
 	line.setCut(false)
+	await(t, l.Lost())
+}
+
+// After a release, nobody is told of a loss, and nothing of the lease is left.
+func TestAReleaseIsNotALoss(t *testing.T) {
+	c := startCluster(t, 1)
+	admin := c.client(t)
+	e := New(c.client(t), Spec{TTL: time.Hour})
+	l := acquire(t, e, "x")
+	standby := startTry(t, e, "x")
+	awaitLeases(t, admin, 2)
+	require.NoError(t, l.Release(brief(t)))
+	next := standby.won(t)
+	select {
+	case <-l.Lost():
+		require.Fail(t, "lost")
+	default:
+	}
+	gone := func(what string) func() bool { return func() bool { return !strings.Contains(stacks(), what) } }
+	require.Eventually(t, gone("watchForDeletion"), 5*time.Second, time.Millisecond, "the watch of a bid that has won")
+	require.NoError(t, next.Release(brief(t)))
+	require.Eventually(t, gone("(*lease).watch"), 5*time.Second, time.Millisecond)
+	require.NoError(t, next.Release(brief(t)), "a second release does nothing")
+}
+
+// A lease that nobody releases or renews leaves no goroutine when its term has passed.
+func TestALeaseThatIsForgottenLeavesNoGoroutine(t *testing.T) {
+	c := startCluster(t, 1)
+	line := newLine(t, c.first)
+	l := acquire(t, New(line.client(t), Spec{TTL: time.Second}), "x")
+	line.setCut(true)
+	await(t, l.watched)
+	require.GreaterOrEqual(t, time.Since(l.Term().Sent.Time()), time.Second)
+}
+
+// A holder that has renewed its lease for a while is told of a loss without another renewal.
+func TestALossIsToldAtOnceAlsoAfterRenewals(t *testing.T) {
+	c := startCluster(t, 1)
+	admin := c.client(t)
+	l := acquire(t, New(c.client(t), Spec{TTL: 4 * time.Second}), "x")
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Second / 2) {
+		require.NoError(t, l.Renew(brief(t)))
+	}
+	_, err := admin.Delete(brief(t), l.key)
+	require.NoError(t, err)
 	await(t, l.Lost())
 }
