@@ -187,6 +187,7 @@ func TestWhileASubscriberToBatchesBlocksNothingWaitsAndItsLossIsCounted(t *testi
 		took(t, time.Second, func() {
 			require.NoError(t, sup.RestartChild(t.Context(), "a"))
 			time.Sleep(time.Second)
+			synctest.Wait()
 			for range 1500 {
 				require.NoError(t, sup.RestartChild(t.Context(), "a"))
 			}
