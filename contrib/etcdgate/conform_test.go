@@ -1,6 +1,7 @@
 package etcdgate
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -58,13 +59,13 @@ func subject(t *testing.T, c *cluster, ttl time.Duration) gatetest.Subject {
 // The checks for which Subject has no field here: a renewal in etcd cannot change the term,
 // which TestTheTermIsTheOneThatWasGranted covers, and etcd does not use wall clocks.
 func TestEtcdGateConforms(t *testing.T) {
-	for name, n := range map[string]int{"one member": 1, "three members": 3} {
-		t.Run(name, func(t *testing.T) {
+	for n, ttl := range map[int]time.Duration{1: 4 * time.Second, 3: 6 * time.Second} {
+		t.Run(fmt.Sprintf("etcd with %d members", n), func(t *testing.T) {
 			c := startCluster(t, n, slowly)
 			t.Run("checks", func(t *testing.T) {
 				for _, check := range gatetest.Checks() {
 					t.Run(check.Name, func(t *testing.T) {
-						ttl := 4 * time.Second
+						ttl := ttl
 						if strings.Contains(check.Name, "hundred") || strings.Contains(check.Name, "thousands") {
 							ttl = 15 * time.Second // they do not wait for terms, and keep the machine busy
 						} else {
