@@ -12,18 +12,18 @@ import (
 // receives several events in one call. That costs supervision less, because no goroutine
 // is woken for each event. Use it to count or to store events.
 //
-// f receives all events that are queued, in order, when the first of them has waited for
-// delay. It receives them sooner when one of the two parts of the queue is half full, when
-// flush is called, and when Serve, Stop or Wait is about to return. So a delay loses no
-// event that Subscribe would not lose. If f is still running then, it receives them when
-// it returns. If delay is zero or negative, f receives events as soon as it is free. The
-// slice is never empty. It is valid until f returns: what f keeps, it must copy.
+// Each call of f receives all events that are queued, in order. f is called at the latest
+// when the first of them has waited for delay. It is called sooner when one of the two
+// parts of the queue is half full, so that a delay loses no events, when flush is called,
+// and when Serve, Stop or Wait is about to return. While f runs, events wait until it
+// returns. If delay is zero or negative, f is called as soon as there is an event. The
+// slice is never empty. It is valid until f returns: f must copy what it keeps.
 //
 // flush delivers what is queued and returns nil when f has received all events that were
-// published before the call, or when the subscription is cancelled. If ctx ends first, it
-// returns the error of ctx. A nil ctx never ends. Called from f, or from any other
-// subscriber or log handler of this package, flush does not wait. It may be called from
-// any goroutine. A reader of what f has stored calls it first, to miss nothing.
+// published before the call, and returned. If ctx ends first, flush returns the error of
+// ctx. A nil ctx never ends. It returns nil too when the subscription is cancelled. Called
+// from f, or from any other subscriber or log handler of this package, flush does not wait.
+// It may be called from any goroutine. Call it before you read what f has stored.
 //
 // Everything else is as for Subscribe: the kinds, the queue, Lost, panics, cancel, and
 // that Serve, Stop and Wait return when f has received the last events, or after one
@@ -51,7 +51,7 @@ type batches struct {
 	timer    bool          // the timer is running
 	overdue  bool          // it has fired, and the events are still queued
 	received uint64        // number of the last event that f has received
-	advanced chan struct{} // closed when f returns, or is not called again; nil if nothing waits for that
+	advanced chan struct{} // closed by wake; nil if nothing waits
 
 	// Used by the delivering goroutine alone.
 	quiet, loud ring    // the queues that were taken
@@ -78,6 +78,14 @@ func (b *batches) await(s *subscription) (now bool) {
 func (b *batches) due(s *subscription) bool {
 	const half = maxQueued / 2
 	return b.delay <= 0 || b.overdue || s.quiet.count >= half || s.loud.count >= half || s.idle != nil || b.advanced != nil
+}
+
+// wake wakes the calls of flush that wait. The lock of the subscription must be held.
+func (b *batches) wake() {
+	if b.advanced != nil {
+		close(b.advanced)
+		b.advanced = nil
+	}
 }
 
 // timeout delivers what is queued. It runs on the goroutine of the timer.
@@ -130,10 +138,7 @@ func (s *subscription) swap() (taken bool) {
 	b := s.batches
 	due := b.due(s)
 	b.received = s.last
-	if b.advanced != nil {
-		close(b.advanced)
-		b.advanced = nil
-	}
+	b.wake()
 	if s.cancelled || s.queued() == 0 || !due {
 		s.ends()
 		return false
@@ -183,13 +188,15 @@ func (s *subscription) flush(ctx context.Context) error {
 		}
 		advanced := b.advanced
 		s.mu.Unlock()
+		var err error
 		select {
 		case <-advanced:
 		case <-ctx.Done():
+			err = ctx.Err()
 		}
 		s.mu.Lock()
-		if ctx.Err() != nil && b.received < last && !s.cancelled {
-			return ctx.Err()
+		if err != nil && b.received < last && !s.cancelled {
+			return err
 		}
 	}
 	return nil

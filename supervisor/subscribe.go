@@ -382,6 +382,9 @@ func (s *subscription) cancel() {
 	defer s.mu.Unlock()
 	s.cancelled = true
 	s.quiet, s.loud, s.texts = ring{}, ring{}, nil
+	if s.batches != nil {
+		s.batches.wake()
+	}
 }
 
 // A ring is a queue of at most maxQueued events.
