@@ -510,7 +510,7 @@ func TestBatchesUnderLoadAreComplete(t *testing.T) {
 			for range 50 {
 				_ = flush(t.Context())
 				_, cancel := sup.SubscribeBatches(time.Microsecond, func([]supervisor.Event) {})
-				flush, cancelOther := sup.SubscribeBatches(time.Hour, func([]supervisor.Event) {})
+				flush, cancelOther := sup.SubscribeBatches(50*time.Millisecond, func([]supervisor.Event) {})
 				_ = sup.RestartChild(t.Context(), "a")
 				_ = flush(t.Context())
 				cancelOther()
