@@ -109,7 +109,7 @@ func (all *subscriptions) remove(sub *subscription) {
 	all.list()
 }
 
-// list lists the subscriptions anew if they are few. all.mu must be held.
+// list makes the list of subscriptions again if they are few. all.mu must be held.
 func (all *subscriptions) list() {
 	if all.n > mostFew {
 		all.few.Store(nil)

@@ -222,7 +222,7 @@ func TestABatchHasLoudAndQuietEventsInOrderAndTheLatestStatus(t *testing.T) {
 		once := []string{"starting", "statustwo", "error", "ready", "error"}
 		require.Equal(t, 13, len(texts), texts)
 		require.Subset(t, texts, append(once, "up"))
-		require.Equal(t, once[:3], texts[:3], "the text of the second batch is queued anew")
+		require.Equal(t, once[:3], texts[:3], "the text of the second batch is queued again")
 		require.Equal(t, once[:3], texts[8:11])
 		require.NoError(t, sup.Stop(t.Context()))
 	})

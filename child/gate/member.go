@@ -37,7 +37,7 @@ type member struct {
 	guarded   *guarded
 	ticked    time.Duration // when tick was called last
 	checkAt   time.Duration // when to look next whether what is guarded is ready
-	lastToken int64         // of the last lease of the gate, or of whoever held it then; zero: not known
+	lastToken int64         // of the last lease of the gate, or of the member that held it then; zero: not known
 
 	troubled bool // the last request has failed, and that was reported
 	over     bool

@@ -15,7 +15,7 @@
 //
 // # How it works
 //
-// A lease of a gate is a key that is attached to a lease of etcd. Whoever creates the key
+// A lease of a gate is a key that is attached to a lease of etcd. The member that creates the key
 // holds it. The token is the revision in which the key was created. Revisions of etcd only
 // grow, so tokens grow even if somebody deletes the key.
 //

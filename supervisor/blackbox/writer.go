@@ -59,7 +59,7 @@ func (r *recorder) write() {
 	}
 }
 
-// lines writes what is to be written. While writing fails, that is an attempt.
+// lines writes what is queued. While writing fails, that is an attempt.
 func (w *writer) lines() {
 	lines, trouble := w.take(w.used)
 	w.used = nil

@@ -161,7 +161,7 @@ func (p *profile) text(i int64) string {
 }
 
 // stack formats the stack of a sample as runtime/debug.Stack does, without addresses. It
-// is cut after so many bytes.
+// is cut after that number of bytes.
 func (p *profile) stack(s *sample, most int) string {
 	var text []byte
 	for _, id := range s.locations {

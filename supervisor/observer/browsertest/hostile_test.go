@@ -13,7 +13,7 @@ import (
 
 const markup = `<img src=x onerror="window.pwned=1"><script>window.pwned=2</script><b id=fat>&lt;</b>`
 
-// Texts of a program may come from whoever sends it requests. In the page they are texts.
+// Texts of a program may come from those that send it requests. In the page they are texts.
 func TestTextsOfAProgramAreOnlyTexts(t *testing.T) {
 	name := strings.ReplaceAll(markup, "/", "")
 	bad := newVictim()
