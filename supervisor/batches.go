@@ -54,10 +54,10 @@ type batches struct {
 	advanced chan struct{} // closed by wake; nil if nothing waits
 
 	// Used by the delivering goroutine alone.
-	quiet, loud ring    // the queues that were taken
-	taken       []Event // the batch; nil from the call of f on
-	filled      int     // number of its events that are filled
-	room        []Event // the latest batch, to be used again
+	quiet, loud eventQueue // the queues that were taken
+	taken       []Event    // the batch; nil from the call of f on
+	filled      int        // number of its events that are filled
+	room        []Event    // the latest batch, to be used again
 }
 
 // await makes sure that what is queued is delivered in time. It reports whether that is
@@ -76,8 +76,7 @@ func (b *batches) await(s *subscription) (now bool) {
 // due reports whether what is queued must be delivered now. Once true, that stays so until
 // it is taken. The lock of s must be held.
 func (b *batches) due(s *subscription) bool {
-	const half = maxQueued / 2
-	return b.delay <= 0 || b.overdue || s.quiet.count >= half || s.loud.count >= half || s.idle != nil || b.advanced != nil
+	return b.delay <= 0 || b.overdue || s.quiet.len() >= halfQueued || s.loud.len() >= halfQueued || s.idle != nil || b.advanced != nil
 }
 
 // wake wakes the calls of flush that wait. The lock of the subscription must be held.
@@ -120,7 +119,7 @@ func (s *subscription) takeBatch() bool {
 	if !s.swap() {
 		return false
 	}
-	for n := b.quiet.count + b.loud.count; n > 0; n-- {
+	for n := b.quiet.len() + b.loud.len(); n > 0; n-- {
 		q := oldest(&b.quiet, &b.loud)
 		e := q.front()
 		e.Lost, s.last = e.order-s.last-1, e.order // events missing in between were dropped

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/pprof"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,9 +21,10 @@ import (
 // f receives the events one at a time and in order, on a goroutine that supervision never
 // waits for. It may be slow and may call anything, Stop included. Up to a thousand events
 // that report trouble, such as failures, and a thousand others wait in a queue for f.
-// When either part is full, its oldest event is dropped, and the next event says how many
-// were (Lost). So starts never displace failures. Of the EventStatus of one run only the
-// latest text waits, at the place of the first. A panic in f is logged to slog.Default(),
+// When either part is full, the oldest half of it and the latest events are kept, those
+// between them are dropped, and the next event says how many were (Lost). So the beginning
+// of a storm is not lost, and starts never displace failures. Of the EventStatus of one run
+// only the latest text waits, at the place of the first. A panic in f is logged to slog.Default(),
 // and the subscription continues. Serve, Stop and Wait return when f has
 // received the last events of the tree, or after one second.
 //
@@ -174,10 +174,6 @@ func (all *subscriptions) busy() (busy []*subscription) {
 	return busy
 }
 
-// maxQueued is the number of events of each sort, loud and quiet, that wait for a
-// subscriber at most.
-const maxQueued = 1000
-
 // A subscription is a subscriber and its queued events. A goroutine delivers them; it is
 // started when there are some, and ends when there are none.
 type subscription struct {
@@ -191,7 +187,7 @@ type subscription struct {
 	listed     bool          // it is in that list
 
 	mu          sync.Mutex
-	quiet, loud ring
+	quiet, loud eventQueue
 	texts       map[string]uint64 // number of the latest queued EventStatus of each path
 	count, last uint64            // number of events so far; number of the last one delivered
 	busy        bool              // the goroutine is running
@@ -212,11 +208,7 @@ func (s *subscription) put(e *Event) {
 	if e.Kind.set()&loudKinds != 0 {
 		q = &s.loud
 	}
-	if q.count == maxQueued {
-		s.popped(q.front())
-		q.drop()
-	}
-	q.push(e)
+	q.push(e, s.popped)
 	if e.Kind == EventStatus {
 		if s.texts == nil {
 			s.texts = make(map[string]uint64)
@@ -237,7 +229,7 @@ func (s *subscription) hurry() {
 }
 
 // queued returns the number of queued events. s.mu must be held.
-func (s *subscription) queued() int { return s.quiet.count + s.loud.count }
+func (s *subscription) queued() int { return s.quiet.len() + s.loud.len() }
 
 // putText replaces the text of an EventStatus that is queued for the same run. It reports
 // false if there is none. The text of a later run must not come before its EventStarting.
@@ -270,7 +262,9 @@ func (s *subscription) take() (Event, bool) {
 		s.ends()
 		return Event{}, false
 	}
-	e := oldest(&s.quiet, &s.loud).pop()
+	q := oldest(&s.quiet, &s.loud)
+	e := *q.front()
+	q.drop()
 	s.popped(&e)
 	e.Lost, s.last = e.order-s.last-1, e.order // events missing in between were dropped
 	return e, true
@@ -381,58 +375,8 @@ func (s *subscription) cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cancelled = true
-	s.quiet, s.loud, s.texts = ring{}, ring{}, nil
+	s.quiet, s.loud, s.texts = eventQueue{}, eventQueue{}, nil
 	if s.batches != nil {
 		s.batches.wake()
 	}
-}
-
-// A ring is a queue of at most maxQueued events.
-type ring struct {
-	events      []Event
-	head, count int
-}
-
-func (q *ring) front() *Event { return &q.events[q.head] }
-
-func (q *ring) push(e *Event) {
-	if q.count == len(q.events) {
-		grown := make([]Event, min(max(8, 2*len(q.events)), maxQueued))
-		for i := range q.count {
-			grown[i] = q.events[(q.head+i)%len(q.events)]
-		}
-		q.events, q.head = grown, 0
-	}
-	q.events[(q.head+q.count)%len(q.events)] = *e
-	q.count++
-}
-
-// find returns the event with that number, which must be in the queue.
-func (q *ring) find(order uint64) *Event {
-	i := sort.Search(q.count, func(i int) bool { return q.at(i).order >= order })
-	return q.at(i)
-}
-
-// at returns event i, counted from the oldest.
-func (q *ring) at(i int) *Event { return &q.events[(q.head+i)%len(q.events)] }
-
-func (q *ring) pop() Event {
-	e := q.events[q.head]
-	q.drop()
-	return e
-}
-
-// drop drops the oldest event.
-func (q *ring) drop() {
-	q.events[q.head] = Event{}
-	q.head = (q.head + 1) % len(q.events)
-	q.count--
-}
-
-// oldest returns the one of two queues that has the oldest event. Not both are empty.
-func oldest(a, b *ring) *ring {
-	if a.count == 0 || b.count > 0 && b.front().order < a.front().order {
-		return b
-	}
-	return a
 }

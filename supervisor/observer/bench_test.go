@@ -30,6 +30,12 @@ func BenchmarkRestart(b *testing.B) {
 		b.Run(kind+"/subscriber", func(b *testing.B) {
 			benchmarkRestart(b, storm, func(s *supervisor.Supervisor) func() { return s.Subscribe(func(supervisor.Event) {}) })
 		})
+		b.Run(kind+"/batches", func(b *testing.B) {
+			benchmarkRestart(b, storm, func(s *supervisor.Supervisor) func() {
+				_, cancel := s.SubscribeBatches(20*time.Millisecond, func([]supervisor.Event) {})
+				return cancel
+			})
+		})
 		b.Run(kind+"/observer", func(b *testing.B) {
 			benchmarkRestart(b, storm, func(s *supervisor.Supervisor) func() {
 				ctx, cancel := context.WithCancel(context.Background())
