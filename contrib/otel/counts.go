@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -56,7 +57,7 @@ func watchMetrics(m metric.Meter, root *supervisor.Supervisor, spec Spec) (stops
 		down: make(map[string]bool), unready: make(map[string]bool),
 	}
 	if !(w.degradedAbove > 0) { // NaN, too
-		w.degradedAbove = defaultDegraded
+		w.degradedAbove = wellness.MostInTrouble
 	}
 	stops = append(stops, root.Subscribe(w.receive, countedKinds...))
 	registered, err := m.RegisterCallback(w.observe, w.observed...)

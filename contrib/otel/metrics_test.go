@@ -134,7 +134,28 @@ func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
 		require.Equal(t, 0., trouble(), "it has been ready since")
 		tries = 1
 		go func() { _ = root.RestartChild(bg, "db") }()
-		require.Equal(t, 0., trouble(), "it starts because of a request")
+		require.Equal(t, 1., trouble(), "it starts because of a request, which a snapshot does not show")
+		time.Sleep(2 * time.Minute)
+	})
+}
+
+// Both modules of metrics, the page and the command have one table of what is trouble.
+func TestAChildWithAbandonedRunsIsNotInTrouble(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(coppiceotel.Spec{})
+		deaf := func(ctx child.Context) error {
+			err := idle(ctx)
+			time.Sleep(time.Minute) // longer than its StopTimeout
+			return err
+		}
+		root := r.start(t, supervisor.Spec{Children: []child.Spec{{Name: "deaf", Run: deaf, StopTimeout: time.Second}}})
+		require.Error(t, root.RestartChild(bg, "deaf"), "it is abandoned")
+		synctest.Wait()
+		found := r.series(t)
+		require.Equal(t, 1., found["coppice.runs.abandoned{coppice.child.path=/shop/deaf}"])
+		require.Equal(t, 0., found["coppice.child.in_trouble{coppice.supervisor.path=/shop}"])
+		time.Sleep(2 * time.Minute)
+		go func() { _ = root.Stop(bg) }()
 		time.Sleep(2 * time.Minute)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -32,7 +33,9 @@ type row struct {
 	limited   bool
 	suspended bool
 
-	folded, foldedTrouble, foldedAbandoned int64 // of the children that have no series of their own
+	// Of the children that have no series of their own.
+	folded, foldedTrouble int
+	foldedAbandoned       int64
 }
 
 // observe is called at each collection. The tree is copied first, so that the lock is not
@@ -119,7 +122,8 @@ func (s *snapshot) supervisor(t *supervisor.Tree) {
 			continue
 		}
 		s.seen[c.Path] = true
-		r.add(c.State, s.inTrouble(&c.Status))
+		s.remember(&c.Status)
+		r.add(c.State, wellness.InTrouble(&c.Status))
 		s.child(&c.Status)
 		switch {
 		case !c.Supervisor:
@@ -141,10 +145,13 @@ func (s *snapshot) folded(r *row, t *supervisor.Tree, wanted bool) {
 			s.omitted += seriesOfSupervisor
 		}
 	}
-	trouble := s.inTrouble(&t.Status)
+	s.remember(&t.Status)
+	trouble := wellness.InTrouble(&t.Status)
 	r.add(t.State, trouble)
 	r.folded++
-	r.foldedTrouble += bit(trouble)
+	if trouble {
+		r.foldedTrouble++
+	}
 	r.foldedAbandoned += int64(t.Abandoned)
 	s.below(r, t, wanted)
 }
@@ -163,21 +170,14 @@ func (r *row) add(state child.State, trouble bool) {
 	r.trouble += bit(trouble)
 }
 
-// inTrouble reports whether a child is in trouble: see docs/metrics.md.
-func (s *snapshot) inTrouble(st *child.Status) bool {
-	down := len(s.w.down) > 0 && s.w.down[st.Path]
-	if down && !st.State.Alive() && st.State != child.Waiting {
-		down = false
-	}
-	if down {
+// remember keeps what events have said of a child that is still in the tree.
+func (s *snapshot) remember(st *child.Status) {
+	if s.w.down[st.Path] && (st.State.Alive() || st.State == child.Waiting) {
 		s.down[st.Path] = true
 	}
-	if len(s.w.unready) > 0 && s.w.unready[st.Path] {
+	if s.w.unready[st.Path] {
 		s.unready[st.Path] = true
 	}
-	return down && st.State != child.Running ||
-		st.State == child.Waiting && st.LastError != nil && !st.LastErrorAt.Before(st.Since) ||
-		st.Unready != nil || st.Hung || st.Abandoned > 0 || st.GaveUp
 }
 
 // child observes a child that has series, except for what events count.
@@ -196,7 +196,7 @@ func (s *snapshot) row(r *row) {
 		s.int(w.children, r.states[i], sup, keyState.String(state.String()))
 	}
 	s.int(w.inTrouble, r.trouble, sup)
-	s.int(w.degraded, bit(float64(r.foldedTrouble) > w.degradedAbove*float64(r.folded)), sup)
+	s.int(w.degraded, bit(wellness.Degraded(r.folded, r.foldedTrouble, w.degradedAbove)), sup)
 	s.int(w.suspended, bit(r.suspended), sup)
 	if r.limited {
 		s.float(w.budget, r.budget, sup)

@@ -63,10 +63,7 @@ type Spec struct {
 	MaxSeries int
 }
 
-const (
-	defaultMaxSeries = 4000
-	defaultDegraded  = 0.1
-)
+const defaultMaxSeries = 4000
 
 // A Telemetry reports trees to OpenTelemetry. One Telemetry may watch several trees. The
 // zero Telemetry is New(Spec{}). All methods may be called from any goroutine.

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coppice-go/coppice/internal/wellness"
 )
 
 // An output collects the metrics of one scrape.
@@ -58,7 +60,7 @@ func (o *output) group(g *group, degradedAbove float64) {
 		o.add(children, float64(b.states[i]), label, state)
 	}
 	o.add(childrenInTrouble, float64(b.trouble), label)
-	o.addBool(supervisorDegraded, float64(b.degraded) > degradedAbove*float64(b.plain), label)
+	o.addBool(supervisorDegraded, wellness.Degraded(b.plain, b.degraded, degradedAbove), label)
 	o.addBool(supervisorSuspended, b.Suspended, label)
 	if n, _, ok := b.Intensity.Limit(); ok && n > 0 && b.State.Alive() {
 		o.add(restartBudgetUsed, float64(b.Counted)/float64(n), label)

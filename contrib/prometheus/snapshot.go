@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -55,7 +56,7 @@ func (t *tally) add(other *tally) {
 func (t *tally) addPlain(st *child.Status) {
 	t.plain++
 	t.abandoned += st.Abandoned
-	if inTrouble(st) {
+	if wellness.InTrouble(st) {
 		t.degraded++
 	}
 }
@@ -101,7 +102,7 @@ func (c *Collector) below(s *snapshot, t *supervisor.Tree, b *branch, standard b
 		if int(kid.State) < len(b.states) {
 			b.states[kid.State]++
 		}
-		if inTrouble(&kid.Status) {
+		if wellness.InTrouble(&kid.Status) {
 			b.trouble++
 		}
 		standard := standard && b.declared[kid.Name]
@@ -161,19 +162,6 @@ func (s *snapshot) isReady(b *branch) bool {
 		return b.up.State.Alive() && !b.GaveUp && !s.unready[b.Path]
 	case child.Stopped:
 		return b.up.State.Alive() && b.standard && !s.unready[b.Path]
-	}
-	return false
-}
-
-// inTrouble reports whether a child is in trouble, as docs/metrics.md says.
-func inTrouble(st *child.Status) bool {
-	switch {
-	case st.Unready != nil, st.Hung, st.GaveUp:
-		return true
-	case st.State == child.Waiting:
-		return st.LastError != nil
-	case st.State == child.Starting:
-		return st.Restarts > 0 && st.LastError != nil
 	}
 	return false
 }

@@ -1,5 +1,7 @@
 package coppiceprom
 
+import "github.com/coppice-go/coppice/internal/wellness"
+
 // A Spec sets what a Collector exports. The zero Spec is a good start.
 type Spec struct {
 	// SeriesFor asks for series of a child that has none by default: one that was added
@@ -35,7 +37,6 @@ var defaultBuckets = []float64{.001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10,
 
 const (
 	defaultMaxSeries = 10_000
-	defaultDegraded  = 0.1
 
 	// maxAskedPath is the length of the longest path that SeriesFor can ask for. Names
 	// of dynamic children may come from outside of the program.
@@ -48,7 +49,7 @@ func (s Spec) withDefaults() Spec {
 		s.MaxSeries = defaultMaxSeries
 	}
 	if !(s.DegradedAbove > 0) { // NaN, too
-		s.DegradedAbove = defaultDegraded
+		s.DegradedAbove = wellness.MostInTrouble
 	}
 	if len(s.Buckets) == 0 {
 		s.Buckets = defaultBuckets

@@ -123,6 +123,13 @@ func Of(s *child.Status, now time.Time) (Look, Level) {
 	return Stopped, Well
 }
 
+// InTrouble reports whether a child does not do its work: its level is Trouble or Bad. That
+// does not depend on the time.
+func InTrouble(s *child.Status) bool {
+	_, level := Of(s, s.Since)
+	return level >= Trouble
+}
+
 // MostInTrouble is the share of the dynamic children of a supervisor that may be in
 // trouble, unless another is set.
 const MostInTrouble = 0.1

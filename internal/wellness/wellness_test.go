@@ -59,6 +59,7 @@ func TestEachRowOfTheTableIsTrue(t *testing.T) {
 		look, level := wellness.Of(&row.s, now)
 		require.Equal(t, row.look, look, "row %d", i)
 		require.Equal(t, row.level, level, "row %d", i)
+		require.Equal(t, level >= wellness.Trouble, wellness.InTrouble(&row.s), "row %d", i)
 		require.Equal(t, table[i][1], row.s.State.String(), "row %d in the comment", i)
 		require.Equal(t, table[i][2], string(look), "row %d in the comment", i)
 		require.Equal(t, table[i][3], strconv.Itoa(int(level)), "row %d in the comment", i)
