@@ -103,6 +103,12 @@
 // A new leader must raise the token before it reads what it continues from. The example
 // "OfTokens" shows the double effect without tokens, and none with them.
 //
+// # What can be seen
+//
+// The status text of the gate's child says who leads, as far as the engine has reported it.
+// State says more, and Running finds the gates of a tree. contrib/prometheus and contrib/otel
+// export them: docs/metrics.md lists the metrics.
+//
 // # Engines
 //
 //	sqlgate.New    a table of PostgreSQL, MySQL, MariaDB or SQLite

@@ -10,14 +10,15 @@ import (
 
 // A member that is about to stop must not win: its process would lead for a moment only. It
 // stops bidding when the root drains, or a supervisor further up begins to stop. All members
-// of a tree share a subscription, so that a thousand of them cost no more than one.
-var drains = struct {
+// of a tree share a subscription, so that a thousand of them cost no more than one. Running
+// reads the same table.
+var trees = struct {
 	mu sync.Mutex
-	of map[*supervisor.Supervisor]*drainWatch
-}{of: make(map[*supervisor.Supervisor]*drainWatch)}
+	of map[*supervisor.Supervisor]*treeWatch // by root
+}{of: make(map[*supervisor.Supervisor]*treeWatch)}
 
-// A drainWatch is the subscription of one root. Its fields are guarded by drains.mu.
-type drainWatch struct {
+// A treeWatch is the subscription of one root. Its fields are guarded by trees.mu.
+type treeWatch struct {
 	cancel  func()
 	below   map[string]map[*member]struct{} // by the path of each supervisor above them
 	members int
@@ -31,13 +32,13 @@ func (m *member) watchDrain() (end func()) {
 		return func() {}
 	}
 	root, above := sup.Root(), pathsAbove(m.ctx.Path())
-	drains.mu.Lock()
-	w := drains.of[root]
+	trees.mu.Lock()
+	w := trees.of[root]
 	first := w == nil
 	if first {
-		w = &drainWatch{below: make(map[string]map[*member]struct{})}
+		w = &treeWatch{below: make(map[string]map[*member]struct{})}
 		w.cancel = root.Subscribe(w.see, supervisor.EventDraining, supervisor.EventClosing)
-		drains.of[root] = w
+		trees.of[root] = w
 	}
 	w.members++
 	for _, path := range above {
@@ -46,14 +47,14 @@ func (m *member) watchDrain() (end func()) {
 		}
 		w.below[path][m] = struct{}{}
 	}
-	drains.mu.Unlock()
+	trees.mu.Unlock()
 
 	if first && errors.Is(root.Health(), supervisor.ErrDraining) { // since before the subscription
 		w.tell(root.Path(), true, m)
 	}
-	drains.mu.Lock()
+	trees.mu.Lock()
 	draining := w.all
-	drains.mu.Unlock()
+	trees.mu.Unlock()
 	if draining {
 		m.do(m.core.Draining(m.now()))
 	}
@@ -61,8 +62,8 @@ func (m *member) watchDrain() (end func()) {
 }
 
 // leave removes a member, and the subscription with the last one.
-func (w *drainWatch) leave(root *supervisor.Supervisor, m *member, above []string) {
-	drains.mu.Lock()
+func (w *treeWatch) leave(root *supervisor.Supervisor, m *member, above []string) {
+	trees.mu.Lock()
 	for _, path := range above {
 		if delete(w.below[path], m); len(w.below[path]) == 0 {
 			delete(w.below, path)
@@ -71,22 +72,22 @@ func (w *drainWatch) leave(root *supervisor.Supervisor, m *member, above []strin
 	w.members--
 	last := w.members == 0
 	if last {
-		delete(drains.of, root)
+		delete(trees.of, root)
 	}
-	drains.mu.Unlock()
+	trees.mu.Unlock()
 	if last {
 		w.cancel()
 	}
 }
 
 // see is the subscriber.
-func (w *drainWatch) see(e supervisor.Event) { w.tell(e.Path, e.Kind == supervisor.EventDraining, nil) }
+func (w *treeWatch) see(e supervisor.Event) { w.tell(e.Path, e.Kind == supervisor.EventDraining, nil) }
 
 // tell tells all members below the supervisor that drains or closes, except for one. None of
 // them makes it wait: the loop of a member does not block, and one that has ended takes no
 // posts.
-func (w *drainWatch) tell(path string, all bool, except *member) {
-	drains.mu.Lock()
+func (w *treeWatch) tell(path string, all bool, except *member) {
+	trees.mu.Lock()
 	w.all = w.all || all
 	members := make([]*member, 0, len(w.below[path]))
 	for m := range w.below[path] {
@@ -94,7 +95,7 @@ func (w *drainWatch) tell(path string, all bool, except *member) {
 			members = append(members, m)
 		}
 	}
-	drains.mu.Unlock()
+	trees.mu.Unlock()
 	for _, m := range members {
 		m.post(func() { m.do(m.core.Draining(m.now())) })
 	}

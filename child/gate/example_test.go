@@ -206,3 +206,29 @@ func Example_ofTokens() {
 	// a: stale token: another has led since
 	// [invoice 1 by b]
 }
+
+// A page of the program shows who leads, for all gates of the tree.
+func ExampleRunning() {
+	ctx := context.Background()
+	led := make(chan bool, 1)
+	g := gate.New(gate.Spec{Name: "billing", Elector: gate.Alone(), Run: func(ctx child.Context) error {
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		led <- true
+		<-ctx.Done()
+		return nil
+	}})
+	root := supervisor.New(supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "bills", Run: g.Run}}})
+	_ = root.Start(ctx)
+	<-led
+	for path, g := range gate.Running(root) {
+		st := g.State()
+		fmt.Printf("%s: gate %q, open: %v, token %d, opened %d time(s)\n", path, g.Name(), st.Open, st.Token, st.Wins)
+	}
+	_ = root.Stop(ctx)
+	fmt.Println(len(gate.Running(root)), "gates run")
+	// Output:
+	// /shop/bills: gate "billing", open: true, token 1, opened 1 time(s)
+	// 0 gates run
+}

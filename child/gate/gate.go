@@ -106,6 +106,9 @@ func (g *Gate) finish(m *member) {
 	g.state = State{Wins: g.state.Wins, RenewalsFailed: g.state.RenewalsFailed}
 }
 
+// Name returns the name of the lease: that of the spec.
+func (g *Gate) Name() string { return g.spec.Name }
+
 // Open reports whether the gate is open: what it guards runs under a lease, and has not
 // been asked to stop.
 func (g *Gate) Open() bool { return g.State().Open }

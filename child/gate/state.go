@@ -20,8 +20,8 @@ type State struct {
 	NoBid time.Time // it does not bid before that, after a failure or Yield; zero: it bids
 
 	EngineErr      error  // of the last request to the engine, if that failed
-	Wins           uint64 // how many leases it has won
-	RenewalsFailed uint64 // how many renewals have failed
+	Wins           uint64 // how often it has opened, since New
+	RenewalsFailed uint64 // how many renewals were not answered, or with an error; not that the lease is lost
 }
 
 // timeFormat is how a status text gives a time.

@@ -154,9 +154,6 @@ func TestAChildWithAbandonedRunsIsNotInTrouble(t *testing.T) {
 		found := r.series(t)
 		require.Equal(t, 1., found["coppice.runs.abandoned{coppice.child.path=/shop/deaf}"])
 		require.Equal(t, 0., found["coppice.child.in_trouble{coppice.supervisor.path=/shop}"])
-		time.Sleep(2 * time.Minute)
-		go func() { _ = root.Stop(bg) }()
-		time.Sleep(2 * time.Minute)
 	})
 }
 
