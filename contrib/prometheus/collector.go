@@ -90,6 +90,7 @@ func (c *Collector) scrape() []prometheus.Metric {
 	for i := range r.kids {
 		out.kid(s, &r.kids[i])
 	}
+	out.gates(r.kids)
 	return out.metrics
 }
 

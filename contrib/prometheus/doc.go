@@ -31,6 +31,14 @@
 //	coppice_supervisor_suspended           1 if Suspend was called
 //	coppice_restart_budget_used_ratio      restarts that count towards its Intensity, of the limit
 //
+// The metrics of a gate (package child/gate) have the label gate, which is its name. A gate has
+// series if its child has:
+//
+//	coppice_gate_leading                            1 while it is open, 0 while it stands by
+//	coppice_gate_transitions_total                  how often it opened
+//	coppice_gate_renew_failures_total               renewals of its lease that failed
+//	coppice_gate_lease_deadline_timestamp_seconds   when its lease ends if it is not renewed
+//
 // The metrics of the whole tree:
 //
 //	coppice_tree_ready                     1 if Health returns nil

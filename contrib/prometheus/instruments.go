@@ -30,6 +30,10 @@ const (
 	supervisorDegraded
 	supervisorSuspended
 	restartBudgetUsed
+	gateLeading
+	gateTransitions
+	gateRenewFailures
+	gateLeaseDeadline
 	eventsLost
 	seriesOmitted
 )
@@ -51,6 +55,10 @@ var instruments = [...]instrument{
 	supervisorDegraded:  {"coppice_supervisor_degraded", prometheus.GaugeValue, "Whether too many of the supervisor's dynamic children are in trouble.", []string{"supervisor"}},
 	supervisorSuspended: {"coppice_supervisor_suspended", prometheus.GaugeValue, "Whether the supervisor is suspended.", []string{"supervisor"}},
 	restartBudgetUsed:   {"coppice_restart_budget_used_ratio", prometheus.GaugeValue, "Restarts that count towards the supervisor's Intensity, divided by its limit.", []string{"supervisor"}},
+	gateLeading:         {"coppice_gate_leading", prometheus.GaugeValue, "Whether the gate is open.", []string{"gate"}},
+	gateTransitions:     {"coppice_gate_transitions_total", prometheus.CounterValue, "Times that the gate opened.", []string{"gate"}},
+	gateRenewFailures:   {"coppice_gate_renew_failures_total", prometheus.CounterValue, "Renewals of the lease that failed.", []string{"gate"}},
+	gateLeaseDeadline:   {"coppice_gate_lease_deadline_timestamp_seconds", prometheus.GaugeValue, "Unix time until which nobody else can hold the lease.", []string{"gate"}},
 	eventsLost:          {"coppice_events_lost_total", prometheus.CounterValue, "Events that are missing in the counters and histograms.", nil},
 	seriesOmitted:       {"coppice_series_omitted", prometheus.GaugeValue, "Series that did not fit into MaxSeries at this scrape.", nil},
 }
@@ -73,9 +81,10 @@ var states = func() (names [child.Done + 1]string) {
 
 // Numbers of series.
 const (
-	treeSeries  = 4 + len(states)                         // ready, draining, lost, omitted, state
-	countSeries = 6                                       // those that counts exports
-	childSeries = 1 + len(states) + countSeries           // ready, state
+	treeSeries  = 4 + len(states)               // ready, draining, lost, omitted, state
+	countSeries = 6                             // those that counts exports
+	childSeries = 1 + len(states) + countSeries // ready, state
+	gateSeries  = 4
 	groupSeries = len(states) + 5 + countSeries + 2*(1+2) // children, five others, rest; +Inf, sum and count of the histograms
 )
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coppice-go/coppice/child/gate"
 )
 
 // A ledger holds what is counted from events, for each child and each supervisor that has
@@ -35,8 +37,9 @@ type counts struct {
 type kid struct {
 	path string
 	counts
-	now  *branch // in the latest snapshot; nil if it was not there
-	gone bool    // it was removed
+	now  *branch    // in the latest snapshot; nil if it was not there
+	gone bool       // it was removed
+	gate *gate.Gate // the one that ran in it last, if its series fit; nil: none
 }
 
 // A group is a supervisor that has series.
@@ -119,6 +122,9 @@ func (l *ledger) evict(r *registrar) {
 		if k.gone {
 			delete(l.kids, path)
 			l.room += childSeries
+			if k.gate != nil {
+				l.room += gateSeries
+			}
 		}
 	}
 	for path, g := range l.groups {

@@ -32,6 +32,9 @@ func number(yes bool) float64 {
 	return 0
 }
 
+// seconds returns a Unix time.
+func seconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
+
 // tree adds the metrics of the whole tree.
 func (o *output) tree(s *snapshot, lost uint64, omitted int) {
 	o.addBool(treeReady, s.ready)
@@ -94,6 +97,6 @@ func (o *output) counts(label string, n *counts, abandoned int) {
 	o.addCounter(heartbeatsMissed, n.missed, n.since, label)
 	o.add(runsAbandoned, float64(max(n.abandoned, abandoned)), label)
 	if !n.lastFailure.IsZero() {
-		o.add(childLastFailure, float64(n.lastFailure.UnixMilli())/1000, label)
+		o.add(childLastFailure, seconds(n.lastFailure), label)
 	}
 }

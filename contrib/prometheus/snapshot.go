@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/gate"
 	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
@@ -19,7 +20,8 @@ type snapshot struct {
 	unready  map[string]bool // paths that Health named
 	branches []*branch       // in the order of the tree; the root is first
 	paths    map[string]*branch
-	known    map[string]bool // paths of the children that have series already
+	known    map[string]bool       // paths of the children that have series already
+	gates    map[string]*gate.Gate // that run, by the paths of their children
 }
 
 // A branch is a child or supervisor that has series, if they fit.
@@ -66,6 +68,7 @@ func (c *Collector) look() *snapshot {
 	s := &snapshot{at: time.Now(), paths: map[string]*branch{}, known: c.known()}
 	s.tree = c.root.Tree()
 	s.health(c.root.Health())
+	s.gates = gate.Running(c.root)
 	c.branch(s, &s.tree, nil, true)
 	return s
 }
@@ -199,7 +202,7 @@ func (s *snapshot) placeOnce(l *ledger, r *registrar) (omitted int) {
 			}
 		}
 	}
-	return omitted
+	return omitted + s.placeGates(l)
 }
 
 // place finds or adds the series of a branch, and returns how many do not fit.

@@ -15,8 +15,8 @@ type Spec struct {
 	// Paths of more than 1,024 bytes are refused.
 	SeriesFor func(path string) bool
 
-	// MaxSeries limits the number of series of this tree. A child has 13, and a supervisor
-	// 49 more with the default buckets. Children beyond the limit are counted under
+	// MaxSeries limits the number of series of this tree. A child has 13, a supervisor 49
+	// more with the default buckets, and a gate 4 more. Children beyond the limit are counted under
 	// SUPERVISOR/*, and coppice_series_omitted says how many series are missing. What has
 	// series keeps them; of the others, declared children come first. The tree itself and
 	// its root always have theirs, which are 59. Zero, or less, means 10,000.

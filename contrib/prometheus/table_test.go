@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/gate/gatetest"
 	coppiceprom "github.com/coppice-go/coppice/contrib/prometheus"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
@@ -49,7 +50,10 @@ func names(cell string) (all []string) {
 func everything(t *testing.T) *scene {
 	p := newPuppet()
 	conns := supervisor.New(supervisor.Spec{Strategy: strategy.Independent})
-	s := start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: p.Run}, {Name: "conns", Run: conns.Run}}}, coppiceprom.Spec{})
+	bills, _ := newBilling(gatetest.NewEngine(), "a")
+	s := start(t, supervisor.Spec{Children: []child.Spec{
+		{Name: "db", Run: p.Run}, {Name: "conns", Run: conns.Run}, {Name: "bills", Run: bills.Run},
+	}}, coppiceprom.Spec{})
 	p.end(errBoom)
 	p.panics("oops")
 	require.NoError(t, conns.StartChild(t.Context(), child.Spec{Name: "conn", Run: idle}))
@@ -104,7 +108,7 @@ func TestTheTableMapsEachNameOnce(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| `([a-z_.]+)` \\|").FindAllStringSubmatch(string(text), -1) {
 		attribute[m[1]] = m[2]
 	}
-	require.Len(t, attribute, 5)
+	require.Len(t, attribute, 6)
 	seen := map[string]bool{}
 	for _, cells := range rows(t, "Instruments") {
 		otel := names(cells[3])[0]
