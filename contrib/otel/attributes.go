@@ -13,6 +13,7 @@ const (
 	keySupervisor = attribute.Key("coppice.supervisor.path")
 	keyState      = attribute.Key("coppice.child.state")
 	keyErrorType  = attribute.Key("error.type")
+	keyGate       = attribute.Key("coppice.gate.name")
 
 	// Of spans and log records.
 	keyRun      = attribute.Key("coppice.run")

@@ -12,10 +12,12 @@ import (
 // Numbers of series: see Spec.MaxSeries. A child: ready, 6 states, restarts, 2 kinds of
 // failures, the last failure, heartbeats, abandoned runs. A supervisor: 6 counts of
 // children, in trouble, degraded, suspended, budget, gave up, 2 histograms; and 6 under
-// SUPERVISOR/*. The tree: ready, draining, 6 states, events lost, series omitted.
+// SUPERVISOR/*. A gate: leading, transitions, failures, deadline. The tree: ready, draining,
+// 6 states, events lost, series omitted.
 const (
 	seriesOfChild      = 13
 	seriesOfSupervisor = 19
+	seriesOfGate       = 4
 	seriesOfTree       = 10
 )
 
@@ -29,6 +31,7 @@ type fold struct {
 	shapes      map[string]*shape // of supervisors that have series, by path; until the next collection
 	children    map[string]bool   // children that have series
 	supervisors map[string]bool   // supervisors that have series
+	gates       map[string]bool   // children whose gates have series
 	added       map[string]bool   // those of children that have them only because SeriesFor asks
 }
 
@@ -42,6 +45,7 @@ func newFold(root *supervisor.Supervisor, spec Spec) *fold {
 	f := &fold{
 		root: root, room: spec.MaxSeries,
 		shapes: make(map[string]*shape), children: make(map[string]bool), added: make(map[string]bool),
+		gates: make(map[string]bool),
 	}
 	if f.room <= 0 {
 		f.room = defaultMaxSeries
@@ -136,6 +140,27 @@ func (f *fold) hasSupervisor(path string) bool {
 	return true
 }
 
+// admitGate reports whether the gate that runs in a child has series, and gives it some if
+// there is room. The child has.
+func (f *fold) admitGate(path string) bool {
+	if !f.gates[path] {
+		if f.room < seriesOfGate {
+			return false
+		}
+		f.room -= seriesOfGate
+		f.gates[path] = true
+	}
+	return true
+}
+
+// freeGate takes the series from the gate that ran in a child.
+func (f *fold) freeGate(path string) {
+	if f.gates[path] {
+		f.room += seriesOfGate
+		delete(f.gates, path)
+	}
+}
+
 // shape returns what is known about the spec of a supervisor, or nil if it does not run.
 // Events need it, which come before the collection has seen the child. It is kept until
 // then.
@@ -227,6 +252,7 @@ func (f *fold) free(seen map[string]bool) (gone []string) {
 		f.room += seriesOfChild
 		delete(f.children, path)
 		delete(f.added, path)
+		f.freeGate(path)
 		if f.supervisors[path] {
 			f.room += seriesOfSupervisor
 			delete(f.supervisors, path)

@@ -20,6 +20,9 @@ type instruments struct {
 	gaveUp, degraded, suspended metric.Int64Observable
 	budget                      metric.Float64Observable
 
+	gateLeading, gateTransitions, gateRenewFailures metric.Int64Observable
+	gateDeadline                                    metric.Float64Observable
+
 	eventsLost, seriesOmitted metric.Int64Observable
 
 	starts, stops metric.Float64Histogram
@@ -69,6 +72,10 @@ func newInstruments(m metric.Meter) *instruments {
 	i.degraded = upDown("coppice.supervisor.degraded", "{supervisor}", "Whether more than a tenth of the children without series of their own are in trouble.")
 	i.suspended = upDown("coppice.supervisor.suspended", "{supervisor}", "Whether Suspend was called.")
 	i.budget = gauge("coppice.restart_budget.used", "1", "Restarts in the period of Intensity, divided by its limit.")
+	i.gateLeading = upDown("coppice.gate.leading", "{gate}", "Whether the gate is open.")
+	i.gateTransitions = counter("coppice.gate.transitions", "{transition}", "Times that the gate opened.")
+	i.gateRenewFailures = counter("coppice.gate.renew_failures", "{failure}", "Renewals of the lease that failed.")
+	i.gateDeadline = gauge("coppice.gate.lease_deadline", "s", "Unix time before which nobody else can hold the lease.")
 	i.eventsLost = counter("coppice.events.lost", "{event}", "Events missing in the counters and histograms, because very many came at once.")
 	i.seriesOmitted = upDown("coppice.series.omitted", "{series}", "Series that did not fit into the limit at the last collection.")
 	return i

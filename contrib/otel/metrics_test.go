@@ -143,11 +143,17 @@ func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
 func TestAChildWithAbandonedRunsIsNotInTrouble(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(coppiceotel.Spec{})
+		runs := 0
 		deaf := func(ctx child.Context) error {
+			runs++
+			first := runs == 1
 			err := idle(ctx)
-			time.Sleep(time.Minute) // longer than its StopTimeout
+			if first {
+				time.Sleep(time.Minute) // longer than its StopTimeout
+			}
 			return err
 		}
+		defer time.Sleep(time.Minute)
 		root := r.start(t, supervisor.Spec{Children: []child.Spec{{Name: "deaf", Run: deaf, StopTimeout: time.Second}}})
 		require.Error(t, root.RestartChild(bg, "deaf"), "it is abandoned")
 		synctest.Wait()

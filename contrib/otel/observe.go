@@ -2,11 +2,13 @@ package coppiceotel
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/gate"
 	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -17,10 +19,12 @@ type snapshot struct {
 	o       metric.Observer
 	tree    attribute.KeyValue
 	health  health
-	rows    []*row          // of the supervisors that have series
-	seen    map[string]bool // children that have series
-	down    map[string]bool // those of w.down that may still be down
-	unready map[string]bool // those of w.unready that may still be unready
+	rows    []*row                // of the supervisors that have series
+	seen    map[string]bool       // children that have series
+	down    map[string]bool       // those of w.down that may still be down
+	unready map[string]bool       // those of w.unready that may still be unready
+	running map[string]*gate.Gate // by the paths of their children
+	gates   map[string]*gate.Gate // that have series
 	omitted int64
 }
 
@@ -43,6 +47,7 @@ type row struct {
 func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 	health := healthOf(w.root)
 	t := w.root.Tree()
+	running := gate.Running(w.root)
 	asked := w.asks(t.All())
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,6 +55,7 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 	s := &snapshot{
 		w: w, o: o, tree: w.tree(), health: health,
 		seen: make(map[string]bool), down: make(map[string]bool), unready: make(map[string]bool),
+		running: running, gates: make(map[string]*gate.Gate),
 	}
 	s.int(w.treeReady, bit(health.well))
 	s.int(w.treeDraining, bit(health.draining))
@@ -62,7 +68,8 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 		s.row(r)
 	}
 	s.counts()
-	w.down, w.unready = s.down, s.unready // what the tree does not have any more is gone for good
+	s.observeGates()
+	w.down, w.unready, w.gates = s.down, s.unready, s.gates // what the tree does not have any more is gone for good
 	s.int(w.eventsLost, w.lost)
 	s.int(w.seriesOmitted, s.omitted)
 	return nil
@@ -187,6 +194,7 @@ func (s *snapshot) child(st *child.Status) {
 	s.states(s.w.childState, st.State, path)
 	s.int(s.w.abandoned, int64(st.Abandoned), path)
 	s.w.at(st.Path) // its counters begin with zero
+	s.gate(st)
 }
 
 // row observes a supervisor.
@@ -220,7 +228,7 @@ func (s *snapshot) counts() {
 		s.int(w.failures, c.panics, path, keyErrorType.String(typePanic))
 		s.int(w.failures, c.errors, path, keyErrorType.String(typeError))
 		if !c.lastFailure.IsZero() {
-			s.float(w.lastFailure, float64(c.lastFailure.UnixNano())/1e9, path)
+			s.float(w.lastFailure, seconds(c.lastFailure), path)
 		}
 	}
 	for sup, n := range w.gaveUps {
@@ -242,6 +250,9 @@ func (s *snapshot) int(i metric.Int64Observable, v int64, attrs ...attribute.Key
 func (s *snapshot) float(i metric.Float64Observable, v float64, attrs ...attribute.KeyValue) {
 	s.o.ObserveFloat64(i, v, metric.WithAttributes(append(attrs, s.tree)...))
 }
+
+// seconds returns a Unix time.
+func seconds(at time.Time) float64 { return float64(at.UnixNano()) / 1e9 }
 
 func bit(yes bool) int64 {
 	if yes {

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/gate/gatetest"
 	"github.com/coppice-go/coppice/contrib/otel"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
@@ -60,6 +61,7 @@ func TestTheInstrumentsAreThoseOfTheTable(t *testing.T) {
 				{Name: "db", Run: failing(fail)},
 				{Name: "hangs", Run: hangs, Heartbeat: time.Second, StopTimeout: time.Second, Backoff: child.Constant(time.Hour)},
 				{Name: "jobs", Run: jobs.Run},
+				{Name: "bills", Run: newBilling(gatetest.NewEngine().Member("a", 12*time.Second)).Run},
 			},
 		})
 		require.NoError(t, jobs.StartChild(t.Context(), child.Spec{Name: "job-1", Run: idle}))

@@ -101,10 +101,9 @@ func TestGatesThatDoNotFitAreOmitted(t *testing.T) {
 		13:           {0, 13 + 8},
 	} {
 		bubble(t, func(t *testing.T) {
-			e := gatetest.NewEngine()
-			e.Away(true) // so that nothing is guarded, which would need room, too
-			one := gate.New(gate.Spec{Name: "one", Elector: e.Member("one", time.Minute), Run: idle})
-			two := gate.New(gate.Spec{Name: "two", Elector: e.Member("two", time.Minute), Run: idle})
+			// Nothing is guarded, because that would need room, too.
+			one := gate.New(gate.Spec{Name: "one", Elector: away{time.Minute}, Run: idle})
+			two := gate.New(gate.Spec{Name: "two", Elector: away{time.Minute}, Run: idle})
 			s := start(t, supervisor.Spec{Children: []child.Spec{{Name: "one", Run: one.Run}, {Name: "two", Run: two.Run}}},
 				coppiceprom.Spec{MaxSeries: tree + room})
 			s.scrape()
