@@ -1,7 +1,6 @@
 package coppice_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/internal/overlay"
 )
 
 // givenToGuides declares what the statements in the guides use.
@@ -71,28 +72,17 @@ func guideProgram(block string) string {
 }
 
 func TestEveryGoBlockOfTheDocsCompiles(t *testing.T) {
-	top, err := os.Getwd()
-	require.NoError(t, err)
-	dir := t.TempDir()
-	overlay := map[string]map[string]string{"Replace": {}}
-	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", os.DevNull}
+	files := map[string]string{}
 	for _, guide := range []string{"from-go-service", "coming-from"} {
 		text, err := os.ReadFile("docs/" + guide + ".md")
 		require.NoError(t, err)
 		found := goBlock.FindAllStringSubmatch(string(text), -1)
 		require.NotEmpty(t, found)
 		for i, m := range found {
-			file := filepath.Join(dir, fmt.Sprintf("%s%d.go", guide, i))
-			require.NoError(t, os.WriteFile(file, []byte(guideProgram(m[1])), 0o644))
-			pkg := fmt.Sprintf("internal/%s%d", guide, i) // a directory that exists only in the overlay
-			overlay["Replace"][filepath.Join(top, pkg, "block.go")] = file
-			args = append(args, "./"+pkg)
+			files[fmt.Sprintf("internal/%s%d/block.go", guide, i)] = guideProgram(m[1])
 		}
 	}
-	text, err := json.Marshal(overlay)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o644))
-	goTool(t, ".", nil, args...)
+	overlay.Build(t, os.DevNull, files)
 }
 
 // A block marked as tested in a file must be the same there.

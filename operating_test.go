@@ -1,7 +1,6 @@
 package coppice_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coppice-go/coppice/internal/overlay"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -35,25 +35,14 @@ func guideBlocks(t *testing.T, text, language string) (all []string) {
 }
 
 func TestTheProgramsInTheOperatingGuideCompile(t *testing.T) {
-	top, err := os.Getwd()
-	require.NoError(t, err)
-	dir := t.TempDir()
-	replace := map[string]string{}
-	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", os.DevNull}
+	files := map[string]string{}
 	for i, block := range guideBlocks(t, operating(t), "go") {
 		if strings.Contains(block, "coppiceprom.") || strings.Contains(block, "coppiceotel.") {
 			continue // these modules compile it: guide_test.go
 		}
-		file := filepath.Join(dir, fmt.Sprint("block", i, ".go"))
-		require.NoError(t, os.WriteFile(file, []byte(guideProgram(block)), 0o644))
-		pkg := fmt.Sprint("internal/operating", i) // a directory that exists only in the overlay
-		replace[filepath.Join(top, pkg, "block.go")] = file
-		args = append(args, "./"+pkg)
+		files[fmt.Sprintf("internal/operating%d/block.go", i)] = guideProgram(block)
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
-	goTool(t, ".", nil, args...)
+	overlay.Build(t, os.DevNull, files)
 }
 
 func TestTheOperatingGuideExplainsEachEvent(t *testing.T) {

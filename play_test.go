@@ -10,7 +10,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -21,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/overlay"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -75,15 +75,7 @@ func TestEveryExampleIsPlayable(t *testing.T) {
 
 // All examples are linked into one program. Its argument says which one to run.
 func TestEveryPlayedExamplePrintsItsOutput(t *testing.T) {
-	top, err := os.Getwd()
-	require.NoError(t, err)
-	dir := t.TempDir()
-	overlay := map[string]map[string]string{"Replace": {}}
-	file := func(pkg string, text []byte) {
-		kept := filepath.Join(dir, strings.ReplaceAll(pkg, "/", "-")+".go")
-		require.NoError(t, os.WriteFile(kept, text, 0o644))
-		overlay["Replace"][filepath.Join(top, "internal", pkg, "main.go")] = kept // a directory that exists only in the overlay
-	}
+	files := map[string]string{}
 	all := plays(t)
 	all = slices.DeleteFunc(all, func(p play) bool { return p.Play == nil })
 	var imports, cases strings.Builder
@@ -97,16 +89,13 @@ func TestEveryPlayedExamplePrintsItsOutput(t *testing.T) {
 		}
 		var text bytes.Buffer
 		require.NoError(t, format.Node(&text, token.NewFileSet(), p.Play))
-		file("plays/"+pkg, text.Bytes())
+		files["internal/plays/"+pkg+"/main.go"] = text.String()
 		fmt.Fprintf(&imports, "import %q\n", "github.com/coppice-go/coppice/internal/plays/"+pkg)
 		fmt.Fprintf(&cases, "\tcase %q:\n\t\t%s.Main()\n", p.name, pkg)
 	}
-	file("plays", fmt.Appendf(nil, "package main\n\nimport \"os\"\n%s\nfunc main() {\n\tswitch os.Args[1] {\n%s\t}\n}\n", &imports, &cases))
-	text, err := json.Marshal(overlay)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o644))
-	binary := filepath.Join(dir, "plays.exe")
-	goTool(t, ".", nil, "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, "./internal/plays")
+	files["internal/plays/main.go"] = fmt.Sprintf("package main\n\nimport \"os\"\n%s\nfunc main() {\n\tswitch os.Args[1] {\n%s\t}\n}\n", &imports, &cases)
+	binary := filepath.Join(t.TempDir(), "plays.exe")
+	overlay.Build(t, binary, files, "internal/plays")
 
 	for _, p := range all {
 		t.Run(p.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package coppice_test
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/internal/overlay"
 )
 
 // blocks returns the fenced blocks of README.md in the given language.
@@ -129,22 +130,11 @@ func program(block string) string {
 }
 
 func TestEveryGoBlockOfTheReadmeCompiles(t *testing.T) {
-	top, err := os.Getwd()
-	require.NoError(t, err)
-	dir := t.TempDir()
-	overlay := map[string]map[string]string{"Replace": {}}
-	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", os.DevNull}
+	files := map[string]string{}
 	for i, block := range blocks(t, "go") {
-		file := filepath.Join(dir, fmt.Sprintf("block%d.go", i))
-		require.NoError(t, os.WriteFile(file, []byte(program(block)), 0o644))
-		pkg := fmt.Sprintf("internal/readme%d", i) // a directory that exists only in the overlay
-		overlay["Replace"][filepath.Join(top, pkg, "block.go")] = file
-		args = append(args, "./"+pkg)
+		files[fmt.Sprintf("internal/readme%d/block.go", i)] = program(block)
 	}
-	text, err := json.Marshal(overlay)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o644))
-	goTool(t, ".", nil, args...)
+	overlay.Build(t, os.DevNull, files)
 }
 
 func TestAnotherModuleCanUseCoppiceAsTheReadmeSays(t *testing.T) {
