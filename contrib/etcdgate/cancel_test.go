@@ -57,7 +57,7 @@ func TestAKeyWhoseCreationWasNotAnsweredIsDeleted(t *testing.T) {
 	e := New(line.client(t), Spec{TTL: time.Minute})
 	b := &bid{elector: e, key: DefaultPrefix + "x"}
 	require.NoError(t, b.grant(brief(t)))
-	line.loseReply()
+	line.LoseReplies(1)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, _, _, err := b.create(ctx)
@@ -92,7 +92,7 @@ func TestAStopDoesNotWaitForAnEtcdThatDoesNotAnswer(t *testing.T) {
 	holder := acquire(t, New(c.client(t), Spec{TTL: time.Hour}), "held")
 	standby := startTry(t, e, "held")
 	awaitLeases(t, c.client(t), 2)
-	line.setCut(true)
+	line.Cut(true)
 	asking := startTry(t, e, "free")
 	for _, b := range []*try{standby, asking} {
 		b.cancel()
@@ -101,7 +101,7 @@ func TestAStopDoesNotWaitForAnEtcdThatDoesNotAnswer(t *testing.T) {
 		require.ErrorIs(t, b.err, context.Canceled)
 		require.Less(t, time.Since(began), 5*time.Second)
 	}
-	line.setCut(false)
+	line.Cut(false)
 	require.NoError(t, holder.Release(brief(t)))
 }
 

@@ -185,7 +185,7 @@ func TestATermCountsFromWhenItsRequestWasSent(t *testing.T) {
 	line := newLine(t, startCluster(t, 1).first)
 	l := acquire(t, New(line.client(t), Spec{TTL: 8 * time.Second}), "x")
 	const late = time.Second // of the renewal, and of the look at the key
-	line.slow(late)
+	line.Slow(late)
 	called := time.Now()
 	require.NoError(t, l.Renew(brief(t)))
 	require.WithinRange(t, l.Term().Sent.Time(), called, called.Add(late/2))

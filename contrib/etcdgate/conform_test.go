@@ -35,18 +35,18 @@ func subject(t *testing.T, c *cluster, ttl time.Duration) gatetest.Subject {
 			mu.Lock()
 			defer mu.Unlock()
 			lines[e] = l
-			l.setCut(away)
+			l.Cut(away)
 			return e
 		},
-		Cut:       func(e gate.Elector, cut bool) { of(e).setCut(cut) },
-		LoseReply: func(e gate.Elector) { of(e).loseReply() },
-		Slow:      func(e gate.Elector, latency time.Duration) { of(e).slow(latency) },
+		Cut:       func(e gate.Elector, cut bool) { of(e).Cut(cut) },
+		LoseReply: func(e gate.Elector) { of(e).LoseReplies(1) },
+		Slow:      func(e gate.Elector, latency time.Duration) { of(e).Slow(latency) },
 		Away: func(to bool) {
 			mu.Lock()
 			defer mu.Unlock()
 			away = to
 			for _, l := range lines {
-				l.setCut(to)
+				l.Cut(to)
 			}
 		},
 		Delete: func(name string) {

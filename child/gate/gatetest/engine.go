@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/coppice-go/coppice/internal/badline"
 )
 
 // ErrUnreachable is the error of a request that was not answered.
@@ -112,11 +114,10 @@ type Member struct {
 	ttl    time.Duration
 	fault  fault // for tests of Conform
 
-	mu      sync.Mutex
-	cut     chan struct{} // closed when the member is connected again; nil: it is
-	lose    int           // how many replies are lost next
-	latency time.Duration // of a reply
-	ahead   time.Duration // of its clock
+	line badline.Line
+
+	mu    sync.Mutex
+	ahead time.Duration // of its clock
 }
 
 // Member returns a new member that asks for leases with this term.
@@ -126,32 +127,14 @@ func (e *Engine) Member(id string, ttl time.Duration) *Member {
 
 // Cut cuts the member off from the engine, or connects it again. Requests of a member that
 // is cut off wait until it is connected, or their context ends.
-func (m *Member) Cut(cut bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case cut && m.cut == nil:
-		m.cut = make(chan struct{})
-	case !cut && m.cut != nil:
-		close(m.cut)
-		m.cut = nil
-	}
-}
+func (m *Member) Cut(cut bool) { m.line.Cut(cut) }
 
-// LoseReplies lets the engine carry out the next n changes that the member requests, but
-// not answer them.
-func (m *Member) LoseReplies(n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.lose = n
-}
+// LoseReplies lets the engine carry out the next n changes that the member requests, in
+// addition to those of earlier calls, but not answer them.
+func (m *Member) LoseReplies(n int) { m.line.LoseReplies(n) }
 
 // Slow sets how long each reply takes. The request itself arrives at once.
-func (m *Member) Slow(latency time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.latency = latency
-}
+func (m *Member) Slow(latency time.Duration) { m.line.Slow(latency) }
 
 // StepClock sets the wall clock of the member forward, or back.
 func (m *Member) StepClock(by time.Duration) {
@@ -162,41 +145,25 @@ func (m *Member) StepClock(by time.Duration) {
 
 // call sends a request to the engine, which carries it out, and waits for the reply.
 func (m *Member) call(ctx context.Context, change bool, carryOut func(e *Engine)) error {
+	e := m.engine
 	for {
-		m.mu.Lock()
-		cut := m.cut
-		m.mu.Unlock()
-		m.engine.mu.Lock()
-		if cut == nil {
-			cut = m.engine.away
+		if m.line.Send(ctx) != nil {
+			return fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
 		}
-		if ctx.Err() != nil || cut == nil {
+		e.mu.Lock()
+		away := e.away
+		if away == nil {
 			break
 		}
-		m.engine.mu.Unlock()
+		e.mu.Unlock()
 		select {
-		case <-cut:
+		case <-away:
 		case <-ctx.Done():
 		}
 	}
-	if ctx.Err() != nil {
-		m.engine.mu.Unlock()
-		return fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
-	}
-	carryOut(m.engine)
-	m.engine.mu.Unlock()
-
-	m.mu.Lock()
-	lost := change && m.lose > 0
-	if lost {
-		m.lose--
-	}
-	latency := m.latency
-	m.mu.Unlock()
-	if lost {
-		<-ctx.Done()
-	}
-	if !sleep(ctx, latency) {
+	carryOut(e)
+	e.mu.Unlock()
+	if m.line.Answer(ctx, change) != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
 	}
 	return nil

@@ -100,12 +100,12 @@ func (p *process) thawed(ctx context.Context) error {
 }
 
 func (p *process) cutOff() error {
-	p.line.setCut(true)
+	p.line.Cut(true)
 	return nil
 }
 
 func (p *process) connected(context.Context) error {
-	p.line.setCut(false)
+	p.line.Cut(false)
 	return nil
 }
 

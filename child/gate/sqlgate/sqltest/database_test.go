@@ -126,7 +126,7 @@ func (d database) member(t *testing.T, id string, ttl time.Duration) *member {
 	l := &line{connector: d.connector}
 	db := l.open()
 	db.SetMaxOpenConns(4)
-	t.Cleanup(func() { l.setCut(false); _ = db.Close() })
+	t.Cleanup(func() { l.Cut(false); _ = db.Close() })
 	require.NoError(t, db.PingContext(context.WithoutCancel(t.Context()))) // the time of the first connection is no part of a check
 	return &member{sqlgate.New(db, sqlgate.Spec{TTL: ttl, PollEvery: ttl / 50, Dialect: d.dialect, Member: id}), l, db}
 }
@@ -145,12 +145,12 @@ func (d database) subject(t *testing.T, ttl time.Duration) gatetest.Subject {
 		HandOver:  ttl / 2, // a poll period is a fiftieth; the rest is for a busy machine
 		HandOvers: 1000,
 		Storm:     10,
-		Cut:       func(e gate.Elector, cut bool) { of(e).setCut(cut) },
-		LoseReply: func(e gate.Elector) { of(e).loseReply() },
-		Slow:      func(e gate.Elector, latency time.Duration) { of(e).slow(latency) },
+		Cut:       func(e gate.Elector, cut bool) { of(e).Cut(cut) },
+		LoseReply: func(e gate.Elector) { of(e).LoseReplies(1) },
+		Slow:      func(e gate.Elector, latency time.Duration) { of(e).Slow(latency) },
 		Away: func(away bool) {
 			for _, m := range all {
-				m.line.setCut(away)
+				m.line.Cut(away)
 			}
 		},
 		Delete: func(name string) {

@@ -6,34 +6,24 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
+	"sync/atomic"
+
+	"github.com/coppice-go/coppice/internal/badline"
 )
 
 // A line is the connection of one member to its database. It can be cut, lose replies and be
 // slow, below database/sql, so that this is the same for all drivers.
 type line struct {
+	badline.Line
 	connector driver.Connector
-
-	mu      sync.Mutex
-	cut     chan struct{} // closed when it is connected again; nil: it is
-	lose    int           // how many replies to changes are lost next
-	latency time.Duration
-	queries int
-}
-
-// count returns how many statements were sent.
-func (l *line) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.queries
+	queries   atomic.Int64 // statements that were answered
 }
 
 // open returns a database that is reached by the line.
 func (l *line) open() *sql.DB { return sql.OpenDB(l) }
 
 func (l *line) Connect(ctx context.Context) (driver.Conn, error) {
-	if err := l.sent(ctx); err != nil {
+	if err := l.Send(ctx); err != nil {
 		return nil, err
 	}
 	c, err := l.connector.Connect(ctx)
@@ -45,67 +35,10 @@ func (l *line) Connect(ctx context.Context) (driver.Conn, error) {
 
 func (l *line) Driver() driver.Driver { return l.connector.Driver() }
 
-func (l *line) setCut(cut bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case cut && l.cut == nil:
-		l.cut = make(chan struct{})
-	case !cut && l.cut != nil:
-		close(l.cut)
-		l.cut = nil
-	}
-}
-
-func (l *line) loseReply() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lose++
-}
-
-func (l *line) slow(latency time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.latency = latency
-}
-
-// sent waits until a request gets through.
-func (l *line) sent(ctx context.Context) error {
-	for {
-		l.mu.Lock()
-		cut := l.cut
-		l.mu.Unlock()
-		if cut == nil {
-			return ctx.Err()
-		}
-		select {
-		case <-cut:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // answered waits until a reply gets through.
 func (l *line) answered(ctx context.Context, change bool) error {
-	l.mu.Lock()
-	l.queries++
-	lost := change && l.lose > 0
-	if lost {
-		l.lose--
-	}
-	latency := l.latency
-	l.mu.Unlock()
-	if lost {
-		<-ctx.Done()
-	}
-	if latency > 0 {
-		select {
-		case <-time.After(latency):
-		case <-ctx.Done():
-		}
-	}
-	return ctx.Err()
+	l.queries.Add(1)
+	return l.Answer(ctx, change)
 }
 
 // A conn is a connection of the driver, on a line.
@@ -115,7 +48,7 @@ type conn struct {
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.line.sent(ctx); err != nil {
+	if err := c.line.Send(ctx); err != nil {
 		return nil, err
 	}
 	r, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
@@ -129,7 +62,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.line.sent(ctx); err != nil {
+	if err := c.line.Send(ctx); err != nil {
 		return nil, err
 	}
 	r, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
