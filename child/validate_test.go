@@ -9,15 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 )
 
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // faults returns the errors that errors.Join has joined in err.
 func faults(t *testing.T, err error) []child.SpecError {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
@@ -40,14 +41,7 @@ func never(ctx child.Context) error {
 	return nil
 }
 
-// idle is a Run that is ready, and returns when it is stopped.
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 func TestStatusShowsEachFieldOfAChild(t *testing.T) {
 	bubble(t, func(t *testing.T) {

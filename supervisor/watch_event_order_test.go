@@ -158,7 +158,7 @@ func TestEveryKindOfEventIsPublished(t *testing.T) {
 		}, paths)
 		require.ErrorIs(t, seen[supervisor.EventStopping].Err, child.ErrRemoved, "why it was stopped")
 		require.Equal(t, errBoom, seen[supervisor.EventStopped].Err, "what Run returned")
-		require.Contains(t, string(seen[supervisor.EventHung].Stack), "supervisor_test.idle")
+		require.Contains(t, string(seen[supervisor.EventHung].Stack), "testkit.Idle")
 		require.Contains(t, string(seen[supervisor.EventAbandoned].Stack), "(*Child).stop")
 	})
 }

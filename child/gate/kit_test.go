@@ -14,6 +14,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
 	"github.com/coppice-go/coppice/child/gate/gatetest"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -78,14 +79,7 @@ func (p *process) billing(t *testing.T) child.Status {
 // text returns what the gate says of itself.
 func (p *process) text(t *testing.T) string { return p.billing(t).Text }
 
-// idle is what a gate guards in most tests: it is ready, and waits until it is stopped.
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // guarding runs idle, and sends the cause of its stop.
 func guarding(causes chan<- error) func(child.Context) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
@@ -24,14 +25,7 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// idle is a child that is well.
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // startTree starts a tree, and stops it when the test ends.
 func startTree(t *testing.T, root *supervisor.Supervisor) {

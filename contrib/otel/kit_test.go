@@ -27,6 +27,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/contrib/otel"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -248,14 +249,7 @@ func (r *rig) series(t testing.TB) map[string]float64 {
 	return found
 }
 
-// idle is a child that does nothing until it is stopped.
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // failing returns a child that is ready, and fails with what it receives: a panic if that
 // is a string.

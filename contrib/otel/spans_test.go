@@ -15,6 +15,7 @@ import (
 	"github.com/coppice-go/coppice/contrib/otel"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 // withAndWithoutAround runs a test of what is the same in both cases.
@@ -32,15 +33,7 @@ func withAndWithoutAround(t *testing.T, f func(t *testing.T, r *rig, around func
 
 // slow returns a child that needs some time to start and to stop.
 func slow(start, stop time.Duration) func(child.Context) error {
-	return func(ctx child.Context) error {
-		time.Sleep(start)
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		<-ctx.Done()
-		time.Sleep(stop)
-		return nil
-	}
+	return (&supervisortest.Child{ReadyAfter: start, StopAfter: stop}).Run
 }
 
 func TestStartsAndStopsAreSpansAndARunIsNot(t *testing.T) {

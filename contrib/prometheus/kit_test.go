@@ -16,6 +16,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	coppiceprom "github.com/coppice-go/coppice/contrib/prometheus"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -134,13 +135,7 @@ func (s series) state(metric, label string) (in []string) {
 	return in
 }
 
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // A puppet runs until it is told to end with an error, or to stop.
 type puppet struct{ orders chan func() error }

@@ -15,8 +15,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisor/probe"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,27 +35,11 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// idle is a child that works until it is stopped.
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // slow is a child that takes a while to start and to stop.
 func slow(start, stop time.Duration) func(child.Context) error {
-	return func(ctx child.Context) error {
-		if child.Sleep(ctx, start) {
-			return nil
-		}
-		if err := idle(ctx); err != nil {
-			return err
-		}
-		time.Sleep(stop)
-		return nil
-	}
+	return (&supervisortest.Child{ReadyAfter: start, StopAfter: stop}).Run
 }
 
 // serve starts a root in the background and returns the channel of its end.

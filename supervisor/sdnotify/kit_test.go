@@ -14,7 +14,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisortest"
 )
 
 const second = time.Second
@@ -102,26 +104,11 @@ func watched(t *testing.T, spec supervisor.Spec, watchdog time.Duration) (*super
 	return root, m, stop
 }
 
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // slow is a child that takes a while to start and to stop.
 func slow(start, stop time.Duration) func(child.Context) error {
-	return func(ctx child.Context) error {
-		if child.Sleep(ctx, start) {
-			return nil
-		}
-		if err := idle(ctx); err != nil {
-			return err
-		}
-		time.Sleep(stop)
-		return nil
-	}
+	return (&supervisortest.Child{ReadyAfter: start, StopAfter: stop}).Run
 }
 
 func serve(t *testing.T, root *supervisor.Supervisor) <-chan error {

@@ -13,19 +13,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisor/services"
 	"github.com/coppice-go/coppice/supervisortest"
 )
 
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 func lookup(t *testing.T, sup *supervisor.Supervisor, name string) child.Status {
 	t.Helper()

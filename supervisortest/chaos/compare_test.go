@@ -14,13 +14,7 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 // playing calls f with a campaign in virtual time, on a tree with two children.
 func playing(t *testing.T, f func(t *testing.T, c *campaign)) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisor/observer"
 )
@@ -114,13 +115,7 @@ func (v *victim) Run(ctx child.Context) error {
 	}
 }
 
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
+var idle = testkit.Idle
 
 func nested(children ...child.Spec) func(child.Context) error {
 	return supervisor.New(supervisor.Spec{Children: children}).Run
