@@ -27,6 +27,21 @@ var quiet = slog.New(slog.DiscardHandler)
 
 var idle = testkit.Idle
 
+// failsWith is a child that is well until it receives an error.
+func failsWith(failing <-chan error) func(child.Context) error {
+	return func(ctx child.Context) error {
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		select {
+		case err := <-failing:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 // startTree starts a tree, and stops it when the test ends.
 func startTree(t *testing.T, root *supervisor.Supervisor) {
 	t.Helper()
@@ -49,20 +64,9 @@ func anything(*http.Request, observer.Action, string) bool { return true }
 
 func TestEachCommandAgainstARealTree(t *testing.T) {
 	failing := make(chan error, 1)
-	worker := func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		select {
-		case err := <-failing:
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	}
 	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{
 		{Name: "db", Run: idle},
-		{Name: "api", Run: worker, Backoff: child.Constant(time.Hour)},
+		{Name: "api", Run: failsWith(failing), Backoff: child.Constant(time.Hour)},
 		{Name: "jobs", Run: supervisor.New(supervisor.Spec{Strategy: strategy.Independent}).Run},
 	}})
 	startTree(t, root)
@@ -133,18 +137,7 @@ func TestAUnixSocket(t *testing.T) {
 
 func TestWatchingAndFollowingARealTree(t *testing.T) {
 	failing := make(chan error, 1)
-	api := func(ctx child.Context) error {
-		if err := ctx.Ready(); err != nil {
-			return err
-		}
-		select {
-		case err := <-failing:
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "api", Run: api, Backoff: child.Constant(time.Hour)}}})
+	root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "api", Run: failsWith(failing), Backoff: child.Constant(time.Hour)}}})
 	startTree(t, root)
 	url := serve(t, root, observer.Spec{})
 	target, err := parseTarget(url)

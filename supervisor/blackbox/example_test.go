@@ -24,21 +24,30 @@ func feed(ctx child.Context) error {
 	return errors.New("no such host")
 }
 
+// shop is a tree that gives up, because its only child fails at once.
+var shop = supervisor.Spec{
+	Name:     "shop",
+	Logger:   slog.New(slog.DiscardHandler),
+	Children: []child.Spec{{Name: "feed", Run: feed}},
+}
+
+// tempDir returns a new directory. A program uses one that is there after a restart, such as
+// /var/crash/shop.
+func tempDir() string {
+	dir, err := os.MkdirTemp("", "blackbox")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}
+
 // Attach the black box before the root is started, and end the recording after it has
 // ended.
 func Example() {
-	dir, err := os.MkdirTemp("", "blackbox")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	dir := tempDir()
 	defer os.RemoveAll(dir)
 
-	root := supervisor.New(supervisor.Spec{
-		Name:     "shop",
-		Logger:   slog.New(slog.DiscardHandler),
-		Children: []child.Spec{{Name: "feed", Run: feed}},
-	})
+	root := supervisor.New(shop)
 	stop := blackbox.Watch(root, blackbox.Spec{Dir: dir})
 	_ = root.Serve(context.Background()) // gives up
 	stop()
@@ -61,11 +70,7 @@ func Example() {
 
 // The events of a life that was not stopped, here because the recording ended first.
 func ExampleLast() {
-	dir, err := os.MkdirTemp("", "blackbox")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	dir := tempDir()
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	root := supervisor.New(supervisor.Spec{
@@ -93,17 +98,9 @@ var times = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d\d\d`)
 
 // Print writes what coppice blackbox shows.
 func ExamplePrint() {
-	dir, err := os.MkdirTemp("", "blackbox")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	dir := tempDir()
 	defer os.RemoveAll(dir)
-	root := supervisor.New(supervisor.Spec{
-		Name:     "shop",
-		Logger:   slog.New(slog.DiscardHandler),
-		Children: []child.Spec{{Name: "feed", Run: feed}},
-	})
+	root := supervisor.New(shop)
 	stop := blackbox.Watch(root, blackbox.Spec{Dir: dir})
 	_ = root.Serve(context.Background())
 	stop()
@@ -127,11 +124,7 @@ func ExamplePrint() {
 
 // All fields of a Spec.
 func ExampleSpec() {
-	dir, err := os.MkdirTemp("", "blackbox")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	dir := tempDir()
 	defer os.RemoveAll(dir)
 	flight := trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: 5 * time.Second})
 	if err := flight.Start(); err != nil {
@@ -140,11 +133,7 @@ func ExampleSpec() {
 	}
 	defer flight.Stop()
 
-	root := supervisor.New(supervisor.Spec{
-		Name:     "shop",
-		Logger:   slog.New(slog.DiscardHandler),
-		Children: []child.Spec{{Name: "feed", Run: feed}},
-	})
+	root := supervisor.New(shop)
 	stop := blackbox.Watch(root, blackbox.Spec{
 		Dir:     dir,
 		Keep:    10,

@@ -35,7 +35,11 @@ type box struct {
 }
 
 // boxes returns the nodes of a drawing of a subtree: those of tree.json.
-func (m *model) boxes(r *http.Request) ([]box, error) {
+func (o *Observer) boxes(r *http.Request) ([]box, error) {
+	m, err := o.model(r)
+	if err != nil {
+		return nil, err
+	}
 	i, err := m.named(r)
 	if err != nil {
 		return nil, err
@@ -65,11 +69,7 @@ var colours = [...][2]string{{"#e7f3f0", "#00665a"}, {"#f1f1ee", "#7f888d"}, {"#
 
 // serveDot draws the tree for Graphviz.
 func (o *Observer) serveDot(w http.ResponseWriter, r *http.Request) error {
-	m, err := o.model(r)
-	if err != nil {
-		return err
-	}
-	all, err := m.boxes(r)
+	all, err := o.boxes(r)
 	if err != nil {
 		return err
 	}
@@ -101,11 +101,7 @@ func dotText(lines []string) string {
 
 // serveMermaid draws the tree for Mermaid.
 func (o *Observer) serveMermaid(w http.ResponseWriter, r *http.Request) error {
-	m, err := o.model(r)
-	if err != nil {
-		return err
-	}
-	all, err := m.boxes(r)
+	all, err := o.boxes(r)
 	if err != nil {
 		return err
 	}

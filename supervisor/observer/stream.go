@@ -96,43 +96,38 @@ func (s *stream) run() {
 	timer := time.NewTimer(silence)
 	defer timer.Stop()
 	for {
-		alive := false
 		changed := s.o.memory.waitFor(s.seen)
 		if s.ticks && s.o.latest.behind(s.seen) {
 			timer.Reset(tickPause) // those that have asked since the last tick must ask again
 		} else {
 			timer.Reset(silence)
 		}
-		// Each wait has the same three ends.
-		select {
-		case <-changed:
-		case <-timer.C:
-			alive = true
-		case <-stopping:
-			s.bye("the server stops")
-			return
-		case <-s.o.ctx.Done():
-			s.bye("the observer has ended")
-			return
-		case <-s.r.Context().Done():
-			return
-		}
-		if !s.send(alive) {
+		silent, over := s.wait(changed, timer, stopping)
+		if over || !s.send(silent) {
 			return
 		}
 		timer.Reset(between)
-		select {
-		case <-timer.C:
-		case <-stopping:
-			s.bye("the server stops")
-			return
-		case <-s.o.ctx.Done():
-			s.bye("the observer has ended")
-			return
-		case <-s.r.Context().Done():
+		if _, over := s.wait(nil, timer, stopping); over {
 			return
 		}
 	}
+}
+
+// wait waits for a change or the timer, and reports whether it was the timer, or the stream
+// is over.
+func (s *stream) wait(changed <-chan struct{}, timer *time.Timer, stopping <-chan struct{}) (timeout, over bool) {
+	select {
+	case <-changed:
+		return false, false
+	case <-timer.C:
+		return true, false
+	case <-stopping:
+		s.bye("the server stops")
+	case <-s.o.ctx.Done():
+		s.bye("the observer has ended")
+	case <-s.r.Context().Done():
+	}
+	return false, true
 }
 
 // send sends what is new, or a sign of life. It reports whether the client is there.

@@ -85,13 +85,19 @@ func activate(t *testing.T, env string, files ...*os.File) *bufio.Scanner {
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
+	run(t, cmd)
+	return bufio.NewScanner(stdout)
+}
+
+// run starts a program, which must have ended well soon after the end of the test.
+func run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		kill := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		defer kill.Stop()
 		require.NoError(t, cmd.Wait())
 	})
-	return bufio.NewScanner(stdout)
 }
 
 // lines returns the lines up to the one that begins with until.
@@ -189,12 +195,7 @@ func TestListenersOfSystemdSocketActivate(t *testing.T) {
 	require.NoError(t, err)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		kill := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
-		defer kill.Stop()
-		require.NoError(t, cmd.Wait())
-	})
+	run(t, cmd)
 	log := bufio.NewScanner(stderr)
 	lines(t, log, "Listening on "+admin)
 	go func() { // its pipe must not fill up
