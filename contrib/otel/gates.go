@@ -1,8 +1,10 @@
 package coppiceotel
 
 import (
+	"maps"
+
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/internal/gatesum"
 )
 
 // gate visits the gate that runs in a child with series. It has series while its child has
@@ -22,22 +24,9 @@ func (s *snapshot) gate(st *child.Status) {
 	}
 }
 
-// observeGates observes all gates. Those with the same name are one: its members in this
-// tree.
+// observeGates observes all gates.
 func (s *snapshot) observeGates() {
-	byName := make(map[string]gate.State)
-	for _, g := range s.gates {
-		st := g.State()
-		sum := byName[g.Name()]
-		sum.Open = sum.Open || st.Open
-		sum.Wins += st.Wins
-		sum.RenewalsFailed += st.RenewalsFailed
-		if st.Until.After(sum.Until) {
-			sum.Until = st.Until
-		}
-		byName[g.Name()] = sum
-	}
-	for name, st := range byName {
+	for name, st := range gatesum.ByName(maps.Values(s.gates)) {
 		of := keyGate.String(lineOf(name))
 		s.int(s.w.gateLeading, bit(st.Open), of)
 		s.int(s.w.gateTransitions, int64(st.Wins), of)

@@ -3,6 +3,7 @@ package coppiceprom
 import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/internal/gatesum"
 )
 
 // placeGates gives series to the gates that run in children with series, and returns how
@@ -31,25 +32,16 @@ func (s *snapshot) placeGates(l *ledger) (missing int) {
 	return missing
 }
 
-// gates adds the metrics of all gates. Those with the same name are one: its members in this
-// tree.
+// gates adds the metrics of all gates.
 func (o *output) gates(kids []kid) {
-	byName := make(map[string]gate.State)
-	for i := range kids {
-		if kids[i].gate == nil || kids[i].now == nil {
-			continue
+	shown := func(yield func(*gate.Gate) bool) {
+		for i := range kids {
+			if k := &kids[i]; k.gate != nil && k.now != nil && !yield(k.gate) {
+				return
+			}
 		}
-		name, st := kids[i].gate.Name(), kids[i].gate.State()
-		sum := byName[name]
-		sum.Open = sum.Open || st.Open
-		sum.Wins += st.Wins
-		sum.RenewalsFailed += st.RenewalsFailed
-		if st.Until.After(sum.Until) {
-			sum.Until = st.Until
-		}
-		byName[name] = sum
 	}
-	for name, st := range byName {
+	for name, st := range gatesum.ByName(shown) {
 		o.addBool(gateLeading, st.Open, name)
 		o.add(gateTransitions, float64(st.Wins), name)
 		o.add(gateRenewFailures, float64(st.RenewalsFailed), name)
