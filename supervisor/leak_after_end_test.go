@@ -47,7 +47,7 @@ func dropStoppedTimers() {
 	var all sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
-			for range 2_000 { // many more than other tests have left behind
+			for range 2_000 { // many more than are left from other tests
 				time.AfterFunc(time.Hour, func() {}).Stop()
 			}
 			runtime.Gosched()

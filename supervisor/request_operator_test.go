@@ -27,7 +27,7 @@ func TestARequestForAnotherRunIsRefused(t *testing.T) {
 			require.ErrorIs(t, err, supervisor.ErrOtherRun)
 			require.EqualError(t, err, "/root/a: another run by now: 2")
 		}
-		require.Empty(t, r.take(), "nothing happens, and nobody is told that it did")
+		require.Empty(t, r.take(), "nothing happens, and no event says that it did")
 		require.ErrorIs(t, sup.StopChild(seen(t, run), "gone"), supervisor.ErrNotFound)
 
 		run = lookup(t, sup, "a").Run

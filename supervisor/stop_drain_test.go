@@ -255,8 +255,7 @@ func TestUpgradeChangesTheDrain(t *testing.T) {
 	})
 }
 
-// Who ends a drain is not who has requested the stop: children and events have the cause of
-// the drain.
+// A second stop may end a drain. Children and events still have the cause of the first.
 func TestADrainThatIsEndedEarlyKeepsItsCause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		causes := make(chan error, 1)

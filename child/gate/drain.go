@@ -25,7 +25,7 @@ type treeWatch struct {
 	all     bool // the root drains
 }
 
-// watchDrain lets the member hear of a drain, until the returned function is called.
+// watchDrain notifies the member of a drain, until the returned function is called.
 func (m *member) watchDrain() (end func()) {
 	sup, ok := supervisor.FromContext(m.ctx)
 	if !ok {
@@ -83,9 +83,8 @@ func (w *treeWatch) leave(root *supervisor.Supervisor, m *member, above []string
 // see is the subscriber.
 func (w *treeWatch) see(e supervisor.Event) { w.tell(e.Path, e.Kind == supervisor.EventDraining, nil) }
 
-// tell tells all members below the supervisor that drains or closes, except for one. None of
-// them makes it wait: the loop of a member does not block, and one that has ended takes no
-// posts.
+// tell notifies all members below the supervisor that drains or closes, except for one. It
+// does not wait: the loop of a member does not block, and one that has ended takes no posts.
 func (w *treeWatch) tell(path string, all bool, except *member) {
 	trees.mu.Lock()
 	w.all = w.all || all

@@ -203,8 +203,8 @@ func (m *member) show() {
 // wall returns a time of the core as one of the wall clock.
 func (m *member) wall(at time.Duration) time.Time { return time.Now().Add(at - m.now()).Round(0) }
 
-// settled ends the hold when its lease was given up. It returns a function that tells those
-// who wait for that.
+// settled ends the hold when its lease was given up. It returns a function that lets waiting
+// calls of Yield return.
 func (m *member) settled() (tell func()) {
 	h := m.hold
 	m.hold, m.guarded, m.lost = nil, nil, nil

@@ -104,7 +104,7 @@ func TestAfterAFailureAnotherLeads(t *testing.T) {
 		require.True(t, b.gate.Open())
 		b.stop(t, time.Second)
 		after(ttl - 2*time.Second)
-		require.False(t, a.gate.Open(), "it waits for a whole term, whoever led meanwhile")
+		require.False(t, a.gate.Open(), "it waits for a whole term, even if another has led meanwhile")
 		after(3 * time.Second)
 		require.True(t, a.gate.Open())
 	})

@@ -50,7 +50,7 @@ Ends a suspend of the supervisor at PATH: everything that has waited since is st
 
 const actHelp = `
 The observer of the program must permit it: see Act in package observer. What was done is
-logged there, with who asked for it.
+logged there, with the name of the operator.
 
 The action is for the run of the child that it has now, or with -run for that one: if the
 child has another run by then, nothing is done. On a terminal, coppice first asks if other

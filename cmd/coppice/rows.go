@@ -135,7 +135,7 @@ func (d *drawing) fold(f view.Fold, depth int, branch string) row {
 	return r
 }
 
-// detail says what else there is to know about a child, the most important first.
+// detail returns further facts about a child, the most important first.
 func detail(n *view.Node, now time.Time) string {
 	var parts []string
 	say := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }

@@ -69,7 +69,7 @@ func TestTheURLMayComeFromTheEnvironment(t *testing.T) {
 	require.Equal(t, 0, coppice(t, "tree", "/shop/api").status)
 	require.Equal(t, "/shop/api", f.queries("/tree.json")[1].Get("path"))
 	require.Equal(t, 3, coppice(t, "tree", "http://127.0.0.1:1").status, "an argument comes first")
-	require.NotContains(t, coppice(t, "version").out, "shop", "version does not ask unless it is told to")
+	require.NotContains(t, coppice(t, "version").out, "shop", "version asks no server unless it gets a URL as an argument")
 }
 
 func TestFlagsAndArgumentsInAnyOrder(t *testing.T) {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	fmt.Println("goroutines left behind:\n" + left)
+	fmt.Println("goroutines that have not ended:\n" + left)
 	os.Exit(max(code, 1))
 }
 

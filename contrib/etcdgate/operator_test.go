@@ -28,8 +28,7 @@ func TestAKeyThatSomebodyDeletesIsLostAtOnce(t *testing.T) {
 	})
 }
 
-// byHand holds a lease, takes it away, and expects that the holder is told and a standby
-// wins.
+// byHand holds a lease, takes it away, and expects that the holder notices and a standby wins.
 func byHand(t *testing.T, takeAway func(t *testing.T, admin *clientv3.Client, key string, l *lease)) {
 	c := startCluster(t, 1)
 	admin := c.client(t)
@@ -165,7 +164,7 @@ func TestAHolderNoticesALossThatWasCompacted(t *testing.T) {
 	await(t, l.Lost())
 }
 
-// After a release, nobody is told of a loss, and nothing of the lease is left.
+// After a release, no loss is reported, and nothing of the lease remains.
 func TestAReleaseIsNotALoss(t *testing.T) {
 	c := startCluster(t, 1)
 	admin := c.client(t)
@@ -197,8 +196,8 @@ func TestALeaseThatIsForgottenLeavesNoGoroutine(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(l.Term().Sent.Time()), time.Second)
 }
 
-// A holder that has renewed its lease for a while is told of a loss without another renewal.
-func TestALossIsToldAtOnceAlsoAfterRenewals(t *testing.T) {
+// A holder that has renewed its lease for a while notices a loss before its next renewal.
+func TestALossIsReportedAtOnceAlsoAfterRenewals(t *testing.T) {
 	c := startCluster(t, 1)
 	admin := c.client(t)
 	l := acquire(t, New(c.client(t), Spec{TTL: 4 * time.Second}), "x")

@@ -50,7 +50,7 @@ type count struct {
 	lastFailure          time.Time
 }
 
-// watchMetrics registers the metrics of a tree. It returns what to do when they are to end.
+// watchMetrics registers the metrics of a tree. It returns the functions that end them.
 func watchMetrics(m metric.Meter, root *supervisor.Supervisor, spec Spec) (stops []func()) {
 	w := &metrics{
 		instruments: newInstruments(m), root: root, fold: newFold(root, spec),

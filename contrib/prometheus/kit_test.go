@@ -137,7 +137,7 @@ func (s series) state(metric, label string) (in []string) {
 
 var idle = testkit.Idle
 
-// A puppet runs until it is told to end with an error, or to stop.
+// A puppet runs until the test lets it end, or it is asked to stop.
 type puppet struct{ orders chan func() error }
 
 func newPuppet() *puppet { return &puppet{make(chan func() error)} }

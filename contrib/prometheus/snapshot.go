@@ -84,7 +84,7 @@ func (c *Collector) known() map[string]bool {
 	return paths
 }
 
-// branch adds a child or supervisor that is to have series, and everything below it.
+// branch adds a child or supervisor that should have series, and everything below it.
 func (c *Collector) branch(s *snapshot, t *supervisor.Tree, up *branch, standard bool) {
 	b := &branch{Tree: t, up: up, standard: standard}
 	s.branches = append(s.branches, b)

@@ -57,7 +57,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 var idle = testkit.Idle
 
-// A fragile child fails when it is told to.
+// A fragile child fails on demand.
 type fragile struct{ fail chan error }
 
 func newFragile() *fragile { return &fragile{fail: make(chan error)} }

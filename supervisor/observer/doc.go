@@ -27,14 +27,14 @@
 //
 //   - Without Spec.Allow, a request must come from a loopback address or a unix socket, name
 //     localhost or a loopback address as its Host, and not have passed a proxy that says so
-//     (Forwarded, X-Forwarded-…, X-Real-Ip, Via). Otherwise the answer is 403. A proxy
-//     on the same
-//     machine that removes these headers cannot be told from a local browser: set Allow.
-//   - Without Spec.Act there are no actions. With it, an action is a POST with the
-//     content type application/json, from the same origin or not from a browser, and
-//     with the number of the run
-//     that the operator has seen. If the child has another by now, the answer is 409 and
-//     nothing is done. The log and an event of kind EventRequest say who has asked.
+//     (Forwarded, X-Forwarded-…, X-Real-Ip, Via). Otherwise the answer is 403. If a proxy on
+//     the same machine removes these headers, its requests look like those of a local
+//     browser: set Allow.
+//   - Without Spec.Act there are no actions. With it, an action is a POST with the content
+//     type application/json, from the same origin or not from a browser, and with the
+//     number of the run that the operator has seen. If the child has another by now, the
+//     answer is 409 and nothing is done. The log and an event of kind EventRequest have the
+//     name of the operator.
 //   - To stop what serves the page takes "force". Then the answer is sent first.
 //   - Every answer has a content security policy without inline scripts, and is neither
 //     cached nor shown in a frame. Names, errors and status texts are text, never markup.

@@ -304,7 +304,7 @@ func (m *memory) along(rec *record) {
 	}
 }
 
-// stops notes that a child is stopped and who has asked for it.
+// stops notes that a child is stopped, and at whose request.
 func (m *memory) stops(rec *record) {
 	p, ok := m.paths.get(rec.path)
 	if ok {

@@ -22,12 +22,12 @@ type Spec struct {
 	// Nil allows a request if all of this is true: the peer has a loopback address or is on
 	// a unix socket; the Host is localhost or a loopback address, so that a page of another
 	// site cannot get here by a name of its own (DNS rebinding); and there is no Forwarded,
-	// X-Forwarded-…, X-Real-Ip or Via header. With such a header, a proxy on this machine is the peer,
-	// and its client can be anybody. A proxy that removes these headers cannot be told from
-	// a local browser: if there is one, set Allow.
+	// X-Forwarded-…, X-Real-Ip or Via header. With such a header, the peer is a proxy on
+	// this machine, and its client can be anybody. If a proxy removes these headers, its
+	// requests look like those of a local browser: set Allow.
 	//
-	// With Allow none of these checks is made. It must know who asks, for example by
-	// a client certificate or by a header that only an authenticating proxy can set.
+	// With Allow none of these checks is made. It must authenticate the client, for example
+	// by a certificate or by a header that only an authenticating proxy can set.
 	Allow func(r *http.Request) bool
 
 	// Act decides who may do what to the child or supervisor at path. Nil means that there

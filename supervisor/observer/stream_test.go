@@ -174,7 +174,7 @@ func TestATickComesAgainWhileAnswersAreOlderThanTheLastEvent(t *testing.T) {
 		time.Sleep(time.Second)
 		c.read()
 		time.Sleep(8 * time.Second)
-		require.Empty(t, ids(c.read()), "all who asked are up to date")
+		require.Empty(t, ids(c.read()), "all clients that asked are up to date")
 	})
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 // A socket plays the part of systemd and prints READY=1 and the like.
-func systemd(socket *net.UnixConn, told chan<- string) {
-	defer close(told)
+func systemd(socket *net.UnixConn, received chan<- string) {
+	defer close(received)
 	message := make([]byte, 4096)
 	for {
 		n, err := socket.Read(message)
@@ -24,7 +24,7 @@ func systemd(socket *net.UnixConn, told chan<- string) {
 		}
 		for line := range strings.Lines(string(message[:n]) + "\n") {
 			if key, _, _ := strings.Cut(line, "="); key == "READY" || key == "STOPPING" || key == "RELOADING" {
-				told <- strings.TrimSpace(line)
+				received <- strings.TrimSpace(line)
 			}
 		}
 	}
@@ -44,8 +44,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	told := make(chan string)
-	go systemd(socket, told)
+	received := make(chan string)
+	go systemd(socket, received)
 	os.Setenv("NOTIFY_SOCKET", address)
 
 	api := func(ctx child.Context) error {
@@ -62,18 +62,18 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(<-told)
+	fmt.Println(<-received)
 
 	done := sdnotify.Reloading() // on SIGHUP
-	fmt.Println(<-told)
+	fmt.Println(<-received)
 	done()
-	fmt.Println(<-told)
+	fmt.Println(<-received)
 
 	go func() { _ = root.Stop(context.Background()) }()
-	fmt.Println(<-told)
+	fmt.Println(<-received)
 	stop()
 	socket.Close()
-	<-told
+	<-received
 	// Output:
 	// set up
 	// READY=1

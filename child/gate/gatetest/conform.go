@@ -111,7 +111,7 @@ var checks = []Check{
 	{Name: "tokens grow after a time without a holder", run: growsAfterIdle},
 	{Name: "an Acquire that is cancelled leaves nothing", run: cancelledAcquire},
 	{Name: "Holder says who holds the lease", run: saysHolder},
-	{Name: "a holder that is cut off is not told that it still holds", Needs: "Cut", run: cutHolder, able: func(s *Subject) bool { return s.Cut != nil }},
+	{Name: "a renewal of a holder that is cut off does not succeed", Needs: "Cut", run: cutHolder, able: func(s *Subject) bool { return s.Cut != nil }},
 	{Name: "a standby that is cut off wins nothing and disturbs nobody", Needs: "Cut", run: cutStandby, able: func(s *Subject) bool { return s.Cut != nil }},
 	{Name: "a request returns soon after its context has ended", Needs: "Cut", run: returnsSoon, able: func(s *Subject) bool { return s.Cut != nil }},
 	{Name: "an Acquire whose request is not answered returns an error", Needs: "Cut", run: givesUp, able: func(s *Subject) bool { return s.Cut != nil }},

@@ -97,7 +97,7 @@ var found = map[fault]string{
 	forgetsToken:     "a deleted lease is lost, and tokens grow nevertheless",
 	revives:          "a holder that pauses for longer than the term has lost",
 	hidesLoss:        "a holder that pauses for longer than the term has lost",
-	hidesErrors:      "a holder that is cut off is not told that it still holds",
+	hidesErrors:      "a renewal of a holder that is cut off does not succeed",
 	releasesOthers:   "a late release harms nobody",
 	keepsReleased:    "release hands over at once",
 	leavesBid:        "an Acquire that is cancelled leaves nothing",

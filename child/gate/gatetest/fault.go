@@ -11,7 +11,7 @@ const (
 	revives          fault = "renews a lease that is another's by now"
 	hidesLoss        fault = "does not say that a lease was lost"
 	hidesErrors      fault = "says that a renewal has succeeded that was not answered"
-	releasesOthers   fault = "releases whoever holds the lease"
+	releasesOthers   fault = "releases the lease of any holder"
 	keepsReleased    fault = "does not release"
 	leavesBid        fault = "leaves a lease behind when a bid is cancelled"
 	countsFromAnswer fault = "counts the term from the answer"
