@@ -41,11 +41,8 @@ func TestAUserNeedsThePrefixAlone(t *testing.T) {
 	shop, other := client("shop"), client("shop")
 	l := acquire(t, New(shop, Spec{TTL: 2 * time.Second}), "x")
 	standby := startTry(t, New(other, Spec{TTL: 2 * time.Second}), "x")
-	for range 8 { // longer than tokens last
-		require.NoError(t, l.Renew(brief(t)))
-		time.Sleep(400 * time.Millisecond)
-	}
-	time.Sleep(1500 * time.Millisecond) // longer than a token lasts without use
+	keepRenewing(t, l, 3200*time.Millisecond)                       // longer than tokens last
+	never(t, 1500*time.Millisecond, "the lease was lost", l.Lost()) // longer than a token lasts without use
 	require.NoError(t, l.Renew(brief(t)))
 	require.NoError(t, l.Release(brief(t)))
 	next := standby.won(t)

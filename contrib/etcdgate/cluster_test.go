@@ -15,32 +15,33 @@ import (
 // slowly gives a cluster the election timeout that etcd has by default.
 func slowly(c *embed.Config) { c.TickMs, c.ElectionMs = 100, 1000 }
 
-// The leader of etcd fails. The lead of the gate stays where it is, because all terms begin
-// again with the next leader of etcd.
-func TestALeadOutlivesTheLeaderOfEtcd(t *testing.T) {
-	c := startCluster(t, 3)
-	spec := Spec{TTL: 6 * time.Second}
-	a := startProcess(t, New(c.client(t), spec), "x")
-	led := await(t, a.leads)
-	token, _ := gate.Token(led)
-	b := startProcess(t, New(c.client(t), spec), "x")
-	for range 2 {
-		i := c.leader(t)
-		c.stop(i)
-		c.leader(t)
-		end := time.Now().Add(spec.TTL + time.Second) // it must have renewed with the next one
-		for time.Now().Before(end) {
-			require.NoError(t, led.Err(), "the lead has moved, or was given up")
-			time.Sleep(50 * time.Millisecond)
-		}
-		require.Equal(t, token, a.gate.State().Token)
-		c.launch(t, i)
-		c.awaitReady(t, i)
+// A member of etcd fails. The lead of the gate stays where it is: if that was the leader of
+// etcd, all terms begin again with the next one, and clients go to another member. Requests
+// may fail for a while, because a member that stops answers some with an error.
+func TestALeadOutlivesTheFailureOfAMemberOfEtcd(t *testing.T) {
+	for name, after := range map[string]int{"the leader": 0, "another": 1} {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, 3)
+			spec := Spec{TTL: 6 * time.Second}
+			a := startProcess(t, New(c.client(t), spec), "x")
+			led := await(t, a.leads)
+			token, _ := gate.Token(led)
+			b := startProcess(t, New(c.client(t), spec), "x")
+			for range 2 {
+				i := (c.leader(t) + after) % 3
+				c.stop(i)
+				c.leader(t)
+				never(t, spec.TTL+time.Second, "the lead has moved, or was given up", led.Done()) // it must have renewed with the others
+				require.Equal(t, token, a.gate.State().Token)
+				c.launch(t, i)
+				c.awaitReady(t, i)
+			}
+			require.NoError(t, a.root.Stop(brief(t)))
+			next := await(t, b.leads)
+			higher, _ := gate.Token(next)
+			require.Greater(t, higher, token)
+		})
 	}
-	require.NoError(t, a.root.Stop(brief(t)))
-	next := await(t, b.leads)
-	after, _ := gate.Token(next)
-	require.Greater(t, after, token)
 }
 
 // etcd has no quorum for longer than a term. The leader stops before its lease can end, and
@@ -60,10 +61,7 @@ func TestWithoutAQuorumNobodyLeadsAndOneDoesWhenItIsBack(t *testing.T) {
 	stopped := await(t, a.ended)
 	t.Logf("stopped %v after the quorum was lost; the term is %v", stopped.Sub(lost), spec.TTL)
 	require.Less(t, stopped.Sub(lost), spec.TTL)
-	for end := lost.Add(2 * spec.TTL); time.Now().Before(end); {
-		require.False(t, a.gate.Open() || b.gate.Open(), "somebody leads without a quorum")
-		time.Sleep(10 * time.Millisecond)
-	}
+	never(t, time.Until(lost.Add(2*spec.TTL)), "a process leads without a quorum", a.leads, b.leads)
 	require.NoError(t, a.root.Health(), "the process stays up")
 	c.launch(t, 0)
 	c.awaitReady(t, 0)
@@ -78,24 +76,9 @@ func TestWithoutAQuorumNobodyLeadsAndOneDoesWhenItIsBack(t *testing.T) {
 	t.Logf("led again %v after the quorum was back", time.Since(back))
 	after, _ := gate.Token(next)
 	require.Greater(t, after, token)
-	time.Sleep(spec.TTL)
+	never(t, spec.TTL, "another process leads, too", a.leads, b.leads)
 	require.False(t, a.gate.Open() && b.gate.Open())
 	require.True(t, a.gate.Open() || b.gate.Open())
-}
-
-// A client that knows all members goes to another one when its own is gone.
-func TestAMemberOfEtcdIsGone(t *testing.T) {
-	c := startCluster(t, 3)
-	l := acquire(t, New(c.client(t), Spec{TTL: 6 * time.Second}), "x")
-	standby := startTry(t, New(c.client(t), Spec{TTL: 6 * time.Second}), "x")
-	awaitLeases(t, c.client(t), 2)
-	c.stop((c.leader(t) + 1) % 3)
-	for range 12 {
-		require.NoError(t, l.Renew(brief(t)))
-		time.Sleep(500 * time.Millisecond)
-	}
-	require.NoError(t, l.Release(brief(t)))
-	require.NoError(t, standby.won(t).Release(brief(t)))
 }
 
 // A member that stands by returns an error when etcd has no leader, so that the gate says so.

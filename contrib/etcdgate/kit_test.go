@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,6 +93,48 @@ func await[T any](t testing.TB, c <-chan T) (v T) {
 		require.Fail(t, "it did not happen within 30 s")
 	}
 	return v
+}
+
+// never fails the test if something is received within a time of etcd, which is real.
+func never[T any](t testing.TB, within time.Duration, what string, from ...<-chan T) {
+	t.Helper()
+	over := time.NewTimer(within)
+	defer over.Stop()
+	happened := make(chan struct{}, len(from))
+	var all sync.WaitGroup
+	defer all.Wait()
+	end := make(chan struct{})
+	defer close(end)
+	for _, c := range from {
+		all.Go(func() {
+			select {
+			case <-c:
+				happened <- struct{}{}
+			case <-end:
+			}
+		})
+	}
+	select {
+	case <-happened:
+		require.Fail(t, what)
+	case <-over.C:
+	}
+}
+
+// keepRenewing renews a lease twice a second for a time.
+func keepRenewing(t testing.TB, l *lease, d time.Duration) {
+	t.Helper()
+	tick, over := time.NewTicker(time.Second/2), time.NewTimer(d)
+	defer tick.Stop()
+	defer over.Stop()
+	for {
+		require.NoError(t, l.Renew(brief(t)))
+		select {
+		case <-tick.C:
+		case <-over.C:
+			return
+		}
+	}
 }
 
 // leases returns how many leases of etcd exist.

@@ -136,7 +136,7 @@ func TestACompactionUnderTheWatchChangesNothing(t *testing.T) {
 		require.Eventually(t, func() bool { return line.unaries.Load() >= looks+1 }, 30*time.Second, time.Millisecond, "it looks")
 	}
 	looks := line.unaries.Load()
-	time.Sleep(1500 * time.Millisecond)
+	never(t, 1500*time.Millisecond, "it has won, or returned an error", standby.done)
 	require.LessOrEqual(t, line.unaries.Load(), looks+2, "it looks again and again instead of watching")
 	require.NoError(t, l.Renew(brief(t)))
 	require.NoError(t, l.Release(brief(t)))
@@ -201,9 +201,7 @@ func TestALossIsReportedAtOnceAlsoAfterRenewals(t *testing.T) {
 	c := startCluster(t, 1)
 	admin := c.client(t)
 	l := acquire(t, New(c.client(t), Spec{TTL: 4 * time.Second}), "x")
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Second / 2) {
-		require.NoError(t, l.Renew(brief(t)))
-	}
+	keepRenewing(t, l, 5*time.Second)
 	_, err := admin.Delete(brief(t), l.key)
 	require.NoError(t, err)
 	await(t, l.Lost())

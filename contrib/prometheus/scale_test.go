@@ -78,9 +78,7 @@ func TestAStormIsCountedOrReportedAsLost(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(coppiceprom.New(root, coppiceprom.Spec{}))
 	close(fail)
-	for len(conns.Children(child.Waiting)) < n {
-		time.Sleep(time.Millisecond) // real time: the storm is not in a bubble
-	}
+	require.Eventually(t, func() bool { return len(conns.Children(child.Waiting)) == n }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, root.Stop(context.Background()))
 	got := scrape(t, registry)
 	failures := got[`coppice_child_failures_total{error_type="error",path="/shop/conns/*"}`]
