@@ -20,8 +20,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/child/gate/sqlgate"
+	"github.com/coppice-go/coppice/child/httpserver"
 	"github.com/coppice-go/coppice/internal/overlay"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisor/blackbox"
+	"github.com/coppice-go/coppice/supervisor/observer"
+	"github.com/coppice-go/coppice/supervisor/probe"
 )
 
 // A play is an example of a public package.
@@ -152,7 +158,11 @@ func TestEveryFieldOfASpecIsInAnExample(t *testing.T) {
 			return true
 		})
 	}
-	for _, spec := range []reflect.Type{reflect.TypeFor[child.Spec](), reflect.TypeFor[supervisor.Spec]()} {
+	for _, spec := range []reflect.Type{
+		reflect.TypeFor[child.Spec](), reflect.TypeFor[supervisor.Spec](), reflect.TypeFor[httpserver.Spec](),
+		reflect.TypeFor[gate.Spec](), reflect.TypeFor[sqlgate.Spec](),
+		reflect.TypeFor[observer.Spec](), reflect.TypeFor[probe.Spec](), reflect.TypeFor[blackbox.Spec](),
+	} {
 		for field := range spec.NumField() {
 			name := fmt.Sprintf("%v.%s", spec, spec.Field(field).Name)
 			if !used[name] {
