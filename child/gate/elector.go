@@ -11,16 +11,16 @@ import (
 // All calls must return soon after their ctx has ended. A run of a gate does not end before
 // they have.
 type Elector interface {
-	// TTL returns the term that leases are asked for: the time after which another member
+	// TTL returns the term that bids ask for: the time after which another member
 	// may take a lease that is not renewed. Zero means that a lease does not end by itself.
 	TTL() time.Duration
 
 	// Acquire waits until it holds the lease with that name, and returns it. Each call is a
 	// contender of its own, also within one process.
 	//
-	// When ctx ends, or a request fails, Acquire returns an error, and no lease is left
-	// behind: one that was won at the last moment, or whose answer was lost, is released or
-	// ends with its term. It must not wait for an engine that does not answer: the gate
+	// When ctx ends, or a request fails, Acquire returns an error, and no lease remains:
+	// one that was won at the last moment, or whose answer was lost, is released or ends
+	// with its term. It must not wait for an engine that does not answer: the gate
 	// calls it again.
 	//
 	// An Acquire that finds out who holds the lease should report that with Seen.
@@ -53,7 +53,7 @@ type Lease interface {
 	Lost() <-chan struct{}
 
 	// Release gives the lease back, so that another member gets it at once. If the lease
-	// has ended, it does nothing, and harms nobody who holds it now.
+	// has ended, it does nothing, even if another member holds it now.
 	Release(ctx context.Context) error
 }
 

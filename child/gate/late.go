@@ -10,9 +10,9 @@ import (
 // A LateError says that a lease has ended, and something that was started under it had not
 // returned. From then on another member may lead at the same time.
 type LateError struct {
-	Name  string // of the lease
-	Token int64  // of the lease
-	Runs  []LateRun
+	Name  string    // of the lease
+	Token int64     // of the lease
+	Runs  []LateRun // in the order of their starts
 }
 
 // A LateRun is a run that had not returned when its lease ended.

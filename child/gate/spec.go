@@ -61,7 +61,7 @@ type Spec struct {
 	Late func(error)
 }
 
-// Terms returns the durations that the gate goes by, with all defaults filled in.
+// Terms returns the durations of the gate, with all defaults filled in.
 func (s Spec) Terms() Terms {
 	var ttl time.Duration
 	if s.Elector != nil {
@@ -86,7 +86,7 @@ func (s Spec) Terms() Terms {
 	}
 }
 
-// Terms are the durations that a gate goes by. They fit together if
+// Terms are the durations of a gate, with all defaults filled in. They fit together if
 //
 //	TTL x 0.99 > RenewEvery + RequestTimeout + StopWithin + ReleaseWithin + Slack
 //
@@ -94,8 +94,8 @@ func (s Spec) Terms() Terms {
 // is not answered. The hundredth is for clocks that differ in speed. A lease without a TTL
 // does not end by itself, so anything fits.
 type Terms struct {
-	TTL            time.Duration // that leases are asked for
-	RenewEvery     time.Duration
+	TTL            time.Duration // that the Elector asks for
+	RenewEvery     time.Duration // as in Spec, and so are the next three
 	RequestTimeout time.Duration
 	StopWithin     time.Duration
 	ReleaseWithin  time.Duration

@@ -45,7 +45,7 @@
 // # etcd
 //
 // A term is in whole seconds. etcd grants no term shorter than one and a half election
-// timeouts: 2 s by default. The gate reckons with the term that was granted.
+// timeouts: 2 s by default. The gate uses the term that was granted.
 //
 // When etcd's own leader fails, all terms begin again with the next one. So a gate keeps its
 // lease if the next leader is there in time, and another takes over later if the leader of
@@ -58,7 +58,7 @@
 //
 // A client with a password authenticates again for each renewal. Each member does that once
 // per sixth of the TTL, and it keeps a processor of etcd busy for some 50 ms (etcd's
-// --bcrypt-cost). Certificates cost nothing of the kind.
+// --bcrypt-cost). Certificates do not have this cost.
 //
 // etcdctl get --prefix coppice/leases: shows who leads, and del or lease revoke take the
 // lead away. After etcd was restored from a backup, its revision must be raised (etcdutl

@@ -99,7 +99,7 @@ func memberText(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), mostMember)], "")
 }
 
-// TTL returns the term that leases are asked for.
+// TTL returns the term that bids ask for.
 func (e *Elector) TTL() time.Duration { return e.spec.TTL }
 
 // lookEvery is how often a member that stands by looks. It differs a little each time, so

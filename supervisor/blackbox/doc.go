@@ -63,8 +63,8 @@
 // system that is neither Windows, macOS, Linux nor a BSD there is none, and lives that run
 // look as if they were killed.
 //
-// Others who can write to the directory can remove recordings, but symbolic links in it
-// lead neither what is written nor what is removed elsewhere.
+// Other users who can write to the directory can remove recordings. They cannot redirect
+// what is written or removed by symbolic links.
 //
 // # Never in the way
 //

@@ -35,7 +35,7 @@ type Life struct {
 	Began   time.Time `json:"began"`             // when Watch was called
 	Latest  time.Time `json:"latest,omitzero"`   // time of the last record; zero if there is none
 
-	End   End      `json:"end"`
+	End   End      `json:"end"`             // how it ended
 	Err   string   `json:"err,omitempty"`   // Clean: the error with which the tree ended; Crashed: the first line of the crash
 	Dumps []string `json:"dumps,omitempty"` // names of its dumps, the oldest first
 }

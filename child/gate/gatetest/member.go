@@ -9,7 +9,7 @@ import (
 	"github.com/coppice-go/coppice/child/gate"
 )
 
-// TTL returns the term that leases are asked for.
+// TTL returns the term that bids ask for.
 func (m *Member) TTL() time.Duration { return m.ttl }
 
 // Acquire waits for the lease. It looks again when a lease is released, and ten times per
