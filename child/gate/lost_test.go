@@ -172,7 +172,7 @@ func TestALossThatTheEngineReportsStopsAtOnceAndReleasesNothing(t *testing.T) {
 		h, err := e.Holder(t.Context(), name)
 		require.NoError(t, err)
 		require.Equal(t, "a", h.ID)
-		require.ErrorContains(t, p.billing(t).LastError, "the engine says so")
+		require.ErrorContains(t, p.billing(t).LastError, "reported by the engine")
 	})
 }
 

@@ -92,7 +92,7 @@ func (m *member) run() error {
 			f()
 		case <-m.lost:
 			m.lost = nil
-			m.why = errors.New("the engine says so")
+			m.why = errors.New("reported by the engine")
 			m.do(m.core.Lost(false, m.now()))
 		case <-timer.C:
 			m.tick()

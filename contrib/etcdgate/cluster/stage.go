@@ -85,7 +85,7 @@ func (p *process) killed() error { return p.signal(syscall.SIGKILL) }
 
 func (p *process) restarted(ctx context.Context) error {
 	if err := p.exit(ctx); err == nil {
-		return fmt.Errorf("process %s was to be killed, and has exited by itself", p.name)
+		return fmt.Errorf("process %s exited before it was killed", p.name)
 	}
 	return p.start()
 }
