@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -76,6 +77,7 @@ func TestRunningPrefersTheRunThatWasNotAbandoned(t *testing.T) {
 			require.Equal(t, map[string]*gate.Gate{"/shop/billing": now}, gate.Running(root))
 		}
 		close(s.answer)
+		synctest.Wait() // until that run has returned
 		require.NoError(t, root.Stop(context.Background()))
 	})
 }
