@@ -195,9 +195,9 @@ func (m *member) show() {
 	if until, held := m.core.HeldBack(); held {
 		s.NoBid = m.wall(until)
 	}
-	text := s.text()
+	shown := *s
 	g.mu.Unlock()
-	m.ctx.Status(text)
+	m.ctx.Status(shown.text()) // calls a method of an error of the engine, so without the lock
 }
 
 // wall returns a time of the core as one of the wall clock.

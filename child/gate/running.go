@@ -13,18 +13,24 @@ func Running(sup *supervisor.Supervisor) map[string]*Gate {
 	if sup == nil {
 		return found
 	}
-	root, path := sup.Root(), sup.Path()
-	trees.mu.Lock()
-	defer trees.mu.Unlock()
-	w := trees.of[root]
-	if w == nil {
-		return found
-	}
-	for m := range w.below[path] {
+	for _, m := range membersBelow(sup) { // without the lock, because a context may be of the program
 		at := m.ctx.Path()
 		if found[at] == nil || m.ctx.Err() == nil { // not an abandoned run, if there is another
 			found[at] = m.gate
 		}
 	}
 	return found
+}
+
+// membersBelow returns the members below a supervisor.
+func membersBelow(sup *supervisor.Supervisor) (members []*member) {
+	root, path := sup.Root(), sup.Path()
+	trees.mu.Lock()
+	defer trees.mu.Unlock()
+	if w := trees.of[root]; w != nil {
+		for m := range w.below[path] {
+			members = append(members, m)
+		}
+	}
+	return members
 }

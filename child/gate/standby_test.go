@@ -222,3 +222,31 @@ func TestManyGatesInOneProcess(t *testing.T) {
 		require.NoError(t, roots[1].Stop(context.Background()))
 	})
 }
+
+// A curious error asks the gate for its state each time that it is asked for its text.
+type curious struct{ gate *gate.Gate }
+
+func (c *curious) Error() string { return fmt.Sprint("open: ", c.gate.Open()) }
+
+// faulty is an engine that answers with an error.
+type faulty struct {
+	*gatetest.Member
+	err error
+}
+
+func (f *faulty) Acquire(context.Context, string) (gate.Lease, error) { return nil, f.err }
+
+func TestTheErrorOfAnEngineIsNotCalledUnderALock(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		err := new(curious)
+		p := &process{Member: gatetest.NewEngine().Member("a", ttl)}
+		spec := gate.Spec{Name: name, Elector: &faulty{p.Member, err}, Run: idle}
+		err.gate = gate.New(spec)
+		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "billing", Run: err.gate.Run}}})
+		require.NoError(t, root.Start(t.Context()))
+		after(time.Second)
+		st, _ := root.Lookup("billing")
+		require.Equal(t, "standby: open: false", st.Text)
+		require.NoError(t, root.Stop(context.Background()))
+	})
+}

@@ -65,7 +65,8 @@
 // survive restarts of supervisors and of the root, and the removal of children. An event is
 // counted shortly after it has happened; when Serve, Stop or Wait returns, all have been,
 // within the limit of supervisor.Subscribe. If more than a thousand events wait to be
-// counted, the oldest are lost, and coppice_events_lost_total says how many.
+// counted, the oldest are lost, and coppice_events_lost_total says how many. Counters of
+// gates count from gate.New.
 //
 // # Cost
 //
