@@ -106,6 +106,32 @@ func TestMetricsShowWhatTheTreeIsDoing(t *testing.T) {
 	})
 }
 
+func TestASupervisorThatStartsIsNotReadyAndNorIsAChildThatHealthDoesNotCover(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(coppiceotel.Spec{SeriesFor: func(string) bool { return true }})
+		jobs := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "slow", Run: slow(time.Minute, 0)}}})
+		one := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "idle", Run: idle}, {Name: "stopped", Run: idle}}})
+		root := r.watch(t, supervisor.Spec{Children: []child.Spec{{Name: "jobs", Run: jobs.Run}}})
+		started := make(chan error, 1)
+		go func() { started <- root.Start(bg) }()
+		synctest.Wait()
+		found := r.series(t)
+		require.Equal(t, 0., found["coppice.child.ready{coppice.child.path=/shop/jobs}"])
+		require.Equal(t, 0., found["coppice.child.ready{coppice.child.path=/shop/jobs/slow}"])
+		require.NoError(t, <-started)
+		require.Equal(t, 1., r.series(t)["coppice.child.ready{coppice.child.path=/shop/jobs}"])
+
+		require.NoError(t, root.StartChild(bg, child.Spec{Name: "one", Run: one.Run}))
+		require.NoError(t, root.StopChild(bg, "one/stopped"))
+		synctest.Wait()
+		found = r.series(t)
+		require.Equal(t, 1., found["coppice.child.ready{coppice.child.path=/shop/one}"])
+		require.Equal(t, 1., found["coppice.child.ready{coppice.child.path=/shop/one/idle}"])
+		require.Contains(t, found, "coppice.child.ready{coppice.child.path=/shop/one/stopped}")
+		require.Equal(t, 0., found["coppice.child.ready{coppice.child.path=/shop/one/stopped}"])
+	})
+}
+
 func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(coppiceotel.Spec{})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/internal/readiness"
 	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -18,7 +19,7 @@ type snapshot struct {
 	w       *metrics
 	o       metric.Observer
 	tree    attribute.KeyValue
-	health  health
+	health  readiness.Health
 	rows    []*row                // of the supervisors that have series
 	seen    map[string]bool       // children that have series
 	down    map[string]bool       // those of w.down that may still be down
@@ -45,7 +46,7 @@ type row struct {
 // observe is called at each collection. The tree is copied first, so that the lock is not
 // held meanwhile.
 func (w *metrics) observe(_ context.Context, o metric.Observer) error {
-	health := healthOf(w.root)
+	health := readiness.Of(w.root)
 	t := w.root.Tree()
 	running := gate.Running(w.root)
 	asked := w.asks(t.All())
@@ -57,10 +58,10 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 		seen: make(map[string]bool), down: make(map[string]bool), unready: make(map[string]bool),
 		running: running, gates: make(map[string]*gate.Gate),
 	}
-	s.int(w.treeReady, bit(health.well))
-	s.int(w.treeDraining, bit(health.draining))
+	s.int(w.treeReady, bit(health.Ready))
+	s.int(w.treeDraining, bit(health.Draining))
 	s.states(w.treeState, t.State)
-	s.supervisor(&t)
+	s.supervisor(&t, true)
 	for _, path := range w.fold.free(s.seen) {
 		w.moved(path)
 	}
@@ -75,47 +76,9 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 	return nil
 }
 
-// health is what Health says.
-type health struct {
-	well, draining, over bool
-	unhealthy            map[string]bool // paths of declared children
-}
-
-// healthOf asks for the health of a tree. The errors of children are not looked into,
-// because their methods are user code.
-func healthOf(root *supervisor.Supervisor) health {
-	err := root.Health()
-	h := health{well: err == nil, unhealthy: make(map[string]bool)}
-	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
-	for _, err := range all {
-		if of, ok := err.(*supervisor.ChildError); ok {
-			h.unhealthy[of.Path] = true
-			h.draining = h.draining || of.Err == supervisor.ErrDraining
-			h.over = h.over || of.Err == supervisor.ErrNotRunning
-		}
-	}
-	return h
-}
-
-// ready reports whether a child counts as healthy. For a declared child Health decides,
-// which ignores all others.
-func (h *health) ready(st *child.Status) bool {
-	switch {
-	case h.over:
-		return false
-	case !st.Added:
-		return !h.unhealthy[st.Path]
-	case st.State == child.Running:
-		return st.Unready == nil
-	}
-	return st.State == child.Done && !st.GaveUp
-}
-
-// supervisor visits a supervisor that has series, and everything below it.
-func (s *snapshot) supervisor(t *supervisor.Tree) {
+// supervisor visits a supervisor that has series, and everything below it. covered reports
+// whether Health covers it.
+func (s *snapshot) supervisor(t *supervisor.Tree, covered bool) {
 	r := &row{path: t.Path, suspended: t.Suspended}
 	s.rows = append(s.rows, r)
 	if most, _, limited := t.Intensity.Limit(); limited && most > 0 {
@@ -123,7 +86,9 @@ func (s *snapshot) supervisor(t *supervisor.Tree) {
 	}
 	for i := range t.Children {
 		c := &t.Children[i]
-		has, wanted := s.w.fold.admit(c.Name, c.Path, declared(t, &c.Status))
+		isDeclared := declared(t, &c.Status)
+		has, wanted := s.w.fold.admit(c.Name, c.Path, isDeclared)
+		covered := covered && isDeclared
 		if !has {
 			s.folded(r, c, wanted)
 			continue
@@ -131,11 +96,11 @@ func (s *snapshot) supervisor(t *supervisor.Tree) {
 		s.seen[c.Path] = true
 		s.remember(&c.Status)
 		r.add(c.State, wellness.InTrouble(&c.Status))
-		s.child(&c.Status)
+		s.child(&c.Status, s.health.Child(&c.Status, t.State.Alive(), covered))
 		switch {
 		case !c.Supervisor:
 		case s.w.fold.hasSupervisor(c.Path):
-			s.supervisor(c)
+			s.supervisor(c, covered)
 		default:
 			s.omitted += seriesOfSupervisor
 			s.below(r, c, true)
@@ -188,9 +153,9 @@ func (s *snapshot) remember(st *child.Status) {
 }
 
 // child observes a child that has series, except for what events count.
-func (s *snapshot) child(st *child.Status) {
+func (s *snapshot) child(st *child.Status, ready bool) {
 	path := keyPath.String(lineOf(st.Path))
-	s.int(s.w.childReady, bit(s.health.ready(st)), path)
+	s.int(s.w.childReady, bit(ready), path)
 	s.states(s.w.childState, st.State, path)
 	s.int(s.w.abandoned, int64(st.Abandoned), path)
 	s.w.at(st.Path) // its counters begin with zero

@@ -37,8 +37,8 @@ func seconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 
 // tree adds the metrics of the whole tree.
 func (o *output) tree(s *snapshot, lost uint64, omitted int) {
-	o.addBool(treeReady, s.ready)
-	o.addBool(treeDraining, s.draining)
+	o.addBool(treeReady, s.health.Ready)
+	o.addBool(treeDraining, s.health.Draining)
 	for i, state := range states {
 		o.addBool(treeState, int(s.tree.State) == i, state)
 	}
@@ -79,7 +79,7 @@ func (o *output) kid(s *snapshot, k *kid) {
 	label, abandoned := valid(k.path), 0
 	if b := k.now; b != nil {
 		abandoned = b.Status.Abandoned
-		o.addBool(childReady, s.isReady(b), label)
+		o.addBool(childReady, s.health.Child(&b.Status, b.up.State.Alive(), b.standard), label)
 		for i, state := range states {
 			o.addBool(childState, int(b.State) == i, label, state)
 		}

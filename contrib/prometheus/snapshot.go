@@ -1,11 +1,11 @@
 package coppiceprom
 
 import (
-	"errors"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/internal/readiness"
 	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
@@ -14,11 +14,9 @@ import (
 // A snapshot is what a scrape has read of the tree.
 type snapshot struct {
 	tree     supervisor.Tree
-	at       time.Time       // no later than the tree
-	ready    bool            // Health returned nil
-	draining bool            // the root is draining
-	unready  map[string]bool // paths that Health named
-	branches []*branch       // in the order of the tree; the root is first
+	at       time.Time // no later than the tree
+	health   readiness.Health
+	branches []*branch // in the order of the tree; the root is first
 	paths    map[string]*branch
 	known    map[string]bool       // paths of the children that have series already
 	gates    map[string]*gate.Gate // that run, by the paths of their children
@@ -67,7 +65,7 @@ func (t *tally) addPlain(st *child.Status) {
 func (c *Collector) look() *snapshot {
 	s := &snapshot{at: time.Now(), paths: map[string]*branch{}, known: c.known()}
 	s.tree = c.root.Tree()
-	s.health(c.root.Health())
+	s.health = readiness.Of(c.root)
 	s.gates = gate.Running(c.root)
 	c.branch(s, &s.tree, nil, true)
 	return s
@@ -133,40 +131,6 @@ func (c *Collector) declared(t *supervisor.Tree) map[string]bool {
 		return nil // it does not run, so it has no children now
 	}
 	return declaredBy(sup)
-}
-
-// health notes what Health returned: the errors of all unhealthy declared children, joined.
-func (s *snapshot) health(err error) {
-	s.ready, s.unready = err == nil, map[string]bool{}
-	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
-	for _, err := range all {
-		if at, ok := err.(*supervisor.ChildError); ok {
-			s.unready[at.Path] = true
-			if at.Path == s.tree.Path {
-				err = at.Err // of the supervisor itself, so it wraps no error of a child
-			} else {
-				continue
-			}
-		}
-		s.draining = s.draining || errors.Is(err, supervisor.ErrDraining)
-	}
-}
-
-// isReady returns the value of coppice_child_ready. The snapshot alone does not show
-// whether a child that is down was stopped or declined to run, so Health is asked, too.
-func (s *snapshot) isReady(b *branch) bool {
-	switch b.State {
-	case child.Running:
-		return b.Unready == nil
-	case child.Done:
-		return b.up.State.Alive() && !b.GaveUp && !s.unready[b.Path]
-	case child.Stopped:
-		return b.up.State.Alive() && b.standard && !s.unready[b.Path]
-	}
-	return false
 }
 
 // place gives the branches their series, as far as there is room: those that have them by
