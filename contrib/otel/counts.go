@@ -105,7 +105,7 @@ func (w *metrics) count(e *supervisor.Event, asked map[string]bool) (into metric
 		delete(w.unready, e.Path)
 		remember(w.down, e.Path)
 		c := w.of(e.Path)
-		if errorType(e.Err) == typePanic {
+		if isPanic(e) {
 			c.panics++
 		} else {
 			c.errors++
@@ -126,6 +126,10 @@ func (w *metrics) count(e *supervisor.Event, asked map[string]bool) (into metric
 	}
 	return into, sup
 }
+
+// isPanic reports whether a failure was a panic or a runtime.Goexit. The core has looked for
+// the stack of a panic in the error, so no method of the error is called under the lock.
+func isPanic(e *supervisor.Event) bool { return len(e.Stack) > 0 || e.Err == child.ErrGoexit }
 
 // maxRemembered is the number of children whose state is remembered between events.
 const maxRemembered = 1 << 16

@@ -460,3 +460,24 @@ func (spiteful) Error() string { panic("Error") }
 func (spiteful) Is(error) bool { panic("Is") }
 func (spiteful) As(any) bool   { panic("As") }
 func (spiteful) Unwrap() error { panic("Unwrap") }
+
+// A nosy error collects the metrics each time that it is compared.
+type nosy struct{ collect func() }
+
+func (nosy) Error() string         { return "nosy" }
+func (n nosy) Is(error) bool       { n.collect(); return false }
+func (n nosy) As(any) bool         { n.collect(); return false }
+func (n nosy) Unwrap() (err error) { n.collect(); return nil }
+
+func TestNoMethodOfAnErrorIsCalledUnderALock(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		spec, reader := newOff(), sdkmetric.NewManualReader()
+		spec.MeterProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+		r := &rig{Telemetry: coppiceotel.New(spec), reader: reader}
+		fail := make(chan any)
+		r.start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: failing(fail), Backoff: child.Constant(time.Hour)}}})
+		fail <- nosy{func() { r.collect(t) }}
+		synctest.Wait()
+		require.Equal(t, 1., r.series(t)["coppice.child.failures{coppice.child.path=/shop/db,error.type=error}"])
+	})
+}
