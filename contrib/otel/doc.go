@@ -19,8 +19,9 @@
 // contrib/prometheus exports the same ones. Gauges are read from the tree at each
 // collection; counters and durations come from events. The number of series does not
 // depend on the number of children that are added at run time: see Spec.SeriesFor and
-// Spec.MaxSeries. Histograms have the buckets of docs/metrics.md. A view of the program
-// can choose others, or exponential ones:
+// Spec.MaxSeries. The gates of the tree (package child/gate) need no registration.
+// Histograms have the buckets of docs/metrics.md. A view of the program can choose others, or
+// exponential ones:
 //
 //	sdkmetric.WithView(sdkmetric.NewView(
 //		sdkmetric.Instrument{Name: "coppice.child.*.duration"},
