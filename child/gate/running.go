@@ -5,7 +5,8 @@ import "github.com/coppice-go/coppice/supervisor"
 // Running returns the gates that run at or below a supervisor, by the paths of their
 // children. It needs no registration: a gate is there from when Run is called until Run has
 // returned, also behind another gate. A gate whose child is stopped, or waits for its
-// restart, is not there. The map is the caller's. It is empty for nil.
+// restart, is not there. Of several gates in one child, one is there. The map is the
+// caller's. It is empty for nil.
 //
 // Metrics and pages find the gates of a tree by it.
 func Running(sup *supervisor.Supervisor) map[string]*Gate {
