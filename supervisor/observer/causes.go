@@ -209,8 +209,12 @@ func (m *model) remember(mem *memory) {
 		m.started = root.Since
 	}
 	m.recovered = []view.Recovered{}
+	var healed time.Time // the latest recovery, also one that is not shown yet
 	for i := len(mem.recovered) - 1; i >= 0; i-- {
 		r := mem.recovered[i]
+		if r.at.After(healed) && !r.at.After(m.at) {
+			healed = r.at
+		}
 		if m.at.Sub(r.at) > time.Hour || m.at.Sub(r.at) < r.proof() {
 			continue
 		}
@@ -224,8 +228,8 @@ func (m *model) remember(mem *memory) {
 	switch m.state {
 	case view.Well, view.Starting:
 		m.since = m.started
-		if len(m.recovered) > 0 && m.recovered[0].At.After(m.since) {
-			m.since = m.recovered[0].At
+		if healed.After(m.since) {
+			m.since = healed
 		}
 		if root.Since.After(m.since) {
 			m.since = root.Since

@@ -237,25 +237,30 @@ func (m *memory) well(rec *record) {
 		r = &recovery{path: rec.path, form: p.why}
 		m.recovered = keepLast(m.recovered, r, mostRecovered)
 	}
-	p.healed, p.healedN, p.healedD, p.healedA = r, p.n, rec.at.Sub(p.down), rec.at
+	p.healed, p.healedN, p.healedFrom, p.healedBefore, p.healedAt = r, p.n, p.down, p.before, rec.at
 	r.text.add(mask(p.whyText))
 	r.paths++
 	r.n += p.n
-	r.down = max(r.down, rec.at.Sub(p.down))
+	r.down = max(r.down, p.before+rec.at.Sub(p.down))
 	r.at = rec.at
 	r.withN += p.withN
 	r.with = append(r.with, p.with...)
 	r.with = r.with[:min(len(r.with), mostWith)]
 }
 
-// relapse continues the trouble that was over a moment ago, if there was any: it has not
-// recovered.
+// relapse takes back the recovery of a moment ago, if there was one: the child is not well.
+// If the recovery was not even shown yet, the trouble has never been over. Otherwise this is
+// another outage, which begins now.
 func (m *memory) relapse(p *past, at time.Time) {
 	r := p.healed
-	if p.healed = nil; r == nil || at.Sub(p.healedA) > calm {
+	if p.healed = nil; r == nil || at.Sub(p.healedAt) > calm {
 		return
 	}
-	p.down = p.healedA.Add(-p.healedD)
+	if at.Sub(r.at) < r.proof() {
+		p.down, p.before = p.healedFrom, p.healedBefore
+	} else {
+		p.before = p.healedBefore + p.healedAt.Sub(p.healedFrom)
+	}
 	p.n = p.healedN
 	r.paths--
 	r.n -= p.healedN
@@ -330,7 +335,7 @@ func (m *memory) ends(rec *record) {
 // forget forgets the trouble that is over.
 func (p *past) forget() {
 	p.hung = false
-	p.down, p.unready, p.why, p.whyText, p.n, p.with, p.withN, p.by = time.Time{}, time.Time{}, "", "", 0, nil, 0, ""
+	p.down, p.unready, p.why, p.whyText, p.n, p.with, p.withN, p.by, p.before = time.Time{}, time.Time{}, "", "", 0, nil, 0, "", 0
 }
 
 func (m *memory) panicked(rec *record, stack string) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -166,6 +167,42 @@ func TestOnlyWhatStaysWellHasRecovered(t *testing.T) {
 	feed(m, at+101, supervisor.EventReady, "/shop/dialer", nil)
 	require.Len(t, m.recovered, 2, "two outages")
 	require.Equal(t, time.Second, m.recovered[1].down)
+}
+
+// The head said "well for 27 s". So what follows is no part of the outage before that.
+func TestAnOutageAfterARecoveryBeginsAnew(t *testing.T) {
+	m := newMemory(100)
+	refused := errors.New("refused")
+	head := func(seconds float64, state child.Status) (view.State, float64) {
+		root := shop(leaf("db", state))
+		root.Since = t0.Add(-time.Hour)
+		model := build(root, t0.Add(time.Duration(seconds*float64(time.Second))), 0)
+		model.remember(m)
+		return model.state, model.since.Sub(t0).Seconds()
+	}
+	check := func(seconds float64, status child.Status, state view.State, since float64) {
+		t.Helper()
+		s, at := head(seconds, status)
+		require.Equal(t, state, s)
+		require.Equal(t, since, at)
+	}
+	down, up := waiting("refused"), child.Status{State: child.Running}
+	feed(m, 0, supervisor.EventFailed, "/shop/db", refused)
+	check(600, down, view.Degraded, 0)
+	feed(m, 660, supervisor.EventReady, "/shop/db", nil)
+	check(661, up, view.Well, 660) // not the hour before
+	feed(m, 665, supervisor.EventFailed, "/shop/db", refused)
+	check(666, down, view.Degraded, 0) // it was well for too short
+	feed(m, 670, supervisor.EventReady, "/shop/db", nil)
+	check(697, up, view.Well, 670)
+	feed(m, 697, supervisor.EventFailed, "/shop/db", refused)
+	down.Since = t0.Add(697 * time.Second)
+	check(698, down, view.Degraded, 697)
+	require.Empty(t, m.recovered, "it is not well for 28 s")
+	feed(m, 700, supervisor.EventReady, "/shop/db", nil)
+	require.Len(t, m.recovered, 1)
+	require.Equal(t, uint64(3), m.recovered[0].n)
+	require.Equal(t, 673*time.Second, m.recovered[0].down, "without the time in which it was well")
 }
 
 func TestThoseThatRecoverAlikeAreOneLine(t *testing.T) {

@@ -95,10 +95,13 @@ type past struct {
 	with    []string
 	withN   int
 
-	healed  *recovery     // of the trouble before that
-	healedN uint64        // failures in it
-	healedD time.Duration // how long it took
-	healedA time.Time     // when it was over
+	before time.Duration // how long it was down in trouble that was over only for a moment
+
+	healed       *recovery     // of the trouble before that
+	healedN      uint64        // failures in it
+	healedFrom   time.Time     // when it began
+	healedBefore time.Duration // before, of it
+	healedAt     time.Time     // when it was over
 
 	hung    bool      // the failure that follows is the missed heartbeat, which has been counted
 	unready time.Time // since when it is not ready, while it runs
