@@ -61,7 +61,7 @@ const (
 
 // Ring says which events the observer has.
 type Ring struct {
-	From  time.Time `json:"from,omitzero"` // since when nothing is missing; zero: it has no events yet
+	From  time.Time `json:"from,omitzero"` // since when nothing but status texts is missing; zero: it has no events yet
 	First uint64    `json:"first"`         // number of the first event that it has
 	Last  uint64    `json:"last"`          // number of the latest event
 	Kept  int       `json:"kept"`          // number of events that it has

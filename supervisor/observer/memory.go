@@ -14,8 +14,9 @@ import (
 // summaries that outlive the ring. It is fed by one subscription, and read by any number of
 // observers.
 type memory struct {
-	mu   sync.Mutex
-	ring ring
+	mu    sync.Mutex
+	ring  ring
+	texts ring // of EventStatus, so that a child that says much displaces nothing else
 
 	last  uint64 // number of the latest event
 	lost  uint64 // events that never came
@@ -42,6 +43,7 @@ type memory struct {
 func newMemory(keep int) *memory {
 	return &memory{
 		ring:    ring{most: keep},
+		texts:   ring{most: textsOf(keep)},
 		storms:  ring{most: mostFirsts},
 		gaveUps: ring{most: mostFirsts},
 		causes:  newLRU(mostCauses, func(s *story) *lruElement[*story] { return &s.element }),
@@ -55,7 +57,11 @@ func (m *memory) keep(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ring.most = max(m.ring.most, n)
+	m.texts.most = textsOf(m.ring.most)
 }
+
+// textsOf returns how many status texts are kept beside a number of other events.
+func textsOf(keep int) int { return max(1, keep/8) }
 
 // attach notes that the events from a moment on are remembered. Those before it, if there
 // are any, are kept; what happened in between is not known.
@@ -122,7 +128,11 @@ func (m *memory) add(rec *record, stack string) {
 	if stack != "" {
 		m.panicked(rec, stack)
 	}
-	m.ring.push(rec)
+	if rec.kind == supervisor.EventStatus {
+		m.texts.push(rec)
+	} else {
+		m.ring.push(rec)
+	}
 	if m.changed != nil {
 		close(m.changed)
 		m.changed = nil
@@ -375,64 +385,50 @@ func (m *memory) waitFor(seq uint64) <-chan struct{} {
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // after returns the records after number seq, at most most of them, the oldest first, and
-// the number of records after seq that have left the ring.
+// the number of those that are missing before the last of them.
 func (m *memory) after(seq uint64, most int) (records []record, gone uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.ring.count == 0 || seq >= m.last {
+	if seq >= m.last {
 		return nil, 0
 	}
-	if first := m.ring.at(0).seq; seq+1 < first {
-		gone = first - seq - 1
+	until := m.last
+	for rec := range merged(seq, &m.ring, &m.texts) {
+		if len(records) == most {
+			until = records[most-1].seq
+			break
+		}
+		records = append(records, *rec)
 	}
-	for i := m.ring.after(seq); i < m.ring.count && len(records) < most; i++ {
-		records = append(records, *m.ring.at(i))
-	}
-	return records, gone
+	return records, until - seq - uint64(len(records))
 }
 
 // all returns all records, also those beyond the ring, the oldest first.
 func (m *memory) all() []record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	first := m.last + 1
-	if m.ring.count > 0 {
-		first = m.ring.at(0).seq
+	all := make([]record, 0, m.ring.count+m.texts.count+m.storms.count+m.gaveUps.count)
+	for rec := range merged(0, &m.storms, &m.gaveUps, &m.ring, &m.texts) {
+		all = append(all, *rec)
 	}
-	old := make([]record, 0, m.ring.count+m.storms.count+m.gaveUps.count)
-	for s, g := 0, 0; s < m.storms.count || g < m.gaveUps.count; {
-		var next *record
-		if g == m.gaveUps.count || s < m.storms.count && m.storms.at(s).seq < m.gaveUps.at(g).seq {
-			next = m.storms.at(s)
-			s++
-		} else {
-			next = m.gaveUps.at(g)
-			g++
-		}
-		if next.seq < first {
-			old = append(old, *next)
-		}
-	}
-	for i := range m.ring.count {
-		old = append(old, *m.ring.at(i))
-	}
-	return old
+	return all
 }
 
 // span describes the ring. m.mu must be held.
 func (m *memory) span() view.Ring {
-	v := view.Ring{From: m.complete(), First: 1, Last: m.last, Kept: m.ring.count, Lost: m.lost}
-	if m.ring.count > 0 {
-		v.First = m.ring.at(0).seq
+	v := view.Ring{From: m.complete(), First: 1, Last: m.last, Kept: m.ring.count + m.texts.count, Lost: m.lost}
+	for rec := range merged(0, &m.ring, &m.texts) {
+		v.First = rec.seq
+		break
 	}
 	return v
 }
 
-// complete returns the moment since when no event is missing: since the subscription began,
-// unless those of its beginning have left the ring. m.mu must be held.
+// complete returns the moment since when no event but status texts is missing: since the
+// subscription began, unless those of its beginning have left the ring. m.mu must be held.
 func (m *memory) complete() time.Time {
-	if m.ring.count > 0 {
-		if first := m.ring.at(0); first.seq > 1 && first.at.After(m.attached) {
+	if m.ring.dropped {
+		if first := m.ring.at(0); first.at.After(m.attached) {
 			return first.at
 		}
 	}

@@ -102,6 +102,41 @@ func TestTheRingIsBoundedInNumberAndSize(t *testing.T) {
 	require.Equal(t, size, m.ring.size)
 }
 
+// A child that says much, such as a progress bar, must not displace why another one fails.
+func TestStatusTextsDisplaceNothingElse(t *testing.T) {
+	m := newMemory(80)
+	feed(m, 0, supervisor.EventStatus, "/shop/a", nil)
+	feed(m, 1, supervisor.EventFailed, "/shop/db", errors.New("refused"))
+	feed(m, 2, supervisor.EventRestarting, "/shop/db", errors.New("refused"))
+	for i := range 10_000 {
+		feed(m, 3+float64(i)/100, supervisor.EventStatus, "/shop/job", nil)
+	}
+	feed(m, 200, supervisor.EventStarting, "/shop/db", nil)
+	require.Equal(t, 3, m.ring.count)
+	require.Equal(t, 10, m.texts.count)
+	var seqs []uint64
+	for _, rec := range m.all() {
+		seqs = append(seqs, rec.seq)
+	}
+	require.Equal(t, []uint64{2, 3, 9994, 9995, 9996, 9997, 9998, 9999, 10000, 10001, 10002, 10003, 10004}, seqs)
+	require.True(t, m.since().IsZero(), "nothing else is missing since the beginning")
+	require.Equal(t, view.Ring{First: 2, Last: 10004, Kept: 13}, m.span())
+
+	records, gone := m.after(1, 3)
+	require.Equal(t, []uint64{2, 3, 9994}, []uint64{records[0].seq, records[1].seq, records[2].seq})
+	require.Equal(t, uint64(9990), gone)
+	records, gone = m.after(9994, 500)
+	require.Len(t, records, 10)
+	require.Zero(t, gone)
+	records, gone = m.after(10004, 500)
+	require.Empty(t, records)
+	require.Zero(t, gone)
+	require.Equal(t, &view.Missed{N: 10001, Kept: 11, From: m.texts.at(0).at, To: t0.Add(200 * time.Second)}, m.missed(3))
+	require.Nil(t, m.missed(10004))
+	feed(m, 201, supervisor.EventStatus, "/shop/job", nil)
+	require.Equal(t, &view.Missed{N: 1, Kept: 1, From: t0.Add(201 * time.Second), To: t0.Add(201 * time.Second)}, m.missed(10004))
+}
+
 func TestWhatIsRememberedBeyondTheRingIsBounded(t *testing.T) {
 	m := newMemory(10)
 	const n = mostPaths + 500

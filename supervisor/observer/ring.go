@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"iter"
 	"sort"
 	"time"
 
@@ -74,7 +75,8 @@ type ring struct {
 	records     []record
 	head, count int
 	size        int
-	most        int // records
+	most        int  // records
+	dropped     bool // some record
 }
 
 // perRecord is how many bytes a record may take on average.
@@ -88,6 +90,7 @@ func (q *ring) push(rec *record) {
 	for q.count > 0 && (q.count >= q.most || q.size > q.most*perRecord) {
 		oldest := q.at(0)
 		q.size -= oldest.size()
+		q.dropped = true
 		*oldest = record{}
 		q.head = (q.head + 1) % len(q.records)
 		q.count--
@@ -105,10 +108,33 @@ func (q *ring) push(rec *record) {
 
 // after returns the index of the first record with a number greater than seq.
 func (q *ring) after(seq uint64) int {
-	if q.count == 0 || seq < q.at(0).seq {
-		return 0
+	return sort.Search(q.count, func(i int) bool { return q.at(i).seq > seq })
+}
+
+// merged returns an iterator over the records of some rings with a number greater than seq,
+// in order. A record that is in several of them comes once.
+func merged(seq uint64, rings ...*ring) iter.Seq[*record] {
+	return func(yield func(*record) bool) {
+		at := make([]int, len(rings))
+		for i, q := range rings {
+			at[i] = q.after(seq)
+		}
+		for {
+			var next *record
+			for i, q := range rings {
+				if at[i] < q.count && q.at(at[i]).seq <= seq { // it came from another ring
+					at[i]++
+				}
+				if at[i] < q.count && (next == nil || q.at(at[i]).seq < next.seq) {
+					next = q.at(at[i])
+				}
+			}
+			if next == nil || !yield(next) {
+				return
+			}
+			seq = next.seq
+		}
 	}
-	return min(q.count, int(min(seq-q.at(0).seq+1, uint64(q.count)))) // numbers have no gaps
 }
 
 // ofTree returns the number of the record of the event with that number in the tree, among

@@ -223,12 +223,16 @@ func (o *Observer) head(r *http.Request, m *model) (view.Head, error) {
 func (m *memory) missed(seen uint64) *view.Missed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if seen >= m.last || m.ring.count == 0 {
+	var missed view.Missed
+	for rec := range merged(seen, &m.ring, &m.texts) {
+		if missed.Kept++; missed.Kept == 1 {
+			missed.From = rec.at
+		}
+		missed.To = rec.at
+	}
+	if missed.Kept == 0 {
 		return nil
 	}
-	i := m.ring.after(seen)
-	return &view.Missed{
-		N: m.last - seen, Kept: uint64(m.ring.count - i),
-		From: m.ring.at(i).at, To: m.ring.at(m.ring.count - 1).at,
-	}
+	missed.N = m.last - seen
+	return &missed
 }

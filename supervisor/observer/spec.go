@@ -43,7 +43,8 @@ type Spec struct {
 	// Keep is the number of events that are remembered. They take at most half a kilobyte
 	// each on average; if they are longer, fewer are kept. Beyond them, the first failure
 	// of each storm and each giving up are kept, and the counts of failures by path: see
-	// the package documentation. If two observers of a tree differ, the larger number
+	// the package documentation. Status texts are kept apart, an eighth of the number, so
+	// that a child that says much displaces no other events. If two observers of a tree differ, the larger number
 	// counts. Zero or less means 10,000.
 	Keep int
 

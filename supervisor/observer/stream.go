@@ -142,13 +142,14 @@ func (s *stream) send(alive bool) bool {
 	records, gone := s.o.memory.after(s.seen, batch)
 	if gone > 0 {
 		missed := view.Missed{N: gone}
+		s.seen += gone
 		if len(records) > 0 {
 			missed.To = records[0].at
+			s.seen = records[0].seq - 1
 		}
-		if !s.event(view.MissedEvent, s.seen+gone, missed) {
+		if !s.event(view.MissedEvent, s.seen, missed) {
 			return false
 		}
-		s.seen += gone
 	}
 	for i := range records {
 		rec := &records[i]
