@@ -51,8 +51,10 @@
 //
 // A line with an "n" is an event: its fields are those of the JSON of supervisor.Event,
 // with err cut at 4 KiB and a stack at 16 KiB. A stack is not repeated for events of the
-// same kind, path and error in about the same file. "n" counts what has happened since
-// Watch, so a hole in the numbers says how many events are missing: dropped because the
+// same kind, path and error in about the same file. Of status texts (ctx.Status) a thousand
+// are recorded, and then one every 5 s, of all children together; of the others only what a
+// child said last before its next event. So they displace nothing else. "n" counts what has
+// happened since Watch, without the texts that are left out, so a hole in the numbers says how many events are missing: dropped because the
 // disk was too slow or full, or damaged. The other lines have "begin", the first line of a
 // file, "dump", "trouble" for a time in which nothing could be written, or "end". Version
 // 1 of the format may get more fields, but none will change or be removed. Programs must

@@ -30,6 +30,7 @@ type recorder struct {
 	lines   []byte // to be written
 	n       uint64 // number of the last event
 	stacks  stackSet
+	texts   statusTexts
 	trouble bool // an event in lines reports trouble
 	end     ending
 
@@ -132,11 +133,23 @@ func (r *recorder) record(e supervisor.Event) {
 	}
 }
 
-// add adds the line of an event.
+// add adds the line of an event, unless it is a status text that is left out.
 func (r *recorder) add(e *supervisor.Event, err string) (n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.n += 1 + e.Lost
+	r.n += e.Lost
+	if !r.texts.admits(e) {
+		return r.n
+	}
+	if text, waits := r.texts.before(e); waits {
+		r.append(&text, "")
+	}
+	return r.append(e, err)
+}
+
+// append adds the line of an event. r.mu must be held.
+func (r *recorder) append(e *supervisor.Event, err string) (n uint64) {
+	r.n++
 	stack := e.Stack
 	if len(stack) > 0 && !r.stacks.add(e, err) {
 		stack = nil

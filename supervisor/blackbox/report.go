@@ -3,9 +3,11 @@ package blackbox
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/coppice-go/coppice/internal/oneline"
+	"github.com/coppice-go/coppice/supervisor"
 )
 
 // reportedEvents is the number of events of a life that the next one logs.
@@ -33,10 +35,12 @@ func (r *recorder) prune() {
 	}
 }
 
-// lastEvents returns the last events of a life as text.
+// lastEvents returns the last events of a life as text, n at most. Status texts say nothing
+// about its end.
 func (l *Life) lastEvents(n int) (texts []string) {
-	events, _ := l.Events(n) // without those that cannot be read
-	for i, e := range events {
+	events, _ := l.Events(20 * n) // without those that cannot be read
+	events = slices.DeleteFunc(events, func(e supervisor.Event) bool { return e.Kind == supervisor.EventStatus })
+	for i, e := range events[max(0, len(events)-n):] {
 		if i == 0 {
 			e.Lost = 0 // not asked for
 		}
