@@ -7,7 +7,7 @@ import (
 // lookWords are the words for the looks of children, the same as on the page.
 var lookWords = map[string]string{
 	"running": "running", "starting": "starting", "stopping": "stopping", "waiting": "waiting to restart",
-	"unready": "not ready", "hung": "hung", "gaveup": "gave up", "stopped": "stopped", "done": "done",
+	"unready": "not ready", "hung": "hung", "gaveup": "gave up", "stopped": "stopped", "pending": "not started yet", "done": "done",
 	"standby": "standing by", "suspended": "suspended", "abandoned": "run abandoned", "degraded": "degraded",
 }
 
@@ -29,7 +29,7 @@ func lookStyle(look string, trouble int) style {
 		return warn
 	case look == "running" || look == "standby" || look == "well":
 		return good
-	case look == "stopped" || look == "done":
+	case look == "stopped" || look == "pending" || look == "done":
 		return dim
 	}
 	return plain

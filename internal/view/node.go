@@ -30,8 +30,8 @@ type Node struct {
 	Supervisor  bool          `json:"supervisor,omitempty"`
 
 	// Look is the one word for how it is: running, starting, stopping, waiting, unready,
-	// hung, gaveup, stopped, done, standby, suspended, abandoned, or degraded. Trouble is
-	// how bad that is: see package wellness.
+	// hung, gaveup, stopped, pending, done, standby, suspended, abandoned, or degraded. Trouble
+	// is how bad that is: see package wellness.
 	Look    string `json:"look"`
 	Trouble int    `json:"trouble,omitempty"` // 0 well, 1 worth a look, 2 trouble, 3 bad
 

@@ -1,5 +1,5 @@
-// Package wellness has the one table that says whether a child is well. The page, the
-// command coppice, probes, metrics and alerts use it, so that they agree.
+// Package wellness has the one table that says whether a child is well. The page and the
+// command coppice use it, so that they agree.
 //
 //	state     and                                        look       level
 //	running                                              running    0
@@ -16,6 +16,7 @@
 //	waiting   Hung                                       hung       3
 //	waiting   no failure: with its group, or for Resume  waiting    1
 //	waiting   after a failure                            waiting    2
+//	stopped   not run yet: it is InLine                  pending    0: its turn to start has not come
 //	stopped                                              stopped    0: by hand, with its group, or it declined to run
 //	stopped   its last run ended with an error           stopped    1: it stays stopped
 //	stopped   GaveUp                                     gaveup     3
@@ -60,6 +61,7 @@ const (
 	Hung      Look = "hung"
 	GaveUp    Look = "gaveup"
 	Stopped   Look = "stopped"
+	Pending   Look = "pending" // see InLine
 	Done      Look = "done"
 	Standby   Look = "standby"
 	Suspended Look = "suspended"
@@ -72,7 +74,7 @@ const (
 const SlowStart = 10 * time.Second
 
 // Of returns how a child is at a moment, according to the table. Whether a supervisor is
-// degraded must be asked with Degraded.
+// degraded must be asked with Degraded, and whether a child is pending with InLine.
 func Of(s *child.Status, now time.Time) (Look, Level) {
 	switch s.State {
 	case child.Running:
@@ -128,6 +130,12 @@ func Of(s *child.Status, now time.Time) (Look, Level) {
 func InTrouble(s *child.Status) bool {
 	_, level := Of(s, s.Since)
 	return level >= Trouble
+}
+
+// InLine reports whether a child has not run yet because its supervisor is starting, and
+// those before it come first.
+func InLine(s, supervisor *child.Status) bool {
+	return s.State == child.Stopped && s.Run == 0 && supervisor.State == child.Starting && !supervisor.Suspended
 }
 
 // MostInTrouble is the share of the dynamic children of a supervisor that may be in

@@ -40,6 +40,7 @@ var rows = []struct {
 	{child.Status{State: child.Waiting, Hung: true, LastError: errBoom}, wellness.Hung, 3},
 	{child.Status{State: child.Waiting}, wellness.Waiting, 1},
 	{child.Status{State: child.Waiting, LastError: errBoom}, wellness.Waiting, 2},
+	{}, // pending: see TestAChildIsInLine
 	{child.Status{State: child.Stopped, Since: now, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 0},
 	{child.Status{State: child.Stopped, Since: past, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 1},
 	{child.Status{State: child.Stopped, GaveUp: true}, wellness.GaveUp, 3},
@@ -53,7 +54,8 @@ func TestEachRowOfTheTableIsTrue(t *testing.T) {
 	table := regexp.MustCompile(`(?m)^//\t(\w+) .*?  (\w+) +(\d)(:|$)`).FindAllStringSubmatch(string(source), -1)
 	require.Len(t, table, len(rows), "rows in the comment")
 	for i, row := range rows {
-		if table[i][2] == string(wellness.Degrades) {
+		if look := table[i][2]; look == string(wellness.Degrades) || look == string(wellness.Pending) {
+			require.Zero(t, row, "row %d", i)
 			continue
 		}
 		look, level := wellness.Of(&row.s, now)
@@ -63,6 +65,20 @@ func TestEachRowOfTheTableIsTrue(t *testing.T) {
 		require.Equal(t, table[i][1], row.s.State.String(), "row %d in the comment", i)
 		require.Equal(t, table[i][2], string(look), "row %d in the comment", i)
 		require.Equal(t, table[i][3], strconv.Itoa(int(level)), "row %d in the comment", i)
+	}
+}
+
+func TestAChildIsInLineUntilItsTurnToStart(t *testing.T) {
+	waits, starts := child.Status{State: child.Stopped}, child.Status{State: child.Starting}
+	require.True(t, wellness.InLine(&waits, &starts))
+	for _, other := range [][2]child.Status{
+		{{State: child.Starting, Run: 1}, starts},
+		{{State: child.Stopped, Run: 1}, starts},
+		{waits, {State: child.Running}},
+		{waits, {State: child.Starting, Suspended: true}},
+		{waits, {State: child.Stopping}},
+	} {
+		require.False(t, wellness.InLine(&other[0], &other[1]), "%+v", other)
 	}
 }
 

@@ -81,9 +81,11 @@
 //	running, but earlier runs were abandoned        worth a look
 //	running, Suspended or status text "standby…"    well
 //	starting                                        well; worth a look after 10 s; trouble after a failure
+//	a supervisor that is starting                   the same, but well while the start of a child takes long
 //	stopping                                        well
 //	stopping or waiting, because it is hung         bad
 //	waiting for its restart                         trouble; without a failure of its own: worth a look
+//	stopped, before its first turn to start         well
 //	stopped                                         well; worth a look if its last run ended with an error
 //	done                                            well
 //	gave up                                         bad

@@ -80,6 +80,10 @@ func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float6
 	at := int32(len(m.items))
 	m.items = append(m.items, item{tree: t, parent: parent, group: -1, dynamic: dynamic})
 	look, level := wellness.Of(&t.Status, m.at)
+	if look == wellness.Stopped && m.inLine(at) {
+		look = wellness.Pending
+	}
+	starts := false // some child of it does
 	if t.Supervisor {
 		s := &super{counts: map[string]int{}, kids: len(t.Children)}
 		m.supers[at] = s
@@ -92,6 +96,7 @@ func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float6
 			if it.level > wellness.Well {
 				s.trouble++
 			}
+			starts = starts || kid.State == child.Starting || it.level > wellness.Well
 			bad := it.level >= wellness.Trouble
 			if bad {
 				s.badTotal++
@@ -113,6 +118,9 @@ func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float6
 		if s.degraded = wellness.Degraded(s.dynamic, s.bad, share); s.degraded && level < wellness.Trouble {
 			look, level = wellness.Degrades, wellness.Trouble
 		}
+	}
+	if starts && look == wellness.Starting && level == wellness.Notice && t.Abandoned == 0 {
+		level = wellness.Well // its start is that of its children: what takes long is there
 	}
 	it := &m.items[at]
 	it.look, it.level, it.end = look, level, int32(len(m.items))

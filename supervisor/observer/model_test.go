@@ -204,6 +204,8 @@ func TestAChildThatHasNotRunYetIsNotCalledStopped(t *testing.T) {
 	api := m.find("/shop/api")
 	require.Equal(t, "It has not run yet: its turn comes when those declared before it are ready.", m.say(api, ""))
 	require.Equal(t, "It starts when those declared before it are ready.", m.follows(api, "", &fake{})[0].Text)
+	require.Equal(t, "pending", m.node(api).Look)
+	require.Equal(t, map[string]int{"waiting": 1, "pending": 1}, m.supers[0].counts)
 	require.Equal(t, "It was stopped by ann at "+t0.Format("15:04:05")+".", m.say(api, "ann"))
 	require.Contains(t, m.follows(api, "ann", &fake{})[0].Text, "Nothing, until an operator")
 
@@ -216,4 +218,36 @@ func TestAChildThatHasNotRunYetIsNotCalledStopped(t *testing.T) {
 	tree.Suspended, tree.State = false, child.Running
 	m = build(tree, t0, 0)
 	require.Contains(t, m.say(api, ""), "It has been stopped since", "its turn is over")
+	require.Equal(t, "stopped", m.node(api).Look)
+}
+
+// A supervisor takes long to start because a child of it does. The child is the cause.
+func TestASupervisorWhoseChildStartsSlowlyIsNoCauseOfItsOwn(t *testing.T) {
+	slow := leaf("db", child.Status{State: child.Starting})
+	causes := func(root child.State, kids ...supervisor.Tree) (state view.State, paths []string) {
+		tree := shop(kids...)
+		tree.State = root
+		m := build(tree, t0.Add(time.Minute), 0)
+		m.explain(newMemory(10), &fake{})
+		for _, c := range m.causes {
+			require.Equal(t, 1, c.N)
+			paths = append(paths, c.Path)
+		}
+		return m.state, paths
+	}
+	state, paths := causes(child.Starting, slow, leaf("api", child.Status{State: child.Stopped}))
+	require.Equal(t, view.Degraded, state)
+	require.Equal(t, []string{"/shop/db"}, paths)
+
+	// Twenty children take three seconds each.
+	quick := leaf("db", child.Status{State: child.Starting, Since: t0.Add(59 * time.Second)})
+	state, paths = causes(child.Starting, leaf("a", child.Status{State: child.Running}), quick)
+	require.Equal(t, view.Starting, state)
+	require.Empty(t, paths)
+
+	// Nothing below it says why.
+	suspended := leaf("a", child.Status{State: child.Running})
+	state, paths = causes(child.Starting, suspended)
+	require.Equal(t, view.Degraded, state)
+	require.Equal(t, []string{"/shop"}, paths)
 }

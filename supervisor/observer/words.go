@@ -27,12 +27,7 @@ func restarted(s *child.Status) string {
 // others are first.
 func (m *model) inLine(i int32) bool {
 	it := &m.items[i]
-	s := &it.tree.Status
-	if it.parent < 0 || s.State != child.Stopped || s.Run != 0 {
-		return false
-	}
-	up := &m.items[it.parent].tree.Status
-	return up.State == child.Starting && !up.Suspended
+	return it.parent >= 0 && wellness.InLine(&it.tree.Status, &m.items[it.parent].tree.Status)
 }
 
 // say is the sentence about what a child does.
@@ -70,7 +65,7 @@ func (m *model) say(i int32, by string) string {
 		return "It has been starting" + since + times
 	case wellness.Stopping:
 		return "It has been stopping" + since
-	case wellness.Stopped:
+	case wellness.Stopped, wellness.Pending:
 		if by != "" {
 			return "It was stopped by " + by + " at " + clock(s.Since, m.at) + "."
 		}

@@ -15,6 +15,7 @@ export const looks = {
 	stopping: ['stopping', 'info'],
 	suspended: ['suspended', 'info'],
 	stopped: ['stopped', 'mut'],
+	pending: ['not started yet', 'mut'],
 	done: ['done', 'mut'],
 	standby: ['standing by', 'ok'],
 	running: ['running', 'ok'],

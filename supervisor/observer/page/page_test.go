@@ -159,7 +159,7 @@ func TestEverythingHasAPicture(t *testing.T) {
 		require.Regexp(t, `(^|[\s{,'])`+regexp.QuoteMeta(kind.String())+`'?: '\w+',`, block(t, texts["look.js"], "kinds"), kind)
 	}
 	looks := regexp.MustCompile(`(?m)^\t(\w+): \[`).FindAllStringSubmatch(block(t, texts["look.js"], "looks"), -1)
-	require.Len(t, looks, 16)
+	require.Len(t, looks, 17)
 	for _, look := range looks {
 		require.Contains(t, texts["index.html"], `<symbol id="y-`+look[1]+`"`)
 	}
