@@ -33,7 +33,7 @@
 //	upgrade                Upgrade; for a simple_one_for_one with one spec
 //	                       for each of its children
 //	type                   affects counts only, which the driver computes
-//	get_childspec          the driver keeps the specs; Status has only Restart
+//	get_childspec          the driver keeps OTP's settings; Restart is that of Status
 //
 // On the public supervisor also:
 //

@@ -48,7 +48,7 @@ func (t *realTree) call(sup *supervisor.Supervisor, self *realRun, step Step) st
 		return stopped(sup.StopChild(ctx, name))
 	case "delete_child":
 		return stopped(sup.RemoveChild(ctx, name))
-	case "get_childspec": // Coppice has no such call; Status has only one of the settings
+	case "get_childspec": // LookupSpec has no settings in OTP's terms, so the driver keeps them
 		kept := t.node(st.Path)
 		spec := kept.ChildSpec(name)
 		spec.Restart = st.Restart
