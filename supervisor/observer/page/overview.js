@@ -31,11 +31,15 @@ function verdict(head) {
 			['Why', why(most)],
 			['What it does about it', most.doing],
 			['What comes next', [most == ending ? null : most.next, worst(head.worst)]],
-			['What you can do', sentences(most.safe, ending && ending.safe) || 'Nothing that can be derived from the tree. Look at the error.'],
+			['What you can do', sentences(most.safe, ending && ending.safe) || unknown(head, most)],
 		].map(([question, answer]) => h('div', {}, h('dt', {}, question), h('dd', {}, answer)))))
 }
 
 const sentences = (...list) => [...new Set(list.filter(Boolean))].join(' ')
+
+// unknown is said where no advice follows from the tree.
+const unknown = (head, c) => ['The tree does not show what would help. Look at the error',
+	head.may.length ? [', or at ', child(c.path, 'what you can do with ' + base(c.path))] : null, '.']
 
 const why = c => [
 	c.n > 1 ? number(c.n) + ' children fail alike: ' : [child(c.path), ': '],
