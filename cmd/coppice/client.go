@@ -174,6 +174,9 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
+	if errors.As(err, new(errTimeout)) { // it may have been reached
+		return reachError("%s: %w", c.target, err)
+	}
 	var inner *url.Error
 	if errors.As(err, &inner) {
 		err = inner.Err // without the URL of the view
@@ -211,6 +214,8 @@ func (c *client) problem(resp *http.Response) error {
 		return c.noPage()
 	case code >= 300 && code < 400:
 		return reachError("%s redirects to %s: use the URL that it leads to", c.target, oneline.Text(resp.Header.Get("Location")))
+	case code == http.StatusGone: // before its memory begins
+		return usageError("-at: %s", said)
 	case code == http.StatusUnprocessableEntity: // it was tried
 		return troubleError("%s", said)
 	case code == http.StatusUnauthorized:

@@ -49,6 +49,7 @@ func TestTheExitStatusSaysWhatWentWrong(t *testing.T) {
 		{"another page", html, 3, noPage},
 		{"JSON, but none of ours", raw(`{"hello":`), 3, noPage},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://login/", http.StatusFound) }, 3, "URL redirects to https://login/: use the URL that it leads to"},
+		{"before its memory", problem(410, "the observer remembers events since 03:00"), 2, "-at: the observer remembers events since 03:00"},
 		{"no tree", problem(503, "there is no tree"), 3, "URL: there is no tree (503)"},
 		{"another version", raw(`{"v":2}`), 3, "cannot read the answer of URL: it has version 2 of the format, and this command reads version 1. If the server is newer than this command, update it: go install github.com/coppice-go/coppice/cmd/coppice@latest"},
 		{"a state of a later version", raw(`{"v":1,"tree":{"state":"dancing"}}`), 3, "cannot read the answer of URL: child: no such state: \"dancing\". If the server is newer than this command, update it: go install github.com/coppice-go/coppice/cmd/coppice@latest"},
@@ -71,7 +72,7 @@ func TestAServerThatDoesNotAnswerInTime(t *testing.T) {
 	f.mux.HandleFunc("/tree.json", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	r := coppice(t, "tree", f.URL, "-timeout", "10ms")
 	require.Equal(t, 3, r.status)
-	require.Contains(t, r.err, "cannot reach "+f.URL)
+	require.Equal(t, "coppice: "+f.URL+"/debug/coppice/: no answer within 10ms (-timeout)\n", r.err, "it was reached")
 
 	f = newFake(t) // one that begins, and never ends
 	f.mux.HandleFunc("/tree.json", func(w http.ResponseWriter, r *http.Request) {

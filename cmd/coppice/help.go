@@ -25,7 +25,7 @@ unix:/run/shop.sock or unix:/run/shop.sock:/PATH/. Without a path it is /debug/c
 COPPICE_URL in the environment is used if there is none. PATH is that of a child, such as
 /shop/db.
 
-Exit status: 0 well, 1 something is not well, 2 usage, 3 cannot reach, 4 refused.
+Exit status: 0 well, 1 something is not well, 2 usage, 3 no answer, 4 refused.
 
 coppice help COMMAND says more.
 `)

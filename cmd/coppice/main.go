@@ -23,8 +23,9 @@
 //
 //	0  well, or done as asked
 //	1  something is not well: a child is in trouble, or there is no such child
-//	2  usage: the command line is wrong
-//	3  cannot reach the server, read its answer, or write the output
+//	2  usage: the command line is wrong, or asks for a moment that is not remembered
+//	3  no answer: the server cannot be reached, does not answer in time, or answers what
+//	   cannot be read; or the output cannot be written
 //	4  refused: the server does not permit it, or the child has another run by now
 package main
 

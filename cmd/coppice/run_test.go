@@ -91,7 +91,7 @@ func TestTheManualListsTheExitStatuses(t *testing.T) {
 	source, err := os.ReadFile("main.go")
 	require.NoError(t, err)
 	help := coppice(t, "help").out
-	for _, word := range []string{"0  well", "1  something is not well", "2  usage", "3  cannot reach", "4  refused"} {
+	for _, word := range []string{"0  well", "1  something is not well", "2  usage", "3  no answer", "4  refused"} {
 		require.Contains(t, string(source), word)
 		require.Contains(t, help, strings.Replace(word, "  ", " ", 1))
 	}

@@ -29,7 +29,8 @@ one line, unless -all is set. On a terminal, lines are cut to its width.
 
 -at shows the tree as it was at a moment that the observer still remembers. TIME is
 15:04:05 of the last 24 hours, an RFC 3339 time, or how long ago, such as 5m. A state that
-was inferred from later events has a question mark.
+was inferred from later events has a question mark. If the moment is before the observer's
+memory begins, the error says since when it remembers, and the exit status is 2.
 
 -json prints the tree as the server sent it. With -all it prints one JSON object a line
 for each child.

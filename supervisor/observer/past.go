@@ -17,7 +17,7 @@ import (
 // rebuild makes a model of the tree as it was at a moment.
 func (o *Observer) rebuild(r *http.Request, at time.Time) (*model, error) {
 	if since := o.memory.since(); at.Before(since) {
-		return nil, refuse(http.StatusGone, "the observer remembers all events since %s only", since.Format(time.RFC3339))
+		return nil, refuse(http.StatusGone, "the observer remembers events since %s: ask for a later moment", since.Format(time.RFC3339))
 	}
 	return o.past.get(r.Context(), at, func() *model {
 		records := o.memory.all() // before the tree, so that no event is missing between them
