@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -55,7 +56,7 @@ type Event struct {
 // String returns the kind, the path, the delay and the error in one line, such as
 // "restarting /shop/db in 1s: no such host". If events were lost before it, the line
 // starts with their number. Control characters and line breaks in the path and the error
-// are escaped.
+// are escaped. If the error begins with the path too, the path stands there once.
 func (e Event) String() string {
 	line := e.Kind.String()
 	if e.Path != "" {
@@ -77,7 +78,7 @@ func (e Event) String() string {
 		line += " by " + oneline.Text(e.By)
 	}
 	if e.Err != nil {
-		line += ": " + oneline.Of(e.Err)
+		line += ": " + strings.TrimPrefix(oneline.Of(e.Err), oneline.Text(e.Path)+": ")
 	}
 	if e.Lost > 0 {
 		line = fmt.Sprintf("(%d events lost) %s", e.Lost, line)

@@ -174,7 +174,7 @@ func reasonOf(s *child.Status, look wellness.Look) (text string, fails bool) {
 	if err == nil {
 		return waitsText, false
 	}
-	return brief(err), true
+	return about(s.Path, err), true
 }
 
 // asGaveUp is errors.As for errors with untrusted methods.
@@ -232,10 +232,10 @@ func (m *model) node(i int32) *view.Node {
 		Serves: m.serves != "" && under(m.serves, s.Path),
 	}
 	if s.LastError != nil {
-		n.LastError = brief(s.LastError)
+		n.LastError = about(s.Path, s.LastError)
 	}
 	if s.Unready != nil {
-		n.Unready = brief(s.Unready)
+		n.Unready = about(s.Path, s.Unready)
 	}
 	if sup := m.supers[i]; sup != nil {
 		kind := it.tree.Strategy

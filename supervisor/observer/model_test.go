@@ -251,3 +251,17 @@ func TestASupervisorWhoseChildStartsSlowlyIsNoCauseOfItsOwn(t *testing.T) {
 	require.Equal(t, view.Degraded, state)
 	require.Equal(t, []string{"/shop"}, paths)
 }
+
+func TestAPathStandsOnceInARow(t *testing.T) {
+	err := &supervisor.GaveUpError{Path: "/shop/mail", Child: "/shop/mail/relay", Err: errors.New("421"), Reason: "escalated"}
+	const want = "gave up: escalated: /shop/mail/relay: 421"
+	m := build(shop(leaf("mail", child.Status{State: child.Waiting, LastError: err, LastErrorAt: t0}), leaf("pool", child.Status{State: child.Running, Unready: &supervisor.ChildError{Path: "/shop/pool", Err: errors.New("refused")}})), t0, 0)
+	require.Equal(t, want, m.node(1).LastError)
+	require.Equal(t, "refused", m.node(2).Unready)
+	mem := newMemory(10)
+	feed(mem, 0, supervisor.EventFailed, "/shop/mail", err)
+	require.Equal(t, want, mem.ring.at(0).view().Err)
+	m.explain(mem, &fake{})
+	require.Equal(t, want, m.causes[0].Text)
+	require.Equal(t, uint64(1), m.causes[0].Seen, "the memory and the tree agree on what is the same cause")
+}

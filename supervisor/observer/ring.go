@@ -41,7 +41,7 @@ func recordOf(e *supervisor.Event) record {
 		restarts: e.Restarts, kind: e.Kind, reason: e.Reason, ready: e.Ready,
 	}
 	if e.Err != nil {
-		rec.err = brief(e.Err)
+		rec.err = about(e.Path, e.Err)
 	}
 	if e.Text != "" {
 		rec.text = brief(e.Text)

@@ -14,6 +14,12 @@ func brief(v any) string {
 	return cut(oneline.Of(short(oneline.Sprint(v), 4*view.MaxText)), view.MaxText)
 }
 
+// about is brief for an error of the child at path, which stands beside it. Many an error
+// begins with that path, such as that of a supervisor that gave up.
+func about(path string, err error) string {
+	return strings.TrimPrefix(brief(err), oneline.Text(path)+": ")
+}
+
 // long returns the text of a value with its lines, at most view.MaxLongText bytes of it.
 func long(v any) string { return valid(oneline.Sprint(v), view.MaxLongText) }
 
