@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/view"
@@ -84,7 +85,8 @@ func (s *session) child(ctx context.Context) (*view.Child, json.RawMessage, erro
 
 // explain prints what is known about a child, and the events that led to its state.
 func (s *session) explain(c *view.Child, led []view.Event) {
-	s.print(line{{clean(c.Node.Path), bold}, {" is ", plain}, {lookWord(c.Node.Look), lookStyle(c.Node.Look, c.Node.Trouble)}})
+	verb, words := is(c.Node.Look)
+	s.print(line{{clean(c.Node.Path), bold}, {strings.TrimRight(" "+verb, " ") + " ", plain}, {words, lookStyle(c.Node.Look, c.Node.Trouble)}})
 	if c.Say != "" {
 		s.paragraph("", plain, clean(c.Say))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -170,7 +171,9 @@ func TestEachActionDoesWhatItSays(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, w.Code, "the call failed")
 		require.Contains(t, w.Body.String(), "suspended")
 		require.Equal(t, []view.Action{view.Restart, view.Stop, view.Resume}, may("/shop/feeds"))
+		require.Equal(t, "127.0.0.1:50000", get[view.Child](t, o, "/child?path=feeds").Node.By, "who suspended it")
 		act("/shop/feeds", view.Resume)
+		require.Empty(t, get[view.Child](t, o, "/child?path=feeds").Node.By)
 		require.NoError(t, root.RestartChild(t.Context(), "/shop/feeds/a"))
 	})
 }
@@ -323,4 +326,36 @@ func TestStoppingWhatServesThePageNeedsForceAndAnswersFirst(t *testing.T) {
 	<-stopped
 	st, _ := root.Lookup("debug")
 	require.Equal(t, child.Stopped, st.State)
+}
+
+// The new run of the child is well. What is worth a look is the old one.
+func TestWhatLedToAnAbandonedRunIsThatItWasAbandoned(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		first := true
+		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", StopTimeout: time.Second, Run: func(ctx child.Context) error {
+			if first {
+				first = false
+				_ = ctx.Ready()
+				<-release
+				return nil
+			}
+			return idle(ctx)
+		}}}})
+		o := observe(t, root, observer.Spec{})
+		ctx := supervisor.WithRequest(t.Context(), supervisor.Request{By: "ann"})
+		require.Error(t, root.RestartChild(ctx, "a"))
+		c := get[view.Child](t, o, "/child?path=a")
+		require.Equal(t, "abandoned", c.Node.Look)
+		var led []string
+		for _, e := range get[view.Events](t, o, fmt.Sprintf("/events.json?because=%d&order=oldest", c.Why)).Events {
+			led = append(led, e.Kind.String())
+		}
+		require.Equal(t, []string{"request", "abandoned"}, led)
+		close(release)
+		synctest.Wait()
+		c = get[view.Child](t, o, "/child?path=a")
+		require.Equal(t, "running", c.Node.Look)
+		require.Equal(t, supervisor.EventReady, get[view.Events](t, o, fmt.Sprintf("/events.json?because=%d", c.Why)).Events[0].Kind)
+	})
 }

@@ -273,7 +273,10 @@ func (m *memory) about(n *view.Node) {
 	if n.Unready != "" {
 		n.UnreadySince = p.unready
 	}
-	if n.State == child.Stopped {
+	switch {
+	case n.State == child.Stopped:
 		n.By = p.by
+	case n.Suspended:
+		n.By = p.suspendedBy
 	}
 }

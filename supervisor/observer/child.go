@@ -53,6 +53,9 @@ func (m *memory) tell(v *view.Child, of *model) {
 	defer m.mu.Unlock()
 	path := v.Node.Path
 	v.Events = []view.Event{}
+	if v.Node.Look == string(wellness.Abandoned) { // its latest event is that its new run is ready
+		v.Why = abandoned(all, path, of)
+	}
 	for i := len(all) - 1; i >= 0; i-- {
 		rec := &all[i]
 		if of.past && rec.at.After(of.at) || !under(rec.path, path) {
@@ -82,6 +85,23 @@ func (m *memory) tell(v *view.Child, of *model) {
 			Last: p.last.at, LastText: p.last.text, LastSeq: p.last.seq,
 		}
 	}
+}
+
+// abandoned returns the number of the event that the latest run was abandoned that has not
+// returned since, or zero.
+func abandoned(all []record, path string, of *model) uint64 {
+	returned := map[uint64]bool{}
+	for i := len(all) - 1; i >= 0; i-- {
+		rec := &all[i]
+		switch {
+		case rec.path != path || of.past && rec.at.After(of.at):
+		case rec.kind == supervisor.EventLateExit:
+			returned[rec.run] = true
+		case rec.kind == supervisor.EventAbandoned && !returned[rec.run]:
+			return rec.seq
+		}
+	}
+	return 0
 }
 
 // explains reports whether an event of a child says why it is as it is.

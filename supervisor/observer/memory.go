@@ -109,6 +109,12 @@ func (m *memory) add(rec *record, stack string) {
 		m.stops(rec)
 	case supervisor.EventCompleted:
 		m.ends(rec)
+	case supervisor.EventSuspended:
+		m.past(rec.path).suspendedBy = rec.by
+	case supervisor.EventResumed:
+		if p, ok := m.paths.get(rec.path); ok {
+			p.suspendedBy = ""
+		}
 	case supervisor.EventDraining:
 		m.draining = rec.at
 	case supervisor.EventClosing, supervisor.EventOver:
@@ -295,7 +301,7 @@ const mostWith = 3
 // starts notes a start.
 func (m *memory) starts(rec *record) {
 	if p, ok := m.paths.get(rec.path); ok {
-		p.by, p.unready = "", time.Time{}
+		p.by, p.suspendedBy, p.unready = "", "", time.Time{}
 	}
 }
 

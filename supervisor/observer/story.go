@@ -107,6 +107,8 @@ type past struct {
 	unready time.Time // since when it is not ready, while it runs
 	by      string    // operator who stopped it, while it is stopped
 
+	suspendedBy string // operator who suspended the supervisor
+
 	element lruElement[*past]
 }
 
