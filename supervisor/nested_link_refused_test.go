@@ -75,8 +75,15 @@ func TestNothingIsPublishedOfARefusedSupervisor(t *testing.T) {
 	}}}})
 	require.NoError(t, root.Start(t.Context()))
 	ctx := <-contexts
-	defer root.Subscribe(func(e Event) { kinds <- e.Kind }, EventClosing, EventOver, EventError)()
+	defer root.Subscribe(func(e Event) { kinds <- e.Kind }, EventClosing, EventOver, EventError, EventRequest)()
 	require.ErrorIs(t, New(Spec{}).Run(ctx), ErrNested)
+
+	late := newLife(New(Spec{}), &Spec{}, ctx, runOf(ctx)) // that a call of StartChild has seen before it is refused
+	late.refuse(ErrNested)
+	asked := late.add(&child.Spec{Name: "a", Run: inner.Run}, Request{By: "ann"})
+	<-asked.done
+	require.ErrorIs(t, asked.err, ErrNotRunning)
+
 	require.NoError(t, inner.Health())
 	ctx.OnError(ErrNested)
 	require.Equal(t, EventError, <-kinds, "the first event")

@@ -65,6 +65,9 @@ func (l *life) explainEnd(e *Event) {
 // publishOwn publishes an event of the supervisor itself, or of a child that need not exist
 // yet. l.mu must be held.
 func (l *life) publishOwn(e *Event) {
+	if l.refused { // a call has seen it before that
+		return
+	}
 	if e.Path == "" {
 		e.Path = l.path
 	}
