@@ -74,6 +74,24 @@ func TestResumeBeforeTheBackoffIsOverDoesNotCutItShort(t *testing.T) {
 	})
 }
 
+// It waits since it failed, and not since its backoff was over.
+func TestResumeIsAwaitedSinceTheFailure(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPuppet()
+		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "p", Run: p.Run, Backoff: child.Constant(time.Minute)}}})
+		sup.Suspend(t.Context())
+		p.end(errBoom)
+		failed := lookup(t, sup, "p")
+		require.Equal(t, failed.LastErrorAt, failed.Since)
+		require.False(t, failed.NextStart.IsZero())
+		time.Sleep(time.Hour)
+		st := lookup(t, sup, "p")
+		require.Equal(t, child.Waiting, st.State)
+		require.Equal(t, failed.Since, st.Since)
+		require.True(t, st.NextStart.IsZero())
+	})
+}
+
 func TestFailuresCountWhileSuspended(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, q := newPuppet(), newPuppet()

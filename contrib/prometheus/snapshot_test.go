@@ -113,6 +113,26 @@ func TestAWaitingChildIsWaiting(t *testing.T) {
 	})
 }
 
+// Its error of an hour ago is not why it waits.
+func TestAChildThatWaitsForResumeIsNotInTrouble(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, sibling := newPuppet(), func(ctx child.Context) error {
+			ctx.OnError(errBoom)
+			return idle(ctx)
+		}
+		s := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+			{Name: "p", Run: p.Run}, {Name: "sibling", Run: sibling},
+		}}, coppiceprom.Spec{})
+		time.Sleep(time.Hour)
+		s.Suspend(t.Context())
+		p.end(errBoom)
+		got := s.scrape()
+		require.Equal(t, []string{"waiting"}, got.state("coppice_child_state", `path="/shop/p"`))
+		require.Equal(t, []string{"waiting"}, got.state("coppice_child_state", `path="/shop/sibling"`))
+		require.EqualValues(t, 1, got[`coppice_children_in_trouble{supervisor="/shop"}`])
+	})
+}
+
 func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const trouble = `coppice_children_in_trouble{supervisor="/shop"}`

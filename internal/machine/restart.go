@@ -50,9 +50,14 @@ func (m *Machine) startAsked(c *Child) {
 	}
 }
 
-// holdStart makes c wait for Resume, since its start is due while suspended.
+// holdStart makes c wait for Resume, since its start is due while suspended. A child that
+// waits already does so since its failure.
 func (m *Machine) holdStart(c *Child) {
-	m.setState(c, child.Waiting)
+	if c.state == child.Waiting {
+		m.disarmRetry(c)
+	} else {
+		m.setState(c, child.Waiting)
+	}
 	c.held = true
 }
 

@@ -106,7 +106,7 @@ func Of(s *child.Status, now time.Time) (Look, Level) {
 		switch {
 		case s.Hung:
 			return Hung, Bad
-		case s.LastError == nil:
+		case s.LastError == nil || s.LastErrorAt.Before(s.Since): // an old error is not why it waits
 			return Waiting, Notice
 		}
 		return Waiting, Trouble

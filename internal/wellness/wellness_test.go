@@ -39,7 +39,7 @@ var rows = []struct {
 	{child.Status{State: child.Stopping, Hung: true}, wellness.Hung, 3},
 	{child.Status{State: child.Waiting, Hung: true, LastError: errBoom}, wellness.Hung, 3},
 	{child.Status{State: child.Waiting}, wellness.Waiting, 1},
-	{child.Status{State: child.Waiting, LastError: errBoom}, wellness.Waiting, 2},
+	{child.Status{State: child.Waiting, Since: now, LastError: errBoom, LastErrorAt: now}, wellness.Waiting, 2},
 	{}, // pending: see TestAChildIsInLine
 	{child.Status{State: child.Stopped, Since: now, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 0},
 	{child.Status{State: child.Stopped, Since: past, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 1},
@@ -66,6 +66,13 @@ func TestEachRowOfTheTableIsTrue(t *testing.T) {
 		require.Equal(t, table[i][2], string(look), "row %d in the comment", i)
 		require.Equal(t, table[i][3], strconv.Itoa(int(level)), "row %d in the comment", i)
 	}
+}
+
+// An error of long ago, or of OnError, is not why it waits.
+func TestAChildThatWaitsWithItsGroupIsNotBlamedForAnOldError(t *testing.T) {
+	look, level := wellness.Of(&child.Status{State: child.Waiting, Since: now, LastError: errBoom, LastErrorAt: past}, now)
+	require.Equal(t, wellness.Waiting, look)
+	require.Equal(t, wellness.Notice, level)
 }
 
 func TestAChildIsInLineUntilItsTurnToStart(t *testing.T) {

@@ -133,7 +133,7 @@ func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float6
 // blame puts a child that is not well into the group of its cause.
 func (m *model) blame(at int32) {
 	it := &m.items[at]
-	text, fails := reasonOf(&it.tree.Status, it.look)
+	text, fails := reasonOf(&it.tree.Status, it.look, it.level)
 	masked := mask(text)
 	i, ok := m.byForm[masked.form]
 	if !ok {
@@ -152,7 +152,7 @@ func (m *model) blame(at int32) {
 }
 
 // reasonOf returns why a child is not well, and whether that is an error.
-func reasonOf(s *child.Status, look wellness.Look) (text string, fails bool) {
+func reasonOf(s *child.Status, look wellness.Look, level wellness.Level) (text string, fails bool) {
 	err := s.LastError
 	switch {
 	case s.Unready != nil && look == wellness.Unready:
@@ -161,6 +161,8 @@ func reasonOf(s *child.Status, look wellness.Look) (text string, fails bool) {
 		return abandonedText, false
 	case look == wellness.Hung:
 		return child.ErrHung.Error(), true
+	case look == wellness.Waiting && level == wellness.Notice:
+		return waitsText, false
 	case look == wellness.Starting && s.Restarts == 0:
 		return slowText, false
 	case look == wellness.GaveUp:

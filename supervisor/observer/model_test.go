@@ -141,6 +141,15 @@ func TestMembersOfAGroupThatWaitAreNoCauseOfTheirOwn(t *testing.T) {
 	require.Equal(t, "boom", m.causes[0].Text)
 	require.Equal(t, ", and with it c", m.with(2))
 
+	old := waiting("an error of last week")
+	old.LastErrorAt, old.NextStart = t0.Add(-7*24*time.Hour), time.Time{}
+	tree.Children[2] = leaf("c", old)
+	m = build(tree, t0, 0)
+	m.explain(newMemory(10), &fake{})
+	require.Len(t, m.causes, 1)
+	require.Equal(t, "boom", m.causes[0].Text)
+	require.Contains(t, m.say(3, ""), "It has been waiting for its group")
+
 	suspended := shop(leaf("a", child.Status{State: child.Waiting}))
 	m = build(suspended, t0, 0)
 	m.explain(newMemory(10), &fake{})

@@ -253,6 +253,9 @@ func (k *then) from(was child.Status, rec *record) (child.Status, bool) {
 		was.State = child.Waiting // if it is restarted at once, that has the same time
 	case supervisor.EventRestarting:
 		was.State = child.Waiting
+		if was.LastError != nil { // it has waited since its failure
+			was.Since = was.LastErrorAt
+		}
 		if rec.delay > 0 {
 			was.NextStart = rec.at.Add(rec.delay)
 		}

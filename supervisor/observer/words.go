@@ -57,7 +57,7 @@ func (m *model) say(i int32, by string) string {
 	case wellness.GaveUp:
 		return "It gave up at " + clock(s.Since, m.at) + "."
 	case wellness.Waiting:
-		if s.LastError == nil {
+		if it.level == wellness.Notice {
 			return "It has been waiting for its group, or for Resume," + since
 		}
 		return "It waits for its next start." + times
