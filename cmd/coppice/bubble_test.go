@@ -34,11 +34,12 @@ type wire struct {
 	reads   int  // of the tree
 	streams []*io.PipeWriter
 	after   []string // Last-Event-ID of each stream
+	last    int      // number of the latest event
 	tried   []time.Duration
 	began   time.Time
 }
 
-func newWire() *wire { return &wire{tree: well(), began: time.Now()} }
+func newWire() *wire { return &wire{tree: well(), began: time.Now(), last: 7} }
 
 func (w *wire) client() *client {
 	u, _ := url.Parse("http://shop/debug/coppice/")
@@ -67,7 +68,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = encode(&b, w.tree)
 		resp.Body = io.NopCloser(&b)
 	case "/debug/coppice/events.json":
-		resp.Body = io.NopCloser(bytes.NewReader([]byte(`{"v":1,"ring":{"last":7},"events":[]}`)))
+		resp.Body = io.NopCloser(bytes.NewReader(fmt.Appendf(nil, `{"v":1,"ring":{"last":%d},"events":[]}`, w.last)))
 	case "/debug/coppice/events":
 		in, out := io.Pipe()
 		w.streams = append(w.streams, out)

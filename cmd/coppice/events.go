@@ -35,7 +35,8 @@ func eventsCommand() *command {
 Prints the last events that the observer remembers, the oldest first; with PATH, those
 whose path begins with it. Several alike in a row are one line. With -f it goes on and
 prints each event as it happens, until Ctrl-C. If the connection is lost it tries again,
-and says how many events it has missed.
+and says how many events it has missed. If another process serves the page by then, and
+has had fewer events, it prints those from their beginning.
 
 -json prints one JSON object a line, and does not join events that are alike.`,
 		flags: func(f *flag.FlagSet) {
@@ -122,7 +123,7 @@ func (s *session) printEvent(text json.RawMessage, now time.Time, want func(*vie
 func (s *session) follow(ctx context.Context, after uint64, want func(*view.Event) bool) error {
 	for wait := (retry{}); ; {
 		err := s.client.stream(ctx, nil, after, wait.reset, func(m message) error {
-			after = max(after, m.id)
+			after = m.id
 			switch m.name {
 			case "":
 				return s.printEvent(m.data, time.Time{}, want)
@@ -150,5 +151,20 @@ func (s *session) follow(ctx context.Context, after uint64, want func(*view.Even
 		if !sleep(ctx, delay) {
 			return nil
 		}
+		after = s.resume(ctx, after)
 	}
+}
+
+// resume returns the number of the event after which to go on when the connection was lost.
+// In another process, numbers start over.
+func (s *session) resume(ctx context.Context, after uint64) uint64 {
+	var events struct {
+		Ring view.Ring `json:"ring"`
+	}
+	_, err := s.client.get(ctx, "events.json", url.Values{"n": {"1"}}, &events)
+	if err != nil || events.Ring.Last >= after { // the stream will say what is wrong
+		return after
+	}
+	s.warnf("coppice: another process serves the page now")
+	return 0
 }

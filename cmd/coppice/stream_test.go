@@ -85,6 +85,7 @@ func TestEventsAreFollowedOverALostConnection(t *testing.T) {
 		require.Equal(t, "03:03:21.000  failed      /shop/\\u009bdb  #8\n", out.take())
 		w.lose()
 		require.Equal(t, "coppice: cannot reach http://shop/debug/coppice/: connection refused. Trying again in 1s\n", stderr.take())
+		w.set(func(w *wire) { w.last = 30 })
 		w.back()
 		pass(firstRetry)
 		require.Equal(t, []string{"7", "9"}, w.after)
@@ -98,6 +99,27 @@ func TestEventsAreFollowedOverALostConnection(t *testing.T) {
 		w.send("event: bye\ndata: {\"text\":\"the server stops\\u001b\"}\n\n")
 		require.Equal(t, "coppice: cannot reach http://shop/debug/coppice/: the server stops\\x1b. Trying again in 1s\n", stderr.take())
 		pass(firstRetry)
+		require.NoError(t, stop())
+	})
+}
+
+// The numbers of another process start over. Its first events must not be missing.
+func TestFollowingGoesOnWithAnotherProcess(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWire()
+		_, stderr, stop := followingEvents(t, w)
+		w.send("id: 8\ndata: {\"seq\":8,\"time\":\"2026-11-27T03:03:21Z\",\"event\":\"failed\",\"path\":\"/shop/db\"}\n\n")
+		w.lose()
+		w.set(func(w *wire) { w.last = 5 })
+		w.back()
+		pass(firstRetry)
+		require.Equal(t, []string{"7", "0"}, w.after)
+		require.Contains(t, stderr.take(), "Trying again in 1s\ncoppice: another process serves the page now\n")
+		w.send("id: 3\ndata: {\"seq\":3,\"time\":\"2026-11-27T03:03:21Z\",\"event\":\"failed\",\"path\":\"/shop/db\"}\n\n")
+		w.lose()
+		w.back()
+		pass(firstRetry)
+		require.Equal(t, []string{"7", "0", "3"}, w.after)
 		require.NoError(t, stop())
 	})
 }
