@@ -20,9 +20,10 @@ func (o *Observer) rebuild(r *http.Request, at time.Time) (*model, error) {
 		return nil, refuse(http.StatusGone, "the observer remembers events since %s: ask for a later moment", since.Format(time.RFC3339))
 	}
 	return o.past.get(r.Context(), at, func() *model {
-		records := o.memory.all() // before the tree, so that no event is missing between them
+		records, texts := o.memory.all(), o.memory.textsSince() // before the tree, so that no event is missing between them
 		tree := o.root.Tree()
 		then := newThen(at, records)
+		then.textless = at.Before(texts)
 		was := then.rebuild(&tree)
 		m := build(&was, at, o.spec.Degraded)
 		m.past = true
@@ -42,12 +43,23 @@ func (m *memory) since() time.Time {
 	return m.complete()
 }
 
+// textsSince returns the moment since when no status text is missing.
+func (m *memory) textsSince() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.texts.dropped {
+		return m.texts.at(0).at
+	}
+	return time.Time{}
+}
+
 // A then is what the events say about a moment.
 type then struct {
-	at      time.Time
-	paths   map[string]*track
-	guesses map[string]bool
-	kids    map[string][]string // children that have events, by supervisor, in order of their first
+	at       time.Time
+	textless bool // some status texts of then or later are not known
+	paths    map[string]*track
+	guesses  map[string]bool
+	kids     map[string][]string // children that have events, by supervisor, in order of their first
 }
 
 // A track is what the events say about one child.
@@ -156,17 +168,14 @@ func (k *then) children(t *supervisor.Tree) []supervisor.Tree {
 	known := map[string]bool{}
 	for i := range t.Children {
 		kid := t.Children[i]
-		track := k.paths[kid.Path]
-		if track != nil {
+		if k.paths[kid.Path] != nil {
 			known[kid.Path] = true
 		}
-		if track != nil && track.later() {
-			st, there := k.status(kid.Status, false, true)
-			if !there {
-				continue
-			}
-			kid.Status = st
+		st, there := k.status(kid.Status, false, true)
+		if !there {
+			continue
 		}
+		kid.Status = st
 		if kid.Supervisor {
 			kid.Children = k.children(&kid)
 		}
@@ -195,6 +204,9 @@ func (k *then) children(t *supervisor.Tree) []supervisor.Tree {
 // says whether it has one.
 func (k *then) status(now child.Status, root, exists bool) (child.Status, bool) {
 	track := k.paths[now.Path]
+	if k.textless && (track == nil || track.text == nil) { // what is there now may have come since
+		now.Text = ""
+	}
 	if track == nil || !track.later() {
 		return now, exists
 	}

@@ -32,6 +32,43 @@ func brief(n *view.Node, lines []string) []string {
 	return lines
 }
 
+// Status texts are kept for a shorter time. A text of now must not be shown as one of then.
+func TestATextThatIsForgottenIsNotThatOfNow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		say := map[string]chan string{"a": make(chan string), "job": make(chan string)}
+		talker := func(name string) child.Spec {
+			return child.Spec{Name: name, Run: func(ctx child.Context) error {
+				_ = ctx.Ready()
+				for {
+					select {
+					case text := <-say[name]:
+						ctx.Status(text)
+					case <-ctx.Done():
+						return nil
+					}
+				}
+			}}
+		}
+		root := start(t, supervisor.Spec{Children: []child.Spec{talker("a"), talker("job")}})
+		o := observe(t, root, observer.Spec{Keep: 80})
+		tell := func(to, text string) { say[to] <- text }
+		tell("a", "first")
+		time.Sleep(time.Minute)
+		then := time.Now()
+		time.Sleep(time.Minute)
+		tell("a", "second")
+		for i := range 50 {
+			time.Sleep(time.Second)
+			tell("job", fmt.Sprint(i))
+		}
+		was := func(at time.Time) string {
+			return get[view.Child](t, o, "/child?path=a&at="+at.UTC().Format(time.RFC3339)).Node.Text
+		}
+		require.Empty(t, was(then), "not known any more")
+		require.Equal(t, "second", was(time.Now().Add(-2*time.Second)))
+	})
+}
+
 func TestTheTreeOfThePastIsTheOneThatWasSeenThen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		boom := errors.New("boom")
