@@ -48,7 +48,8 @@
 // serves the page loses nothing, because the subscription goes on for Spec.Linger after the
 // last observer. The memory is bounded:
 //
-//   - the latest events: Spec.Keep of them, with texts of at most a kilobyte
+//   - the latest events: Spec.Keep of them, with texts of at most a kilobyte; apart from them
+//     the latest status texts, an eighth of that number
 //   - beyond those, the first failure of each storm and each giving up, 256 of each, within
 //     128 kB. A storm is a row of failures with the same cause, with no minute without one.
 //   - by cause, for 256 causes: count, first, last, and the failures of the last hour by minute
