@@ -158,6 +158,7 @@ func TestAnErrorThatHangsDelaysAReaderForAMoment(t *testing.T) {
 		}}}})
 		o := observe(t, root, observer.Spec{})
 		require.NoError(t, root.RestartChild(t.Context(), "a"))
+		synctest.Wait() // it is ready, but may not have reported its error yet
 		began := time.Now()
 		get[view.Events](t, o, "/events.json")
 		require.Equal(t, 100*time.Millisecond, time.Since(began))
