@@ -20,15 +20,15 @@ func lookWord(look string) string {
 	return clean(look)
 }
 
-// is returns what a sentence about a child says of its look: a verb, and words.
+// is returns what a sentence says of a look after the path of the child: a verb, and words.
 func is(look string) (verb, words string) {
 	switch look {
 	case "gaveup":
-		return "", "gave up"
+		return " ", "gave up"
 	case "abandoned":
-		return "has", "an abandoned run"
+		return " has ", "an abandoned run"
 	}
-	return "is", lookWord(look)
+	return " is ", lookWord(look)
 }
 
 // lookStyle returns the style for a look: first how bad it is, then what it is.

@@ -78,9 +78,9 @@ func TestWrapping(t *testing.T) {
 
 func TestASentenceAboutALook(t *testing.T) {
 	for look, want := range map[string]string{
-		"gaveup": " gave up", "abandoned": "has an abandoned run", "unready": "is not ready", "pending": "is not started yet", "new": "is new",
+		"gaveup": " gave up", "abandoned": " has an abandoned run", "unready": " is not ready", "pending": " is not started yet", "new": " is new",
 	} {
 		verb, words := is(look)
-		require.Equal(t, want, verb+" "+words)
+		require.Equal(t, want, verb+words)
 	}
 }

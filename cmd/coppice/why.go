@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/view"
@@ -86,7 +85,7 @@ func (s *session) child(ctx context.Context) (*view.Child, json.RawMessage, erro
 // explain prints what is known about a child, and the events that led to its state.
 func (s *session) explain(c *view.Child, led []view.Event) {
 	verb, words := is(c.Node.Look)
-	s.print(line{{clean(c.Node.Path), bold}, {strings.TrimRight(" "+verb, " ") + " ", plain}, {words, lookStyle(c.Node.Look, c.Node.Trouble)}})
+	s.print(line{{clean(c.Node.Path), bold}, {verb, plain}, {words, lookStyle(c.Node.Look, c.Node.Trouble)}})
 	if c.Say != "" {
 		s.paragraph("", plain, clean(c.Say))
 	}

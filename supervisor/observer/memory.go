@@ -253,15 +253,18 @@ func (m *memory) well(rec *record) {
 		r = &recovery{path: rec.path, form: p.why}
 		m.recovered = keepLast(m.recovered, r, mostRecovered)
 	}
-	p.healed, p.healedN, p.healedFrom, p.healedBefore, p.healedAt = r, p.n, p.down, p.before, rec.at
+	p.healed, p.healedN, p.healedWith, p.healedFrom, p.healedBefore, p.healedAt = r, p.n, p.withN, p.down, p.before, rec.at
 	r.text.add(mask(p.whyText))
 	r.paths++
 	r.n += p.n
 	r.down = max(r.down, p.before+rec.at.Sub(p.down))
 	r.at = rec.at
 	r.withN += p.withN
-	r.with = append(r.with, p.with...)
-	r.with = r.with[:min(len(r.with), mostWith)]
+	for _, name := range p.with {
+		if len(r.with) < mostWith && !slices.Contains(r.with, name) {
+			r.with = append(r.with, name)
+		}
+	}
 }
 
 // relapse takes back the recovery of a moment ago, if there was one: the child is not well.
@@ -280,6 +283,7 @@ func (m *memory) relapse(p *past, at time.Time) {
 	p.n = p.healedN
 	r.paths--
 	r.n -= p.healedN
+	r.withN -= p.healedWith
 	if r.paths == 0 {
 		m.recovered = slices.DeleteFunc(m.recovered, func(other *recovery) bool { return other == r })
 	}

@@ -240,6 +240,31 @@ func TestAnOutageAfterARecoveryBeginsAnew(t *testing.T) {
 	require.Equal(t, 673*time.Second, m.recovered[0].down, "without the time in which it was well")
 }
 
+// What was restarted along is not counted again for each time that its leader fails.
+func TestWhatWasRestartedAlongIsNamedOnce(t *testing.T) {
+	m := newMemory(100)
+	boom := errors.New("boom")
+	along := func(at float64, path string) {
+		m.tree++
+		e := supervisor.Event{Seq: m.tree, Time: t0.Add(time.Duration(at * float64(time.Second))), Kind: supervisor.EventStopped, Path: path,
+			Reason: supervisor.ReasonGroup, By: "/shop/feed"}
+		m.tree--
+		m.see(e)
+	}
+	feed(m, 0, supervisor.EventFailed, "/shop/other", boom)
+	feed(m, 1, supervisor.EventReady, "/shop/other", nil)
+	for i := range 3 {
+		at := 2 * float64(i)
+		feed(m, at+1, supervisor.EventFailed, "/shop/feed", boom)
+		along(at+1.1, "/shop/decoder")
+		feed(m, at+2, supervisor.EventReady, "/shop/feed", nil)
+	}
+	require.Len(t, m.recovered, 1)
+	require.Equal(t, 2, m.recovered[0].paths)
+	require.Equal(t, []string{"decoder"}, m.recovered[0].with)
+	require.Equal(t, 1, m.recovered[0].withN)
+}
+
 func TestThoseThatRecoverAlikeAreOneLine(t *testing.T) {
 	m := newMemory(100)
 	for i := range 4000 {

@@ -99,6 +99,7 @@ type past struct {
 
 	healed       *recovery     // of the trouble before that
 	healedN      uint64        // failures in it
+	healedWith   int           // children that were restarted with it
 	healedFrom   time.Time     // when it began
 	healedBefore time.Duration // before, of it
 	healedAt     time.Time     // when it was over

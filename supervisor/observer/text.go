@@ -14,8 +14,8 @@ func brief(v any) string {
 	return cut(oneline.Of(short(oneline.Sprint(v), 4*view.MaxText)), view.MaxText)
 }
 
-// about is brief for an error of the child at path, which stands beside it. Many an error
-// begins with that path, such as that of a supervisor that gave up.
+// about is brief for an error of the child at path, which stands beside it. Some errors begin
+// with that path, such as that of a supervisor that gave up.
 func about(path string, err error) string {
 	return strings.TrimPrefix(brief(err), oneline.Text(path)+": ")
 }
