@@ -67,6 +67,7 @@ func TestTextsOfAProgramAreOnlyTexts(t *testing.T) {
 		inert(view)
 	}
 	p.goTo(s.address + "#/tree?path=/" + strings.ReplaceAll(strings.ReplaceAll(name+"/"+name, "&", "%26"), " ", "%20"))
+	p.waitFor(".det .hd", "pwned=1") // until then the child before is shown
 	p.button("Stop…")
 	p.waitFor("#ask", "pwned=1")
 	inert("dialog")

@@ -52,7 +52,7 @@ export function ask(action, problem) {
 }
 
 const refuse = (action, problem) => open(title(verbs[action] + ' is not possible now'),
-	h('p', { class: 'err bad', role: 'alert' }, problem || 'The child has changed.'), close())
+	h('p', { class: 'err bad', role: 'alert' }, problem || (M.child ? 'The child has changed.' : 'The child is still being read. Try again in a moment.')), close())
 
 const close = () => h('div', { class: 'row end' }, h('button', { value: 'no', autofocus: true }, 'Close'))
 
