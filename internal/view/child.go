@@ -14,7 +14,7 @@ type Child struct {
 	Spec    []string  `json:"spec"`              // its spec in words, a sentence each
 	Next    []Next    `json:"next"`              // what comes next, in order
 	Acts    []Choice  `json:"acts"`              // what the caller may request now
-	Events  []Event   `json:"events"`            // the last ones, its own and those below it; the latest first
+	Events  []Event   `json:"events"`            // the last ones, its own and those below it, of the status texts of a child only the last; the latest first
 	Panic   *Panic    `json:"panic,omitempty"`   // its last panic
 	History *History  `json:"history,omitempty"` // its failures, also over restarts of its supervisor
 }

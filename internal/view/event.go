@@ -24,7 +24,8 @@ type Event struct {
 	Because  uint64               `json:"because,omitempty"` // Seq of the event that led to it, if the observer had it
 
 	// Of a fold in events.json: the number of events, and of their paths, and the time of
-	// the last one. The other fields are those of the first one.
+	// the last one. The other fields are those of the first one, but Text is that of the last:
+	// all status texts of a run that are close are one fold.
 	N      int       `json:"n,omitempty"`
 	Paths  int       `json:"paths,omitempty"`
 	TimeTo time.Time `json:"time_to,omitzero"`

@@ -53,6 +53,7 @@ func (m *memory) tell(v *view.Child, of *model) {
 	defer m.mu.Unlock()
 	path := v.Node.Path
 	v.Events = []view.Event{}
+	said := map[string]bool{}                      // children whose latest status text is among them
 	if v.Node.Look == string(wellness.Abandoned) { // its latest event is that its new run is ready
 		v.Why = abandoned(all, path, of)
 	}
@@ -61,8 +62,9 @@ func (m *memory) tell(v *view.Child, of *model) {
 		if of.past && rec.at.After(of.at) || !under(rec.path, path) {
 			continue
 		}
-		if len(v.Events) < lastEvents {
+		if old := rec.kind == supervisor.EventStatus && said[rec.path]; !old && len(v.Events) < lastEvents {
 			v.Events = append(v.Events, rec.view())
+			said[rec.path] = said[rec.path] || rec.kind == supervisor.EventStatus
 		}
 		if v.Why == 0 && rec.path == path && explains(rec.kind) {
 			v.Why = rec.seq

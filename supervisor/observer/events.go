@@ -195,10 +195,13 @@ func pick(all []record, p *picker, most int, together, backwards bool) (events [
 }
 
 // likeOne returns the open row that an event belongs to, or nil: one of the same kind and
-// cause, of children of the same supervisor.
+// cause, of children of the same supervisor. All status texts of a child are alike.
 func likeOne(open []*fold, rec *record, form string) *fold {
 	for _, f := range open {
 		a := &f.like
+		if a.kind == rec.kind && a.kind == supervisor.EventStatus && a.path == rec.path && a.run == rec.run && rec.at.Sub(f.last).Abs() <= openFor {
+			return f
+		}
 		if a.kind == rec.kind && a.reason == rec.reason && a.by == rec.by && above(a.path) == above(rec.path) &&
 			f.form == form && a.text == rec.text && rec.lost == 0 && a.lost == 0 && rec.at.Sub(f.last).Abs() <= openFor {
 			return f
@@ -214,13 +217,13 @@ func (f *fold) add(e *view.Event, rec *record, backwards bool) {
 	}
 	f.paths[rec.path] = true
 	f.last = rec.at
-	n, to := e.N+1, e.TimeTo
+	n, to, text := e.N+1, e.TimeTo, e.Text
 	if backwards { // this is the first one so far
 		*e = rec.view()
 	} else {
-		to = rec.at
+		to, text = rec.at, rec.text
 	}
-	e.N, e.Paths, e.TimeTo = n, len(f.paths), to
+	e.N, e.Paths, e.TimeTo, e.Text = n, len(f.paths), to, text
 }
 
 // lanes returns a lane for each cause of the last hour, in the order of their beginning,

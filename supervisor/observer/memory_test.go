@@ -3,6 +3,7 @@ package observer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,44 @@ func TestStatusTextsDisplaceNothingElse(t *testing.T) {
 	require.Nil(t, m.missed(10004))
 	feed(m, 201, supervisor.EventStatus, "/shop/job", nil)
 	require.Equal(t, &view.Missed{N: 1, Kept: 1, From: t0.Add(201 * time.Second), To: t0.Add(201 * time.Second)}, m.missed(10004))
+}
+
+func TestTheStatusTextsOfARunAreOneRow(t *testing.T) {
+	m := newMemory(100)
+	say := func(seconds float64, path, text string) {
+		m.tree++
+		e := supervisor.Event{Seq: m.tree, Time: t0.Add(time.Duration(seconds * float64(time.Second))), Kind: supervisor.EventStatus, Path: path, Text: text, Run: 1}
+		m.tree--
+		m.see(e)
+	}
+	feed(m, 0, supervisor.EventFailed, "/shop/db", errors.New("refused"))
+	for i := range 10 {
+		say(float64(i+1), "/shop/job", fmt.Sprint(i+1, " of 10"))
+	}
+	say(12, "/shop/other", "busy")
+	all := m.all()
+	events, _ := pick(all, &picker{}, 100, true, false)
+	check := func(failed, job, other view.Event) {
+		require.Equal(t, supervisor.EventFailed, failed.Kind)
+		require.Equal(t, 10, job.N)
+		require.Equal(t, 1, job.Paths)
+		require.Equal(t, "10 of 10", job.Text, "the last one")
+		require.Equal(t, t0.Add(time.Second), job.Time)
+		require.Equal(t, t0.Add(10*time.Second), job.TimeTo)
+		require.Equal(t, "busy", other.Text)
+	}
+	require.Len(t, events, 3)
+	check(events[0], events[1], events[2])
+	slices.Reverse(all)
+	events, _ = pick(all, &picker{}, 100, true, true)
+	require.Len(t, events, 3)
+	check(events[2], events[1], events[0])
+
+	model := build(shop(leaf("db", waiting("refused")), leaf("job", child.Status{State: child.Running})), t0, 0)
+	v := view.Child{Node: model.node(0)}
+	m.tell(&v, model)
+	require.Len(t, v.Events, 3)
+	require.Equal(t, []string{"busy", "10 of 10", ""}, []string{v.Events[0].Text, v.Events[1].Text, v.Events[2].Text})
 }
 
 func TestWhatIsRememberedBeyondTheRingIsBounded(t *testing.T) {
