@@ -47,32 +47,6 @@ func TestOneLeadsAndTheOthersStandByReady(t *testing.T) {
 	})
 }
 
-// An engine's error may be of any type.
-type askingError struct{ gate *gate.Gate }
-
-func (e askingError) Error() string { return fmt.Sprint("standing by: ", !e.gate.Open()) }
-
-// away is an engine that cannot be reached.
-type away struct {
-	gate.Elector
-	why func() error
-}
-
-func (a away) Acquire(context.Context, string) (gate.Lease, error) { return nil, a.why() }
-
-func TestTheErrorOfAnEngineMayAskTheGate(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var g *gate.Gate
-		g = gate.New(gate.Spec{Name: name, Run: idle, Elector: away{gate.Alone(), func() error { return askingError{g} }}})
-		root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "billing", Run: g.Run}}})
-		require.NoError(t, root.Start(t.Context()))
-		after(time.Second)
-		st, _ := root.Lookup("billing")
-		require.Equal(t, "standby: standing by: true", st.Text)
-		require.NoError(t, root.Stop(context.Background()))
-	})
-}
-
 func round(h gate.Holder) gate.Holder {
 	h.Since = h.Since.Round(0)
 	return h

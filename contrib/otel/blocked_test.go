@@ -170,28 +170,3 @@ func TestProvidersMayBeFlushedAndShutDownAtAnyTime(t *testing.T) {
 		stop()
 	})
 }
-
-// A curious error collects the metrics when it is looked into.
-type curious struct {
-	collect func()
-	asked   *atomic.Int32
-}
-
-func (c curious) Error() string { return "boom" }
-
-func (c curious) Unwrap() error {
-	c.asked.Add(1)
-	c.collect()
-	return nil
-}
-
-func TestAnErrorMayCollectTheMetrics(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r, fail, asked := newRig(coppiceotel.Spec{}), make(chan any), new(atomic.Int32)
-		r.start(t, supervisor.Spec{Intensity: strategy.Unlimited(), Children: []child.Spec{{Name: "db", Run: failing(fail)}}})
-		fail <- curious{func() { _ = r.reader.Collect(bg, new(metricdata.ResourceMetrics)) }, asked}
-		synctest.Wait()
-		require.Equal(t, 1., r.series(t)["coppice.child.failures{coppice.child.path=/shop/db,error.type=error}"])
-		require.NotZero(t, asked.Load())
-	})
-}

@@ -132,28 +132,6 @@ func TestASupervisorThatStartsIsNotReadyAndNorIsAChildThatHealthDoesNotCover(t *
 	})
 }
 
-func TestAChildWithAbandonedRunsIsNotInTrouble(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r, release := newRig(coppiceotel.Spec{}), make(chan struct{})
-		defer close(release)
-		first := true
-		root := r.start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", StopTimeout: time.Second, Run: func(ctx child.Context) error {
-			stuck := first
-			first = false
-			_ = ctx.Ready()
-			<-ctx.Done()
-			if stuck {
-				<-release
-			}
-			return nil
-		}}}})
-		require.Error(t, root.RestartChild(bg, "a"))
-		got := r.series(t)
-		require.Equal(t, 1., got["coppice.runs.abandoned{coppice.child.path=/shop/a}"])
-		require.Equal(t, 0., got["coppice.child.in_trouble{coppice.supervisor.path=/shop}"])
-	})
-}
-
 func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(coppiceotel.Spec{})
