@@ -37,6 +37,7 @@ type Status struct {
 
 	Text      string    // what the child has passed to ctx.Status in this run; empty unless it is alive; "draining" for a root that drains
 	StopBy    time.Time // Stopping: when the run will be abandoned; zero if there is no limit
+	Failing   bool      // Waiting or Starting: since its last run or start failed; else for its group, a request, or Resume
 	Hung      bool      // Stopping or Waiting: because it missed its heartbeat
 	Declined  bool      // Stopped: its run ended with ErrIgnore before it was ready
 	GaveUp    bool      // Done: the supervisor in it gave up; for a root, from the moment it gives up
@@ -70,6 +71,7 @@ type statusFields struct {
 	Run         uint64    `json:"run,omitempty"`
 	Text        string    `json:"text,omitempty"`
 	StopBy      time.Time `json:"stop_by,omitzero"`
+	Failing     bool      `json:"failing,omitempty"`
 	Hung        bool      `json:"hung,omitempty"`
 	Declined    bool      `json:"declined,omitempty"`
 	GaveUp      bool      `json:"gave_up,omitempty"`
@@ -82,7 +84,7 @@ func (s Status) fields() statusFields {
 		Name: s.Name, Path: s.Path, State: s.State, Since: s.Since, Restarts: s.Restarts,
 		LastErrorAt: s.LastErrorAt, NextStart: s.NextStart,
 		Abandoned: s.Abandoned, Restart: s.Restart, Supervisor: s.Supervisor,
-		Run: s.Run, Text: s.Text, StopBy: s.StopBy, Hung: s.Hung, Declined: s.Declined,
+		Run: s.Run, Text: s.Text, StopBy: s.StopBy, Failing: s.Failing, Hung: s.Hung, Declined: s.Declined,
 		GaveUp: s.GaveUp, Suspended: s.Suspended, Added: s.Added,
 	}
 	if s.LastError != nil {

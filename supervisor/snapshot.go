@@ -76,6 +76,7 @@ func describe(c *machine.Child, st *child.Status) {
 	if by, limited := stopBy(c); limited || !st.StopBy.IsZero() {
 		st.StopBy = raw(by)
 	}
+	st.Failing = c.Failing()
 	st.Run, st.Hung, st.GaveUp, st.Declined, st.Added = c.Run(), c.Hung(), c.Lost, c.Ignored, !c.Declared
 	st.Suspended = false
 	if c.Nested {

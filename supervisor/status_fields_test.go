@@ -58,7 +58,7 @@ func TestStatusShowsEachFieldOfAChild(t *testing.T) {
 		p.end(errBoom)
 		require.Equal(t, child.Status{
 			Name: "db", Path: "/shop/db", State: child.Waiting, Since: began.Add(time.Second),
-			LastError: errBoom, LastErrorAt: began.Add(time.Second), NextStart: began.Add(4 * time.Second), Restart: child.Transient, Run: 1,
+			LastError: errBoom, LastErrorAt: began.Add(time.Second), NextStart: began.Add(4 * time.Second), Restart: child.Transient, Run: 1, Failing: true,
 		}, lookup(t, sup, "db"))
 
 		time.Sleep(3 * time.Second)
@@ -156,7 +156,7 @@ func TestStatusAsJSON(t *testing.T) {
 		text, err := json.Marshal(lookup(t, sup, "db"))
 		require.NoError(t, err)
 		require.Equal(t, `{"name":"db","path":"/shop/db","state":"waiting","since":"2000-01-01T00:00:00Z",`+
-			`"restarts":0,"last_error":"boom","last_error_at":"2000-01-01T00:00:00Z","next_start":"2000-01-01T00:00:03Z","restart":"permanent","run":1}`, string(text))
+			`"restarts":0,"last_error":"boom","last_error_at":"2000-01-01T00:00:00Z","next_start":"2000-01-01T00:00:03Z","restart":"permanent","run":1,"failing":true}`, string(text))
 	})
 }
 

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,69 @@ import (
 )
 
 // What a status says to a person who has to act.
+
+// A child may have an error of long ago. Failing says whether that is why it waits or starts.
+func TestFailingIsAChildThatHasFailedAndIsNotReadyAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, slow := newPuppet(), &supervisortest.Child{ReadyAfter: time.Minute}
+		sup := start(t, supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{
+			{Name: "p", Run: p.Run}, {Name: "slow", Run: slow.Run},
+		}})
+		check := func(name string, state child.State, failing bool) {
+			t.Helper()
+			synctest.Wait()
+			st := lookup(t, sup, name)
+			require.Equal(t, state, st.State)
+			require.Equal(t, failing, st.Failing)
+			text, err := json.Marshal(st)
+			require.NoError(t, err)
+			require.Equal(t, failing, strings.Contains(string(text), `"failing":true`))
+		}
+		check("p", child.Running, false)
+
+		sup.Suspend(t.Context())
+		p.end(errBoom)
+		check("p", child.Waiting, true)
+		check("slow", child.Waiting, false) // for its group
+		sup.Resume(t.Context())
+		check("p", child.Running, false)
+		check("slow", child.Starting, false)
+		time.Sleep(time.Minute)
+		require.Error(t, lookup(t, sup, "p").LastError)
+
+		sup.Suspend(t.Context())
+		p.end(nil) // it is Permanent, so it is restarted, but it has not failed
+		check("p", child.Waiting, false)
+		sup.Resume(t.Context())
+		check("p", child.Running, false)
+	})
+	bubble(t, func(t *testing.T) {
+		db := &supervisortest.Child{ReadyAfter: time.Minute, RunFor: time.Hour, EndWith: errBoom}
+		sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "db", Run: db.Run, Backoff: child.Constant(time.Minute)}}})
+		failing := func() bool { synctest.Wait(); return lookup(t, sup, "db").Failing }
+		require.False(t, failing())
+		time.Sleep(time.Hour + time.Second)
+		require.True(t, failing(), "it waits for its restart")
+		time.Sleep(time.Minute)
+		require.Equal(t, child.Starting, lookup(t, sup, "db").State)
+		require.True(t, failing(), "it starts again")
+		time.Sleep(time.Minute)
+		require.False(t, failing(), "it is ready")
+		require.Equal(t, 1, lookup(t, sup, "db").Restarts)
+
+		go func() { _ = sup.RestartChild(t.Context(), "db") }()
+		time.Sleep(time.Second)
+		require.Equal(t, child.Starting, lookup(t, sup, "db").State)
+		require.False(t, failing(), "it starts by request")
+		time.Sleep(time.Hour + 2*time.Minute)
+		require.True(t, failing())
+		require.NoError(t, sup.StopChild(t.Context(), "db"))
+		require.False(t, failing())
+		go func() { _ = sup.RestartChild(t.Context(), "db") }()
+		require.False(t, failing())
+		time.Sleep(2 * time.Minute)
+	})
+}
 
 func TestStopByIsWhenTheRunIsAbandoned(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -259,7 +259,8 @@ func TestTreeAsJSON(t *testing.T) {
       "last_error_at": "2000-01-01T00:00:00Z",
       "next_start": "2000-01-01T00:00:01Z",
       "restart": "transient",
-      "run": 2
+      "run": 2,
+      "failing": true
     }
   ]
 }`, indented.String())

@@ -146,6 +146,11 @@ func TestAChildThatStartsAgainAfterAFailureIsInTrouble(t *testing.T) {
 		require.EqualValues(t, 1, s.scrape()[trouble])
 		time.Sleep(time.Minute)
 		require.Zero(t, s.scrape()[trouble])
+		go func() { _ = s.RestartChild(t.Context(), "db") }()
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"starting"}, s.scrape().state("coppice_child_state", `path="/shop/db"`))
+		require.Zero(t, s.scrape()[trouble], "it starts by request")
+		time.Sleep(time.Minute)
 		require.NoError(t, s.Stop(t.Context()))
 	})
 }

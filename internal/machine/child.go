@@ -70,6 +70,9 @@ type Child struct {
 	// Its start is due and waits for Resume. Set by holdStart, cleared by resumeHeld, launch,
 	// retire and close.
 	held bool
+	// Its last run or start has failed, and it has not been ready since. Set by noteFailure,
+	// cleared by Ready, stoppedExit, runExit and retire.
+	failing bool
 	// It was stopped because it missed its heartbeat. Set by a BeatTimer, cleared by launch.
 	hung bool
 	// The supervisor in it was asked to stop all its children at once, because most of the
@@ -120,6 +123,11 @@ func (c *Child) Run() uint64 { return c.run }
 // Hung reports whether c is Stopping or Waiting because it missed its heartbeat.
 func (c *Child) Hung() bool {
 	return c.hung && (c.state == child.Stopping || c.state == child.Waiting)
+}
+
+// Failing reports whether c is Starting or Waiting because its last run or start has failed.
+func (c *Child) Failing() bool {
+	return c.failing && (c.state == child.Starting || c.state == child.Waiting)
 }
 
 // Removing reports whether c will be removed when it has stopped.

@@ -16,6 +16,7 @@ func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 	if c.run == run && c.state == child.Starting {
 		took := m.now - c.Since
 		m.setState(c, child.Running)
+		c.failing = false
 		m.publish(Ready, c, nil).Wait = took
 		if c.Spec.Heartbeat > 0 {
 			m.arm(c, BeatTimer, c.Spec.Heartbeat)
@@ -50,7 +51,7 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) {
 // supervisor.
 func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
 	after := c.afterStop
-	c.afterStop = afterStopKeep
+	c.afterStop, c.failing = afterStopKeep, false
 	var answer error
 	if abandoned {
 		answer = ErrAbandoned
@@ -118,6 +119,7 @@ func (m *Machine) retireKept(c *Child, s child.State, err error) {
 		m.waitsFor = nil
 	}
 	c.marked, c.held, c.leftStopped, c.charged = false, false, false, false
+	c.failing = false
 	m.setState(c, s)
 	m.answerWaiters(c, false, nil)
 	m.answerWaiters(c, true, err)
@@ -224,6 +226,7 @@ func (m *Machine) runExit(c *Child, out Outcome) {
 	}
 	next := m.afterRun(c, out)
 	if clean && !out.GaveUp {
+		c.failing = false
 		m.publish(Completed, c, out.Err).Next = next
 	} else {
 		m.noteFailure(c, out.Err, next)
@@ -254,6 +257,7 @@ func (c *Child) ResetAfter() time.Duration {
 
 // noteFailure records a failure, and publishes it with what follows.
 func (m *Machine) noteFailure(c *Child, err error, next Next) {
+	c.failing = true
 	c.SetLastError(err, m.now)
 	m.publish(Failed, c, err).Next = next
 }

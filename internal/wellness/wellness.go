@@ -1,5 +1,5 @@
-// Package wellness has the one table that says whether a child is well. The page and the
-// command coppice use it, so that they agree.
+// Package wellness has the one table that says whether a child is well. The page, the
+// command coppice and metrics use it, so that they agree.
 //
 //	state     and                                        look       level
 //	running                                              running    0
@@ -91,7 +91,7 @@ func Of(s *child.Status, now time.Time) (Look, Level) {
 		return Running, Well
 	case child.Starting:
 		switch {
-		case s.Restarts > 0 && s.LastError != nil:
+		case s.Failing:
 			return Starting, Trouble
 		case now.Sub(s.Since) > SlowStart, s.Abandoned > 0:
 			return Starting, Notice
@@ -106,7 +106,7 @@ func Of(s *child.Status, now time.Time) (Look, Level) {
 		switch {
 		case s.Hung:
 			return Hung, Bad
-		case s.LastError == nil || s.LastErrorAt.Before(s.Since): // an old error is not why it waits
+		case !s.Failing: // it may have an old error
 			return Waiting, Notice
 		}
 		return Waiting, Trouble
@@ -125,17 +125,17 @@ func Of(s *child.Status, now time.Time) (Look, Level) {
 	return Stopped, Well
 }
 
+// InLine reports whether a child has not run yet because its supervisor is starting, and
+// those before it come first.
+func InLine(s, supervisor *child.Status) bool {
+	return s.State == child.Stopped && s.Run == 0 && supervisor.State == child.Starting && !supervisor.Suspended
+}
+
 // InTrouble reports whether a child does not do its work: its level is Trouble or Bad. That
 // does not depend on the time.
 func InTrouble(s *child.Status) bool {
 	_, level := Of(s, s.Since)
 	return level >= Trouble
-}
-
-// InLine reports whether a child has not run yet because its supervisor is starting, and
-// those before it come first.
-func InLine(s, supervisor *child.Status) bool {
-	return s.State == child.Stopped && s.Run == 0 && supervisor.State == child.Starting && !supervisor.Suspended
 }
 
 // MostInTrouble is the share of the dynamic children of a supervisor that may be in

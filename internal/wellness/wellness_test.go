@@ -34,12 +34,12 @@ var rows = []struct {
 	{}, // degraded: see TestMoreThanATenth
 	{child.Status{State: child.Starting, Since: now.Add(-wellness.SlowStart)}, wellness.Starting, 0},
 	{child.Status{State: child.Starting, Since: now.Add(-wellness.SlowStart - 1)}, wellness.Starting, 1},
-	{child.Status{State: child.Starting, Since: now, Restarts: 1, LastError: errBoom}, wellness.Starting, 2},
+	{child.Status{State: child.Starting, Since: now, Failing: true}, wellness.Starting, 2},
 	{child.Status{State: child.Stopping, LastError: errBoom}, wellness.Stopping, 0},
 	{child.Status{State: child.Stopping, Hung: true}, wellness.Hung, 3},
 	{child.Status{State: child.Waiting, Hung: true, LastError: errBoom}, wellness.Hung, 3},
 	{child.Status{State: child.Waiting}, wellness.Waiting, 1},
-	{child.Status{State: child.Waiting, Since: now, LastError: errBoom, LastErrorAt: now}, wellness.Waiting, 2},
+	{child.Status{State: child.Waiting, Failing: true}, wellness.Waiting, 2},
 	{}, // pending: see TestAChildIsInLine
 	{child.Status{State: child.Stopped, Since: now, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 0},
 	{child.Status{State: child.Stopped, Since: past, LastError: errBoom, LastErrorAt: past}, wellness.Stopped, 1},
@@ -68,11 +68,14 @@ func TestEachRowOfTheTableIsTrue(t *testing.T) {
 	}
 }
 
-// An error of long ago, or of OnError, is not why it waits.
-func TestAChildThatWaitsWithItsGroupIsNotBlamedForAnOldError(t *testing.T) {
+// An error of long ago, or of OnError, is not why it waits or starts.
+func TestAChildIsNotBlamedForAnOldError(t *testing.T) {
 	look, level := wellness.Of(&child.Status{State: child.Waiting, Since: now, LastError: errBoom, LastErrorAt: past}, now)
 	require.Equal(t, wellness.Waiting, look)
 	require.Equal(t, wellness.Notice, level)
+	look, level = wellness.Of(&child.Status{State: child.Starting, Since: now, Restarts: 7, LastError: errBoom, LastErrorAt: past}, now)
+	require.Equal(t, wellness.Starting, look)
+	require.Equal(t, wellness.Well, level)
 }
 
 func TestAChildIsInLineUntilItsTurnToStart(t *testing.T) {

@@ -78,9 +78,7 @@ func (m *model) explain(mem *memory, ask asker) {
 }
 
 // failing reports whether a child fails now, so that a forecast makes sense.
-func failing(s *child.Status) bool {
-	return s.State == child.Waiting || s.Hung || s.State == child.Starting && s.LastError != nil
-}
+func failing(s *child.Status) bool { return s.Failing || s.Hung }
 
 // explained reports whether each member of a group that waits has a sibling with an error:
 // then that error is the cause.

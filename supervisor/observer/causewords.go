@@ -64,7 +64,7 @@ func (m *model) sentences(g *group, i int32, n int, ask asker, f supervisor.Fore
 	at := func(t time.Time) string { return clock(t, m.at) }
 	switch worst.look {
 	case wellness.Waiting, wellness.Starting:
-		if worst.look == wellness.Starting && s.Restarts == 0 {
+		if worst.look == wellness.Starting && !s.Failing {
 			doing = fmt.Sprintf("It has been starting since %s.", at(s.Since))
 			if n > 1 {
 				doing = fmt.Sprintf("%s have been starting for longer than %v.", count(n), wellness.SlowStart)

@@ -163,7 +163,7 @@ func reasonOf(s *child.Status, look wellness.Look, level wellness.Level) (text s
 		return child.ErrHung.Error(), true
 	case look == wellness.Waiting && level == wellness.Notice:
 		return waitsText, false
-	case look == wellness.Starting && s.Restarts == 0:
+	case look == wellness.Starting && !s.Failing:
 		return slowText, false
 	case look == wellness.GaveUp:
 		var gaveUp *supervisor.GaveUpError

@@ -45,7 +45,7 @@ func shop(kids ...supervisor.Tree) *supervisor.Tree {
 }
 
 func waiting(err string) child.Status {
-	return child.Status{State: child.Waiting, LastError: errors.New(err), LastErrorAt: t0, NextStart: t0.Add(30 * time.Second), Restarts: 6}
+	return child.Status{State: child.Waiting, LastError: errors.New(err), LastErrorAt: t0, NextStart: t0.Add(30 * time.Second), Restarts: 6, Failing: true}
 }
 
 func TestTheSoonestGiveUpThatEndsTheRootStandsFirst(t *testing.T) {
@@ -142,7 +142,7 @@ func TestMembersOfAGroupThatWaitAreNoCauseOfTheirOwn(t *testing.T) {
 	require.Equal(t, ", and with it c", m.with(2))
 
 	old := waiting("an error of last week")
-	old.LastErrorAt, old.NextStart = t0.Add(-7*24*time.Hour), time.Time{}
+	old.NextStart, old.Failing = time.Time{}, false
 	tree.Children[2] = leaf("c", old)
 	m = build(tree, t0, 0)
 	m.explain(newMemory(10), &fake{})
@@ -264,7 +264,7 @@ func TestASupervisorWhoseChildStartsSlowlyIsNoCauseOfItsOwn(t *testing.T) {
 func TestAPathStandsOnceInARow(t *testing.T) {
 	err := &supervisor.GaveUpError{Path: "/shop/mail", Child: "/shop/mail/relay", Err: errors.New("421"), Reason: "escalated"}
 	const want = "gave up: escalated: /shop/mail/relay: 421"
-	m := build(shop(leaf("mail", child.Status{State: child.Waiting, LastError: err, LastErrorAt: t0}), leaf("pool", child.Status{State: child.Running, Unready: &supervisor.ChildError{Path: "/shop/pool", Err: errors.New("refused")}})), t0, 0)
+	m := build(shop(leaf("mail", child.Status{State: child.Waiting, LastError: err, LastErrorAt: t0, Failing: true}), leaf("pool", child.Status{State: child.Running, Unready: &supervisor.ChildError{Path: "/shop/pool", Err: errors.New("refused")}})), t0, 0)
 	require.Equal(t, want, m.node(1).LastError)
 	require.Equal(t, "refused", m.node(2).Unready)
 	mem := newMemory(10)

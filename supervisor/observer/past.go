@@ -247,7 +247,7 @@ func (k *then) status(now child.Status, root, exists bool) (child.Status, bool) 
 		return k.before(was, track.nextState, exists)
 	}
 	was.State, was.Since, was.Restarts = now.State, now.Since, now.Restarts
-	was.Unready, was.NextStart, was.StopBy, was.Hung, was.GaveUp = now.Unready, now.NextStart, now.StopBy, now.Hung, now.GaveUp
+	was.Unready, was.NextStart, was.StopBy, was.Failing, was.Hung, was.GaveUp = now.Unready, now.NextStart, now.StopBy, now.Failing, now.Hung, now.GaveUp
 	return was, exists
 }
 
@@ -256,16 +256,16 @@ func (k *then) from(was child.Status, rec *record) (child.Status, bool) {
 	was.Since, was.Restarts = rec.at, rec.restarts
 	switch rec.kind {
 	case supervisor.EventStarting:
-		was.State = child.Starting
+		was.State, was.Failing = child.Starting, rec.reason == supervisor.ReasonFailed
 	case supervisor.EventReady:
 		was.State = child.Running
 	case supervisor.EventUnready:
 		was.State, was.Unready = child.Running, errors.New(rec.err)
 	case supervisor.EventFailed:
-		was.State = child.Waiting // if it is restarted at once, that has the same time
+		was.State, was.Failing = child.Waiting, true // if it is restarted at once, that has the same time
 	case supervisor.EventRestarting:
-		was.State = child.Waiting
-		if was.LastError != nil { // it has waited since its failure
+		was.State, was.Failing = child.Waiting, rec.reason == supervisor.ReasonFailed
+		if was.Failing && was.LastError != nil { // it has waited since its failure
 			was.Since = was.LastErrorAt
 		}
 		if rec.delay > 0 {
@@ -292,18 +292,18 @@ func (k *then) before(was child.Status, rec *record, exists bool) (child.Status,
 	case supervisor.EventStarting:
 		switch {
 		case rec.restarts > 0:
-			was.State, was.Restarts = child.Waiting, rec.restarts-1
+			was.State, was.Restarts, was.Failing = child.Waiting, rec.restarts-1, rec.reason == supervisor.ReasonFailed
 		case rec.reason == supervisor.ReasonStartChild || !exists:
 			return was, false
 		default:
 			was.State = child.Stopped
 		}
 	case supervisor.EventReady:
-		was.State = child.Starting
+		was.State, was.Failing = child.Starting, rec.reason == supervisor.ReasonFailed
 	case supervisor.EventStopped, supervisor.EventAbandoned:
 		was.State = child.Stopping
 	case supervisor.EventRestarting:
-		was.State, was.Restarts = child.Waiting, max(0, rec.restarts-1)
+		was.State, was.Restarts, was.Failing = child.Waiting, max(0, rec.restarts-1), rec.reason == supervisor.ReasonFailed
 	case supervisor.EventRemoved:
 		was.State = child.Stopped
 	case supervisor.EventFailed, supervisor.EventCompleted, supervisor.EventStopping:
