@@ -23,7 +23,11 @@ func (q *eventQueue) push(e *Event, dropped func(*Event)) {
 	if to.count == halfQueued || q.rest.count > 0 {
 		to = &q.rest
 		if to.count == halfQueued {
-			dropped(to.at(0))
+			if q.first.count < halfQueued {
+				q.first.push(to.at(0))
+			} else {
+				dropped(to.at(0))
+			}
 			to.drop()
 		}
 	}

@@ -51,6 +51,21 @@ func TestAQueueThatIsTakenSlowlyKeepsItsOrder(t *testing.T) {
 	require.Empty(t, fillQueue(&q, 1801, 2800))
 }
 
+// Whatever was taken before, a thousand fit.
+func TestAThousandEventsAlwaysFit(t *testing.T) {
+	for _, taken := range []int{0, 1, 100, 499, 500, 501, 999, 1000} {
+		var q eventQueue
+		fillQueue(&q, 1, 3000)
+		for range taken {
+			q.drop()
+		}
+		left := append(orders(1, 500), orders(2501, 3000)...)[taken:]
+		more := orders(3001, 3000+uint64(taken))
+		require.Empty(t, fillQueue(&q, 3001, 3000+uint64(taken)), taken)
+		require.Equal(t, append(left, more...), takeAll(&q), taken)
+	}
+}
+
 func TestAQueueFindsEachEvent(t *testing.T) {
 	for _, taken := range []int{0, 1, 499, 500, 501, 999} {
 		var q eventQueue
