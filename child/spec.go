@@ -47,6 +47,19 @@ type Spec struct {
 	// an AutoShutdown. A significant child cannot be Permanent.
 	Significant bool
 
+	// RetryStart retries a first start that fails, as if it were a failed restart: for
+	// "the database is not up yet". The call that requested the start keeps waiting,
+	// and so do the children declared after this one. If they should start meanwhile,
+	// call ctx.Ready first and ctx.Unready until the database is there.
+	// By default, as in OTP, a first start that fails is an error of that call.
+	RetryStart bool
+
+	// Version stands for everything that Run and the other functions of the spec depend on,
+	// such as a hash of the child's part of the configuration. Supervisor.Apply replaces a
+	// child if its Version differs from the desired one, and requires that there is one.
+	// Nothing else uses it. It should not contain a secret.
+	Version string
+
 	// StartTimeout limits the time from the call of Run to ctx.Ready. If it passes,
 	// the run is stopped with the cause ErrStartTimeout, and the start has failed.
 	// Zero means no limit; a start that takes longer than 10 s emits an event of kind
@@ -71,13 +84,6 @@ type Spec struct {
 	// of the timeout it cancels all of its remaining children at once, and at the end
 	// of the timeout it abandons those that have not returned.
 	StopTimeout time.Duration
-
-	// RetryStart retries a first start that fails, as if it were a failed restart: for
-	// "the database is not up yet". The call that requested the start keeps waiting,
-	// and so do the children declared after this one. If they should start meanwhile,
-	// call ctx.Ready first and ctx.Unready until the database is there.
-	// By default, as in OTP, a first start that fails is an error of that call.
-	RetryStart bool
 
 	// Backoff determines the delay before each restart, and when there have been too
 	// many restarts: the supervisor's Intensity does not count those of a child with

@@ -123,7 +123,7 @@ func (l *life) explain(c *machine.Child, a *machine.Action, e *Event) {
 		case machine.WhyClosing:
 			y = l.whys.end
 		case machine.WhyRemoved:
-			if y.reason != ReasonStartChild { // which removes it again
+			if y.reason != ReasonStartChild && y.reason != ReasonApply { // which remove it too
 				y.reason = ReasonRemoveChild // also if StopChild removes it
 			}
 		}

@@ -27,8 +27,9 @@ type Event struct {
 	Err      error
 	Delay    time.Duration // EventRestarting: time until the restart
 	Stack    []byte        // stack of a panic, a hung run, or an abandoned run
-	Took     time.Duration // EventReady, EventUp: the start; EventStopped, EventAbandoned, EventOver: the stop
-	Text     string        // EventStatus: what the child says of itself
+	Took     time.Duration // EventReady, EventUp: the start; EventStopped, EventAbandoned, EventOver: the stop; EventApplied: Apply
+	Text     string        // EventStatus: what the child says of itself; EventApplying, EventApplied: Changes
+	Changes  *Changes      // EventApplying: what will be changed; EventApplied: what was; do not modify it
 	Lost     uint64        // number of events before this one that were dropped because the subscriber was too slow
 
 	// Reason is why the child starts or stops, or the supervisor ends. By is the path of
@@ -88,7 +89,11 @@ func (e Event) String() string {
 
 // byOperator reports whether the event is about the act of an operator: By.
 func (e *Event) byOperator() bool {
-	return e.Kind == EventRequest || e.Kind == EventSuspended || e.Kind == EventResumed
+	switch e.Kind {
+	case EventRequest, EventSuspended, EventResumed, EventApplying, EventApplied:
+		return true
+	}
+	return false
 }
 
 // LogValue returns the fields that are set, for slog. The path and the error are one line
@@ -179,6 +184,8 @@ const (
 	EventRequest                         // an operator has requested something: Reason and By
 	EventSuspended                       // of the supervisor: Suspend was called
 	EventResumed                         // of the supervisor: Resume was called
+	EventApplying                        // of the supervisor: Apply begins; Changes are planned
+	EventApplied                         // of the supervisor: Apply has ended; Changes were made; Err if it has failed
 	EventUp                              // of the supervisor: all declared children are ready
 	EventDraining                        // of the root: its stop was requested, and it waits for Spec.Drain
 	EventClosing                         // of the supervisor: it begins to stop its children; Err is the cause
@@ -193,6 +200,7 @@ var eventKinds = enum.Of[EventKind]("event", "supervisor: no such event kind", [
 	EventSlowStart: "slow-start", EventGaveUp: "gave-up",
 	EventStatus: "status", EventRequest: "request",
 	EventSuspended: "suspended", EventResumed: "resumed",
+	EventApplying: "applying", EventApplied: "applied",
 	EventUp: "up", EventDraining: "draining", EventClosing: "closing", EventOver: "over",
 }...)
 

@@ -54,6 +54,7 @@ type life struct {
 	dump            *dump         // the stacks of all goroutines, while a step may abandon runs
 	abandonedAll    bool          // abandonAll was called
 	refused         bool          // refuse was called
+	applying        *plan         // of the Apply in progress, or nil
 	timers          deadlines
 	subscribedKinds kinds // kinds that have a subscriber, in this visit to the machine
 	failing         failing
@@ -293,6 +294,9 @@ func (l *life) perform(s *step) {
 				l.drain.timer.Stop()
 			}
 			l.limitStop()
+			if l.applying != nil {
+				l.declareReached()
+			}
 			l.logAllHeld()
 			l.publishPhase(EventClosing)
 			l.fates.wakeAll()

@@ -163,8 +163,12 @@ func (e *Event) level() slog.Level {
 		if !e.again {
 			return slog.LevelDebug
 		}
-	case EventDraining, EventSuspended, EventResumed, EventRequest:
+	case EventDraining, EventSuspended, EventResumed, EventRequest, EventApplying:
 		return slog.LevelInfo
+	case EventApplied:
+		if e.Err == nil {
+			return slog.LevelInfo
+		}
 	case EventUnready:
 		if e.again {
 			return slog.LevelDebug
@@ -199,7 +203,7 @@ func (k EventKind) mostSevere() slog.Level {
 	switch k {
 	case EventFailed, EventAbandoned, EventHung, EventGaveUp:
 		return slog.LevelError
-	case EventError, EventUnready, EventSlowStart, EventLateExit, EventCompleted, EventStopped:
+	case EventError, EventUnready, EventSlowStart, EventLateExit, EventCompleted, EventStopped, EventApplied:
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug

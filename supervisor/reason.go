@@ -22,11 +22,12 @@ const (
 	ReasonRemoveChild                // RemoveChild was called
 	ReasonShutdown                   // its supervisor is stopped, or has shut down by itself
 	ReasonGaveUp                     // its supervisor gave up, or could not start
+	ReasonApply                      // Apply was called
 )
 
 var reasons = enum.Of[Reason]("reason", "supervisor: no such reason",
 	"none", "boot", "failed", "completed", "group", "start-child", "stop-child", "restart-child",
-	"remove-child", "shutdown", "gave-up")
+	"remove-child", "shutdown", "gave-up", "apply")
 
 // String returns the name, such as "restart-child".
 func (r Reason) String() string { return reasons.String(r) }
@@ -41,7 +42,8 @@ func (r *Reason) UnmarshalText(text []byte) error { return reasons.UnmarshalText
 type Request struct {
 	// By names the operator. A call with a By is logged and reported as an EventRequest
 	// before it has any effect, and the events that follow from it have the same By.
-	// EventSuspended and EventResumed have it without an EventRequest before them.
+	// EventSuspended, EventResumed, EventApplying and EventApplied have it without an
+	// EventRequest before them.
 	By string
 
 	// Run, if it is not zero, is the number of the run that the operator has seen
@@ -50,7 +52,7 @@ type Request struct {
 	Run uint64
 }
 
-// WithRequest returns a context for StartChild, StopChild, RestartChild, RemoveChild,
+// WithRequest returns a context for StartChild, StopChild, RestartChild, RemoveChild, Apply,
 // Suspend and Resume that carries a Request.
 func WithRequest(ctx context.Context, r Request) context.Context {
 	return context.WithValue(ctx, requestKey{}, r)

@@ -95,7 +95,11 @@ func (r *run) ensureRare() *rare {
 func (l *life) launch(s *step, c *machine.Child) {
 	r := &run{life: l, child: c, spec: c.Spec, restarts: c.Restarts}
 	if last := runOfChild(c); last != nil && last.rare != nil {
-		if backoff, super := last.rare.backoff, last.rare.super; backoff != nil || super != nil {
+		backoff, super := last.rare.backoff, last.rare.super
+		if last.spec != c.Spec && l.m.Trying(c) { // it has another spec
+			backoff = nil
+		}
+		if backoff != nil || super != nil {
 			r.rare = &rare{backoff: backoff, super: super}
 		}
 	}

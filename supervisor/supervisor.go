@@ -61,6 +61,8 @@ type Supervisor struct {
 	subs subscriptions
 	log  atomic.Pointer[logger] // the one used last, or nil
 
+	applies atomic.Pointer[chan struct{}] // full while an Apply is in progress; nil before the first
+
 	life atomic.Pointer[life] // the current one, or the last one; nil before the first start
 }
 

@@ -22,6 +22,7 @@ import (
 // If the spec is invalid, Upgrade returns its problems and changes nothing. It also
 // changes nothing and returns an error in these cases: the supervisor is being stopped
 // (ErrNotRunning); it is running, and its Strategy would change from or to Independent;
+// an Apply is in progress;
 // it is a running root, and its Name would change (an empty Name is "root"). The Name of
 // a nested supervisor may be anything, since it takes the name of its child. If the
 // supervisor is not running, Upgrade sets the spec of the next start.
@@ -41,6 +42,10 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 			err = errName
 			return
 		}
+		if l.applying != nil {
+			err = errApplying
+			return
+		}
 		if err = l.m.Upgrade(spec.config(nil), spec.Children, now); err != nil {
 			return
 		}
@@ -56,4 +61,7 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 }
 
 // Every path that was shown or is held by a user begins with the name of the root.
+// An Upgrade in the middle of an Apply would be undone by it in part.
+var errApplying = errors.New("an Apply is in progress")
+
 var errName = errors.New("a running root cannot change its name")

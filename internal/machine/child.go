@@ -135,6 +135,9 @@ func (c *Child) Removing() bool {
 	return c.state == child.Stopping && c.afterStop == afterStopRemove
 }
 
+// Adding reports whether c was added by request, and its start is not over.
+func (c *Child) Adding() bool { return c.origin == originAdded }
+
 // Next returns the sibling after c in start order, or nil.
 func (c *Child) Next() *Child { return c.next }
 

@@ -16,6 +16,9 @@ func (m *Machine) Close(now time.Duration) {
 
 // giveUp ends the supervisor because of a failure of c.
 func (m *Machine) giveUp(kind EndKind, c *Child, err error) {
+	if m.givesUpTrial(c, err) {
+		return
+	}
 	if m.phase < Closing {
 		m.publish(GaveUp, c, err)
 	}

@@ -17,6 +17,9 @@ func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 		took := m.now - c.Since
 		m.setState(c, child.Running)
 		c.failing = false
+		if len(m.trials) > 0 {
+			m.settle(c)
+		}
 		m.publish(Ready, c, nil).Wait = took
 		if c.Spec.Heartbeat > 0 {
 			m.arm(c, BeatTimer, c.Spec.Heartbeat)
@@ -120,6 +123,7 @@ func (m *Machine) retireKept(c *Child, s child.State, err error) {
 	}
 	c.marked, c.held, c.leftStopped, c.charged = false, false, false, false
 	c.failing = false
+	m.dropTrial(c)
 	m.setState(c, s)
 	m.answerWaiters(c, false, nil)
 	m.answerWaiters(c, true, err)
@@ -163,12 +167,17 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 	}
 	switch out.Kind {
 	case Ignore:
+		m.settle(c)
 		c.Ignored = true
 		m.publish(Completed, c, out.Err).Next = StaysDown
 		m.notStarted(c, nil)
 		return
 	case Normal, Shutdown, Done:
+		m.settle(c)
 		m.completed(c, out)
+		return
+	}
+	if m.startFailed(c, out) {
 		return
 	}
 	retry := c.origin == originAuto || c.Spec.RetryStart

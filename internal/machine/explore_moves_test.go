@@ -116,6 +116,9 @@ func (w *world) requests(add func(string, func(*world))) {
 		request("remove "+n, stop(true))
 		request("restart "+n, func(w *world, who *Waiter) { w.m.Restart(w.m.Child(n), who, 0) })
 	}
+	if w.scene.replaces {
+		w.replacements(request, add)
+	}
 	for _, spec := range w.scene.add {
 		if w.m.Child(spec.Name) == nil {
 			request("add "+spec.Name, func(w *world, who *Waiter) { w.m.Add(&spec, who, 0) })

@@ -30,6 +30,7 @@ func (w *world) check(before snapshot, acts []Action) {
 	w.checkTimers()
 	w.checkCounts()
 	w.checkMarks()
+	w.checkTrials()
 }
 
 // checkActions checks the order of starts and stops, and what must not happen while closing
@@ -104,7 +105,7 @@ func (w *world) grant(c *Child) {
 func (w *world) checkStart(a Action) {
 	inOp := w.m.op == opStarting && w.m.cursor == a.Child // otherwise it was started alone, or by request
 	for c := a.Child.prev; c != nil; c = c.prev {
-		asked := c.origin == originManual || c.origin == originAdded // a requested start is not part of the operation
+		asked := c.origin == originManual || c.origin == originAdded || w.m.Trying(c) // a requested start is not part of the operation
 		if inOp && c.state == child.Starting && !asked && (c.bootPending || !w.m.restartsAlone()) {
 			w.fail("starts are in order and wait for ready: %s was started while %s was starting", a.Child.Name(), c.Name())
 		}

@@ -60,6 +60,11 @@ func scenes() []*scene {
 			&scene{name: name + " with pauses", conf: conf(s, 2), ends: fails, calls: 3, suspends: true,
 				specs: specs(worker("a"), worker("b", backoff)), add: specs(worker("x"))},
 		)
+		all = append(all,
+			&scene{name: name + " with replaced specs", conf: conf(s, 1), ends: allEnds, calls: 2, replaces: true,
+				specs: specs(worker("a"), worker("b", retries, backoff), worker("c", transient))},
+			&scene{name: name + " with replaced specs and timeouts", conf: conf(s, 1), ends: fails, calls: 3, replaces: true, suspends: true,
+				specs: specs(worker("a", impatient), worker("b", temporary, atOnce))})
 		auto := conf(s, 1)
 		auto.AutoShutdown = strategy.AllSignificant
 		all = append(all, &scene{name: name + " with significant children", conf: auto, ends: failsOrOK, calls: 1,

@@ -29,6 +29,7 @@ type scene struct {
 	outOfTime bool         // whether CancelAll and AbandonAll may come
 	suspends  bool         // whether Suspend and Resume may come
 	newer     []child.Spec // what Upgrade may put in place of specs
+	replaces  bool         // whether Replace and TakeBack may come
 }
 
 // explore visits the states of a scene, in order of their distance from the start, until

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,6 +39,7 @@ type world struct {
 	stale      []timerAt // cleared, but may have fired already
 	backoffs   []*Child
 	waiting    map[int]bool // callers without an answer
+	replaced   map[int]*replacement
 	callers    int
 	calls      int      // requests that may still be made
 	granted    int      // restarts that count towards the intensity, as the explorer counts them
@@ -51,7 +53,7 @@ type world struct {
 }
 
 func newWorld(s *scene) *world {
-	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}}
+	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}, replaced: map[int]*replacement{}}
 	w.m.batchSize = 1
 	w.do("boot", func() { w.m.Boot(s.specs, 0) })
 	return w
@@ -59,6 +61,7 @@ func newWorld(s *scene) *world {
 
 func (w *world) clone() *world {
 	to := make(map[*Child]*Child)
+	waiters := make(map[*Waiter]*Waiter)
 	at := func(c *Child) *Child {
 		if c == nil {
 			return nil
@@ -67,7 +70,8 @@ func (w *world) clone() *world {
 			dup := *c
 			dup.lastWaiter = nil
 			for w := range c.eachWaiter {
-				dup.addWaiter(&Waiter{Owner: w.Owner}, w.start)
+				waiters[w] = &Waiter{Owner: w.Owner, takenBack: w.takenBack}
+				dup.addWaiter(waiters[w], w.start)
 			}
 			to[c] = &dup
 		}
@@ -85,6 +89,14 @@ func (w *world) clone() *world {
 		d := at(c)
 		d.prev, d.next = at(c.prev), at(c.next)
 		m.names[c.Name()] = d
+	}
+	if w.m.trials != nil {
+		m.trials = make(map[*Child]*trial, len(w.m.trials))
+		for c, t := range w.m.trials {
+			kept := *t
+			m.trials[at(c)] = &kept
+			kept.caller = waiters[t.caller]
+		}
 	}
 	m.window = cloneWindow(w.m)
 	m.out = nil
@@ -115,6 +127,7 @@ func (w *world) clone() *world {
 	for k := range w.waiting {
 		n.waiting[k] = true
 	}
+	n.replaced = maps.Clone(w.replaced)
 	n.trace = slices.Clip(w.trace)
 	return &n
 }
@@ -178,7 +191,11 @@ func (w *world) key(h *maphash.Hash, abandoned bool) {
 		}
 		flag(c.marked, c.charged, c.bootPending, c.cancelAllSent, c.abandonAllSent, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, c.present, c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
 		for x := range c.eachWaiter {
-			flag(x.start)
+			flag(x.start, x.takenBack != nil, w.replaced[x.Owner.(int)] != nil)
+		}
+		if t := m.trials[c]; t != nil {
+			flag(t.old != nil, t.back, t.down, t.ignored, t.lost)
+			num(int(t.origin), int(t.state))
 		}
 		num(-2)
 	}
@@ -334,6 +351,7 @@ func (w *world) carryOut(a Action) {
 			w.fail("a caller gets one answer: caller %d got another", who)
 		}
 		delete(w.waiting, who)
+		w.checkReplaced(who, a.Err)
 	case Continue:
 		w.continues++
 	case IsUp:

@@ -99,7 +99,8 @@ type Machine struct {
 	op                            groupOp
 	cursor, firstMarked, waitsFor *Child
 
-	sweep sweep // a request for every child: see sweep.go
+	sweep  sweep             // a request for every child: see sweep.go
+	trials map[*Child]*trial // of children whose spec was replaced: see replace.go; nil before the first
 
 	// Counts. The first two depend on the states of children: see setState.
 	live        int // children that are alive

@@ -10,6 +10,11 @@ import (
 // answered when the child is ready, or with the error of its start; then the child is
 // removed. The spec must be valid, and is copied.
 func (m *Machine) Add(spec *child.Spec, caller *Waiter, now time.Duration) *Child {
+	return m.AddWithin(m.conf.MaxChildren, spec, caller, now)
+}
+
+// AddWithin is Add with another limit in place of MaxChildren.
+func (m *Machine) AddWithin(limit int, spec *child.Spec, caller *Waiter, now time.Duration) *Child {
 	m.beginEvent(now)
 	var refusal error
 	switch {
@@ -19,7 +24,7 @@ func (m *Machine) Add(spec *child.Spec, caller *Waiter, now time.Duration) *Chil
 		refusal = ErrSuspended
 	case m.names[spec.Name] != nil:
 		refusal = ErrDuplicate
-	case m.conf.MaxChildren > 0 && m.specs >= m.conf.MaxChildren:
+	case limit > 0 && m.specs >= limit:
 		refusal = ErrMaxChildren
 	}
 	if refusal != nil {

@@ -8,6 +8,9 @@ import (
 
 // launch starts a run of c. An automatic restart is counted.
 func (m *Machine) launch(c *Child, restart bool) {
+	if len(m.trials) > 0 {
+		m.beginTrial(c)
+	}
 	c.marked, c.held, c.leftStopped, c.hung, c.cancelAllSent, c.abandonAllSent = false, false, false, false, false, false
 	c.Nested, c.Lost, c.Ignored = false, false, false
 	if m.waitsFor == c {

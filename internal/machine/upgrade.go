@@ -15,6 +15,16 @@ import (
 // replaces only the configuration, because Boot gets the specs. The specs must be valid and
 // must not change afterwards.
 func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) error {
+	pointers := make([]*child.Spec, len(specs))
+	for i := range specs {
+		pointers[i] = &specs[i]
+	}
+	return m.Arrange(conf, pointers, now)
+}
+
+// Arrange is Upgrade for specs that are not in one slice. A child keeps its settings if it
+// gets the pointer that it has. Others are no longer on trial: see Replace.
+func (m *Machine) Arrange(conf Config, specs []*child.Spec, now time.Duration) error {
 	m.beginEvent(now)
 	switch {
 	case m.phase >= Closing:
@@ -38,13 +48,15 @@ func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) er
 		c.Declared = false
 	}
 	var listed []*Child
-	for i := range specs {
-		spec := &specs[i]
+	for _, spec := range specs {
 		c := m.names[spec.Name]
 		if c == nil {
 			c = &Child{Spec: spec, Since: m.now, present: true}
 			m.names[spec.Name] = c
 			m.specs++
+		}
+		if c.Spec != spec {
+			m.settle(c)
 		}
 		m.significant -= count(c.countsAsSignificant())
 		c.Spec, c.Declared = spec, true

@@ -5,8 +5,9 @@ package machine
 type Waiter struct {
 	Owner any // the shell's own record; the machine does not use it
 
-	start bool    // it waits until the child is ready, otherwise until the child has stopped
-	next  *Waiter // the next caller that waits for the same child; of the latest, the first
+	start     bool    // it waits until the child is ready, otherwise until the child has stopped
+	next      *Waiter // the next caller that waits for the same child; of the latest, the first
+	takenBack error   // of Replace: why the spec was taken back; nil if it was not
 }
 
 // addWaiter adds a caller after those that already wait for c. The callers form a ring,
@@ -47,7 +48,7 @@ func (m *Machine) answerWaiters(c *Child, start bool, err error) {
 		} else {
 			w.next = nil
 			a := m.emit(Answer, c)
-			a.Waiter, a.Err = w, err
+			a.Waiter, a.Err = w, w.result(err)
 		}
 		if w == last {
 			return

@@ -1,0 +1,78 @@
+package machine
+
+import (
+	"github.com/coppice-go/coppice/child"
+)
+
+// A replacement is a Replace that has not been answered.
+type replacement struct {
+	name string
+	spec *child.Spec // the new one
+	old  *child.Spec // the one that the child had
+}
+
+// replacements adds the moves that replace the spec of a child, with one like it, and that
+// take a replacement back.
+func (w *world) replacements(request func(string, func(*world, *Waiter)), add func(string, func(*world))) {
+	for c := w.m.first; c != nil; c = c.next {
+		n := c.Name()
+		request("replace "+n, func(w *world, who *Waiter) {
+			c := w.m.Child(n)
+			spec := *c.Spec
+			w.replaced[who.Owner.(int)] = &replacement{n, &spec, c.Spec}
+			w.m.Replace(c, &spec, who, 0)
+		})
+		if t := w.m.trials[c]; t != nil && !t.back && w.m.phase < Closing {
+			add("take back "+n, func(w *world) {
+				w.calls--
+				c := w.m.Child(n)
+				t, old := w.m.trials[c], c.Spec
+				if t.old != nil {
+					old = t.old
+				}
+				w.do("take back "+n, func() { w.m.TakeBack(c, errWorld, 0) })
+				if c.Spec != old {
+					w.fail("a replacement that is taken back brings the old spec back: %s", n)
+				}
+			})
+		}
+	}
+}
+
+// checkReplaced checks that a caller of Replace whose answer is good got its spec, and that
+// the child of another has its old one.
+func (w *world) checkReplaced(who int, err error) {
+	r := w.replaced[who]
+	if r == nil {
+		return
+	}
+	delete(w.replaced, who)
+	c := w.m.Child(r.name)
+	switch {
+	case c == nil || w.m.phase >= Closing || err == ErrReplacing:
+	case err == nil && c.Spec != r.spec:
+		w.fail("a child that is ready with a new spec keeps it: %s", r.name)
+	case err != nil && c.Spec != r.old && c.Spec == r.spec:
+		w.fail("a child that is not ready with a new spec has its old one: %s: %v", r.name, err)
+	}
+	if back, ok := err.(*TakenBack); ok && back.Old == nil && c != nil && w.m.phase < Closing && c.state != child.Running && c.state != child.Done && !c.Ignored {
+		w.fail("a child whose old spec is back runs: %s is %v", r.name, c.state)
+	}
+}
+
+// checkTrials checks that a trial ends with the start that it is about.
+func (w *world) checkTrials() {
+	for c, t := range w.m.trials {
+		switch {
+		case !c.present:
+			w.fail("a child that is removed is not on trial: %s", c.Name())
+		case c.marked || w.m.phase >= Closing: // it will start, or never
+		case c.state == child.Done || c.state == child.Stopped:
+			w.fail("a child that is down is not on trial: %s", c.Name())
+		case c.state == child.Running:
+			w.fail("a child that is ready is not on trial: %s", c.Name())
+		case t.old != nil && !t.back && c.Spec != t.spec, t.back && c.Spec != t.old:
+			w.fail("the spec of a child fits its trial: %s", c.Name())
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package machine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// A child may get a new spec on trial: if it does not become ready with it, the old spec
+// comes back, and the child runs as before. That happens in the same event as the failure,
+// so a group operation or a boot that waits for the child just continues with the old spec.
+
+// A trial is the replacement of one child's spec, until the child is ready. Most children
+// never have one, so trials are kept beside the children.
+type trial struct {
+	spec   *child.Spec // the new one
+	old    *child.Spec // the one before; nil until a run is launched with the new one
+	back   bool        // the old one is back, and its first start is in progress
+	caller *Waiter     // who asked for the replacement; may be nil
+	origin origin      // of the child before
+
+	// If the child was down before, a failure leaves it down, in the state in which it was.
+	down          bool
+	state         child.State
+	ignored, lost bool
+}
+
+// A TakenBack answers a caller of Replace: the child did not become ready with the new spec,
+// and the old one was started again.
+type TakenBack struct {
+	Err error // why it did not become ready
+	Old error // why it is not ready with the old spec either; nil if it is
+}
+
+func (e *TakenBack) Error() string { return e.Err.Error() }
+
+// ErrReplacing refuses a Replace of a child whose previous one is not settled.
+var ErrReplacing = errors.New("is being replaced already")
+
+// Replace restarts c as Restart does, with spec from its next start on. The waiter is
+// answered when c is ready. If it does not become ready, the spec is taken back. Then c is
+// started with its old spec, which is an automatic restart that does not count, unless it
+// did not run before: then it is down as before. A start that spec retries counts as one
+// start, which fails when its backoff or the supervisor would give up. The waiter gets a
+// TakenBack when the first start with the old spec has succeeded or failed, or just the
+// error if c is down.
+func (m *Machine) Replace(c *Child, spec *child.Spec, caller *Waiter, now time.Duration) {
+	refused := m.phase >= Closing || !c.present || c.Removing() || m.suspended
+	switch {
+	case !refused && m.trials[c] != nil:
+		m.beginEvent(now)
+		m.refuse(caller, ErrReplacing)
+		m.endEvent()
+		return
+	case !refused:
+		if m.trials == nil {
+			m.trials = make(map[*Child]*trial)
+		}
+		m.trials[c] = &trial{
+			spec: spec, caller: caller, origin: c.origin,
+			down:  !c.alive() && c.state != child.Waiting && !c.marked,
+			state: c.state, ignored: c.Ignored, lost: c.Lost,
+		}
+	}
+	m.Restart(c, caller, now)
+}
+
+// Trying reports whether c is on trial: its spec was replaced, and it is not ready yet.
+func (m *Machine) Trying(c *Child) bool { return m.trials[c] != nil }
+
+// TakeBack takes the spec of a Replace back, because the caller does not wait any longer. It
+// has no effect if c has become ready, or if the spec was taken back already.
+func (m *Machine) TakeBack(c *Child, err error, now time.Duration) {
+	m.beginEvent(now)
+	if t := m.trials[c]; t != nil && !t.back && m.phase < Closing {
+		m.takeBackNow(c, t, err)
+	}
+	m.endEvent()
+}
+
+func (m *Machine) takeBackNow(c *Child, t *trial, err error) {
+	switch {
+	case t.old == nil && t.down: // no run has the new one yet, and none will
+		m.startOld(c, t, err)
+	case t.old == nil:
+		t.old = c.Spec
+		m.restore(c, t, err)
+	case c.state == child.Starting:
+		m.restore(c, t, err)
+		c.afterStop = t.afterStop()
+		m.cancel(c, WhyStopped)
+	case c.state == child.Stopping:
+		m.restore(c, t, err)
+		if c.afterStop == afterStopFail { // its start took too long
+			c.afterStop = t.afterStop()
+		}
+	case c.marked && m.waitsFor != c, c.held: // it will start anyway
+		m.restore(c, t, err)
+	default: // it waits for its backoff
+		m.startOld(c, t, err)
+	}
+}
+
+// afterStop returns what happens to the child when its run with the new spec has stopped.
+func (t *trial) afterStop() afterStop {
+	if t.down {
+		return afterStopKeep
+	}
+	return afterStopStart
+}
+
+// beginTrial gives c its new spec, if it has one. A run is about to be launched. A start
+// that fails now is no failure of an automatic restart.
+func (m *Machine) beginTrial(c *Child) {
+	t := m.trials[c]
+	if t == nil || t.old != nil {
+		return
+	}
+	t.old = c.Spec
+	m.setSpec(c, t.spec)
+	if c.origin == originAuto {
+		c.origin = originManual
+	}
+}
+
+// setSpec replaces the spec of c.
+func (m *Machine) setSpec(c *Child, spec *child.Spec) {
+	m.significant -= count(c.countsAsSignificant())
+	c.Spec = spec
+	m.significant += count(c.countsAsSignificant())
+}
+
+// settle ends the trial of c, which is ready or needs no start any more. It is not inlined,
+// to keep the frame of Ready small.
+//
+//go:noinline
+func (m *Machine) settle(c *Child) { delete(m.trials, c) }
+
+// startFailed handles a failed start of a child that is on trial. It reports false if the
+// failure is to be handled like any other: that of a start that is retried, or of the old
+// spec.
+func (m *Machine) startFailed(c *Child, out Outcome) bool {
+	t := m.trials[c]
+	switch {
+	case t == nil, t.old == nil:
+		return false
+	case t.back:
+		delete(m.trials, c)
+		m.answerTakenBack(c, out.Err)
+		return false
+	case c.Spec.RetryStart && out.Kind != Escalated:
+		return false
+	}
+	next := Restarts
+	if t.down {
+		next = StaysDown
+	}
+	m.noteFailure(c, out.Err, next)
+	m.startOld(c, t, out.Err)
+	return true
+}
+
+// givesUpTrial takes the spec of c back instead of giving up, if c is on trial.
+func (m *Machine) givesUpTrial(c *Child, err error) bool {
+	t := m.trials[c]
+	if t == nil || t.old == nil || t.back || m.phase >= Closing {
+		return false
+	}
+	m.startOld(c, t, err)
+	return true
+}
+
+// startOld takes the spec of a child that does not run back, and starts it.
+func (m *Machine) startOld(c *Child, t *trial, err error) {
+	if t.down {
+		m.retireKept(c, t.state, err)
+		c.Ignored, c.Lost = t.ignored, t.lost
+		return
+	}
+	m.restore(c, t, err)
+	c.reason, c.charged = err, false
+	m.setState(c, child.Waiting)
+	m.publishRestart(c, 0)
+	m.restartAlone(c)
+}
+
+// restore gives c its old spec. The trial goes on until the first start with it has ended.
+func (m *Machine) restore(c *Child, t *trial, err error) {
+	m.setSpec(c, t.old)
+	c.origin, t.back = t.origin, true
+	if t.caller != nil {
+		t.caller.takenBack = err
+	}
+}
+
+// dropTrial ends the trial of a child that is down. It gets its old spec.
+func (m *Machine) dropTrial(c *Child) {
+	t := m.trials[c]
+	if t == nil {
+		return
+	}
+	delete(m.trials, c)
+	if t.old != nil && !t.back {
+		m.setSpec(c, t.old)
+	}
+}
+
+// answerTakenBack answers callers of Replace whose spec was taken back. Others keep waiting
+// for c, which did not start with its old spec either.
+func (m *Machine) answerTakenBack(c *Child, err error) {
+	last := c.lastWaiter
+	if last == nil {
+		return
+	}
+	c.lastWaiter = nil
+	for next := last.next; ; {
+		w := next
+		next = w.next
+		if w.takenBack == nil {
+			c.addWaiter(w, w.start)
+		} else {
+			w.next = nil
+			a := m.emit(Answer, c)
+			a.Waiter, a.Err = w, w.result(err)
+		}
+		if w == last {
+			return
+		}
+	}
+}
+
+// result returns the answer to w when the start that it waits for has ended with err.
+func (w *Waiter) result(err error) error {
+	if w.takenBack != nil {
+		return &TakenBack{w.takenBack, err}
+	}
+	return err
+}

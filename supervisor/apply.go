@@ -1,0 +1,503 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/oneline"
+)
+
+// Apply brings the supervisor to a desired spec, while it is running, and restarts only what
+// has changed. It returns the changes that it has made.
+//
+//	want := feeds.Spec()
+//	want.Children = specs(cfg) // each with Version: a hash of its part of cfg
+//	changes, err := feeds.Apply(ctx, want)
+//	log.Print(changes) // + eu   ~ us   - asia   = 14 unchanged
+//
+// Each desired child must have a Version. Children are compared by name:
+//
+//   - A child with the same Version and the same settings is not touched. It keeps its spec,
+//     its run, its backoff and its state, also if it is stopped or has ended.
+//   - A child that is not desired any more is stopped and removed. A new name is another
+//     child: a child that was renamed is removed and added.
+//   - A child with another Version is replaced: it is stopped if it runs, and started with
+//     the new spec, whatever its state, as by RestartChild. Its siblings keep running.
+//   - A new child is started.
+//   - A child with the same Version but other settings (Restart, a timeout, whether it has a
+//     Backoff) takes the whole new spec and keeps running, as by Upgrade. Functions cannot be
+//     compared: if Run, Backoff or Decide do something else, the Version must differ.
+//
+// The supervisor's own settings, and the order of the children, are taken over if they
+// differ, as by Upgrade. A zero field is the default and not the present value, so begin with
+// Spec, as above. An empty Name is the present name.
+//
+// Children that StartChild has added stay, unless the desired spec has the name. Then the
+// child becomes a declared one; it is replaced if its Version differs.
+//
+// Apply removes first, the last child first; then it replaces and adds, in the order of the
+// desired spec, each when the one before it is ready; then it takes over the settings and the
+// order. Under an Independent supervisor the removals, and then all others, are concurrent.
+//
+// If a child does not become ready with its new spec, Apply stops there. The child is started
+// with its old spec at once, and an added child is removed. This restart does not count
+// towards the Intensity; but if the start with the old spec fails too, that is a failed
+// restart like any other, which Health, the events and the supervisor's limits know. A child
+// that was not running before is down as before. What was done before stays done, and what
+// comes after is as it was. The changes say what was done, and the error which child is the
+// reason, and what became of it. A child with RetryStart is tried until its backoff or the
+// supervisor would give up, or ctx ends.
+//
+// A run that does not stop in time is abandoned, and Apply goes on. The error has a *StopError
+// then, also if everything else has succeeded. If ctx ends, Apply stops where it is and
+// returns at once: the child that is being replaced gets its old spec back and is started with
+// that, one that is being added is removed, and one that is being removed is gone when it has
+// stopped. Give ctx a deadline: a child without a StartTimeout may take any time to be ready.
+//
+// What runs after Apply is also what the next start of the supervisor begins with. If the
+// supervisor is not running, only that changes. If it is starting, Apply works as if it were
+// up; children that have not been started wait for their turn.
+//
+// Two calls of Apply for the same supervisor are carried out one after the other. Meanwhile
+// Upgrade is refused. A group restart or a backoff that is in progress goes on, with the new
+// specs. If nothing differs, nothing happens, and there is no event. Otherwise EventApplying
+// comes before and EventApplied after what Apply does, and the children's events have
+// ReasonApply. No EventApplied comes after EventOver.
+//
+// A nested supervisor is kept if the Version of its child is the same. Its own children change
+// with its own Apply: see Nested.
+//
+// Nothing is changed if Apply returns one of these errors: the problems of the spec; an error
+// if no child is desired and some are declared, since an empty configuration should not stop a
+// service; ErrNotRunning, while the supervisor stops; ErrSuspended, if a child would be
+// started; ErrMaxChildren; the error of Upgrade for a Strategy or a Name that cannot change;
+// the cause of ctx, if it ended before; an error if ctx belongs to a child that would be
+// replaced or removed, or to one below it, because Apply would wait for its caller. As with
+// StartChild, the error is child.ErrNotReady if ctx belongs to a child whose start the
+// supervisor still waits for. ctx may carry a Request: see WithRequest.
+func (s *Supervisor) Apply(ctx context.Context, desired Spec) (Changes, error) {
+	if ctx == nil {
+		return Changes{}, errNilContext
+	}
+	desired.Children = slices.Clone(desired.Children)
+	if err := s.desiredFaults(&desired); err != nil {
+		return Changes{}, err
+	}
+	done, err := s.turnToApply(ctx)
+	if err != nil {
+		return Changes{}, wrap(s.Path(), err)
+	}
+	defer done()
+	l, err := s.running()
+	if err == nil {
+		return l.apply(ctx, &desired)
+	}
+	p, err := planAtRest(s.declaredSpec(), &desired)
+	if err != nil {
+		return Changes{}, wrap(s.Path(), err)
+	}
+	if !p.empty() {
+		s.declared.Store(&declaration{spec: p.wanted()})
+	}
+	return p.changes(), nil
+}
+
+// Plan returns the changes that Apply would make, and the error for which Apply would change
+// nothing. It changes nothing and does not wait.
+func (s *Supervisor) Plan(desired Spec) (Changes, error) {
+	desired.Children = slices.Clone(desired.Children)
+	if err := s.desiredFaults(&desired); err != nil {
+		return Changes{}, err
+	}
+	l, err := s.running()
+	if err != nil {
+		p, err := planAtRest(s.declaredSpec(), &desired)
+		if err != nil {
+			return Changes{}, wrap(s.Path(), err)
+		}
+		return p.changes(), nil
+	}
+	l.mu.Lock()
+	p, err := l.plan(&desired)
+	if err == nil {
+		err = l.refusesStarts(p)
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return Changes{}, wrap(l.path, err)
+	}
+	return p.changes(), nil
+}
+
+// turnToApply waits until no other Apply is in progress. done ends the turn.
+func (s *Supervisor) turnToApply(ctx context.Context) (done func(), err error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	turn := s.applies.Load()
+	if turn == nil {
+		made := make(chan struct{}, 1)
+		s.applies.CompareAndSwap(nil, &made)
+		turn = s.applies.Load()
+	}
+	select {
+	case *turn <- struct{}{}:
+		return func() { <-*turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// refusesStarts returns an error if the plan starts children while none may start. l.mu must
+// be held.
+func (l *life) refusesStarts(p *plan) error {
+	if p.starts() && l.m.Suspended() {
+		return ErrSuspended
+	}
+	return nil
+}
+
+// apply carries out an Apply while the supervisor runs.
+func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
+	if len(want.Children) > 0 {
+		if err := l.refuseUnready(ctx, want.Children[0].Name); err != nil {
+			return Changes{}, err
+		}
+	}
+	by := requestOf(ctx).By // without the lock: ctx may be of the caller's own type
+	var p *plan
+	var err error
+	booted := true
+	l.do(func(now time.Duration) {
+		if p, err = l.plan(want); err != nil {
+			return
+		}
+		if err = l.refusesStarts(p); err == nil {
+			err = l.refusesCaller(ctx, p)
+		}
+		switch {
+		case err != nil || p.empty():
+		case l.m.Phase() == machine.Unborn: // its children do not exist yet
+			booted = false
+			l.declare(p.wanted(), nil, now)
+		default:
+			p.by, p.began = by, now
+			l.applying = p
+			planned := p.changes()
+			e := &Event{Kind: EventApplying, Text: planned.String(), By: by, Changes: &planned}
+			l.publishOwn(e)
+			p.event = e.Seq
+		}
+	})
+	switch {
+	case err != nil:
+		return Changes{}, wrap(l.path, err)
+	case p.empty() || !booted:
+		return p.changes(), nil
+	}
+	a := &applying{life: l, plan: p}
+	if a.remove(ctx) {
+		a.start(ctx)
+	}
+	a.end()
+	return a.done, and(errors.Join(a.failures...), a.stopped.orNil())
+}
+
+// refusesCaller returns an error if the plan stops the child that ctx belongs to, or one
+// above it. l.mu must be held.
+func (l *life) refusesCaller(ctx context.Context, p *plan) error {
+	for r := runOf(ctx); r != nil; r = r.life.parent {
+		if r.life == l && p.stops(r.spec.Name) {
+			return fmt.Errorf("called from %s, which it would have to stop: call Apply from a child of another supervisor", r.Path())
+		}
+	}
+	return nil
+}
+
+// An applying is an Apply in progress.
+type applying struct {
+	*life
+	plan     *plan
+	done     Changes
+	failures []error
+	stopped  StopError // runs that were abandoned, or returned an error
+}
+
+// why is the reason of what happens to the children.
+func (p *plan) why() why { return why{reason: ReasonApply, by: p.by, event: p.event} }
+
+// remove removes what is not desired, and reports whether to go on.
+func (a *applying) remove(ctx context.Context) bool {
+	var calls []*call
+	for _, name := range a.plan.gone {
+		if !a.plan.removed[name] { // it has ended
+			a.done.Removed = append(a.done.Removed, name)
+			continue
+		}
+		if ctx.Err() != nil {
+			a.fail(name, context.Cause(ctx))
+			break
+		}
+		made := newCall(a.life, name)
+		a.do(func(now time.Duration) {
+			c := a.m.Child(name)
+			if c == nil {
+				made.answer(nil) // somebody else has removed it
+				return
+			}
+			a.explainRequest(c, remove, a.plan.why())
+			a.m.Stop(c, true, &made.Waiter, now)
+		})
+		calls = append(calls, made)
+		if a.ordered && !a.removed(ctx, made) {
+			break
+		}
+	}
+	if !a.ordered {
+		for _, made := range calls {
+			a.removed(ctx, made)
+		}
+	}
+	return len(a.failures) == 0
+}
+
+// removed waits until a child is gone.
+func (a *applying) removed(ctx context.Context, made *call) bool {
+	if err := a.await(ctx, made); err != nil {
+		a.fail(made.name, err)
+		return false
+	}
+	a.done.Removed = append(a.done.Removed, made.name)
+	made.free()
+	return true
+}
+
+// start replaces and adds what is desired, in order.
+func (a *applying) start(ctx context.Context) {
+	calls := make([]*call, len(a.plan.steps))
+	for i := range a.plan.steps {
+		if ctx.Err() != nil {
+			a.fail(a.plan.steps[i].spec.Name, context.Cause(ctx))
+			break
+		}
+		switch s := &a.plan.steps[i]; s.what {
+		case replace:
+			calls[i] = a.replace(s)
+		case add:
+			calls[i] = a.add(s)
+		}
+		if calls[i] != nil && a.ordered && !a.started(ctx, i, calls[i]) {
+			return
+		}
+	}
+	for i, made := range calls {
+		if made != nil && !a.ordered {
+			a.started(ctx, i, made)
+		}
+	}
+}
+
+// replace asks for the restart of a child with another spec.
+func (a *applying) replace(s *planStep) *call {
+	made := newCall(a.life, s.spec.Name)
+	made.start = true
+	spec := *s.spec // of its own, so that the desired spec is not kept as long as the child
+	a.do(func(now time.Duration) {
+		c := a.m.Child(spec.Name)
+		if c == nil {
+			made.answer(a.absent())
+			return
+		}
+		s.child, s.spec = c, &spec
+		a.explainRequest(c, restart, a.plan.why())
+		a.m.Replace(c, &spec, &made.Waiter, now)
+	})
+	return made
+}
+
+// add asks for the start of a new child.
+func (a *applying) add(s *planStep) *call {
+	made := newCall(a.life, s.spec.Name)
+	made.start = true
+	a.do(func(now time.Duration) {
+		s.child = a.m.AddWithin(a.plan.want.MaxChildren, s.spec, &made.Waiter, now)
+		if s.child != nil && a.subscribedKinds != 0 {
+			a.whys.of.set(s.child, a.plan.why())
+		}
+	})
+	return made
+}
+
+// started waits until a child is ready, and notes what was done.
+func (a *applying) started(ctx context.Context, i int, made *call) bool {
+	s := &a.plan.steps[i]
+	err := a.await(ctx, made)
+	if err == nil {
+		a.mu.Lock()
+		s.ok = true
+		a.mu.Unlock()
+		a.done.note(*s)
+		made.free()
+		return true
+	}
+	switch err := err.(type) {
+	case *machine.TakenBack:
+		a.fail(s.spec.Name, &notApplied{err.Err, err.Old})
+		return false
+	case *endedWait:
+		a.takeBack(s, err.cause)
+	}
+	a.fail(s.spec.Name, err)
+	return false
+}
+
+// takeBack takes back what is in progress for a child, since ctx has ended.
+func (a *applying) takeBack(s *planStep, err error) {
+	a.do(func(now time.Duration) {
+		switch {
+		case s.child == nil || a.m.Child(s.spec.Name) != s.child:
+		case s.what == replace:
+			a.m.TakeBack(s.child, err, now)
+		case s.child.Adding():
+			a.explainRequest(s.child, remove, a.plan.why())
+			a.m.Stop(s.child, true, nil, now)
+		}
+	})
+}
+
+// An endedWait is the error of a wait that the end of ctx has ended.
+type endedWait struct{ cause error }
+
+func (e *endedWait) Error() string { return e.cause.Error() }
+
+// await waits for an answer, and notes what went wrong with a stop.
+func (a *applying) await(ctx context.Context, made *call) error {
+	answered := made.answered(ctx)
+	cause := context.Cause(ctx)
+	if !answered && made.start {
+		if waiting := a.startingIn(made.name); len(waiting) > 0 {
+			cause = &lateStart{cause, waiting}
+		}
+	}
+	a.mu.Lock() // more may be noted if no answer has come
+	a.stopped.Abandoned = append(a.stopped.Abandoned, made.wrong.Abandoned...)
+	a.stopped.Unclean = append(a.stopped.Unclean, made.wrong.Unclean...)
+	made.wrong = StopError{}
+	a.mu.Unlock()
+	if !answered {
+		return &endedWait{cause}
+	}
+	return made.err
+}
+
+// fail notes why a child is not as desired.
+func (a *applying) fail(name string, err error) {
+	if ended, ok := err.(*endedWait); ok {
+		err = ended.cause
+	}
+	a.failures = append(a.failures, wrap(a.path+"/"+name, err))
+}
+
+// end makes what was reached the declaration, and publishes EventApplied.
+func (a *applying) end() {
+	p := a.plan
+	a.do(func(now time.Duration) {
+		a.applying = nil
+		if a.m.Phase() >= machine.Closing && len(a.failures) == 0 { // it did not take over the settings: see declareReached
+			a.failures = append(a.failures, wrap(a.path, ErrNotRunning))
+		}
+		all := len(a.failures) == 0
+		if a.m.Phase() < machine.Closing {
+			if all {
+				a.declare(p.wanted(), p, now)
+			} else {
+				a.declare(p.reached(a.m), nil, now)
+			}
+		}
+		for _, s := range p.steps {
+			if s.what == keep || s.what == update && all {
+				a.done.note(s)
+			}
+		}
+		if all {
+			a.done.Settings, a.done.Reordered = p.settings, p.reordered
+		}
+		if a.isOver() { // its subscribers may have those of the next life by now
+			return
+		}
+		a.publishOwn(&Event{
+			Kind: EventApplied, Text: a.done.String(), By: p.by, Because: p.event, Took: now - p.began,
+			Changes: a.done.clone(), Err: errors.Join(a.failures...),
+		})
+	})
+}
+
+// declare makes spec what is declared. The children exist already, except before the boot.
+// If updated is not nil, those that it updates take their new specs. l.mu must be held.
+func (l *life) declare(spec Spec, updated *plan, now time.Duration) {
+	next := &declaration{spec: spec}
+	specs := make([]*child.Spec, 0, len(spec.Children))
+	for i := range spec.Children {
+		if c := l.m.Child(spec.Children[i].Name); c != nil {
+			specs = append(specs, c.Spec)
+		}
+	}
+	if updated != nil {
+		specs = specs[:0]
+		for _, s := range updated.steps {
+			c := l.m.Child(s.spec.Name)
+			if c == nil {
+				continue
+			}
+			own := c.Spec
+			if s.what == update {
+				kept := *s.spec // of its own, so that the others are not kept as long as this child
+				own = &kept
+			}
+			if r := runOfChild(c); r != nil && r.rare != nil &&
+				(s.what == update || len(updated.settings) > 0 && own.Backoff == nil) {
+				r.rare.backoff = nil
+			}
+			specs = append(specs, own)
+		}
+	}
+	_ = l.m.Arrange(spec.config(nil), specs, now) // plan has checked what could be refused
+	l.spec = &next.spec
+	l.sup.declared.Store(next)
+}
+
+// declareReached makes what an Apply has reached the declaration of the next start, when the
+// end of the life begins. It is not inlined, to keep the frame of perform small. l.mu must
+// be held.
+//
+//go:noinline
+func (l *life) declareReached() {
+	l.sup.declared.Store(&declaration{spec: l.applying.reached(l.m)})
+}
+
+// A notApplied is the error of a child that did not become ready with its new spec, and was
+// started with its old one.
+type notApplied struct {
+	err error
+	old error // why it is not ready with the old one either, or nil
+}
+
+func (e *notApplied) Error() string {
+	text := "not ready with its new spec: " + oneline.Of(e.err)
+	if e.old != nil {
+		return text + "; nor with its old one: " + oneline.Of(e.old)
+	}
+	return text + "; it runs with its old one again"
+}
+
+func (e *notApplied) Unwrap() []error {
+	if e.old == nil {
+		return []error{e.err}
+	}
+	return []error{e.err, e.old}
+}
