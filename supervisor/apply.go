@@ -281,22 +281,26 @@ func (a *applying) removed(ctx context.Context, made *call) bool {
 func (a *applying) start(ctx context.Context) {
 	calls := make([]*call, len(a.plan.steps))
 	for i := range a.plan.steps {
-		if ctx.Err() != nil {
-			a.fail(a.plan.steps[i].spec.Name, context.Cause(ctx))
-			break
-		}
-		switch s := &a.plan.steps[i]; s.what {
-		case replace:
+		s := &a.plan.steps[i]
+		switch {
+		case s.what != replace && s.what != add:
+			continue
+		case ctx.Err() != nil:
+			a.fail(s.spec.Name, context.Cause(ctx))
+		case s.what == replace:
 			calls[i] = a.replace(s)
-		case add:
+		default:
 			calls[i] = a.add(s)
 		}
-		if calls[i] != nil && a.ordered && !a.started(ctx, i, calls[i]) {
-			return
+		if len(a.failures) > 0 || a.ordered && !a.started(ctx, i, calls[i]) {
+			break
 		}
 	}
+	if a.ordered {
+		return
+	}
 	for i, made := range calls {
-		if made != nil && !a.ordered {
+		if made != nil {
 			a.started(ctx, i, made)
 		}
 	}
@@ -412,20 +416,17 @@ func (a *applying) end() {
 			a.failures = append(a.failures, wrap(a.path, ErrNotRunning))
 		}
 		all := len(a.failures) == 0
-		if a.m.Phase() < machine.Closing {
-			if all {
-				a.declare(p.wanted(), p, now)
-			} else {
-				a.declare(p.reached(a.m), nil, now)
-			}
+		next, updated := p.wanted(), p
+		if !all {
+			next, updated = p.reached(a.m), nil
 		}
-		for _, s := range p.steps {
-			if s.what == keep || s.what == update && all {
-				a.done.note(s)
-			}
+		if a.m.Phase() < machine.Closing {
+			a.declare(next, updated, now)
 		}
 		if all {
-			a.done.Settings, a.done.Reordered = p.settings, p.reordered
+			a.done = p.changes()
+		} else {
+			a.done.Unchanged = len(next.Children) - len(a.done.Added) - len(a.done.Replaced)
 		}
 		if a.isOver() { // its subscribers may have those of the next life by now
 			return

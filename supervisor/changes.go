@@ -19,7 +19,7 @@ type Changes struct {
 	Removed   []string // children that are stopped and removed
 	Settings  []string // fields of the supervisor's own spec that differ
 	Reordered bool     // the order of the children that stay differs
-	Unchanged int      // number of children that are not touched
+	Unchanged int      // number of declared children that are as they were
 }
 
 // Empty reports whether nothing changes.

@@ -90,14 +90,22 @@ func (w *fateWatch) add(name string, wake chan<- struct{}) {
 	(*w)[name][wake] = struct{}{}
 }
 
+// wakeAll wakes all that wait for a child of this life.
+//
+//go:noinline
+func (l *life) wakeAll() {
+	l.fates.wakeAll()
+	l.awaits.wakeAll()
+}
+
 func (w fateWatch) remove(name string, wake chan<- struct{}) {
 	if delete(w[name], wake); len(w[name]) == 0 {
 		delete(w, name)
 	}
 }
 
-// wake wakes the channels of one child. Neither it nor wakeAll is inlined, to keep
-// perform's frame small: see Ready.
+// wake wakes the channels of one child. It is not inlined, to keep perform's frame
+// small: see Ready.
 //
 //go:noinline
 func (w fateWatch) wake(name string) {
@@ -110,7 +118,6 @@ func (w fateWatch) wake(name string) {
 	delete(w, name)
 }
 
-//go:noinline
 func (w fateWatch) wakeAll() {
 	for name := range w {
 		w.wake(name)

@@ -66,8 +66,9 @@ type life struct {
 		path string
 		at   time.Time // of all events of this visit to the machine; zero: not read yet
 	}
-	budget budget // for the whole stop
-	fates  fateWatch
+	budget budget    // for the whole stop
+	fates  fateWatch // of callers that wait for a Ref
+	awaits fateWatch // of callers of Await
 
 	suspended atomic.Bool // what l.m.Suspended returns; also read without the lock
 
@@ -299,12 +300,14 @@ func (l *life) perform(s *step) {
 			}
 			l.logAllHeld()
 			l.publishPhase(EventClosing)
-			l.fates.wakeAll()
+			l.wakeAll()
 		case machine.IsOver:
 			l.end()
-			l.fates.wakeAll()
+			l.wakeAll()
 		case machine.Retired:
 			l.fates.wake(a.Child.Name())
+		case machine.Changed:
+			l.awaits.wake(a.Child.Name())
 		}
 	}
 }
@@ -401,7 +404,7 @@ func (l *life) bootAndWait(ctx context.Context) (up bool) {
 func (l *life) boot() {
 	l.do(func(now time.Duration) {
 		l.m.Boot(l.spec.Children, now)
-		l.fates.wakeAll() // those that waited for the children to exist
+		l.wakeAll() // those that waited for the children to exist
 	})
 }
 

@@ -22,6 +22,7 @@ func (l *life) link(r *run, nested *life) error {
 		rare.nested, rare.super, rare.ended = nested, nested.sup, nil
 		l.m.Linked(r.child, r.number(), now)
 		l.fates.wake(r.spec.Name) // a child they wait for may exist below it again
+		l.awaits.wake(r.spec.Name)
 	}
 	stopped := r.cause
 	l.leave()

@@ -197,6 +197,7 @@ func (r *run) readyAgain(now time.Duration) {
 	rare := r.rare
 	rare.unreadyFor = r.timeUnready(now)
 	rare.unready, r.child.Unready = nil, false
+	r.life.awaits.wake(r.spec.Name)
 	r.life.publish(&Event{Kind: EventReady, again: true, down: now - rare.unreadySince}, r)
 }
 

@@ -302,6 +302,8 @@ func whatCallDoes(t *testing.T, s *laggard, call string) string {
 			err = s.RemoveChild(context.Background(), "slow")
 		case "Upgrade":
 			err = s.Upgrade(supervisor.Spec{Strategy: s.Tree().Strategy, Children: []child.Spec{{Name: "fails", Run: idle}, {Name: "slow", Run: takes(time.Second)}}})
+		case "Apply":
+			_, err = s.Apply(context.Background(), supervisor.Spec{Strategy: s.Tree().Strategy, Children: []child.Spec{{Name: "slow", Version: "2", Run: takes(time.Second)}}})
 		case "Health":
 			err = s.Health()
 		case "Tree's State":

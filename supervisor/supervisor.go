@@ -53,6 +53,7 @@ import (
 //	RestartChild  ErrNotRunning  waits              waits              ErrNotRunning      ErrNotRunning
 //	RemoveChild   ErrNotRunning  waits              waits              ErrNotRunning      ErrNotRunning
 //	Upgrade       nil            nil                nil                ErrNotRunning      nil
+//	Apply         nil            waits              waits              ErrNotRunning      nil
 //	Health        ErrNotRunning  ErrNotReady        nil                ErrNotReady        ErrNotRunning
 //	Tree's State  stopped        starting           running            stopping           stopped
 type Supervisor struct {

@@ -47,6 +47,7 @@ const (
 	IsClosing                   // the supervisor has begun to stop its children
 	IsOver                      // no child runs any more
 	Retired                     // a child that is Watched is Stopped or Done, or is removed
+	Changed                     // a child that is Awaited has entered another state, or is removed
 )
 
 // Timer is the purpose of a child's timer.

@@ -42,6 +42,8 @@ type Child struct {
 	Said bool
 	// The shell wants Retired actions. The shell sets it; it is never cleared.
 	Watched bool
+	// The shell wants Changed actions. The shell sets and clears it.
+	Awaited bool
 	// The child is in the supervisor's spec. Set by Boot and Upgrade, cleared by Upgrade.
 	Declared bool
 	// A supervisor runs in the latest run. Set by Linked, cleared by Unlinked and launch.
@@ -201,7 +203,15 @@ func (m *Machine) setState(c *Child, s child.State) {
 	c.state, c.Since, c.NextStart = s, m.now, 0
 	m.live += count(c.alive())
 	m.significant += count(c.countsAsSignificant())
+	if c.Awaited {
+		m.emitChanged(c)
+	}
 }
+
+// emitChanged is not inlined, to keep the frames of its callers small.
+//
+//go:noinline
+func (m *Machine) emitChanged(c *Child) { m.emit(Changed, c) }
 
 func count(b bool) int {
 	if b {
@@ -259,6 +269,9 @@ func (m *Machine) remove(c *Child) {
 	}
 	c.prev, c.next, c.present = nil, nil, false
 	m.noteRetired(c)
+	if c.Awaited {
+		m.emitChanged(c)
+	}
 	if m.phase != Closing { // else over removes them all at once
 		delete(m.names, c.Name())
 	}
