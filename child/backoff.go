@@ -22,7 +22,7 @@ type BackoffPolicy interface {
 }
 
 // A Backoff makes the policy of a child. It is called once per child, when the child
-// first needs a delay, because a policy holds state; and by supervisor.Forecast, which
+// first needs a delay, because a policy holds state; and by supervisor.Forecast and Explain, which
 // uses the policy to see the delays. If it returns nil, all delays are zero.
 //
 // The supervisor's Intensity does not count the restarts of a child with a backoff. Only
@@ -89,6 +89,9 @@ func (c capped) NextBackOff() time.Duration {
 // RemoveJitter makes each delay the middle of its range.
 func (c capped) RemoveJitter() { jitter.Remove(c.BackOff) }
 
+// JitterFactor returns by which part of it a delay varies.
+func (c capped) JitterFactor() float64 { return jitter.Factor(c.BackOff) }
+
 // Constant returns a backoff that always waits for d and never gives up. If d is zero or
 // negative, the child is restarted immediately, any number of times: Intensity does not
 // count the restarts of a child with a backoff.
@@ -150,3 +153,6 @@ func (p *bounded) Reset() {
 
 // RemoveJitter removes the jitter of the wrapped policy.
 func (p *bounded) RemoveJitter() { jitter.Remove(p.policy) }
+
+// JitterFactor returns that of the wrapped policy.
+func (p *bounded) JitterFactor() float64 { return jitter.Factor(p.policy) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,22 +152,22 @@ func TestApplyGivesAChildThatDoesNotBecomeReadyItsOldSpecBack(t *testing.T) {
 
 func TestApplyWhoseOldSpecDoesNotComeUpEitherIsAFailureLikeAnyOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		down := false
+		var down atomic.Bool
 		spec := child.Spec{Name: "a", Version: "1", Backoff: child.Constant(time.Second), Run: func(ctx child.Context) error {
-			if down {
+			if down.Load() {
 				return errBoom
 			}
 			return idle(ctx)
 		}}
 		sup := start(t, supervisor.Spec{Children: []child.Spec{spec}})
-		down = true
+		down.Store(true)
 		spec.Version = "2"
 		_, err := sup.Apply(t.Context(), desires(sup, spec))
 		require.EqualError(t, err, "/root/a: not ready with its new spec: boom; nor with its old one: boom")
 		require.Error(t, sup.Health())
 		require.Equal(t, child.Waiting, state(t, sup, "a"), "it is restarted like any other child")
 		require.Equal(t, []string{"a 1"}, declares(sup))
-		down = false
+		down.Store(false)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.NoError(t, sup.Health())
@@ -269,6 +270,7 @@ func TestApplyStartsAChildThatIsDown(t *testing.T) {
 		job := child.Spec{Name: "job", Version: "1", Restart: child.Transient, Run: child.Task(func(context.Context) error { return nil })}
 		sup := start(t, supervisor.Spec{Children: append(versions("a 1"), job)})
 		require.NoError(t, sup.StopChild(t.Context(), "a"))
+		synctest.Wait()
 		require.Equal(t, child.Done, state(t, sup, "job"))
 
 		job.Version, job.Run = "2", failing

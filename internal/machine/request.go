@@ -192,7 +192,7 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) {
 }
 
 // Unlinked reports that the supervisor in a run of c has ended. The rest of the run has
-// the stop timeout of c, or afterAbandonAll if that had passed for the supervisor.
+// the stop timeout of c, or AfterAbandonAll if that had passed for the supervisor.
 func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 	m.beginEvent(now)
 	if c.run == run && c.Nested {
@@ -200,7 +200,7 @@ func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 		if c.state == child.Stopping {
 			d, limited := c.StopTimeout()
 			if c.abandonAllSent {
-				d, limited = afterAbandonAll, true
+				d, limited = AfterAbandonAll, true
 			}
 			if limited {
 				m.arm(c, StopTimer, d)
@@ -210,7 +210,7 @@ func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 	m.endEvent()
 }
 
-// afterAbandonAll is how long a run may take to return after the supervisor in it had to
+// AfterAbandonAll is how long a run may take to return after the supervisor in it had to
 // abandon its children. The stop timeout has passed, but the run itself had no chance to
 // return before.
-const afterAbandonAll = time.Second
+const AfterAbandonAll = time.Second
