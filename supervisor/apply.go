@@ -67,7 +67,7 @@ import (
 // Upgrade is refused. A group restart or a backoff that is in progress goes on, with the new
 // specs. If nothing differs, nothing happens, and there is no event. Otherwise EventApplying
 // comes before and EventApplied after what Apply does, and the children's events have
-// ReasonApply. No EventApplied comes after EventOver.
+// ReasonApply. If the supervisor stops meanwhile, EventApplied comes before EventClosing.
 //
 // A nested supervisor is kept if the Version of its child is the same. Its own children change
 // with its own Apply: see Nested.
@@ -205,7 +205,7 @@ func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 		a.start(ctx)
 	}
 	a.end()
-	return a.done, and(errors.Join(a.failures...), a.stopped.orNil())
+	return p.done, and(errors.Join(a.failures...), a.stopped.orNil())
 }
 
 // refusesCaller returns an error if the plan stops the child that ctx belongs to, or one
@@ -223,7 +223,6 @@ func (l *life) refusesCaller(ctx context.Context, p *plan) error {
 type applying struct {
 	*life
 	plan     *plan
-	done     Changes
 	failures []error
 	stopped  StopError // runs that were abandoned, or returned an error
 }
@@ -236,7 +235,6 @@ func (a *applying) remove(ctx context.Context) bool {
 	var calls []*call
 	for _, name := range a.plan.gone {
 		if !a.plan.removed[name] { // it has ended
-			a.done.Removed = append(a.done.Removed, name)
 			continue
 		}
 		if ctx.Err() != nil {
@@ -272,7 +270,6 @@ func (a *applying) removed(ctx context.Context, made *call) bool {
 		a.fail(made.name, err)
 		return false
 	}
-	a.done.Removed = append(a.done.Removed, made.name)
 	made.free()
 	return true
 }
@@ -337,7 +334,7 @@ func (a *applying) add(s *planStep) *call {
 	return made
 }
 
-// started waits until a child is ready, and notes what was done.
+// started waits until a child is ready.
 func (a *applying) started(ctx context.Context, i int, made *call) bool {
 	s := &a.plan.steps[i]
 	err := a.await(ctx, made)
@@ -345,7 +342,6 @@ func (a *applying) started(ctx context.Context, i int, made *call) bool {
 		a.mu.Lock()
 		s.ok = true
 		a.mu.Unlock()
-		a.done.note(*s)
 		made.free()
 		return true
 	}
@@ -407,34 +403,38 @@ func (a *applying) fail(name string, err error) {
 	a.failures = append(a.failures, wrap(a.path+"/"+name, err))
 }
 
-// end makes what was reached the declaration, and publishes EventApplied.
+// end makes what was reached the declaration, and publishes EventApplied, unless the end of
+// the life has done so already.
 func (a *applying) end() {
-	p := a.plan
 	a.do(func(now time.Duration) {
-		a.applying = nil
-		if a.m.Phase() >= machine.Closing && len(a.failures) == 0 { // it did not take over the settings: see declareReached
+		if a.applying == a.plan {
+			a.endApply(errors.Join(a.failures...), now)
+		} else if len(a.failures) == 0 {
 			a.failures = append(a.failures, wrap(a.path, ErrNotRunning))
 		}
-		all := len(a.failures) == 0
-		next, updated := p.wanted(), p
-		if !all {
-			next, updated = p.reached(a.m), nil
-		}
-		if a.m.Phase() < machine.Closing {
-			a.declare(next, updated, now)
-		}
-		if all {
-			a.done = p.changes()
-		} else {
-			a.done.Unchanged = len(next.Children) - len(a.done.Added) - len(a.done.Replaced)
-		}
-		if a.isOver() { // its subscribers may have those of the next life by now
-			return
-		}
-		a.publishOwn(&Event{
-			Kind: EventApplied, Text: a.done.String(), By: p.by, Because: p.event, Took: now - p.began,
-			Changes: a.done.clone(), Err: errors.Join(a.failures...),
-		})
+	})
+}
+
+// endApply ends the Apply in progress. It is not inlined, to keep the frame of perform small,
+// which calls it when the end of the life begins. l.mu must be held.
+//
+//go:noinline
+func (l *life) endApply(err error, now time.Duration) {
+	p := l.applying
+	l.applying = nil
+	next, updated := p.wanted(), p
+	if p.done = p.changes(); err != nil {
+		next, updated = p.reached(l.m), nil
+		p.done = p.changed(l.m, len(next.Children))
+	}
+	if l.m.Phase() < machine.Closing {
+		l.declare(next, updated, now)
+	} else { // the machine is in the middle of its end: only the next start is concerned
+		l.sup.declared.Store(&declaration{spec: next})
+	}
+	l.publishOwn(&Event{
+		Kind: EventApplied, Text: p.done.String(), By: p.by, Because: p.event, Took: now - p.began,
+		Changes: p.done.clone(), Err: err,
 	})
 }
 
@@ -470,15 +470,6 @@ func (l *life) declare(spec Spec, updated *plan, now time.Duration) {
 	_ = l.m.Arrange(spec.config(nil), specs, now) // plan has checked what could be refused
 	l.spec = &next.spec
 	l.sup.declared.Store(next)
-}
-
-// declareReached makes what an Apply has reached the declaration of the next start, when the
-// end of the life begins. It is not inlined, to keep the frame of perform small. l.mu must
-// be held.
-//
-//go:noinline
-func (l *life) declareReached() {
-	l.sup.declared.Store(&declaration{spec: l.applying.reached(l.m)})
 }
 
 // A notApplied is the error of a child that did not become ready with its new spec, and was

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -345,19 +346,25 @@ func TestApplyDuringAStop(t *testing.T) {
 		sup := newRoot(supervisor.Spec{Children: []child.Spec{
 			{Name: "a", Version: "1", Run: idle}, {Name: "b", Version: "1", Run: slow(0, time.Second)},
 		}})
+		r := record(t, sup, everyKind()...)
 		require.NoError(t, sup.Start(t.Context()))
+		var changes supervisor.Changes
 		var err error
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			want := desires(sup, versions("a 2", "b 2", "n 1")...)
 			want.Children[1].Run = slow(0, time.Second)
-			_, err = sup.Apply(context.Background(), want)
+			changes, err = sup.Apply(context.Background(), want)
 		}()
 		time.Sleep(time.Second / 2) // a is replaced, b is stopping
 		require.NoError(t, sup.Stop(t.Context()))
 		<-done
 		require.ErrorIs(t, err, supervisor.ErrNotRunning)
+		lines := r.lines()
+		require.Less(t, slices.Index(lines, "applied"), slices.Index(lines, "closing"))
+		require.Contains(t, lines, "applied")
+		require.Equal(t, "~ a   = 1 unchanged", changes.String())
 		require.Equal(t, []string{"a 2", "b 1"}, declares(sup), "the next start begins with what was reached")
 		_, err = sup.Apply(t.Context(), desires(sup, versions("b 2")...))
 		require.NoError(t, err, "it does not run: only its declaration changes")

@@ -24,6 +24,7 @@ type plan struct {
 	by      string          // the operator
 	event   uint64          // number of EventApplying, or zero
 	began   time.Duration
+	done    Changes // what was changed, once it has ended
 }
 
 // A change is what a plan does about one child.
@@ -31,7 +32,7 @@ type change uint8
 
 const (
 	keep    change = iota
-	update         // it takes other settings
+	update         // it takes other settings; the others need a start
 	replace        // it is restarted with another spec
 	add            // it is started; it may have been declared before
 )
@@ -238,6 +239,24 @@ func (p *plan) reached(m *machine.Machine) Spec {
 		}
 	}
 	return spec
+}
+
+// changed returns what was changed so far. left is the number of children that are declared
+// now.
+func (p *plan) changed(m *machine.Machine, left int) Changes {
+	var c Changes
+	for _, name := range p.gone {
+		if of := m.Child(name); !p.removed[name] || of == nil || of.Removing() {
+			c.Removed = append(c.Removed, name)
+		}
+	}
+	for i := range p.steps {
+		if s := &p.steps[i]; s.what > update && s.isDone(m) {
+			c.note(*s)
+		}
+	}
+	c.Unchanged = left - len(c.Added) - len(c.Replaced)
+	return c
 }
 
 // isDone reports whether the child is ready with its new spec.

@@ -16,7 +16,7 @@
 //	                        texts of ctx.Status; one line of at most 1000 bytes
 //	EXTEND_TIMEOUT_USEC=…   30 s, every 10 s, while the root starts, drains or stops
 //	WATCHDOG=1              every half of WatchdogSec
-//	RELOADING=1, READY=1    around a reload, see Reloading
+//	RELOADING=1, READY=1    around each Apply, and around a reload: see Reloading
 //	STOPPING=1              the drain begins, or without a drain the stop; also if the root
 //	                        gives up
 //

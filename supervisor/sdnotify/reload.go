@@ -3,6 +3,8 @@ package sdnotify
 import (
 	"strconv"
 	"sync"
+
+	"github.com/coppice-go/coppice/supervisor"
 )
 
 // Reloading sends RELOADING=1 with the time of the call, which is what a unit of
@@ -10,6 +12,10 @@ import (
 // use or was refused: it sends READY=1. If several reloads overlap, the last done sends it.
 //
 //	defer sdnotify.Reloading()()
+//
+// While a supervisor of the tree carries out an Apply, Watch does the same by itself. If the
+// reload is more than that, or may find that nothing has changed, use Reloading around the
+// whole.
 //
 // Reloading has no effect unless Watch watches a root that is up: before that, and while it
 // stops, the unit cannot be reloaded. done may be called more than once.
@@ -19,6 +25,23 @@ func Reloading() (done func()) {
 		return func() {}
 	}
 	return sync.OnceFunc(s.endReload)
+}
+
+// applies reports each Apply of the tree as a reload.
+type applies struct {
+	to    *service
+	began map[string]bool // those in progress that were reported, by the path of the supervisor
+}
+
+// event receives EventApplying and EventApplied.
+func (a *applies) event(e supervisor.Event) {
+	switch {
+	case e.Kind == supervisor.EventApplying && a.to.beginReload():
+		a.began[e.Path] = true
+	case e.Kind == supervisor.EventApplied && a.began[e.Path]:
+		delete(a.began, e.Path)
+		a.to.endReload()
+	}
 }
 
 // beginReload reports false if the service is not ready, or stops.

@@ -97,6 +97,8 @@ func watch(root *supervisor.Supervisor, s *service) (stop func()) {
 	}
 	cancel := root.Subscribe(w.event, supervisor.EventUp, supervisor.EventDraining, supervisor.EventClosing,
 		supervisor.EventOver, supervisor.EventHung)
+	applies := applies{s, map[string]bool{}}
+	cancelApplies := root.Subscribe(applies.event, supervisor.EventApplying, supervisor.EventApplied)
 	go w.loop()
 	return sync.OnceFunc(func() {
 		close(w.quit)
@@ -105,6 +107,7 @@ func watch(root *supervisor.Supervisor, s *service) (stop func()) {
 		case <-time.After(stopWait): // a log handler blocks
 		}
 		cancel()
+		cancelApplies()
 	})
 }
 
