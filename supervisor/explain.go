@@ -58,7 +58,7 @@ type ChildExplanation struct {
 
 	// GivesUp is what follows if the child fails each time as soon as it is ready: each
 	// supervisor that gives up, from its own one up to the root. It is empty if that does not
-	// happen, or only after ten thousand restarts.
+	// happen, or only after a thousand restarts.
 	GivesUp []GiveUp
 
 	LongestStart time.Duration // until it is ready; child.Forever: no limit
@@ -91,6 +91,10 @@ const (
 // shownDelays is the number of delays that an Explanation has.
 const shownDelays = 8
 
+// mostExplained is the number of restarts that Explain looks ahead. It is small, because each
+// child may have a policy of its own.
+const mostExplained = 1000
+
 // Explain says what the supervisor and everything below it will do, as text and as a struct:
 //
 //	fmt.Println(root.Explain())
@@ -119,9 +123,10 @@ func (s *Supervisor) Explain() Explanation {
 	return e
 }
 
-// ExplainChild is Explain for the child at path alone, with what runs in it. A path is a name,
-// a path from this supervisor, or a full path. It reports false if there is no such child or
-// the supervisor is not running.
+// ExplainChild is Explain for the child at path alone. It does not explain what runs in the
+// child, so its Supervisor is nil, but that counts for the longest start and stop. A path is a
+// name, a path from this supervisor, or a full path. It reports false if there is no such
+// child or the supervisor is not running.
 func (s *Supervisor) ExplainChild(path string) (ChildExplanation, bool) {
 	l, name, err := s.resolve(path)
 	if err != nil {
@@ -131,6 +136,7 @@ func (s *Supervisor) ExplainChild(path string) (ChildExplanation, bool) {
 	for i := range x.children {
 		if x.children[i].spec.Name == name {
 			e, _ := x.explainChild(i, x.names(), above, nil)
+			e.Supervisor = nil
 			return e, true
 		}
 	}
@@ -145,6 +151,8 @@ type explained struct {
 	around   bool // something is called around each run, and may take time
 	root     bool
 	children []explainedChild
+
+	timesOnly bool // only the longest start and stop are of interest
 }
 
 type explainedChild struct {
@@ -255,7 +263,7 @@ func (x *explained) explainChild(i int, names []string, above []rung, known map[
 	spec := c.spec
 	e = ChildExplanation{Path: x.path + "/" + spec.Name, Restart: spec.Restart}
 	ladder := append([]rung{{x.path, x.spec, spec}}, above...)
-	if spec.Restart != child.Temporary {
+	if spec.Restart != child.Temporary && !x.timesOnly {
 		e.With = x.along(i, names)
 		e.Delays = ladder[0].delays()
 		key, shared := outlookKey{spec.Restart, spec.ResetAfter}, spec.Backoff == nil
@@ -270,7 +278,9 @@ func (x *explained) explainChild(i int, names []string, above []rung, known map[
 	}
 	var below lasting
 	if c.nested != nil {
-		nested, times := c.nested.explained().explain(ladder)
+		inner := c.nested.explained()
+		inner.timesOnly = x.timesOnly || known == nil
+		nested, times := inner.explain(ladder)
 		e.Supervisor, below = &nested, times
 	}
 	t = lastingOf(e.Path, spec, c.nested != nil, runsSupervisor(spec.Run) && !x.around, below)
@@ -294,7 +304,7 @@ func givesUp(ladder []rung) (all []GiveUp) {
 		if i > 0 && r.child.Restart != child.Permanent {
 			break
 		}
-		o := outlook{restart: r.child.Restart, backoff: r.backoff(), resetAfter: r.child.ResetAfter, window: rules.NewWindow(r.spec.Intensity)}
+		o := outlook{restart: r.child.Restart, backoff: r.backoff(), resetAfter: r.child.ResetAfter, window: rules.NewWindow(r.spec.Intensity), most: mostExplained}
 		if o.resetAfter == 0 {
 			o.resetAfter = child.DefaultResetAfter
 		}

@@ -83,6 +83,7 @@ type outlook struct {
 	resetAfter time.Duration
 	window     rules.Window
 	now        time.Duration
+	most       int // number of restarts after which the supervisor counts as one that does not give up
 }
 
 // outlook returns the outlook of the child with that name, or nil if it neither runs nor
@@ -94,7 +95,7 @@ func (l *life) outlook(name string) *outlook {
 	if c == nil || !c.State().Alive() && c.State() != child.Waiting || l.m.Phase() >= machine.Closing {
 		return nil
 	}
-	o := &outlook{restart: c.Spec.Restart, backoff: c.Spec.Backoff, resetAfter: c.ResetAfter(), now: l.now(), window: l.m.Window(l.now())}
+	o := &outlook{restart: c.Spec.Restart, backoff: c.Spec.Backoff, resetAfter: c.ResetAfter(), now: l.now(), window: l.m.Window(l.now()), most: mostRestarts}
 	if o.backoff == nil {
 		o.backoff = l.spec.Backoff
 	}
@@ -118,8 +119,7 @@ type bound struct {
 
 var noBound = bound{never, -1}
 
-// mostRestarts is the number of restarts after which a supervisor counts as one that does
-// not give up.
+// mostRestarts is the number of restarts that Forecast looks ahead.
 const mostRestarts = 10_000
 
 // giveUp returns when the supervisor gives up if the child fails after that time, and after
@@ -130,9 +130,9 @@ func (o *outlook) giveUp(first, runs time.Duration) (now, fresh bound) {
 	case o.restart == child.Temporary, first > century:
 		return noBound, noBound
 	case o.backoff == nil:
-		now = boundOf(&o.window, o.now, first, runs)
+		now = o.boundOf(&o.window, o.now, first, runs)
 		w := rules.NewWindow(o.window.Limit())
-		return now, boundOf(&w, 0, runs, runs)
+		return now, o.boundOf(&w, 0, runs, runs)
 	}
 	used := o.used
 	if o.ready && machine.After(first, o.up) >= o.resetAfter { // its backoff starts over
@@ -142,9 +142,9 @@ func (o *outlook) giveUp(first, runs time.Duration) (now, fresh bound) {
 }
 
 // boundOf counts restarts without a delay.
-func boundOf(w *rules.Window, now, first, runs time.Duration) bound {
+func (o *outlook) boundOf(w *rules.Window, now, first, runs time.Duration) bound {
 	at := first
-	for n := range mostRestarts {
+	for n := range o.most {
 		if !w.Add(now + at) {
 			return bound{at, n}
 		}
@@ -157,7 +157,7 @@ func boundOf(w *rules.Window, now, first, runs time.Duration) bound {
 
 // delays adds up the delays of a new policy, after as many as were used.
 func (o *outlook) delays(used int, first, runs time.Duration) (b bound) {
-	if used >= mostRestarts {
+	if used >= o.most {
 		return noBound
 	}
 	defer func() {
@@ -174,7 +174,7 @@ func (o *outlook) delays(used int, first, runs time.Duration) (b bound) {
 		policy.NextBackOff()
 	}
 	at := first
-	for n := range mostRestarts {
+	for n := range o.most {
 		d := policy.NextBackOff()
 		if d < 0 {
 			return bound{at, n}

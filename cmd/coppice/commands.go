@@ -9,7 +9,7 @@ import (
 
 // commands lists the commands in the order of the help.
 var commands = []func() *command{
-	treeCommand, topCommand, whyCommand, watchCommand, eventsCommand, dumpCommand,
+	treeCommand, topCommand, whyCommand, explainCommand, watchCommand, eventsCommand, dumpCommand,
 	restartCommand, stopCommand, startCommand, suspendCommand, resumeCommand,
 	blackboxCommand, versionCommand,
 }

@@ -124,7 +124,8 @@ func (r *records) attributes(e *supervisor.Event) []attribute.KeyValue {
 // ofSupervisor reports whether events of the kind are about a supervisor, with its path.
 func ofSupervisor(kind supervisor.EventKind) bool {
 	switch kind {
-	case supervisor.EventGaveUp, supervisor.EventSuspended, supervisor.EventResumed, supervisor.EventUp,
+	case supervisor.EventGaveUp, supervisor.EventSuspended, supervisor.EventResumed,
+		supervisor.EventApplying, supervisor.EventApplied, supervisor.EventUp,
 		supervisor.EventDraining, supervisor.EventClosing, supervisor.EventOver:
 		return true
 	}

@@ -29,11 +29,11 @@ func mostSevere(kind supervisor.EventKind) log.Severity {
 	case supervisor.EventFailed, supervisor.EventAbandoned, supervisor.EventHung, supervisor.EventGaveUp:
 		return log.SeverityError
 	case supervisor.EventError, supervisor.EventUnready, supervisor.EventSlowStart, supervisor.EventLateExit,
-		supervisor.EventCompleted, supervisor.EventStopped,
+		supervisor.EventCompleted, supervisor.EventStopped, supervisor.EventApplied,
 		supervisor.EventUp, supervisor.EventClosing, supervisor.EventOver:
 		return log.SeverityWarn
 	case supervisor.EventReady, supervisor.EventRestarting, supervisor.EventDraining,
-		supervisor.EventRequest, supervisor.EventSuspended, supervisor.EventResumed:
+		supervisor.EventRequest, supervisor.EventSuspended, supervisor.EventResumed, supervisor.EventApplying:
 		return log.SeverityInfo
 	}
 	return log.SeverityDebug

@@ -18,6 +18,7 @@
 //	GET  goroutines      Goroutines
 //	GET  events.json     Events
 //	GET  events          server-sent events: Event, Missed, Bye
+//	GET  explain.json    Explain
 //	POST act             Act, answered by Acted, Conflict or Error
 //
 // Every other answer than 200 has a body of type Error, except that of a conflict (409).

@@ -190,7 +190,7 @@ func (p *printer) event(r *record) {
 // reason says why an event happened, unless the kind of the event and the error say it.
 func reason(e *supervisor.Event) string {
 	switch e.Kind {
-	case supervisor.EventRequest, supervisor.EventSuspended, supervisor.EventResumed:
+	case supervisor.EventRequest, supervisor.EventSuspended, supervisor.EventResumed, supervisor.EventApplying, supervisor.EventApplied:
 		return ""
 	}
 	why := e.Reason.String()

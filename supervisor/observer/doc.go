@@ -111,6 +111,8 @@
 //	/tree.txt        Tree.String
 //	/tree.dot        for Graphviz
 //	/tree.mmd        for Mermaid
+//	/explain.json    what the tree will do: ?path= a child or a part, ?grace= how long a stop may take
+//	/explain.txt     the same as text
 //	/act             POST {"path", "action", "run", "force"}
 //
 // The outermost JSON object has "v", the version of the format, which is 1. Fields may be

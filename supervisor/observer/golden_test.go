@@ -71,6 +71,7 @@ func TestTheViewsAreAsInTheGoldenFiles(t *testing.T) {
 			"tree.json": "/tree.json?seen=1", "causes.json": "/causes.json", "children.json": "/children.json?n=3&sort=name",
 			"child.json": "/child?path=exporter", "child_supervisor.json": "/child?path=/shop/feeds", "events.json": "/events.json",
 			"tree_past.json": "/tree.json?at=2000-01-01T00:00:40Z", "error.json": "/child?path=none",
+			"explain.json": "/explain.json?grace=5s", "explain_child.json": "/explain.json?path=exporter", "explain.txt": "/explain.txt?path=feeds&grace=5s",
 			"tree.txt": "/tree.txt", "tree.dot": "/tree.dot", "tree.mmd": "/tree.mmd",
 		} {
 			golden(t, name, do(o, local(http.MethodGet, target, "")).Body.Bytes())

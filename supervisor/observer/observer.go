@@ -75,6 +75,8 @@ var routes = map[string]route{
 	"/tree.txt":      (*Observer).serveText,
 	"/tree.dot":      (*Observer).serveDot,
 	"/tree.mmd":      (*Observer).serveMermaid,
+	"/explain.json":  (*Observer).serveExplain,
+	"/explain.txt":   (*Observer).serveExplainText,
 }
 
 // ServeHTTP answers a request: see the package documentation for the routes.

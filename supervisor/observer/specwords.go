@@ -37,6 +37,10 @@ func (o *Observer) specWords(m *model, i int32) []string {
 				say("It is restarted at once, and each restart counts towards the limit of its supervisor.")
 			}
 		}
+		e, explained := o.root.ExplainChild(it.tree.Path)
+		if explained && spec.Restart != child.Temporary {
+			all = append(all, persistence(&e))
+		}
 		if spec.Significant {
 			say("Significant: its end may end its supervisor.")
 		}
@@ -50,7 +54,9 @@ func (o *Observer) specWords(m *model, i int32) []string {
 		}
 		switch spec.StopTimeout {
 		case 0:
-			if m.supers[i] != nil {
+			if m.supers[i] != nil && explained && e.LongestStop != child.Forever {
+				say("Its stop may take as long as its children need: at most %v.", e.LongestStop)
+			} else if m.supers[i] != nil {
 				say("Its stop may take as long as its children need.")
 			} else {
 				say("Its stop may take %v.", child.DefaultStopTimeout)

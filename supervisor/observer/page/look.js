@@ -48,7 +48,7 @@ export const kinds = {
 	starting: 'starting', ready: 'running', up: 'running', failed: 'error', error: 'error', 'late-exit': 'done',
 	restarting: 'waiting', completed: 'done', stopping: 'stopping', stopped: 'stopped', removed: 'stopped', over: 'stopped',
 	'gave-up': 'gaveup', hung: 'hung', abandoned: 'abandoned', unready: 'unready', 'slow-start': 'starting',
-	suspended: 'suspended', resumed: 'running', request: 'operator', draining: 'stopping', closing: 'stopping', status: 'running',
+	suspended: 'suspended', resumed: 'running', request: 'operator', applying: 'operator', applied: 'operator', draining: 'stopping', closing: 'stopping', status: 'running',
 }
 
 export const number = new Intl.NumberFormat('en').format
