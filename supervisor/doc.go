@@ -69,6 +69,8 @@
 //   - RetryStart: retry a failed first start like a failed restart. The start of the tree
 //     waits meanwhile, for example until the database is up. Default: false; a failed
 //     first start is an error, and the start of the tree fails.
+//   - Version: what [Supervisor.Apply] compares, such as a hash of the child's configuration.
+//     Default: none; Apply requires one.
 //   - Backoff: the delay before a restart. Default: the supervisor's Backoff, or none.
 //   - ResetAfter: how long a run must have been ready for the backoff to start over. Time
 //     spent Unready does not count. Default: 1 minute.
@@ -242,6 +244,21 @@
 // first of its significant children has ended for good, with AllSignificant when the last
 // one has. A supervisor that never had a significant child does not end by itself.
 //
+// # Changing
+//
+//   - [Supervisor.Apply]: brings a running supervisor to a desired spec. It removes, replaces
+//     and adds children, and does not touch those whose Version is the same. A child that does
+//     not become ready gets its old spec back. [Supervisor.Plan] says what it would do.
+//
+//   - [Supervisor.Upgrade]: replaces the spec and restarts nothing, as OTP's code_change does.
+//
+//   - [Supervisor.Nested]: finds a nested supervisor by path.
+//
+//   - [Supervisor.Explain]: what the settings mean: who is restarted with what and after which
+//     delays, who gives up when, and how long a start and a stop may take.
+//
+// The guide docs/changing.md has a program that reloads on SIGHUP and from a ConfigMap.
+//
 // # Watching
 //
 //   - [Supervisor.Tree]: everything that is declared and running, with state, restarts,
@@ -252,6 +269,8 @@
 //
 //   - [Supervisor.Children], [Supervisor.AppendChildren], [Supervisor.Count],
 //     [Supervisor.Lookup].
+//
+//   - [Supervisor.Await]: waits until a child is in a state, or is healthy again.
 //
 //   - [Supervisor.Subscribe]: every event of the subtree in order. Subscribers may be slow
 //     and may call anything; they never delay supervision. The returned cancel waits for a
@@ -295,8 +314,8 @@
 //   - A child reports that it is ready; in OTP its start function returns. The supervisor
 //     keeps answering calls and handling events while a child starts or stops.
 //   - An abandoned run may still be running, because Go cannot kill a goroutine.
-//   - Backoff, RetryStart, Heartbeat, Suspend, Unready, Decide, Escalate, Around and
-//     PassPanics are additions. Without a backoff restarts are immediate and counted, as in
+//   - Backoff, RetryStart, Heartbeat, Suspend, Unready, Decide, Escalate, Around, PassPanics,
+//     Apply, Await and Explain are additions. Without a backoff restarts are immediate and counted, as in
 //     OTP; with one they are not counted.
 //   - The default intensity is Elixir's, 3 in 5 s (OTP: 1 in 5 s). The period is measured
 //     exactly; OTP works in whole seconds.

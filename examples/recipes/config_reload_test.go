@@ -2,7 +2,6 @@ package recipes_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/coppice-go/coppice/child"
@@ -12,12 +11,13 @@ import (
 // A config maps the name of a feed to its address.
 type config map[string]string
 
-// tree returns the spec of the program for a config.
+// tree returns the spec of the program for a config. The Version of a child is what it
+// depends on.
 func tree(cfg config) supervisor.Spec {
 	spec := supervisor.Spec{Name: "feeds"}
 	for _, name := range []string{"eu", "us"} {
 		addr := cfg[name]
-		spec.Children = append(spec.Children, child.Spec{Name: name, Run: func(ctx child.Context) error {
+		spec.Children = append(spec.Children, child.Spec{Name: name, Version: addr, Run: func(ctx child.Context) error {
 			fmt.Println(name, "reads", addr)
 			if err := ctx.Ready(); err != nil {
 				return err
@@ -29,33 +29,22 @@ func tree(cfg config) supervisor.Spec {
 	return spec
 }
 
-// To load a new config, Upgrade replaces the specs, which apply from the next start of
-// each child, and RestartChild restarts the children that changed. The others keep
-// running.
+// To load a new config, Apply restarts the children whose Version differs. The others keep
+// running. A child that does not become ready gets its old spec back.
 func Example_configReload() {
 	ctx := context.Background()
-	cfg := config{"eu": "a:1", "us": "b:1"}
-	root := supervisor.New(tree(cfg))
+	root := supervisor.New(tree(config{"eu": "a:1", "us": "b:1"}))
 	_ = root.Start(ctx)
-	reload := func(next config) error { // on SIGHUP, or when the file changes
-		if err := root.Upgrade(tree(next)); err != nil {
-			return err // an invalid spec changes nothing
-		}
-		var errs []error
-		for name := range next {
-			if next[name] != cfg[name] {
-				errs = append(errs, root.RestartChild(ctx, name))
-			}
-		}
-		cfg = next
-		return errors.Join(errs...)
+	reload := func(next config) { // on SIGHUP, or when the file changes
+		changes, err := root.Apply(ctx, tree(next))
+		fmt.Println(changes, err)
 	}
-	fmt.Println(reload(config{"eu": "a:1", "us": "b:2"}))
+	reload(config{"eu": "a:1", "us": "b:2"})
 	fmt.Println(root.Stop(ctx))
 	// Output:
 	// eu reads a:1
 	// us reads b:1
 	// us reads b:2
-	// <nil>
+	// ~ us   = 1 unchanged <nil>
 	// <nil>
 }

@@ -77,6 +77,7 @@ func specOf(words []string) (child.Spec, error) {
 //	timer NAME[#RUN] KIND           its timer has fired: stop, retry, ...
 //	delay NAME DURATION             its backoff answers
 //	add NAME [OPTION...], stop NAME, remove NAME, restart NAME
+//	replace NAME [OPTION...], take-back NAME
 //	after DURATION                  time passes
 //	show                            the states
 func (s *player) do(words []string) ([]string, error) {
@@ -169,6 +170,14 @@ func (s *player) childCommand(words []string, caller string) error {
 		m.Stop(c, true, &Waiter{Owner: caller}, now)
 	case "restart":
 		m.Restart(c, &Waiter{Owner: caller}, now)
+	case "replace":
+		spec, err := specOf(words[1:])
+		if err != nil {
+			return err
+		}
+		m.Replace(c, &spec, &Waiter{Owner: caller}, now)
+	case "take-back":
+		m.TakeBack(c, errWorld, now)
 	default:
 		return fmt.Errorf("no such command: %v", words)
 	}
