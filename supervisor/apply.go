@@ -184,7 +184,7 @@ func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 		case err != nil || p.empty():
 		case l.m.Phase() == machine.Unborn: // its children do not exist yet
 			booted = false
-			l.declare(p.wanted(), nil, now)
+			l.declare(p.wanted(), p, true, now)
 		default:
 			p.by, p.began = by, now
 			l.applying = p
@@ -310,11 +310,11 @@ func (a *applying) replace(s *planStep) *call {
 	spec := *s.spec // of its own, so that the desired spec is not kept as long as the child
 	a.do(func(now time.Duration) {
 		c := a.m.Child(spec.Name)
-		if c == nil {
-			made.answer(a.absent())
+		if c != s.child {
+			made.answer(a.absent()) // it was removed; there may be another of that name
 			return
 		}
-		s.child, s.spec = c, &spec
+		s.spec = &spec
 		a.explainRequest(c, restart, a.plan.why())
 		a.m.Replace(c, &spec, &made.Waiter, now)
 	})
@@ -347,7 +347,7 @@ func (a *applying) started(ctx context.Context, i int, made *call) bool {
 	}
 	switch err := err.(type) {
 	case *machine.TakenBack:
-		a.fail(s.spec.Name, &notApplied{err.Err, err.Old})
+		a.fail(s.spec.Name, (*notApplied)(err))
 		return false
 	case *endedWait:
 		a.takeBack(s, err.cause)
@@ -360,7 +360,7 @@ func (a *applying) started(ctx context.Context, i int, made *call) bool {
 func (a *applying) takeBack(s *planStep, err error) {
 	a.do(func(now time.Duration) {
 		switch {
-		case s.child == nil || a.m.Child(s.spec.Name) != s.child:
+		case s.child == nil, a.m.Child(s.spec.Name) != s.child:
 		case s.what == replace:
 			a.m.TakeBack(s.child, err, now)
 		case s.child.Adding():
@@ -422,13 +422,13 @@ func (a *applying) end() {
 func (l *life) endApply(err error, now time.Duration) {
 	p := l.applying
 	l.applying = nil
-	next, updated := p.wanted(), p
+	next := p.wanted()
 	if p.done = p.changes(); err != nil {
-		next, updated = p.reached(l.m), nil
+		next = p.reached(l.m)
 		p.done = p.changed(l.m, len(next.Children))
 	}
 	if l.m.Phase() < machine.Closing {
-		l.declare(next, updated, now)
+		l.declare(next, p, err == nil, now)
 	} else { // the machine is in the middle of its end: only the next start is concerned
 		l.sup.declared.Store(&declaration{spec: next})
 	}
@@ -438,58 +438,54 @@ func (l *life) endApply(err error, now time.Duration) {
 	})
 }
 
-// declare makes spec what is declared. The children exist already, except before the boot.
-// If updated is not nil, those that it updates take their new specs. l.mu must be held.
-func (l *life) declare(spec Spec, updated *plan, now time.Duration) {
+// declare makes spec what is declared: what was reached by the plan, or all of it. The
+// children exist already, except before the boot. l.mu must be held.
+func (l *life) declare(spec Spec, p *plan, all bool, now time.Duration) {
 	next := &declaration{spec: spec}
+	steps := p.byName()
 	specs := make([]*child.Spec, 0, len(spec.Children))
 	for i := range spec.Children {
-		if c := l.m.Child(spec.Children[i].Name); c != nil {
-			specs = append(specs, c.Spec)
+		c := l.m.Child(spec.Children[i].Name)
+		if c == nil {
+			continue
 		}
-	}
-	if updated != nil {
-		specs = specs[:0]
-		for _, s := range updated.steps {
-			c := l.m.Child(s.spec.Name)
-			if c == nil {
-				continue
-			}
-			own := c.Spec
-			if s.what == update {
-				kept := *s.spec // of its own, so that the others are not kept as long as this child
-				own = &kept
-			}
-			if r := runOfChild(c); r != nil && r.rare != nil &&
-				(s.what == update || len(updated.settings) > 0 && own.Backoff == nil) {
-				r.rare.backoff = nil
-			}
-			specs = append(specs, own)
+		s := steps[c.Name()]
+		if !c.Declared && (s == nil || s.child != c || !all && !s.isDone(l.m)) { // StartChild has added it
+			continue
 		}
+		own := c.Spec
+		if all && s.what == update {
+			kept := *s.spec // of its own, so that the others are not kept as long as this child
+			own = &kept
+		}
+		if r := runOfChild(c); all && r != nil && r.rare != nil &&
+			(s.what == update || len(p.settings) > 0 && own.Backoff == nil) {
+			r.rare.backoff = nil
+		}
+		specs = append(specs, own)
 	}
 	_ = l.m.Arrange(spec.config(nil), specs, now) // plan has checked what could be refused
 	l.spec = &next.spec
 	l.sup.declared.Store(next)
 }
 
-// A notApplied is the error of a child that did not become ready with its new spec, and was
-// started with its old one.
-type notApplied struct {
-	err error
-	old error // why it is not ready with the old one either, or nil
-}
+// A notApplied is the error of a child that did not become ready with its new spec.
+type notApplied machine.TakenBack
 
 func (e *notApplied) Error() string {
-	text := "not ready with its new spec: " + oneline.Of(e.err)
-	if e.old != nil {
-		return text + "; nor with its old one: " + oneline.Of(e.old)
+	text := "not ready with its new spec: " + oneline.Of(e.Err)
+	switch {
+	case e.Down:
+		return text + "; it is down, as before"
+	case e.Old != nil:
+		return text + "; nor with its old one: " + oneline.Of(e.Old)
 	}
 	return text + "; it runs with its old one again"
 }
 
 func (e *notApplied) Unwrap() []error {
-	if e.old == nil {
-		return []error{e.err}
+	if e.Old == nil {
+		return []error{e.Err}
 	}
-	return []error{e.err, e.old}
+	return []error{e.Err, e.Old}
 }

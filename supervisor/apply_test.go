@@ -276,7 +276,7 @@ func TestApplyStartsAChildThatIsDown(t *testing.T) {
 
 		job.Version, job.Run = "2", failing
 		_, err := sup.Apply(t.Context(), desires(sup, append(versions("a 1"), job)...))
-		require.EqualError(t, err, "/root/job: boom")
+		require.EqualError(t, err, "/root/job: not ready with its new spec: boom; it is down, as before")
 		require.Equal(t, child.Done, state(t, sup, "job"), "it is down as before")
 		spec, _ := sup.LookupSpec("job")
 		require.Equal(t, "1", spec.Version)

@@ -42,7 +42,7 @@ type planStep struct {
 	what  change
 	spec  *child.Spec    // what is desired
 	old   *child.Spec    // what was declared before, or nil
-	child *machine.Child // of replace and add: the child, once the machine was asked
+	child *machine.Child // nil if it has ended and was removed; of add nil until the machine was asked
 	ok    bool           // it is ready
 }
 
@@ -214,10 +214,7 @@ func (p *plan) wanted() Spec {
 // reached returns the declaration that fits what was done so far: what was replaced, added
 // and removed, in the old order, with the old settings.
 func (p *plan) reached(m *machine.Machine) Spec {
-	steps := make(map[string]*planStep, len(p.steps))
-	for i := range p.steps {
-		steps[p.steps[i].spec.Name] = &p.steps[i]
-	}
+	steps := p.byName()
 	spec := *p.base
 	spec.Children = make([]child.Spec, 0, len(p.base.Children)+len(p.steps))
 	for _, was := range p.base.Children {
@@ -239,6 +236,14 @@ func (p *plan) reached(m *machine.Machine) Spec {
 		}
 	}
 	return spec
+}
+
+func (p *plan) byName() map[string]*planStep {
+	steps := make(map[string]*planStep, len(p.steps))
+	for i := range p.steps {
+		steps[p.steps[i].spec.Name] = &p.steps[i]
+	}
+	return steps
 }
 
 // changed returns what was changed so far. left is the number of children that are declared
@@ -295,11 +300,11 @@ func stepTo(spec, before *child.Spec, m *machine.Machine) planStep {
 	case c == nil: // it has ended, and was removed
 		return planStep{what: keep, spec: before, old: before}
 	case c.Spec.Version != spec.Version:
-		return planStep{what: replace, spec: spec, old: before}
+		return planStep{what: replace, spec: spec, old: before, child: c}
 	case !c.Declared, settingsOf(c.Spec) != settingsOf(spec):
-		return planStep{what: update, spec: spec, old: before}
+		return planStep{what: update, spec: spec, old: before, child: c}
 	}
-	return planStep{what: keep, spec: c.Spec, old: before}
+	return planStep{what: keep, spec: c.Spec, old: before, child: c}
 }
 
 // The settings of a child are what can be compared of its spec. Of functions that is only

@@ -55,7 +55,7 @@ func (w *world) checkReplaced(who int, err error) {
 	case err != nil && c.Spec != r.old && c.Spec == r.spec:
 		w.fail("a child that is not ready with a new spec has its old one: %s: %v", r.name, err)
 	}
-	if back, ok := err.(*TakenBack); ok && back.Old == nil && c != nil && w.m.phase < Closing && c.state != child.Running && c.state != child.Done && !c.Ignored {
+	if back, ok := err.(*TakenBack); ok && back.Old == nil && !back.Down && c != nil && w.m.phase < Closing && c.state != child.Running && c.state != child.Done && !c.Ignored {
 		w.fail("a child whose old spec is back runs: %s is %v", r.name, c.state)
 	}
 }

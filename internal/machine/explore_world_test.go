@@ -70,7 +70,7 @@ func (w *world) clone() *world {
 			dup := *c
 			dup.lastWaiter = nil
 			for w := range c.eachWaiter {
-				waiters[w] = &Waiter{Owner: w.Owner, takenBack: w.takenBack}
+				waiters[w] = &Waiter{Owner: w.Owner, takenBack: w.takenBack, down: w.down}
 				dup.addWaiter(waiters[w], w.start)
 			}
 			to[c] = &dup

@@ -27,10 +27,11 @@ type trial struct {
 }
 
 // A TakenBack answers a caller of Replace: the child did not become ready with the new spec,
-// and the old one was started again.
+// and has its old one back.
 type TakenBack struct {
-	Err error // why it did not become ready
-	Old error // why it is not ready with the old spec either; nil if it is
+	Err  error // why it did not become ready
+	Old  error // why it is not ready with the old spec either; nil if it is
+	Down bool  // it was down before, and is down again; Old is nil
 }
 
 func (e *TakenBack) Error() string { return e.Err.Error() }
@@ -43,12 +44,12 @@ var ErrReplacing = errors.New("is being replaced already")
 // started with its old spec, which is an automatic restart that does not count, unless it
 // did not run before: then it is down as before. A start that spec retries counts as one
 // start, which fails when its backoff or the supervisor would give up. The waiter gets a
-// TakenBack when the first start with the old spec has succeeded or failed, or just the
-// error if c is down.
+// TakenBack when the first start with the old spec has succeeded or failed, or when c is down.
+// It is refused while an earlier Replace of c is in progress, but not once that was taken back.
 func (m *Machine) Replace(c *Child, spec *child.Spec, caller *Waiter, now time.Duration) {
 	refused := m.phase >= Closing || !c.present || c.Removing() || m.suspended
 	switch {
-	case !refused && m.trials[c] != nil:
+	case !refused && m.trials[c] != nil && !m.trials[c].back:
 		m.beginEvent(now)
 		m.refuse(caller, ErrReplacing)
 		m.endEvent()
@@ -174,6 +175,9 @@ func (m *Machine) givesUpTrial(c *Child, err error) bool {
 // startOld takes the spec of a child that does not run back, and starts it.
 func (m *Machine) startOld(c *Child, t *trial, err error) {
 	if t.down {
+		if t.caller != nil {
+			t.caller.takenBack, t.caller.down = err, true
+		}
 		m.retireKept(c, t.state, err)
 		c.Ignored, c.Lost = t.ignored, t.lost
 		return
@@ -232,8 +236,11 @@ func (m *Machine) answerTakenBack(c *Child, err error) {
 
 // result returns the answer to w when the start that it waits for has ended with err.
 func (w *Waiter) result(err error) error {
-	if w.takenBack != nil {
-		return &TakenBack{w.takenBack, err}
+	switch {
+	case w.takenBack == nil:
+		return err
+	case w.down:
+		return &TakenBack{Err: w.takenBack, Down: true}
 	}
-	return err
+	return &TakenBack{Err: w.takenBack, Old: err}
 }

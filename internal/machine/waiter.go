@@ -8,6 +8,7 @@ type Waiter struct {
 	start     bool    // it waits until the child is ready, otherwise until the child has stopped
 	next      *Waiter // the next caller that waits for the same child; of the latest, the first
 	takenBack error   // of Replace: why the spec was taken back; nil if it was not
+	down      bool    // of Replace: the child was down before, and is again
 }
 
 // addWaiter adds a caller after those that already wait for c. The callers form a ring,
