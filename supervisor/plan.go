@@ -118,12 +118,12 @@ func (l *life) plan(want *Spec) (*plan, error) {
 	switch {
 	case l.m.Phase() >= machine.Closing:
 		return nil, ErrNotRunning
-	case l.m.Phase() == machine.Unborn:
-		return planAtRest(l.spec, want)
 	case l.parent == nil && want.Name != "" && l.path != "/"+want.Name:
 		return nil, errName
 	case rules.Ordered(want.Strategy) != l.ordered:
 		return nil, machine.ErrStrategy
+	case l.m.Phase() == machine.Unborn:
+		return planAtRest(l.spec, want)
 	}
 	p := newPlan(l.spec, want, l.m)
 	if len(want.Children) == 0 && len(p.removed) > 0 {

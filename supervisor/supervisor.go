@@ -77,13 +77,14 @@ func New(spec Spec) *Supervisor {
 }
 
 // A declaration is a spec and the result of its Validate. It is immutable; Upgrade
-// replaces it.
+// and Apply replace it.
 type declaration struct {
 	spec  Spec
 	fault error
 }
 
-// Spec returns the spec that the next start will use: that of New, or of the latest Upgrade.
+// Spec returns the spec that the next start will use: that of New, or of the latest Upgrade or
+// Apply.
 func (s *Supervisor) Spec() Spec {
 	spec := *s.declaredSpec()
 	spec.Children = slices.Clone(spec.Children)

@@ -19,13 +19,14 @@ import (
 // after the others. Logger, PassPanics and Around take effect at the next start of the
 // supervisor.
 //
+// Upgrade restarts nothing: to restart what has changed, use Apply.
+//
 // If the spec is invalid, Upgrade returns its problems and changes nothing. It also
 // changes nothing and returns an error in these cases: the supervisor is being stopped
-// (ErrNotRunning); it is running, and its Strategy would change from or to Independent;
-// an Apply is in progress;
-// it is a running root, and its Name would change (an empty Name is "root"). The Name of
-// a nested supervisor may be anything, since it takes the name of its child. If the
-// supervisor is not running, Upgrade sets the spec of the next start.
+// (ErrNotRunning); an Apply is in progress; it is running, and its Strategy would change from
+// or to Independent; it is a running root, and its Name would change (an empty Name is
+// "root"). The Name of a nested supervisor may be anything, since it takes the name of its
+// child. If the supervisor is not running, Upgrade sets the spec of the next start.
 func (s *Supervisor) Upgrade(spec Spec) error {
 	spec.Children = append([]child.Spec(nil), spec.Children...)
 	if err := spec.Validate(); err != nil {
@@ -60,8 +61,8 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 	return wrap(l.path, err)
 }
 
-// Every path that was shown or is held by a user begins with the name of the root.
-// An Upgrade in the middle of an Apply would be undone by it in part.
+// An Apply would undo part of an Upgrade that comes in the middle of it.
 var errApplying = errors.New("an Apply is in progress")
 
+// Every path that was shown or is held by a user begins with the name of the root.
 var errName = errors.New("a running root cannot change its name")

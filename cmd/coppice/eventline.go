@@ -15,7 +15,7 @@ var kindStyles = map[supervisor.EventKind]style{
 	supervisor.EventRestarting: warn, supervisor.EventUnready: warn, supervisor.EventError: warn,
 	supervisor.EventSlowStart: warn, supervisor.EventLateExit: warn,
 	supervisor.EventReady: good, supervisor.EventUp: good,
-	supervisor.EventRequest: bold, supervisor.EventStatus: dim,
+	supervisor.EventRequest: bold, supervisor.EventApplying: bold, supervisor.EventApplied: bold, supervisor.EventStatus: dim,
 }
 
 // eventLine formats an event: when, what, who, and why.

@@ -60,8 +60,12 @@ func (w *world) checkReplaced(who int, err error) {
 	}
 }
 
-// checkTrials checks that a trial ends with the start that it is about.
+// checkTrials checks that a trial ends with the start that it is about, and does not end the
+// supervisor.
 func (w *world) checkTrials() {
+	if t := w.m.trials[w.m.end.Child]; t != nil && t.old != nil && !t.back {
+		w.fail("a child that is on trial does not end its supervisor: %s", w.m.end.Child.Name())
+	}
 	for c, t := range w.m.trials {
 		switch {
 		case !c.present:

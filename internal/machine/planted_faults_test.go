@@ -61,6 +61,13 @@ var plantedFaults = []plantedFault{
 	{"a stop cancels a restart", "request.go", "\tcase child.Stopping:\n\t\tc.afterStop, c.marked = to, false\n", "\tcase child.Stopping:\n\t\tc.marked = false\n"},
 	{"a stop that takes long is abandoned", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested:\n"},
 	{"a nested supervisor is not abandoned", "restart.go", "\t\tcase !c.Nested:\n\t\t\tm.abandon(c)", "\t\tcase !c.Nested || c.cancelAllSent:\n\t\t\tm.abandon(c)"},
+	{"a replacement is used from the next start on", "replace.go", "\tm.setSpec(c, t.spec)\n", ""},
+	{"a replacement that fails brings the old spec back", "replace.go", "\tm.setSpec(c, t.old)\n\tc.origin", "\tc.origin"},
+	{"a replacement that fails starts the old spec", "replace.go", "\tm.publishRestart(c, 0)\n\tm.restartAlone(c)\n", "\tm.publishRestart(c, 0)\n"},
+	{"a replacement ends when the child is ready", "replace.go", "settle(c *Child) { delete(m.trials, c) }", "settle(c *Child) { _ = c }"},
+	{"a replacement of a child that is down ends", "replace.go", "\tdelete(m.trials, c)\n\tif t.old != nil && !t.back {", "\tif t.old != nil && !t.back {"},
+	{"a replacement that fails ends no supervisor", "close.go", "\tif m.givesUpTrial(c, err) {\n\t\treturn\n\t}\n", ""},
+	{"a replacement that fails while the supervisor starts does not end it", "exit.go", "\tif m.startFailed(c, out) {\n\t\treturn\n\t}\n", ""},
 	{"a boot waits for the backoff of the child it has reached", "restart.go", "if m.phase == Booting && m.reached(c) {\n\t\tm.waitsFor = c", "if false {\n\t\tm.waitsFor = c"},
 }
 
