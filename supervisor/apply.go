@@ -103,12 +103,18 @@ func (s *Supervisor) Apply(ctx context.Context, desired Spec) (Changes, error) {
 	}
 	if !p.empty() {
 		s.declared.Store(&declaration{spec: p.wanted()})
+		if l, err := s.running(); err == nil { // it was started meanwhile, perhaps with the old declaration
+			changes, err := l.apply(ctx, &desired)
+			if err != nil || !changes.Empty() {
+				return changes, err
+			}
+		}
 	}
 	return p.changes(), nil
 }
 
 // Plan returns the changes that Apply would make, and the error for which Apply would change
-// nothing. It changes nothing and does not wait.
+// nothing, except for what concerns its ctx. It changes nothing and does not wait.
 func (s *Supervisor) Plan(desired Spec) (Changes, error) {
 	desired.Children = slices.Clone(desired.Children)
 	if err := s.desiredFaults(&desired); err != nil {
@@ -169,7 +175,7 @@ func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 			return Changes{}, err
 		}
 	}
-	by := requestOf(ctx).By // without the lock: ctx may be of the caller's own type
+	by, caller := requestOf(ctx).By, runOf(ctx) // without the lock: ctx may be of the caller's own type
 	var p *plan
 	var err error
 	booted := true
@@ -178,7 +184,7 @@ func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 			return
 		}
 		if err = l.refusesStarts(p); err == nil {
-			err = l.refusesCaller(ctx, p)
+			err = l.refusesCaller(caller, p)
 		}
 		switch {
 		case err != nil || p.empty():
@@ -208,10 +214,10 @@ func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 	return p.done, and(errors.Join(a.failures...), a.stopped.orNil())
 }
 
-// refusesCaller returns an error if the plan stops the child that ctx belongs to, or one
-// above it. l.mu must be held.
-func (l *life) refusesCaller(ctx context.Context, p *plan) error {
-	for r := runOf(ctx); r != nil; r = r.life.parent {
+// refusesCaller returns an error if the plan stops the child of the run that calls Apply, if
+// any, or one above it.
+func (l *life) refusesCaller(caller *run, p *plan) error {
+	for r := caller; r != nil; r = r.life.parent {
 		if r.life == l && p.stops(r.spec.Name) {
 			return fmt.Errorf("called from %s, which it would have to stop: call Apply from a child of another supervisor", r.Path())
 		}

@@ -10,7 +10,7 @@ import (
 // MarshalJSON writes the fields in snake case, the error and the stack as text, and the
 // delay as time.Duration prints it. It omits zero fields, except seq, time, event and
 // path. Texts are complete, also if they have several lines; control and format
-// characters in them are written as \u escapes.
+// characters in them are written as \u escapes. Of Changes there is only the text.
 func (e Event) MarshalJSON() ([]byte, error) {
 	fields := struct {
 		Seq      uint64    `json:"seq"`

@@ -403,9 +403,24 @@ func (l *life) bootAndWait(ctx context.Context) (up bool) {
 // boot starts the declared children.
 func (l *life) boot() {
 	l.do(func(now time.Duration) {
+		l.redeclare(now)
 		l.m.Boot(l.spec.Children, now)
 		l.wakeAll() // those that waited for the children to exist
 	})
+}
+
+// redeclare takes over a declaration that an Upgrade or an Apply has made between begin,
+// which has read the one before, and the moment in which it could see this life. l.mu must be
+// held.
+func (l *life) redeclare(now time.Duration) {
+	d := l.sup.declared.Load()
+	renamed := l.parent == nil && l.path != "/"+d.spec.name()
+	if &d.spec == l.spec || d.fault != nil || renamed || l.m.Phase() != machine.Unborn {
+		return
+	}
+	if l.m.Arrange(d.spec.config(nil), nil, now) == nil {
+		l.spec = &d.spec
+	}
 }
 
 // close begins the end, with the given cause. The first cause stays.
