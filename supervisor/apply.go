@@ -421,10 +421,13 @@ func (a *applying) end() {
 	})
 }
 
-// endApply ends the Apply in progress. It is not inlined, to keep the frame of perform small,
-// which calls it when the end of the life begins. l.mu must be held.
+// cutOffApply ends the Apply in progress, because the end of the life begins. It is not
+// inlined, to keep perform's frame small: see Ready. l.mu must be held.
 //
 //go:noinline
+func (l *life) cutOffApply() { l.endApply(wrap(l.path, ErrNotRunning), l.m.Now()) }
+
+// endApply ends the Apply in progress. l.mu must be held.
 func (l *life) endApply(err error, now time.Duration) {
 	p := l.applying
 	l.applying = nil

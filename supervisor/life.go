@@ -296,7 +296,7 @@ func (l *life) perform(s *step) {
 			}
 			l.limitStop()
 			if l.applying != nil {
-				l.endApply(wrap(l.path, ErrNotRunning), l.m.Now())
+				l.cutOffApply()
 			}
 			l.logAllHeld()
 			l.publishPhase(EventClosing)
