@@ -57,7 +57,8 @@ func TestApplyAmongAllThatMayHappen(t *testing.T) {
 }
 
 func applyAtRandom(t *testing.T, seed uint64) {
-	r, mu := rand.New(rand.NewPCG(seed, 7)), new(sync.Mutex)
+	r := rand.New(rand.NewPCG(seed, 7))                          // of this goroutine
+	moods, mu := rand.New(rand.NewPCG(seed, 8)), new(sync.Mutex) // of the runs
 	version := 0
 	spec := func(sup *supervisor.Supervisor) supervisor.Spec {
 		want := supervisor.Spec{Strategy: allStrategies[seed%4], Intensity: strategy.AtMost(50, time.Minute), Logger: quiet}
@@ -71,7 +72,7 @@ func applyAtRandom(t *testing.T, seed uint64) {
 			if r.IntN(2) == 0 {
 				v = "same"
 			}
-			one := child.Spec{Name: fmt.Sprint("c", i), Version: v, Run: moodyRun(r, mu), Restart: child.Restart(r.IntN(3)), StopTimeout: child.Forever}
+			one := child.Spec{Name: fmt.Sprint("c", i), Version: v, Run: moodyRun(moods, mu), Restart: child.Restart(r.IntN(3)), StopTimeout: child.Forever}
 			switch r.IntN(4) {
 			case 0:
 				one.RetryStart = true
