@@ -132,7 +132,7 @@ func (s *Supervisor) ExplainChild(path string) (ChildExplanation, bool) {
 	if err != nil {
 		return ChildExplanation{}, false
 	}
-	x, above := l.explained(), l.ladder()
+	x, above := l.explainedAround(name), l.ladder()
 	for i := range x.children {
 		if x.children[i].spec.Name == name {
 			e, _ := x.explainChild(i, x.names(), above, nil)
@@ -160,10 +160,42 @@ type explainedChild struct {
 	nested *life // the supervisor that runs, or last ran, in it; or nil
 }
 
+// explainedAround is explained for the child of that name, and those that are restarted with
+// it: there may be very many others.
+func (l *life) explainedAround(name string) *explained {
+	l.mu.Lock()
+	c := l.m.Child(name)
+	if c == nil || l.restartsGroups() {
+		l.mu.Unlock()
+		return l.explained()
+	}
+	defer l.mu.Unlock()
+	x := l.explainedAlone()
+	x.spec, x.children = l.spec, []explainedChild{explainedOf(c)}
+	return x
+}
+
+// explainedAlone returns what is known of the supervisor without its lock.
+func (l *life) explainedAlone() *explained {
+	return &explained{path: l.path, ordered: l.ordered, around: len(l.around) > 0, root: l.parent == nil}
+}
+
+// explainedOf copies what is known of a child. The lock must be held.
+func explainedOf(c *machine.Child) explainedChild {
+	one := explainedChild{spec: c.Spec}
+	if c.Super {
+		rare := runOfChild(c).rareFields()
+		if one.nested = rare.nested; one.nested == nil && rare.super != nil {
+			one.nested = rare.super.latest()
+		}
+	}
+	return one
+}
+
 // explained copies what the supervisor has. Only pointers are copied under the lock, because
 // specs are never changed.
 func (l *life) explained() *explained {
-	x := &explained{path: l.path, ordered: l.ordered, around: len(l.around) > 0, root: l.parent == nil}
+	x := l.explainedAlone()
 	for room := 0; ; {
 		x.children = make([]explainedChild, 0, room)
 		if room = l.copyChildren(x); room == 0 {
@@ -183,14 +215,7 @@ func (l *life) copyChildren(x *explained) (need int) {
 		return n + n/8
 	}
 	for c := l.m.First(); c != nil; c = c.Next() {
-		one := explainedChild{spec: c.Spec}
-		if c.Super {
-			rare := runOfChild(c).rareFields()
-			if one.nested = rare.nested; one.nested == nil && rare.super != nil {
-				one.nested = rare.super.latest()
-			}
-		}
-		x.children = append(x.children, one)
+		x.children = append(x.children, explainedOf(c))
 	}
 	return 0
 }

@@ -14,7 +14,7 @@ import (
 // A plan is what Apply must do to get from what is declared, or runs, to a desired spec.
 type plan struct {
 	base      *Spec      // what is declared
-	want      *Spec      // the desired spec; a child that is not touched has its old spec in it
+	want      *Spec      // what is desired
 	steps     []planStep // one for each desired child, in order
 	gone      []string   // declared children that are not desired, the last first
 	settings  []string   // fields of the supervisor's own spec that differ
