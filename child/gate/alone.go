@@ -10,11 +10,14 @@ import (
 // program that is not replicated yet. Gates with the same Elector and the same name exclude
 // each other. Its leases do not end by themselves, and its tokens count from 1, so they
 // mean nothing after the end of the process.
-func Alone() Elector { return &alone{names: make(map[string]*aloneName)} }
+func Alone() Elector {
+	return &alone{names: make(map[string]*aloneName), groups: make(map[string]*aloneGroup)}
+}
 
 type alone struct {
-	mu    sync.Mutex
-	names map[string]*aloneName
+	mu     sync.Mutex
+	names  map[string]*aloneName
+	groups map[string]*aloneGroup
 }
 
 // An aloneName is what is known of one name.

@@ -56,7 +56,7 @@ func (m *member) watchDrain() (end func()) {
 	draining := w.all
 	trees.mu.Unlock()
 	if draining {
-		m.do(m.core.Draining(m.now()))
+		m.draining(true)
 	}
 	return func() { w.leave(root, m, above) }
 }
@@ -96,8 +96,17 @@ func (w *treeWatch) tell(path string, all bool, except *member) {
 	}
 	trees.mu.Unlock()
 	for _, m := range members {
-		m.post(func() { m.do(m.core.Draining(m.now())) })
+		m.post(func() { m.draining(all) })
 	}
+}
+
+// draining lets the member not bid any more. Shards are handed over if the root drains.
+// Otherwise they are stopped in their turn.
+func (m *member) draining(all bool) {
+	if s := m.gate.shards; s != nil {
+		s.draining(all)
+	}
+	m.do(m.core.Draining(m.now()))
 }
 
 // pathsAbove returns the paths of the supervisors above a child: /a and /a/b for /a/b/c.

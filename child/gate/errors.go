@@ -12,6 +12,8 @@ var (
 	ErrYielded = errors.New("yielded")
 	// ErrUnready: what is guarded was not ready for Spec.YieldAfter.
 	ErrUnready = errors.New("unready for too long")
+	// ErrMoved: the shard moves to another member.
+	ErrMoved = errors.New("moved to another member")
 )
 
 // ErrStale is returned by the Guard of an engine, and by stores of your own, to a holder of

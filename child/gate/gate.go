@@ -14,8 +14,9 @@ import (
 // with New and set child.Spec.Run to its Run method. All methods may be called from any
 // goroutine.
 type Gate struct {
-	spec  Spec
-	terms Terms
+	spec   Spec
+	terms  Terms
+	shards *Shards // whose membership it keeps, or nil
 
 	mu      sync.Mutex
 	current *member // the run, or nil
@@ -108,6 +109,31 @@ func (g *Gate) finish(m *member) {
 
 // Name returns the name of the lease: that of the spec.
 func (g *Gate) Name() string { return g.spec.Name }
+
+// refresh sets the status text again.
+func (g *Gate) refresh() {
+	g.mu.Lock()
+	m := g.current
+	g.mu.Unlock()
+	if m != nil {
+		m.post(m.show)
+	}
+}
+
+// lose says that a lease has ended, other than by a renewal.
+func (g *Gate) lose(lease Lease, err error) {
+	g.mu.Lock()
+	m := g.current
+	g.mu.Unlock()
+	if m != nil {
+		m.post(func() {
+			if m.hold != nil && m.hold.lease == lease {
+				m.why = &lostLease{err}
+				m.do(m.core.Lost(false, m.now()))
+			}
+		})
+	}
+}
 
 // Open reports whether the gate is open: what it guards runs under a lease, and has not
 // been asked to stop.

@@ -12,6 +12,9 @@ import (
 // guardedName is the name of what is guarded, below the gate's child.
 const guardedName = "guarded"
 
+// shardsName is that name if it is all shards of a member.
+const shardsName = "shards"
+
 // A guarded is Spec.Run under one lease. It is a child of a supervisor of its own, which
 // bounds its stop, names what has not stopped, and turns a panic into an error.
 type guarded struct {
@@ -28,18 +31,21 @@ type ending struct {
 	abandoned bool  // not everything has returned
 }
 
-func newGuarded(h *hold, spec *Spec, terms Terms) *guarded {
-	gd := &guarded{hold: h}
+func newGuarded(h *hold, g *Gate) *guarded {
+	gd, name := &guarded{hold: h}, guardedName
+	if g.shards != nil {
+		name = shardsName
+	}
 	gd.sup = supervisor.New(supervisor.Spec{
 		Name:         "gate",
 		AutoShutdown: strategy.AnySignificant,
 		Around:       h.around,
 		Children: []child.Spec{{
-			Name:        guardedName,
-			Run:         spec.Run,
+			Name:        name,
+			Run:         g.spec.Run,
 			Restart:     child.Temporary,
 			Significant: true,
-			StopTimeout: terms.StopWithin,
+			StopTimeout: g.terms.StopWithin,
 			Decide:      gd.decide,
 		}},
 	})

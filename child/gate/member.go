@@ -197,7 +197,13 @@ func (m *member) show() {
 	}
 	shown := *s
 	g.mu.Unlock()
-	m.ctx.Status(shown.text()) // calls a method of an error of the engine, so without the lock
+	text := "" // it calls a method of an error of the engine, so without the lock
+	if g.shards != nil {
+		text = g.shards.text(&shown)
+	} else {
+		text = shown.text()
+	}
+	m.ctx.Status(text)
 }
 
 // wall returns a time of the core as one of the wall clock.
@@ -215,7 +221,7 @@ func (m *member) settled() (tell func()) {
 
 // lead returns a function that starts what is guarded.
 func (m *member) lead() (begin func()) {
-	m.guarded = newGuarded(m.hold, &m.gate.spec, m.gate.terms)
+	m.guarded = newGuarded(m.hold, m.gate)
 	m.checkAt = m.now() + m.gate.terms.RenewEvery
 	m.gate.count(func(s *State) { s.Wins++ })
 	m.hold.leaseEnds(m.core.LeaseEnd())

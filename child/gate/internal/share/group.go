@@ -160,7 +160,12 @@ func (g *Group) View() View {
 	for _, c := range g.claims {
 		v.Claims = append(v.Claims, c)
 	}
-	slices.SortFunc(v.Members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	SortMembers(v.Members)
 	slices.SortFunc(v.Claims, func(a, b Claim) int { return a.Shard - b.Shard })
 	return v
+}
+
+// SortMembers puts members in the order of their IDs, as a View has them.
+func SortMembers(all []Member) {
+	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 }

@@ -59,7 +59,6 @@ const (
 	none phase = iota
 	claiming
 	running
-	completed // it has ended for good, and is still claimed
 	stopping
 	stopped // nothing runs under the claim any more
 	ceding
@@ -118,20 +117,20 @@ func New(terms Terms, shards int, id string, now time.Duration) *Machine {
 	}
 }
 
-// Held returns the shards that run, or have completed.
+// Held returns the shards that run.
 func (m *Machine) Held() (held []int) {
 	for i := range m.shards {
-		if p := m.shards[i].phase; p == running || p == completed {
+		if m.shards[i].phase == running {
 			held = append(held, i)
 		}
 	}
 	return held
 }
 
-// Claims returns how many shards the member has claimed, also those that stop.
-func (m *Machine) Claims() (n int) {
+// Running returns how many shards run.
+func (m *Machine) Running() (n int) {
 	for i := range m.shards {
-		if p := m.shards[i].phase; p != none && p != claiming {
+		if m.shards[i].phase == running {
 			n++
 		}
 	}
@@ -230,7 +229,7 @@ func (m *Machine) compare(i int) {
 	case ours && s.phase == stopped:
 		s.token = m.tokens[i]
 	case ours && s.token == m.tokens[i]:
-	case s.phase == running, s.phase == completed:
+	case s.phase == running:
 		m.stop(i, Lost)
 	case s.phase == stopped: // there is nothing to cede any more
 		s.phase = none
@@ -239,13 +238,7 @@ func (m *Machine) compare(i int) {
 
 // stop stops a shard.
 func (m *Machine) stop(i int, why Cause) {
-	s := &m.shards[i]
-	m.plan = nil
-	if s.phase == completed {
-		s.phase = stopped
-		return
-	}
-	s.phase = stopping
+	m.shards[i].phase, m.plan = stopping, nil
 	m.do(Action{Kind: Stop, Shard: i, Why: why})
 }
 
@@ -317,18 +310,8 @@ func (m *Machine) Stopped(i int, now time.Duration) []Action {
 	case running: // it could not be started
 		m.restFrom(i)
 		s.phase, m.plan = stopped, nil
-	case completed, stopping:
+	case stopping:
 		s.phase, m.plan = stopped, nil
-	}
-	return m.leave()
-}
-
-// Completed says that a shard has ended for good. It stays claimed, so that no other member
-// runs it.
-func (m *Machine) Completed(i int, now time.Duration) []Action {
-	m.enter(now)
-	if s := &m.shards[i]; s.phase == running {
-		s.phase = completed
 	}
 	return m.leave()
 }
@@ -372,7 +355,7 @@ func (m *Machine) review() {
 	switch {
 	case m.drain:
 		for i := range m.shards {
-			if p := m.shards[i].phase; p == running || p == completed {
+			if m.shards[i].phase == running {
 				m.stop(i, Moves)
 			}
 		}
@@ -407,8 +390,7 @@ func (m *Machine) move() {
 	}
 	plan := m.planned()
 	for i := range m.shards {
-		p := m.shards[i].phase
-		if p != running && p != completed || plan[i] == m.me {
+		if m.shards[i].phase != running || plan[i] == m.me {
 			continue
 		}
 		if !next(i, m.terms.interval(m.givers)) {
@@ -440,7 +422,7 @@ func (m *Machine) planned() []int32 {
 	owner := make([]int32, len(m.owner))
 	for i, id := range m.owner {
 		owner[i] = Nobody
-		if at, ok := place[id]; ok && (id != m.id || m.shards[i].phase == running || m.shards[i].phase == completed) {
+		if at, ok := place[id]; ok && (id != m.id || m.shards[i].phase == running) {
 			owner[i] = at
 		}
 	}
@@ -548,8 +530,8 @@ func (m *Machine) Next() (at time.Duration, ok bool) {
 		}
 		s := &m.shards[i]
 		switch {
-		case len(m.ids) < 2 || s.phase != running && s.phase != completed:
-		case s.phase == running && s.fails >= failsToMove:
+		case len(m.ids) < 2 || s.phase != running:
+		case s.fails >= failsToMove:
 			due(m.pace.next(m.terms.interval(len(m.ids))))
 		case plan[i] != m.me:
 			due(max(m.pace.next(m.terms.interval(m.givers)), m.changed+m.terms.HoldDown))
