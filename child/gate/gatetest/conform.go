@@ -124,8 +124,20 @@ var checks = []Check{
 	{Name: "the term is the one that was granted", Needs: "Grant", run: grantedTerm, able: func(s *Subject) bool { return s.Grant != nil }},
 	{Name: "clocks of members that differ and step change nothing", Needs: "StepMember", run: memberClocks, able: func(s *Subject) bool { return s.StepMember != nil }},
 	{Name: "the clock of the engine may step, and tokens grow", Needs: "StepEngine", run: engineClock, able: func(s *Subject) bool { return s.StepEngine != nil }},
+	{Name: "a shard has one member", run: shardHasOne},
+	{Name: "a thousand shards can be claimed and ceded", run: manyShards},
+	{Name: "a shard that is ceded goes to another at once, with a higher token", run: shardIsCeded},
+	{Name: "a member that leaves frees all its shards", run: leavingFreesAll},
+	{Name: "Watch shows each change, and nothing else", run: watchShows},
+	{Name: "a member that pauses for longer than the term has lost all shards", run: memberPauses},
+	{Name: "members with another layout wait until the last one has gone", run: otherLayoutsWait},
+	{Name: "a claim whose answer was lost can be ceded", Needs: "LoseReply", run: lostClaim, able: func(s *Subject) bool { return s.LoseReply != nil }},
+	{Name: "contenders for shards never have the same one", run: contendersForShards},
+	{Name: shardStormName, Needs: "Cut", run: shardsInAStorm, able: func(s *Subject) bool { return s.Cut != nil }},
 	{Name: stormName, Needs: "Cut", run: gatesInAStorm, able: func(s *Subject) bool { return s.Cut != nil }},
 }
+
+const shardStormName = "each shard runs once at a time, whatever happens to the members"
 
 const stormName = "gates guard one run at a time, whatever happens to their members"
 

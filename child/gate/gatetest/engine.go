@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coppice-go/coppice/child/gate/internal/share"
 	"github.com/coppice-go/coppice/internal/badline"
 )
 
@@ -23,9 +24,10 @@ type Engine struct {
 	rows    map[string]*row
 	tokens  map[string]int64         // the last one of each name; nothing deletes them
 	changed map[string]chan struct{} // closed when the lease is released
-	away    chan struct{}            // closed when the engine is back; nil: it is there
-	ahead   time.Duration            // of its clock
-	grant   time.Duration            // the term that it grants, whatever was asked for; zero: what was asked for
+	groups  map[string]*share.Group
+	away    chan struct{} // closed when the engine is back; nil: it is there
+	ahead   time.Duration // of its clock
+	grant   time.Duration // the term that it grants, whatever was asked for; zero: what was asked for
 }
 
 // A row is a lease in the engine.
@@ -39,7 +41,10 @@ type row struct {
 
 // NewEngine returns an engine that nobody holds a lease of.
 func NewEngine() *Engine {
-	return &Engine{rows: make(map[string]*row), tokens: make(map[string]int64), changed: make(map[string]chan struct{})}
+	return &Engine{
+		rows: make(map[string]*row), tokens: make(map[string]int64),
+		changed: make(map[string]chan struct{}), groups: make(map[string]*share.Group),
+	}
 }
 
 // Away lets the engine stop answering, or answer again. It forgets nothing, and its clock

@@ -18,9 +18,19 @@ const (
 	ignoresGrant     fault = "reports the term asked for, not the one granted"
 	waitsForever     fault = "waits for an answer for as long as the bid may wait"
 	ownClock         fault = "ends leases by the clocks of the members"
+
+	takesShards       fault = "gives shards that others have"
+	keepsCeded        fault = "does not free a shard that is ceded"
+	cedesOthers       fault = "frees a shard whoever has it"
+	repeatsShardToken fault = "gives all shards of a member the same tokens again"
+	revivesMembers    fault = "renews a membership that has ended"
+	claimsAfterEnd    fault = "gives shards to a membership that has ended"
+	hidesLeaving      fault = "does not show who leaves"
+	mixesLayouts      fault = "lets members with another layout join"
 )
 
 var faults = []fault{
 	ignoresHolder, repeatsToken, forgetsToken, revives, hidesLoss, hidesErrors, releasesOthers, keepsReleased, leavesBid,
 	countsFromAnswer, ignoresGrant, waitsForever, ownClock,
+	takesShards, keepsCeded, cedesOthers, repeatsShardToken, revivesMembers, claimsAfterEnd, hidesLeaving, mixesLayouts,
 }

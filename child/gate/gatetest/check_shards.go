@@ -1,0 +1,463 @@
+package gatetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/child/gate"
+)
+
+// Checks of an engine that is a gate.Sharder. Others skip them.
+
+const someShards = 24
+
+var someLayout = gate.Layout{Shards: someShards, Version: 1}
+
+// A sharer is a member of a group. It renews its membership until it is stopped.
+type sharer struct {
+	gate.Membership
+	t     testing.TB
+	s     *Subject
+	of    gate.Sharder
+	group string
+	halt  func() // ends the renewals
+}
+
+// sharder returns an elector that is a gate.Sharder.
+func (s *Subject) sharder(t testing.TB, id string) gate.Sharder {
+	t.Helper()
+	of, ok := s.Member(id).(gate.Sharder)
+	if !ok {
+		t.Skipf("gatetest: the elector is no gate.Sharder")
+	}
+	return of
+}
+
+func (s *Subject) joins(t testing.TB, id, group string, l gate.Layout) *sharer {
+	t.Helper()
+	return s.join(t, s.sharder(t, id), group, l)
+}
+
+func (s *Subject) join(t testing.TB, of gate.Sharder, group string, l gate.Layout) *sharer {
+	t.Helper()
+	m, err := of.Join(s.brief(t), group, l)
+	if err != nil {
+		t.Fatalf("a member could not join: %v", err)
+	}
+	return s.joined(t, of, m, group)
+}
+
+// joined keeps a membership.
+func (s *Subject) joined(t testing.TB, of gate.Sharder, m gate.Membership, group string) *sharer {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	halted := make(chan struct{})
+	x := &sharer{Membership: m, t: t, s: s, of: of, group: group}
+	x.halt = sync.OnceFunc(func() {
+		cancel()
+		<-halted
+	})
+	go func() {
+		defer close(halted)
+		for sleep(ctx, s.TTL/6) {
+			_ = m.Renew(ctx)
+		}
+	}()
+	t.Cleanup(func() {
+		x.halt()
+		_ = m.Release(s.brief(t))
+	})
+	return x
+}
+
+// claim claims shards, and returns those that it got, in order.
+func (x *sharer) claim(shards ...int) (got []int, tokens map[int]int64) {
+	x.t.Helper()
+	leases, err := x.Claim(x.s.brief(x.t), shards)
+	if err != nil {
+		x.t.Fatalf("a claim failed: %v", err)
+	}
+	tokens = make(map[int]int64)
+	for i, l := range leases {
+		if l.Token() <= 0 {
+			x.t.Fatalf("token %d of shard %d: it must be positive", l.Token(), i)
+		}
+		tokens[i] = l.Token()
+		got = append(got, i)
+	}
+	slices.Sort(got)
+	return got, tokens
+}
+
+// gets claims shards, and fails the test unless it gets just those.
+func (x *sharer) gets(shards []int, want ...int) map[int]int64 {
+	x.t.Helper()
+	got, tokens := x.claim(shards...)
+	if !slices.Equal(got, want) {
+		x.t.Fatalf("a claim of the shards %v got %v; it must get %v", shards, got, want)
+	}
+	return tokens
+}
+
+func (x *sharer) cedes(tokens map[int]int64) {
+	x.t.Helper()
+	var claims []gate.ShardClaim
+	for i, token := range tokens {
+		claims = append(claims, gate.ShardClaim{Shard: i, Member: x.ID(), Token: token})
+	}
+	if err := x.Cede(x.s.brief(x.t), claims); err != nil {
+		x.t.Fatalf("a cede failed: %v", err)
+	}
+}
+
+func (x *sharer) leavesTheGroup() {
+	x.t.Helper()
+	x.halt()
+	x.s.release(x.t, x)
+}
+
+// view returns what the group is now.
+func (x *sharer) view() gate.GroupView {
+	x.t.Helper()
+	v, err := x.of.Watch(x.s.brief(x.t), x.group, 0)
+	if err != nil {
+		x.t.Fatalf("a look failed: %v", err)
+	}
+	return v
+}
+
+// sees waits for a view, which must come in that time, for a change that has been made, or
+// is made meanwhile.
+func (x *sharer) sees(what string, within time.Duration, fits func(gate.GroupView) bool) gate.GroupView {
+	x.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.t.Context()), within)
+	defer cancel()
+	last := int64(0)
+	for {
+		v, err := x.of.Watch(ctx, x.group, last)
+		switch {
+		case err != nil:
+			x.t.Fatalf("Watch did not show within %v that %s (%v)", within, what, err)
+		case v.Revision <= last:
+			x.t.Fatalf("Watch returned revision %d after %d", v.Revision, last)
+		case fits(v):
+			return v
+		}
+		last = v.Revision
+	}
+}
+
+// member returns the member in a view, or nil.
+func memberIn(v gate.GroupView, id string) *gate.GroupMember {
+	for i := range v.Members {
+		if v.Members[i].ID == id {
+			return &v.Members[i]
+		}
+	}
+	return nil
+}
+
+// ownerIn returns the claim of a shard in a view.
+func claimIn(v gate.GroupView, shard int) (c gate.ShardClaim) {
+	for _, c := range v.Claims {
+		if c.Shard == shard {
+			return c
+		}
+	}
+	return c
+}
+
+func numbers(from, to int) (all []int) {
+	for i := from; i < to; i++ {
+		all = append(all, i)
+	}
+	return all
+}
+
+func shardHasOne(t testing.TB, s *Subject) {
+	a, b := s.joins(t, "a", t.Name(), someLayout), s.joins(t, "b", t.Name(), someLayout)
+	tokens := a.gets(numbers(0, 10), numbers(0, 10)...)
+	b.gets(numbers(5, 15), numbers(10, 15)...)
+	a.gets(numbers(0, 5)) // it has them already
+	a.gets([]int{-1, someShards, 1 << 20})
+	v := b.view()
+	if v.Layout != someLayout || len(v.Members) != 2 || len(v.Claims) != 15 {
+		t.Fatalf("the group is %+v", v)
+	}
+	for i, token := range tokens {
+		if c := claimIn(v, i); c.Member != a.ID() || c.Token != token {
+			t.Fatalf("shard %d is claimed by %q with token %d, not by %q with token %d", i, c.Member, c.Token, a.ID(), token)
+		}
+		if token > v.Revision {
+			t.Fatalf("token %d is higher than the revision %d that shows it", token, v.Revision)
+		}
+	}
+	if m := memberIn(v, a.ID()); m == nil || m.Name != "a" || m.Leaving {
+		t.Fatalf("the member is %+v", m)
+	}
+}
+
+func manyShards(t testing.TB, s *Subject) {
+	a := s.joins(t, "a", t.Name(), gate.Layout{Shards: 1000})
+	all := numbers(0, 1000)
+	tokens := a.gets(all, all...)
+	if v := a.view(); len(v.Claims) != 1000 {
+		t.Fatalf("%d shards are claimed, not 1000", len(v.Claims))
+	}
+	a.cedes(tokens)
+	if v := a.view(); len(v.Claims) != 0 {
+		t.Fatalf("%d shards are claimed after all were ceded", len(v.Claims))
+	}
+	a.gets(all, all...)
+}
+
+func shardIsCeded(t testing.TB, s *Subject) {
+	a, b := s.joins(t, "a", t.Name(), someLayout), s.joins(t, "b", t.Name(), someLayout)
+	tokens := a.gets([]int{3, 4}, 3, 4)
+	for range 10 {
+		last := tokens[3]
+		b.gets([]int{3})
+		a.cedes(map[int]int64{3: last})
+		tokens = b.gets([]int{3, 4}, 3)
+		if tokens[3] <= last {
+			t.Fatalf("token %d follows token %d: it must be higher", tokens[3], last)
+		}
+		// A request of the past that arrives late must not free what another has now.
+		a.cedes(map[int]int64{3: last})
+		a.gets([]int{3})
+		b.cedes(tokens)
+		last = tokens[3]
+		if tokens = a.gets([]int{3}, 3); tokens[3] <= last {
+			t.Fatalf("token %d follows token %d of the same member: it must be higher", tokens[3], last)
+		}
+		a.cedes(map[int]int64{3: last}) // also if the member has it again
+		b.gets([]int{3})
+	}
+}
+
+func leavingFreesAll(t testing.TB, s *Subject) {
+	a, b := s.joins(t, "a", t.Name(), someLayout), s.joins(t, "b", t.Name(), someLayout)
+	before := a.gets(numbers(0, 10), numbers(0, 10)...)
+	a.leavesTheGroup()
+	after := b.gets(numbers(0, 10), numbers(0, 10)...)
+	for i := range after {
+		if after[i] <= before[i] {
+			t.Fatalf("token %d of shard %d follows token %d: it must be higher", after[i], i, before[i])
+		}
+	}
+	if err := a.Renew(s.brief(t)); !errors.Is(err, gate.ErrLost) {
+		t.Fatalf("a membership that has ended was renewed (error: %v)", err)
+	}
+	b.leavesTheGroup()
+	c := s.joins(t, "c", t.Name(), someLayout)
+	if last := c.gets([]int{0}, 0); last[0] <= after[0] {
+		t.Fatalf("token %d follows token %d after a time without members: it must be higher", last[0], after[0])
+	}
+}
+
+func watchShows(t testing.TB, s *Subject) {
+	a := s.joins(t, "a", t.Name(), someLayout)
+	b := s.joins(t, "b", t.Name(), someLayout)
+	a.sees("another has joined", s.HandOver, func(v gate.GroupView) bool { return memberIn(v, b.ID()) != nil })
+	tokens := b.gets([]int{7}, 7)
+	a.sees("a shard was claimed", s.HandOver, func(v gate.GroupView) bool { return claimIn(v, 7).Member == b.ID() })
+	b.cedes(tokens)
+	a.sees("a shard was ceded", s.HandOver, func(v gate.GroupView) bool { return len(v.Claims) == 0 })
+	if err := b.Leave(s.brief(t)); err != nil {
+		t.Fatalf("Leave failed: %v", err)
+	}
+	v := a.sees("a member takes no more shards", s.HandOver, func(v gate.GroupView) bool {
+		m := memberIn(v, b.ID())
+		return m != nil && m.Leaving
+	})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), s.TTL/2)
+	defer cancel()
+	if v, err := a.of.Watch(ctx, a.group, v.Revision); err == nil {
+		t.Fatalf("Watch returned although nothing has changed: %+v", v)
+	}
+	b.leavesTheGroup()
+	a.sees("a member has left", s.HandOver, func(v gate.GroupView) bool { return len(v.Members) == 1 })
+}
+
+func memberPauses(t testing.TB, s *Subject) {
+	a, b := s.joins(t, "a", t.Name(), someLayout), s.joins(t, "b", t.Name(), someLayout)
+	before := a.gets(numbers(0, 10), numbers(0, 10)...)
+	a.halt()
+	s.renew(t, a)
+	term, began := a.Term(), time.Now()
+	for time.Since(began) < term.TTL*9/10 {
+		if got, _ := b.claim(numbers(0, 10)...); len(got) > 0 && time.Since(began) < term.TTL {
+			t.Fatalf("another got the shards %v %v after a renewal, although the term is %v", got, time.Since(began), term.TTL)
+		}
+		sleep(context.Background(), s.TTL/10)
+	}
+	b.sees("the term of a member has passed", 2*s.TTL, func(v gate.GroupView) bool { return len(v.Members) == 1 && len(v.Claims) == 0 })
+	if err := a.Renew(s.brief(t)); !errors.Is(err, gate.ErrLost) {
+		t.Fatalf("a membership whose term has passed was renewed (error: %v)", err)
+	}
+	if got, err := a.Claim(s.brief(t), []int{20}); !errors.Is(err, gate.ErrLost) {
+		t.Fatalf("a membership whose term has passed got %v (error: %v)", got, err)
+	}
+	after := b.gets(numbers(0, 10), numbers(0, 10)...)
+	a.cedes(before) // late
+	if v := b.view(); len(v.Claims) != 10 {
+		t.Fatalf("a late request of a member that has ended freed shards: %v", v.Claims)
+	}
+	s.release(t, a) // late
+	if v := b.view(); len(v.Claims) != 10 || len(v.Members) != 1 {
+		t.Fatalf("a late release of a member that has ended changed the group: %+v", v)
+	}
+	if after[0] <= before[0] {
+		t.Fatalf("token %d follows token %d: it must be higher", after[0], before[0])
+	}
+}
+
+// A joining is a Join under way.
+type joining struct {
+	won    chan gate.Membership
+	of     gate.Sharder
+	cancel context.CancelFunc
+}
+
+func (s *Subject) startJoin(t testing.TB, id, group string, l gate.Layout) *joining {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	j := &joining{won: make(chan gate.Membership, 1), of: s.sharder(t, id), cancel: cancel}
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		for ctx.Err() == nil {
+			if m, err := j.of.Join(ctx, group, l); err == nil {
+				j.won <- m
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-returned
+	})
+	return j
+}
+
+func (j *joining) within(d time.Duration) gate.Membership {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case m := <-j.won:
+		return m
+	case <-timer.C:
+		return nil
+	}
+}
+
+func otherLayoutsWait(t testing.TB, s *Subject) {
+	group := t.Name()
+	a := s.joins(t, "a", group, someLayout)
+	before := a.gets(numbers(0, 10), numbers(0, 10)...)
+	b := s.startJoin(t, "b", group, gate.Layout{Shards: 2 * someShards, Version: 1})
+	c := s.startJoin(t, "c", group, gate.Layout{Shards: someShards, Version: 2})
+	if b.within(s.TTL/4) != nil || c.within(s.TTL/4) != nil {
+		t.Fatalf("members with different layouts were in a group together")
+	}
+	c.cancel()
+	d := s.joins(t, "d", group, someLayout) // its layout is that of the group
+	a.leavesTheGroup()
+	if b.within(s.TTL/4) != nil {
+		t.Fatalf("a member with another layout joined before the last one had gone")
+	}
+	d.halt() // it ends with its term
+	m := b.within(3 * s.TTL)
+	if m == nil {
+		t.Fatalf("a member with another layout did not join although the others have gone")
+	}
+	x := s.joined(t, b.of, m, group)
+	after := x.gets([]int{0, 2*someShards - 1}, 0, 2*someShards-1)
+	if after[0] <= before[0] {
+		t.Fatalf("token %d follows token %d of another layout: it must be higher", after[0], before[0])
+	}
+	if v := x.view(); v.Layout.Shards != 2*someShards {
+		t.Fatalf("the layout is %+v", v.Layout)
+	}
+}
+
+func lostClaim(t testing.TB, s *Subject) {
+	a, b := s.joins(t, "a", t.Name(), someLayout), s.joins(t, "b", t.Name(), someLayout)
+	a.halt() // its renewals would be lost, too
+	s.renew(t, a)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), s.TTL/6)
+	defer cancel()
+	s.LoseReply(a.of)
+	if _, err := a.Claim(ctx, []int{5}); err == nil {
+		t.Fatalf("a claim whose answer was lost has succeeded")
+	}
+	v := b.view()
+	if c := claimIn(v, 5); c.Member == a.ID() {
+		a.cedes(map[int]int64{5: c.Token})
+	}
+	b.gets([]int{5}, 5)
+}
+
+// A shardLedger has a ledger for each shard.
+type shardLedger struct{ of [someShards]*ledger }
+
+func contendersForShards(t testing.TB, s *Subject) {
+	var g shardLedger
+	for i := range g.of {
+		g.of[i] = newLedger()
+	}
+	var all sync.WaitGroup
+	fault := make(chan string, 100)
+	for nr := range 6 {
+		id := fmt.Sprint("member-", nr)
+		x := s.joins(t, id, t.Name(), someLayout)
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(nr), 0))
+			for range s.HandOvers / 50 {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), s.TTL)
+				leases, err := x.Claim(ctx, random.Perm(someShards)[:6])
+				cancel()
+				if err != nil {
+					fault <- fmt.Sprintf("a claim failed: %v", err)
+					return
+				}
+				var claims []gate.ShardClaim
+				for i, l := range leases {
+					g.of[i].begin(id, l.Token())
+					claims = append(claims, gate.ShardClaim{Shard: i, Member: x.ID(), Token: l.Token()})
+				}
+				sleep(context.Background(), time.Duration(random.IntN(3))*time.Millisecond)
+				for i := range leases {
+					g.of[i].end(id)
+				}
+				ctx, cancel = context.WithTimeout(context.WithoutCancel(t.Context()), s.TTL)
+				err = x.Cede(ctx, claims)
+				cancel()
+				if err != nil {
+					fault <- fmt.Sprintf("a cede failed: %v", err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case wrong := <-fault:
+		t.Fatalf("%s", wrong)
+	default:
+	}
+	turns := 0
+	for i, l := range g.of {
+		if wrong := l.wrong(); wrong != "" {
+			t.Fatalf("shard %d: %s", i, wrong)
+		}
+		turns += len(l.leaders())
+	}
+	if turns < someShards {
+		t.Fatalf("only %d turns were taken", turns)
+	}
+}
