@@ -135,6 +135,13 @@ func (g *Gate) lose(lease Lease, err error) {
 	}
 }
 
+// safe reports whether something may be started under the lease: there is time to stop it.
+func (g *Gate) safe() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.state.Open && (g.state.Until.IsZero() || time.Until(g.state.Until) > g.terms.core().Margin())
+}
+
 // Open reports whether the gate is open: what it guards runs under a lease, and has not
 // been asked to stop.
 func (g *Gate) Open() bool { return g.State().Open }

@@ -57,7 +57,7 @@ func (m *shardsMember) call(ctx context.Context, a share.Action) (answer func(no
 	return func(now time.Duration) []share.Action {
 		var got []share.Claim
 		for _, i := range a.Shards { // nothing else, whatever the engine says
-			if lease := leases[i]; lease != nil && m.runs[i] == nil {
+			if lease := leases[i]; lease != nil && m.runs[i] == nil && m.shards.gate.safe() {
 				m.runs[i] = m.newShardRun(i, lease)
 				got = append(got, share.Claim{Shard: i, Member: m.lease.ID(), Token: lease.Token()})
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,10 @@ type Spec struct {
 	// Leases and Fences are the names of the two tables. Empty means DefaultLeases and
 	// DefaultFences. A name may have a schema in front: "ops.leases".
 	Leases, Fences string
+
+	// Shards is the name of the table of shards, and with _members and _groups behind it
+	// that of two more. Only a gate.Shards needs them. Empty means DefaultShards.
+	Shards string
 }
 
 const (
@@ -47,6 +52,7 @@ type Elector struct {
 	spec       Spec
 	statements statements
 	fence      fence
+	shards     shardStatements
 	fault      error
 }
 
@@ -66,6 +72,9 @@ func New(db *sql.DB, spec Spec) *Elector {
 	if spec.Fences == "" {
 		spec.Fences = DefaultFences
 	}
+	if spec.Shards == "" {
+		spec.Shards = DefaultShards
+	}
 	if spec.Member == "" {
 		host, _ := os.Hostname()
 		spec.Member = fmt.Sprintf("%s/%d", host, os.Getpid())
@@ -74,6 +83,7 @@ func New(db *sql.DB, spec Spec) *Elector {
 	return &Elector{
 		db: db, spec: spec, fault: problems(db, spec),
 		statements: newStatements(spec.Dialect, spec.Leases, spec.Fences), fence: newFence(spec.Dialect, spec.Fences),
+		shards: newShardStatements(spec.Dialect, spec.Shards),
 	}
 }
 
@@ -92,13 +102,18 @@ func problems(db *sql.DB, spec Spec) error {
 	if spec.PollEvery < 0 {
 		fault("Spec.PollEvery: negative: %v", spec.PollEvery)
 	}
-	for field, table := range map[string]string{"Leases": spec.Leases, "Fences": spec.Fences} {
+	for field, table := range map[string]string{"Leases": spec.Leases, "Fences": spec.Fences, "Shards": spec.Shards} {
 		if strings.Trim(table, tableCharacters) != "" || strings.Trim(table, ".") == "" {
 			fault("Spec.%s: a table has a name of letters, digits, _ and .: %q", field, table)
 		}
 	}
 	if spec.Leases == spec.Fences {
 		fault("Spec.Fences: the same table as Leases: %q", spec.Fences)
+	}
+	for _, table := range []string{"", "_groups", "_members"} {
+		if t := spec.Shards + table; t == spec.Leases || t == spec.Fences {
+			fault("Spec.Shards: the same table as Leases or Fences: %q", t)
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -108,15 +123,16 @@ const tableCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 // TTL returns the term of a lease.
 func (e *Elector) TTL() time.Duration { return e.spec.TTL }
 
-// Schema returns the statements that create the two tables, for your migrations.
-func (e *Elector) Schema() []string { return append([]string(nil), e.statements.schema...) }
+// Schema returns the statements that create the tables, for your migrations: that of the
+// leases, that of the fences, and the three of gate.Shards.
+func (e *Elector) Schema() []string { return slices.Concat(e.statements.schema, e.shards.schema) }
 
-// CreateTables creates the two tables, unless they are there.
+// CreateTables creates the tables, unless they are there.
 func (e *Elector) CreateTables(ctx context.Context) error {
 	if e.fault != nil {
 		return e.fault
 	}
-	for _, statement := range e.statements.schema {
+	for _, statement := range e.Schema() {
 		if _, err := e.db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("sqlgate: create tables: %w", err)
 		}

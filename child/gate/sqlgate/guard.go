@@ -22,38 +22,41 @@ import (
 // Until the transaction ends, the Guard of another transaction with the same lease waits.
 func Guard(ctx context.Context, tx *sql.Tx) error {
 	for _, held := range gate.Leases(ctx) {
-		if l, ok := held.(*lease); ok {
-			return l.guard(ctx, tx)
+		switch l := held.(type) {
+		case *lease:
+			return l.elector.guard(ctx, tx, l.name, l.token)
+		case *shardLease:
+			return l.elector.guard(ctx, tx, l.name, l.token)
 		}
 	}
 	return errors.Join(gate.ErrNoLease, tx.Rollback())
 }
 
-func (l *lease) guard(ctx context.Context, tx *sql.Tx) error {
-	f := &l.elector.fence
+func (e *Elector) guard(ctx context.Context, tx *sql.Tx, name string, token int64) error {
+	f := &e.fence
 	for range 2 {
-		raised, err := l.raise(ctx, tx)
+		raised, err := e.raise(ctx, tx, name, token)
 		if raised || err != nil {
 			return err
 		}
 		var highest int64
-		switch err := tx.QueryRowContext(ctx, f.look, l.name).Scan(&highest); {
+		switch err := tx.QueryRowContext(ctx, f.look, name).Scan(&highest); {
 		case errors.Is(err, sql.ErrNoRows): // the first transaction of all
-			if _, err := tx.ExecContext(ctx, f.create, l.name); err != nil {
+			if _, err := tx.ExecContext(ctx, f.create, name); err != nil {
 				return fmt.Errorf("sqlgate: guard: %w", err)
 			}
 		case err != nil:
 			return fmt.Errorf("sqlgate: guard: %w", err)
 		default:
-			return errors.Join(fmt.Errorf("sqlgate: %w: %s: token %d, after %d", gate.ErrStale, l.name, l.token, highest), tx.Rollback())
+			return errors.Join(fmt.Errorf("sqlgate: %w: %s: token %d, after %d", gate.ErrStale, name, token, highest), tx.Rollback())
 		}
 	}
-	return errors.Join(fmt.Errorf("sqlgate: guard: the fence of %s cannot be raised", l.name), tx.Rollback())
+	return errors.Join(fmt.Errorf("sqlgate: guard: the fence of %s cannot be raised", name), tx.Rollback())
 }
 
 // raise raises the fence to the token, and reports whether it was not higher already.
-func (l *lease) raise(ctx context.Context, tx *sql.Tx) (bool, error) {
-	result, err := tx.ExecContext(ctx, l.elector.fence.raise, l.token, l.name, l.token)
+func (e *Elector) raise(ctx context.Context, tx *sql.Tx, name string, token int64) (bool, error) {
+	result, err := tx.ExecContext(ctx, e.fence.raise, token, name, token)
 	if err != nil {
 		return false, fmt.Errorf("sqlgate: guard: %w", err)
 	}

@@ -33,8 +33,8 @@ func TestTheZeroSpecIsPostgreSQLWithATermOf15Seconds(t *testing.T) {
 	e := sqlgate.New(open(t), sqlgate.Spec{})
 	require.Equal(t, 15*time.Second, e.TTL())
 	require.NoError(t, gate.Spec{Name: "x", Elector: e, Run: gate.New(gate.Spec{}).Run}.Validate())
-	require.Len(t, e.Schema(), 2)
-	for i, table := range []string{sqlgate.DefaultLeases, sqlgate.DefaultFences} {
+	require.Len(t, e.Schema(), 5)
+	for i, table := range []string{sqlgate.DefaultLeases, sqlgate.DefaultFences, sqlgate.DefaultShards + "_groups"} {
 		require.True(t, strings.HasPrefix(e.Schema()[i], "CREATE TABLE IF NOT EXISTS "+table+" (name VARCHAR(255) NOT NULL PRIMARY KEY, "), e.Schema()[i])
 	}
 	require.Contains(t, sqlgate.New(open(t), sqlgate.Spec{Dialect: sqlgate.MySQL}).Schema()[0], "COLLATE utf8mb4_bin")
@@ -51,6 +51,8 @@ func TestProblemsOfASpecAreTheErrorOfEachCall(t *testing.T) {
 	}
 	_, err := sqlgate.New(open(t), sqlgate.Spec{Leases: "x", Fences: "x"}).Acquire(t.Context(), "x")
 	require.ErrorContains(t, err, "the same table as Leases")
+	_, err = sqlgate.New(open(t), sqlgate.Spec{Leases: "x_members", Shards: "x"}).Watch(t.Context(), "x", 0)
+	require.ErrorContains(t, err, "the same table as Leases or Fences")
 }
 
 func TestADatabaseThatCannotBeReachedIsAnError(t *testing.T) {

@@ -1,0 +1,229 @@
+package sqlgate
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coppice-go/coppice/child/gate"
+)
+
+var _ gate.Sharder = (*Elector)(nil)
+
+// A group is the row of a group, in a transaction that holds it.
+type group struct {
+	tx       *sql.Tx
+	name     string
+	layout   gate.Layout
+	revision int64
+	changed  bool // otherwise the transaction is rolled back
+}
+
+// changeGroup changes a group in one transaction. That begins by raising the revision, and so
+// waits for other changes of the group. Then it removes members whose term has passed: a
+// renewal either comes before that and keeps its member, or finds no row.
+func (e *Elector) changeGroup(ctx context.Context, name string, do func(ctx context.Context, g *group) error) error {
+	if e.fault != nil {
+		return e.fault
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.patience())
+	defer cancel()
+	tx, err := e.db.BeginTx(ctx, e.spec.Dialect.isolation())
+	if err != nil {
+		return fmt.Errorf("sqlgate: %w", err)
+	}
+	g := &group{tx: tx, name: name}
+	created, err := e.hold(ctx, g)
+	if err == nil {
+		err = do(ctx, g)
+	}
+	switch {
+	case err != nil && !errors.Is(err, gate.ErrLost) || !g.changed:
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	default:
+		if failed := tx.Commit(); failed != nil {
+			return fmt.Errorf("sqlgate: %w", failed)
+		}
+	}
+	if created {
+		time.Sleep(freshRow)
+	}
+	return err
+}
+
+// ignoreDone drops the error that says that the context has ended the transaction.
+func ignoreDone(err error) error {
+	if err == nil || errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return fmt.Errorf("sqlgate: %w", err)
+}
+
+// hold holds the row of a group until the end of the transaction. If there was none, members
+// and claims that are left were those of a row that somebody has deleted.
+func (e *Elector) hold(ctx context.Context, g *group) (created bool, err error) {
+	st := &e.shards
+	held, err := g.exec(ctx, st.raise, g.name)
+	if err == nil && held == 0 {
+		if _, err = g.exec(ctx, st.create, g.name); err == nil {
+			created = true
+			_, err = g.exec(ctx, st.raise, g.name)
+		}
+		if err == nil {
+			_, err = g.exec(ctx, st.removeAll, g.name)
+		}
+	}
+	if err != nil {
+		return created, err
+	}
+	row := g.tx.QueryRowContext(ctx, st.layout, g.name)
+	if err := row.Scan(&g.layout.Shards, &g.layout.Version, &g.revision); err != nil {
+		return created, fmt.Errorf("sqlgate: %w", err)
+	}
+	ended, err := g.exec(ctx, st.bury, g.name)
+	if err == nil && (ended > 0 || created) {
+		g.changed = true
+		_, err = g.exec(ctx, st.sweep, g.name, g.name)
+	}
+	return created, err
+}
+
+// exec carries out a statement, and returns how many rows it has changed.
+func (g *group) exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	result, err := g.tx.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, fmt.Errorf("sqlgate: %w", err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("sqlgate: %w", err)
+	}
+	return n, nil
+}
+
+// count carries out a query for a number.
+func (g *group) count(ctx context.Context, query string, args ...any) (n int64, err error) {
+	if err := g.tx.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("sqlgate: %w", err)
+	}
+	return n, nil
+}
+
+// A glance is what one query says about a group.
+type glance struct {
+	layout   gate.Layout
+	revision int64 // 1: there is no group
+	members  int64
+	ended    int64 // members whose term has passed, and that are still there
+}
+
+func (e *Elector) glance(ctx context.Context, name string) (g glance, err error) {
+	if e.fault != nil {
+		return g, e.fault
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.patience())
+	defer cancel()
+	err = e.db.QueryRowContext(ctx, e.shards.glance, name).Scan(&g.layout.Shards, &g.layout.Version, &g.revision, &g.members, &g.ended)
+	if errors.Is(err, sql.ErrNoRows) {
+		return glance{revision: 1}, nil
+	}
+	if err != nil {
+		return g, fmt.Errorf("sqlgate: %w", err)
+	}
+	return g, nil
+}
+
+// Join makes a new member of a group of shards. It asks once per PollEvery, until no member
+// with another layout is left.
+func (e *Elector) Join(ctx context.Context, name string, layout gate.Layout) (gate.Membership, error) {
+	m := &membership{elector: e, group: name, id: rand.Text()}
+	for {
+		g, err := e.glance(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if g.layout == layout || g.members == g.ended {
+			joined, err := m.join(ctx, layout)
+			if err != nil {
+				return nil, errors.Join(err, m.undo(ctx))
+			}
+			if joined {
+				return m, nil
+			}
+		} else {
+			gate.SeenLayout(ctx, g.layout)
+		}
+		if sleep(ctx, spread(e.spec.PollEvery)) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// Watch asks once per PollEvery, by one query, and reads the group when its revision is
+// higher.
+func (e *Elector) Watch(ctx context.Context, name string, after int64) (gate.GroupView, error) {
+	for {
+		g, err := e.glance(ctx, name)
+		if err == nil && g.ended > 0 {
+			err = e.changeGroup(ctx, name, func(context.Context, *group) error { return nil })
+			if err == nil {
+				g, err = e.glance(ctx, name)
+			}
+		}
+		if err != nil {
+			return gate.GroupView{}, err
+		}
+		if g.revision > after {
+			return e.read(ctx, name, g)
+		}
+		if sleep(ctx, spread(e.spec.PollEvery)) {
+			return gate.GroupView{}, context.Cause(ctx)
+		}
+	}
+}
+
+// read reads the members and claims of a group. They may be newer than its revision, which
+// was read before.
+func (e *Elector) read(ctx context.Context, name string, g glance) (v gate.GroupView, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.patience())
+	defer cancel()
+	v.Revision, v.Layout = g.revision, g.layout
+	err = e.rows(ctx, e.shards.claims, name, func(scan func(...any) error) error {
+		var c gate.ShardClaim
+		err := scan(&c.Shard, &c.Member, &c.Token)
+		v.Claims = append(v.Claims, c)
+		return err
+	})
+	if err == nil {
+		err = e.rows(ctx, e.shards.members, name, func(scan func(...any) error) error {
+			var m gate.GroupMember
+			var leaving int
+			err := scan(&m.ID, &m.Name, &leaving)
+			m.Leaving = leaving != 0
+			v.Members = append(v.Members, m)
+			return err
+		})
+	}
+	return v, err
+}
+
+// rows carries out a query with one argument, and calls each with each row.
+func (e *Elector) rows(ctx context.Context, query, arg string, each func(scan func(...any) error) error) error {
+	rows, err := e.db.QueryContext(ctx, query, arg)
+	if err != nil {
+		return fmt.Errorf("sqlgate: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return fmt.Errorf("sqlgate: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("sqlgate: %w", err)
+	}
+	return nil
+}
