@@ -24,13 +24,20 @@ import (
 // that: what the one before has written was committed before the key was created.
 func Guard(ctx context.Context, client *clientv3.Client) clientv3.Cmp {
 	for _, held := range gate.Leases(ctx) {
-		if l, ok := held.(*lease); ok && l.elector.client == client {
-			return l.guard()
+		switch l := held.(type) {
+		case *lease:
+			if l.elector.client == client {
+				return guard(l.key, l.token)
+			}
+		case *shardLease:
+			if l.elector.client == client {
+				return guard(l.key, l.token)
+			}
 		}
 	}
 	return clientv3.Compare(clientv3.CreateRevision("\x00"), "=", -1) // revisions are not negative
 }
 
-func (l *lease) guard() clientv3.Cmp {
-	return clientv3.Compare(clientv3.CreateRevision(l.key), "=", l.token)
+func guard(key string, token int64) clientv3.Cmp {
+	return clientv3.Compare(clientv3.CreateRevision(key), "=", token)
 }

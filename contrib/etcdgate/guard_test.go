@@ -93,7 +93,7 @@ func TestNoEffectIsOutOfTheOrderOfTokens(t *testing.T) {
 		l := acquire(t, e, "x")
 		late.Go(func() {
 			for {
-				resp, err := e.client.Txn(brief(t)).If(l.guard()).Then(clientv3.OpPut("n", fmt.Sprint(l.token))).Commit()
+				resp, err := e.client.Txn(brief(t)).If(guard(l.key, l.token)).Then(clientv3.OpPut("n", fmt.Sprint(l.token))).Commit()
 				if err != nil || !resp.Succeeded {
 					assert.NoError(t, err)
 					return
