@@ -177,6 +177,8 @@ func (s *Shards) run(ctx child.Context) error {
 func (s *Shards) text(membership *State) string {
 	all := s.stateAt(membership)
 	switch {
+	case membership.Open && all.Leaving && all.Held == 0:
+		return "has handed over its shards"
 	case membership.Open && all.Leaving:
 		return fmt.Sprintf("hands over %d of %d shards", all.Held, s.spec.N)
 	case membership.Open:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -43,7 +44,7 @@ func (m *shardsMember) call(ctx context.Context, a share.Action) (answer func(no
 	switch a.Kind {
 	case share.Look:
 		v, err := m.shards.sharder.Watch(ctx, m.shards.spec.Name, a.After)
-		return func(now time.Duration) []share.Action { return m.core.Viewed(coreView(v), now) }, errors.Join(err, m.missing(v, err))
+		return func(now time.Duration) []share.Action { return m.core.Viewed(coreView(v), now) }, errors.Join(err, m.faultOf(v, a.After, err))
 	case share.ToCede:
 		claims := make([]ShardClaim, 0, len(a.Claims))
 		for _, c := range a.Claims {
@@ -66,17 +67,17 @@ func (m *shardsMember) call(ctx context.Context, a share.Action) (answer func(no
 	}, err
 }
 
-// missing returns an error if the group does not have this member.
-func (m *shardsMember) missing(v GroupView, err error) error {
-	if err != nil {
+// faultOf returns what is wrong with a view.
+func (m *shardsMember) faultOf(v GroupView, after int64, err error) error {
+	switch {
+	case err != nil:
 		return nil
+	case after > 0 && v.Revision <= after:
+		return fmt.Errorf("the engine shows revision %d after %d", v.Revision, after)
+	case !slices.ContainsFunc(v.Members, func(x GroupMember) bool { return x.ID == m.lease.ID() }):
+		return fmt.Errorf("%w: the group does not have this member any more", ErrLost)
 	}
-	for _, x := range v.Members {
-		if x.ID == m.lease.ID() {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: the group does not have this member any more", ErrLost)
+	return nil
 }
 
 // answered passes an answer to the core.

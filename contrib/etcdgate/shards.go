@@ -18,8 +18,8 @@ var _ gate.Sharder = (*Elector)(nil)
 // The keys of a group of shards, below its name and a slash. That of a shard is its number:
 // the key of a lease with the name of the shard. It is attached to the lease of the member.
 const (
-	layoutKey  = "layout"
-	membersKey = "members/"
+	layoutKey  = ":layout"
+	membersKey = ":members/"
 )
 
 func (e *Elector) root(group string) string { return e.spec.Prefix + group + "/" }

@@ -80,14 +80,15 @@ type Machine struct {
 	id    string
 	now   time.Duration
 
-	line    Kind // the request under way; zero: none
-	cut     bool // it was cancelled
-	pause   time.Duration
-	stale   bool // something was requested since the last view
-	closing bool // it takes no more shards
-	drain   bool // it hands over all that it has
-	leaving bool // it must say so
-	left    bool // it has said so
+	line      Kind          // the request under way; zero: none
+	cut       bool          // it was cancelled
+	pause     time.Duration // no request before that
+	claimFrom time.Duration // no claim before that: the last one got nothing
+	stale     bool          // something was requested since the last view
+	closing   bool          // it takes no more shards
+	drain     bool          // it hands over all that it has
+	leaving   bool          // it must say so
+	left      bool          // it has said so
 
 	joined  time.Duration
 	changed time.Duration // when the members were last seen to change
@@ -246,6 +247,9 @@ func (m *Machine) stop(i int, why Cause) {
 func (m *Machine) Claimed(got []Claim, now time.Duration) []Action {
 	m.enter(now)
 	m.requested()
+	if len(got) == 0 {
+		m.claimFrom = m.now + m.terms.Retry
+	}
 	for _, c := range got {
 		if c.Shard < 0 || c.Shard >= len(m.shards) || m.shards[c.Shard].phase != none {
 			continue
@@ -483,7 +487,7 @@ func (m *Machine) wanted() (a Action) {
 			a.Claims = append(a.Claims, Claim{i, m.id, s.token})
 		}
 	}
-	if a.Kind != 0 || m.stale || m.closing || m.me == Nobody || m.now < m.joined+m.terms.Settle {
+	if a.Kind != 0 || m.stale || m.closing || m.me == Nobody || m.now < max(m.joined+m.terms.Settle, m.claimFrom) {
 		return a
 	}
 	plan := m.planned()
@@ -502,7 +506,7 @@ func (m *Machine) claimAt(i int, plan []int32) (at time.Duration, ok bool) {
 	if m.owner[i] != "" || s.phase != none {
 		return 0, false
 	}
-	at = max(m.joined+m.terms.Settle, s.rest)
+	at = max(m.joined+m.terms.Settle, m.claimFrom, s.rest)
 	if plan[i] != m.me {
 		at = max(at, s.freeSince+m.terms.Patience)
 	}
