@@ -114,6 +114,9 @@ func (m *shardsMember) loop(ended chan struct{}) {
 		case <-stopped:
 			stopped = nil
 			m.takeNoMore(false)
+			for _, r := range m.runs { // nothing is restarted any more
+				r.close()
+			}
 		case <-ended:
 			m.over, ended = true, nil
 		case <-m.wake:
@@ -188,7 +191,7 @@ func (m *shardsMember) start(i int) {
 		if err == nil {
 			return
 		}
-		if m.ctx.Err() == nil && r.ctx.Err() == nil {
+		if m.ctx.Err() == nil && !r.stopping() {
 			m.ctx.OnError(err)
 		}
 		r.close()
@@ -202,7 +205,7 @@ func (m *shardsMember) stop(i int, why share.Cause) {
 	if why == share.Lost {
 		cause = ErrLost
 	}
-	r.cancel(&errs.Wrap{Sentinel: child.ErrStopped, Cause: cause})
+	r.stop(&errs.Wrap{Sentinel: child.ErrStopped, Cause: cause})
 	m.calls.Go(func() {
 		<-r.isAdded // otherwise there is nothing to remove yet
 		err := m.sup.RemoveChild(context.WithoutCancel(m.ctx), r.childName())

@@ -19,8 +19,6 @@ type shardRun struct {
 	member *shardsMember
 	shard  int
 	lease  Lease
-	ctx    context.Context // ends with the cause when the shard alone must stop
-	cancel context.CancelCauseFunc
 	began  atomic.Int64 // when the last run began, by the clock of the member
 
 	isAdded chan struct{} // closed when the supervisor has the child, or will never have it
@@ -28,12 +26,13 @@ type shardRun struct {
 
 	mu     sync.Mutex
 	runs   int
-	closed bool // nothing may start any more
+	cancel context.CancelCauseFunc // of the run of the shard itself, or nil
+	why    error                   // set when the shard alone must stop
+	closed bool                    // nothing may start any more
 }
 
 func (m *shardsMember) newShardRun(i int, lease Lease) *shardRun {
 	r := &shardRun{member: m, shard: i, lease: lease, isAdded: make(chan struct{})}
-	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	r.added = sync.OnceFunc(func() { close(r.isAdded) })
 	return r
 }
@@ -63,34 +62,49 @@ type inShard struct {
 // because otherwise it would restart it.
 func (r *shardRun) run(ctx child.Context) error {
 	r.added()
-	if r.ctx.Err() != nil || !r.enter() {
-		return child.ErrDone
-	}
-	defer r.leave()
-	r.began.Store(int64(r.member.now()))
-
 	name := r.member.shards.spec.Name + "/" + r.childName()
 	outer, _ := ctx.Value(shardRunKey{}).(*inShard)
 	values := context.WithValue(withLease(ctx, name, r.lease), shardRunKey{}, &inShard{r, outer})
 	inner, cancel := context.WithCancelCause(values)
 	defer cancel(nil)
-	defer context.AfterFunc(r.ctx, func() { cancel(context.Cause(r.ctx)) })()
+	if !r.enter(cancel) {
+		return child.ErrDone
+	}
+	defer r.leave()
+	r.began.Store(int64(r.member.now()))
 
 	run := r.member.shards.spec.Run(r.shard)
 	if run == nil {
 		return fmt.Errorf("ShardsSpec.Run returned nil for shard %d", r.shard)
 	}
 	err := run(child.FromContext(inner))
-	if r.ctx.Err() != nil {
+	if r.stopping() {
 		<-ctx.Done()
 	}
 	return err
 }
 
+// stop asks the run to stop, with a cause.
+func (r *shardRun) stop(why error) {
+	r.mu.Lock()
+	r.why = why
+	cancel := r.cancel
+	r.mu.Unlock()
+	if cancel != nil {
+		cancel(why)
+	}
+}
+
+func (r *shardRun) stopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.why != nil
+}
+
 // decide notes failures. It changes nothing.
 func (r *shardRun) decide(err error) error {
 	m := r.member
-	if r.ctx.Err() != nil || m.ctx.Err() != nil || err == nil ||
+	if r.stopping() || m.ctx.Err() != nil || err == nil ||
 		errors.Is(err, child.ErrDone) || errors.Is(err, child.ErrIgnore) || errors.Is(err, child.ErrShutdown) {
 		return err
 	}
@@ -111,7 +125,7 @@ func (m *shardsMember) around(ctx child.Context, run func(child.Context) error) 
 		if in.run.member != m {
 			continue
 		}
-		if !in.run.enter() {
+		if !in.run.enter(nil) {
 			return context.Cause(ctx)
 		}
 		defer in.run.leave()
@@ -120,11 +134,16 @@ func (m *shardsMember) around(ctx child.Context, run func(child.Context) error) 
 	return run(ctx)
 }
 
-func (r *shardRun) enter() bool {
+// enter counts a run. That of the shard itself has a cancel, and does not begin if the shard
+// must stop.
+func (r *shardRun) enter(cancel context.CancelCauseFunc) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	if r.closed || cancel != nil && r.why != nil {
 		return false
+	}
+	if cancel != nil {
+		r.cancel = cancel
 	}
 	r.runs++
 	return true
@@ -152,7 +171,4 @@ func (r *shardRun) close() {
 }
 
 // gone says that nothing runs under the claim any more.
-func (r *shardRun) gone() {
-	r.cancel(nil)
-	r.member.post(func() { r.member.stopped(r) })
-}
+func (r *shardRun) gone() { r.member.post(func() { r.member.stopped(r) }) }
