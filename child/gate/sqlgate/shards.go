@@ -84,10 +84,11 @@ func (e *Elector) hold(ctx context.Context, g *group) (created bool, err error) 
 		return created, fmt.Errorf("sqlgate: %w", err)
 	}
 	ended, err := g.exec(ctx, st.bury, g.name)
-	if err == nil && (ended > 0 || created) {
-		g.changed = true
-		_, err = g.exec(ctx, st.sweep, g.name, g.name)
+	if err != nil {
+		return created, err
 	}
+	swept, err := g.exec(ctx, st.sweep, g.name, g.name) // also those of rows that somebody has deleted
+	g.changed = created || ended > 0 || swept > 0
 	return created, err
 }
 
