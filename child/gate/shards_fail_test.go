@@ -197,7 +197,7 @@ func TestARunThatIsNoFunctionIsAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for what, run := range map[string]func(int) func(child.Context) error{
 			"ShardsSpec.Run returned nil for shard 0": func(int) func(child.Context) error { return nil },
-			"panic: no":                               func(int) func(child.Context) error { panic("no") },
+			"panic: no": func(int) func(child.Context) error { panic("no") },
 		} {
 			feeds := gate.NewShards(gate.ShardsSpec{Name: "x", N: 1, Elector: gate.Alone(), Run: run})
 			root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "feeds", Run: feeds.Run}}})

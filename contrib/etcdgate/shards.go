@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -158,8 +159,10 @@ func (e *Elector) awaitChange(ctx context.Context, root string, revision int64) 
 	}
 }
 
-// Watch watches the keys of a group, and reads all of them some time after a change, so that
-// many changes at once are read once. It looks whether etcd answers once per sixth of the
+// gather is how long Watch waits after a change, so that many changes at once are read once.
+const gather = 30 * time.Millisecond
+
+// Watch watches the keys of a group, and reads all of them after a change. It looks whether etcd answers once per sixth of the
 // TTL.
 func (e *Elector) Watch(ctx context.Context, group string, after int64) (gate.GroupView, error) {
 	if e.fault != nil {
@@ -175,7 +178,12 @@ func (e *Elector) Watch(ctx context.Context, group string, after int64) (gate.Gr
 		}
 	}
 	if after > 0 {
-		e.pause(ctx)
+		timer := time.NewTimer(gather)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 	}
 	var v gate.GroupView
 	err := e.request(ctx, "read", root, func(ctx context.Context) error {
