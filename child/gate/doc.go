@@ -103,11 +103,68 @@
 // A new leader must raise the token before it reads what it continues from. The example
 // "OfTokens" shows the double effect without tokens, and none with them.
 //
+// # Shards
+//
+// Shards spreads N shards over the processes that are there: feeds, partitions, tenants
+// grouped by a hash. Each shard is run by one member of a group at a time.
+//
+//	feeds := gate.NewShards(gate.ShardsSpec{
+//		Name:    "/shop/feeds",
+//		N:       64,
+//		Elector: sqlgate.New(db, sqlgate.Spec{TTL: 15 * time.Second}),
+//		Run:     feed, // func(shard int) func(child.Context) error
+//	})
+//	child.Spec{Name: "feeds", Run: feeds.Run}
+//
+// Each shard is a child, such as /shop/feeds/shards/17. Status.Text of the child of the
+// Shards is "12 of 64 shards, 5 members".
+//
+// A member has one lease, which a gate inside keeps and gives back, as described above, and
+// its shards are claims under that lease. So the engine renews members, not shards. What a
+// gate promises holds for each shard: at most one run of it has started and is not late. If
+// the lease is in danger, all shards of the member stop with the cause ErrLost, and the
+// member joins again. Each claim has a token of its own, higher than those of all earlier
+// claims of that shard, and Guard of the engine fences each shard by its name, such as
+// "/shop/feeds/17".
+//
+// Which member has which shard:
+//
+//   - Each of M members should have N/M shards, rounded down, and the N%M members that have
+//     most keep one more. All members compute the same plan from what the engine shows. It
+//     moves as few shards as possible, and none if no two members differ by more than one.
+//     Rendezvous hashing by the names of the members chooses which ones.
+//   - The plan is only a wish. A member has a shard when the engine has given it the claim.
+//   - A shard that nobody has is claimed at once by the member that should have it, and
+//     after a third of the TTL by any other. A member that has just joined waits for one
+//     RenewEvery first, so that those that start at the same time share alike.
+//   - A running shard moves only after the members have been the same for HoldDown, at most
+//     MovesPerMinute in the whole group, and to a member that can take it. It is stopped with
+//     the cause ErrMoved, ceded when everything below it has returned, and claimed.
+//   - A member that stops hands over each shard as soon as that has stopped. When the root
+//     drains (supervisor.Spec.Drain), all shards are handed over at once. Otherwise they stop
+//     when it is the turn of their child.
+//   - A shard that fails three times in a row moves, too. Then this member does not claim it
+//     for a TTL, and for longer each time, up to a minute. With one member it stays where it
+//     is, and is restarted with Backoff for ever.
+//
+// A shard that fails is restarted alone. It does not count for the Intensity of any
+// supervisor, and it does not make Health of the root fail, so that one poisoned shard does
+// not take a process out of service; its status and the log show it. A shard that an operator
+// stops stays claimed, so that nobody runs it.
+//
+// N and Layout stand in the engine with the members. A process with other values joins when
+// the last member has gone, so a key never belongs to two shards at the same time. To go from
+// 64 to 128 shards, deploy as always. The old processes run 64 shards, and take over from
+// each other while they become fewer; the new ones say in their status text that they wait.
+// When the last old one has stopped, they run 128. If the last few could not bear that, stop
+// them together.
+//
 // # What can be seen
 //
 // The status text of the gate's child says who leads, as far as the engine has reported it.
 // State says more, and Running finds the gates of a tree. contrib/prometheus and contrib/otel
-// export them: docs/metrics.md lists the metrics.
+// export them: docs/metrics.md lists the metrics. The State of a Shards says how many shards
+// it runs, and Where asks the engine who runs each.
 //
 // # Engines
 //
@@ -115,5 +172,6 @@
 //	Alone          one process: for tests and development
 //	Flag           a function says open or closed; excludes nobody
 //
-// Others implement Elector, and check it with package gatetest.
+// Others implement Elector, and Sharder if they can hold shards, and check that with package
+// gatetest. Flag cannot hold shards.
 package gate

@@ -42,6 +42,18 @@
 // lease has ended. It fences what is in the same etcd as the lease. For other stores pass
 // on gate.Token.
 //
+// # Shards
+//
+// An Elector also holds the shards of a gate.Shards. A member is a key below the name of the
+// group, attached to a lease of etcd, and so are the keys of its shards. That of shard 17 of
+// "/shop/feeds" is the key of a lease with the name "/shop/feeds/17": Guard and Holder work
+// with it. Members renew their leases, and watch the keys of the group. Some milliseconds
+// after a change they read all of them, so while shards move, each member reads the whole
+// group some times per second: about 100 bytes for each shard.
+//
+// Do not give a gate the name of a shard. Somebody who deletes the key of a shard stops it
+// at once; it is claimed again.
+//
 // # etcd
 //
 // A term is in whole seconds. etcd grants no term shorter than one and a half election

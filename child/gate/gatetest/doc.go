@@ -13,5 +13,5 @@
 //
 // Conform checks that an Elector of yours keeps the contract of gate.Elector and gate.Lease.
 // Each check says in its name what must hold. Those that need something that your engine or
-// its test cannot do are skipped.
+// its test cannot do are skipped. So are those of shards, unless it is a gate.Sharder.
 package gatetest

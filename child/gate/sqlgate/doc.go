@@ -49,6 +49,23 @@
 //     PostgreSQL set idle_in_transaction_session_timeout to somewhat more than the TTL.
 //   - Do not delete rows of the table of fences: they remember the highest token.
 //
+// # Shards
+//
+// An Elector also holds the shards of a gate.Shards, in three more tables: one row for each
+// group, member and claimed shard. A member renews its own row, and asks once per PollEvery,
+// by one query, whether the group has changed. Only then it reads the rows of the group. So
+// shards that do not move cost nothing.
+//
+// Everything that changes a group is one transaction, which first raises the revision in the
+// row of the group. So changes of one group wait for each other, and not for those of others.
+// Renewals wait for nothing. The first revision is the time in microseconds, and the token of
+// a claim is the revision that made it. A member whose term has passed is deleted by the next
+// one that notices. A process that is paused in the middle of such a transaction keeps the
+// other members from claiming shards until the database ends it: see the timeout above.
+//
+// Guard works in a shard as behind a gate. The name of its fence is that of the shard, such
+// as "/shop/feeds/17", so shards do not wait for each other.
+//
 // # What it does not cover
 //
 // A clock of the database that is set forward ends leases early, so two members may lead for
