@@ -143,10 +143,15 @@ func publicView(v share.View) GroupView {
 	for _, m := range v.Members {
 		g.Members = append(g.Members, GroupMember(m))
 	}
-	for _, c := range v.Claims {
-		g.Claims = append(g.Claims, ShardClaim(c))
-	}
+	g.Claims = publicClaims(v.Claims)
 	return g
+}
+
+func publicClaims(claims []share.Claim) (all []ShardClaim) {
+	for _, c := range claims {
+		all = append(all, ShardClaim(c))
+	}
+	return all
 }
 
 // coreView returns the view for package share, with its members in the order of their IDs.

@@ -90,6 +90,9 @@ func (g *Gate) begin(ctx child.Context) (*member, error) {
 	m.lastToken = g.rest.token
 	m.core = core.New(m.terms(), core.Rest{Until: g.rest.remaining(m.base), OnlyTime: g.rest.onlyTime, Fails: g.rest.fails})
 	g.current = m
+	if g.shards != nil {
+		g.shards.begin()
+	}
 	return m, nil
 }
 

@@ -55,10 +55,14 @@ func (s *Shards) Run(ctx child.Context) error {
 	if err := s.spec.Validate(); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.closing, s.handOver, s.other = false, false, Layout{}
-	s.mu.Unlock()
 	return s.gate.Run(ctx)
+}
+
+// begin begins a run.
+func (s *Shards) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing, s.handOver, s.other = false, false, Layout{}
 }
 
 // Held returns the numbers of the shards that this member runs, and has not been asked to

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -20,6 +19,7 @@ type shardsMember struct {
 	shards *Shards
 	ctx    child.Context // of the child "shards"
 	lease  Membership
+	id     string // of the lease
 	base   Moment // all times of the core count from it
 	sup    *supervisor.Supervisor
 	up     chan struct{} // closed when the supervisor can add children
@@ -33,7 +33,8 @@ type shardsMember struct {
 	}
 	wake   chan struct{}      // receives when something was posted
 	cancel context.CancelFunc // of the request under way
-	runs   map[int]*shardRun  // of the shards that are claimed and have not ended
+	leases map[int]Lease      // of the shards that were claimed last
+	runs   map[int]*shardRun  // of the shards that were started and have not ended
 	calls  sync.WaitGroup     // of the supervisor
 	over   bool               // the supervisor has ended
 
@@ -50,7 +51,8 @@ func newShardsMember(s *Shards, ctx child.Context) *shardsMember {
 		m.lease = lease.(Membership) // the innermost one
 		break
 	}
-	m.core = share.New(s.spec.share(s.gate.terms), s.spec.N, m.lease.ID(), 0)
+	m.id = m.lease.ID()
+	m.core = share.New(s.spec.share(s.gate.terms), s.spec.N, m.id, 0)
 	m.sup = supervisor.New(supervisor.Spec{
 		Name:     shardsName,
 		Strategy: strategy.Independent,
@@ -128,9 +130,7 @@ func (m *shardsMember) loop(ended chan struct{}) {
 				f()
 			}
 		case <-timer.C:
-			if !m.over {
-				m.do(m.core.Tick)
-			}
+			m.do(m.core.Tick)
 		}
 		if !m.over {
 			m.show()
@@ -155,8 +155,11 @@ func (m *shardsMember) nap() time.Duration {
 	return time.Hour
 }
 
-// do passes an event to the core and carries out what it decides.
+// do passes an event to the core and carries out what it decides, unless all is over.
 func (m *shardsMember) do(event func(now time.Duration) []share.Action) {
+	if m.over {
+		return
+	}
 	m.mu.Lock()
 	actions := event(m.now())
 	m.mu.Unlock()
@@ -184,7 +187,8 @@ func (m *shardsMember) takeNoMore(handOver bool) {
 
 // start starts a shard that was claimed.
 func (m *shardsMember) start(i int) {
-	r := m.runs[i]
+	r := m.newShardRun(i, m.leases[i])
+	m.runs[i] = r
 	m.calls.Go(func() {
 		err := m.sup.StartChild(m.ctx, r.spec())
 		r.added()
@@ -207,11 +211,8 @@ func (m *shardsMember) stop(i int, why share.Cause) {
 	}
 	r.stop(&errs.Wrap{Sentinel: child.ErrStopped, Cause: cause})
 	m.calls.Go(func() {
-		<-r.isAdded // otherwise there is nothing to remove yet
-		err := m.sup.RemoveChild(context.WithoutCancel(m.ctx), r.childName())
-		if err != nil && !errors.Is(err, supervisor.ErrNotRunning) {
-			m.ctx.OnError(err)
-		}
+		<-r.isAdded                                                        // otherwise there is nothing to remove yet
+		_ = m.sup.RemoveChild(context.WithoutCancel(m.ctx), r.childName()) // the events of the child say what went wrong
 		r.close()
 	})
 }

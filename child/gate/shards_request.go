@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -12,16 +11,24 @@ import (
 	"github.com/coppice-go/coppice/child/gate/internal/share"
 )
 
+// An answer is what the engine has answered to a request.
+type answer struct {
+	view   share.View
+	leases map[int]Lease
+	got    []share.Claim
+}
+
 // request makes a request to the engine on a goroutine of its own, and lets the loop pass
 // the answer to the core. A panic or Goexit in the engine is an error.
 func (m *shardsMember) request(a share.Action) {
-	limit := m.shards.gate.terms.RequestTimeout
+	ctx, cancel := context.WithoutCancel(m.ctx), context.CancelFunc(nil)
 	if a.Kind == share.Look && a.After > 0 {
-		limit = math.MaxInt64 // it waits for a change
+		ctx, cancel = context.WithCancel(ctx) // it waits for a change
+	} else {
+		ctx, cancel = context.WithTimeout(ctx, m.shards.gate.terms.RequestTimeout)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), limit)
 	m.cancel = cancel
-	var answer func(now time.Duration) []share.Action
+	var to answer
 	go func() {
 		err := child.ErrGoexit
 		defer func() {
@@ -32,64 +39,60 @@ func (m *shardsMember) request(a share.Action) {
 				stopped := errors.Is(ctx.Err(), context.Canceled)
 				cancel()
 				m.cancel = nil
-				m.answered(a, answer, err, stopped)
+				if !m.over {
+					m.answered(a, to, err, stopped)
+				}
 			})
 		}()
-		answer, err = m.call(ctx, a)
+		to, err = m.call(ctx, a)
 	}()
 }
 
-// call makes the request, and returns what the core is told if it has succeeded.
-func (m *shardsMember) call(ctx context.Context, a share.Action) (answer func(now time.Duration) []share.Action, err error) {
+// call makes the request.
+func (m *shardsMember) call(ctx context.Context, a share.Action) (to answer, err error) {
 	switch a.Kind {
 	case share.Look:
 		v, err := m.shards.sharder.Watch(ctx, m.shards.spec.Name, a.After)
-		return func(now time.Duration) []share.Action { return m.core.Viewed(coreView(v), now) }, errors.Join(err, m.faultOf(v, a.After, err))
+		if err == nil {
+			err = m.faultOf(v, a.After)
+		}
+		return answer{view: coreView(v)}, err
 	case share.ToCede:
-		claims := make([]ShardClaim, 0, len(a.Claims))
-		for _, c := range a.Claims {
-			claims = append(claims, ShardClaim(c))
-		}
-		return m.core.Ceded, m.lease.Cede(ctx, claims)
+		return to, m.lease.Cede(ctx, publicClaims(a.Claims))
 	case share.ToLeave:
-		return m.core.Left, m.lease.Leave(ctx)
+		return to, m.lease.Leave(ctx)
 	}
-	leases, err := m.lease.Claim(ctx, a.Shards)
-	return func(now time.Duration) []share.Action {
-		var got []share.Claim
-		for _, i := range a.Shards { // nothing else, whatever the engine says
-			if lease := leases[i]; lease != nil && m.runs[i] == nil && m.shards.gate.safe() {
-				m.runs[i] = m.newShardRun(i, lease)
-				got = append(got, share.Claim{Shard: i, Member: m.lease.ID(), Token: lease.Token()})
-			}
+	if to.leases, err = m.lease.Claim(ctx, a.Shards); err != nil {
+		return answer{}, err
+	}
+	for _, i := range a.Shards { // nothing else, whatever the engine says
+		if lease := to.leases[i]; lease != nil {
+			to.got = append(to.got, share.Claim{Shard: i, Member: m.id, Token: lease.Token()})
 		}
-		return m.core.Claimed(got, now)
-	}, err
+	}
+	return to, nil
 }
 
 // faultOf returns what is wrong with a view.
-func (m *shardsMember) faultOf(v GroupView, after int64, err error) error {
+func (m *shardsMember) faultOf(v GroupView, after int64) error {
 	switch {
-	case err != nil:
-		return nil
 	case after > 0 && v.Revision <= after:
 		return fmt.Errorf("the engine shows revision %d after %d", v.Revision, after)
-	case !slices.ContainsFunc(v.Members, func(x GroupMember) bool { return x.ID == m.lease.ID() }):
+	case !slices.ContainsFunc(v.Members, func(x GroupMember) bool { return x.ID == m.id }):
 		return fmt.Errorf("%w: the group does not have this member any more", ErrLost)
 	}
 	return nil
 }
 
 // answered passes an answer to the core.
-func (m *shardsMember) answered(a share.Action, answer func(now time.Duration) []share.Action, err error, stopped bool) {
-	switch {
-	case m.over:
-		return
-	case err == nil:
+func (m *shardsMember) answered(a share.Action, to answer, err error, stopped bool) {
+	if err == nil {
 		m.troubled = false
-		m.do(answer)
+		m.do(m.event(a, to))
 		return
-	case stopped: // by the core, or because all is over
+	}
+	switch {
+	case stopped: // by the core
 	case errors.Is(err, ErrLost):
 		m.shards.gate.lose(m.lease, err)
 	case !m.troubled:
@@ -101,4 +104,22 @@ func (m *shardsMember) answered(a share.Action, answer func(now time.Duration) [
 	} else {
 		m.do(m.core.RequestFailed)
 	}
+}
+
+// event returns the event of an answer. What was claimed too late does not start: the next
+// view shows it, and it is ceded.
+func (m *shardsMember) event(a share.Action, to answer) func(now time.Duration) []share.Action {
+	switch a.Kind {
+	case share.Look:
+		return func(now time.Duration) []share.Action { return m.core.Viewed(to.view, now) }
+	case share.ToCede:
+		return m.core.Ceded
+	case share.ToLeave:
+		return m.core.Left
+	}
+	if !m.shards.gate.safe() {
+		to.got = nil
+	}
+	m.leases = to.leases
+	return func(now time.Duration) []share.Action { return m.core.Claimed(to.got, now) }
 }

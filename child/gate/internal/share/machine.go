@@ -87,8 +87,7 @@ type Machine struct {
 	stale     bool          // something was requested since the last view
 	closing   bool          // it takes no more shards
 	drain     bool          // it hands over all that it has
-	leaving   bool          // it must say so
-	left      bool          // it has said so
+	left      bool          // it has told the others
 
 	joined  time.Duration
 	changed time.Duration // when the members were last seen to change
@@ -143,12 +142,6 @@ func (m *Machine) Members() int { return m.members }
 
 // Moved returns how many shards were moved to other members.
 func (m *Machine) Moved() int { return m.moved }
-
-// Leaving reports whether the member takes no more shards.
-func (m *Machine) Leaving() bool { return m.closing }
-
-// Busy reports whether a request is under way.
-func (m *Machine) Busy() bool { return m.line != 0 }
 
 func (m *Machine) enter(now time.Duration) {
 	m.now = max(m.now, now)
@@ -350,7 +343,7 @@ func (m *Machine) Drain(now time.Duration) []Action {
 
 func (m *Machine) takeNoMore() {
 	if !m.closing {
-		m.closing, m.leaving, m.plan, m.me = true, true, nil, Nobody
+		m.closing, m.plan, m.me = true, nil, Nobody
 	}
 }
 
@@ -385,7 +378,7 @@ func (m *Machine) move() {
 			continue
 		}
 		if !next(i, m.terms.interval(len(m.ids))) {
-			return
+			break
 		}
 		m.restFrom(i)
 	}
@@ -478,21 +471,22 @@ func (m *Machine) request() {
 
 // wanted returns the request that is due; its Kind is zero if none is.
 func (m *Machine) wanted() (a Action) {
-	if m.leaving && !m.left {
-		return Action{Kind: ToLeave}
-	}
+	most := max(leastPerRequest, len(m.shards)/requestsForAll)
 	for i := range m.shards {
-		if s := &m.shards[i]; s.phase == stopped && len(a.Claims) < mostPerRequest {
+		if s := &m.shards[i]; s.phase == stopped && len(a.Claims) < most {
 			a.Kind = ToCede
 			a.Claims = append(a.Claims, Claim{i, m.id, s.token})
 		}
+	}
+	if a.Kind == 0 && m.closing && !m.left {
+		a.Kind = ToLeave
 	}
 	if a.Kind != 0 || m.stale || m.closing || m.me == Nobody || m.now < max(m.joined+m.terms.Settle, m.claimFrom) {
 		return a
 	}
 	plan := m.planned()
 	for i := range m.shards {
-		if at, ok := m.claimAt(i, plan); ok && at <= m.now && len(a.Shards) < mostPerRequest {
+		if at, ok := m.claimAt(i, plan); ok && at <= m.now && len(a.Shards) < most {
 			a.Kind = ToClaim
 			a.Shards = append(a.Shards, i)
 		}

@@ -250,7 +250,6 @@ func TestAMemberThatDrainsHandsOverAll(t *testing.T) {
 	s.is("look 9", s.m.Viewed(viewOf(9, "a-", "", ""), s.now))
 	s.wait(time.Hour)
 	s.tick("")
-	require.True(t, s.m.Leaving())
 }
 
 // What stops in its turn is not stopped before.
@@ -271,8 +270,9 @@ func TestAClaimThatIsAnsweredAfterTheDrainIsCeded(t *testing.T) {
 	s.tick("cancel")
 	s.is("claim [0]", s.m.ViewFailed(s.now))
 	s.is("", s.m.Drain(s.now))
-	s.is("leave", s.m.Claimed([]Claim{{0, "a", 2}}, s.now))
-	s.is("cede 0@2", s.m.Left(s.now))
+	s.is("cede 0@2", s.m.Claimed([]Claim{{0, "a", 2}}, s.now))
+	s.is("leave", s.m.Ceded(s.now))
+	s.is("look 0", s.m.Left(s.now))
 }
 
 func TestAnEngineThatDoesNotAnswerIsAskedAgainLater(t *testing.T) {
@@ -308,6 +308,33 @@ func TestTheRestAfterFailuresDoublesUpToAMinute(t *testing.T) {
 	require.Equal(t, []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, time.Minute, time.Minute}, all)
 	long := Terms{Patience: time.Minute}
 	require.Equal(t, 3*time.Minute, long.failRest(1), "others have time to claim it")
+}
+
+// One that keeps failing, but may not move yet, does not hold up what moves for balance.
+func TestWhatMayNotMoveYetHoldsUpNothing(t *testing.T) {
+	s := has(t, 40)
+	var mine []string
+	for range 40 {
+		mine = append(mine, "a2")
+	}
+	var others string
+	for i := range 30 {
+		others += fmt.Sprintf(" m%d", i)
+	}
+	s.is("look 3", s.m.Viewed(viewOf(3, "a"+others, mine...), s.now))
+	s.wait(testTerms.HoldDown)
+	require.Contains(t, text(s.m.Tick(s.now)), "moves")
+	for range failsToMove {
+		s.m.Failed(39, false, s.now)
+		s.m.Failed(38, false, s.now)
+	}
+	for moves := s.m.Moved(); s.m.Moved() < moves+5; {
+		at, ok := s.m.Next()
+		require.True(t, ok)
+		require.Greater(t, at, s.now, "it would spin")
+		s.now = at
+		s.m.Tick(s.now)
+	}
 }
 
 // In any minute, a member moves its part of the moves, rounded up.

@@ -309,8 +309,18 @@ func (p *proc) do(actions []Action) {
 	}
 	if at, ok := p.m.Next(); ok && (p.tickAt <= w.now || p.base+at < p.tickAt) {
 		p.tickAt = max(p.base+at, w.now+1)
-		w.after(p.tickAt-w.now, p.begin(func() { p.do(p.m.Tick(w.now - p.base)) }))
+		w.after(p.tickAt-w.now, p.begin(p.tick))
 	}
+}
+
+// tick finds a machine that would spin.
+func (p *proc) tick() {
+	now := p.w.now - p.base
+	actions := p.m.Tick(now)
+	if at, ok := p.m.Next(); ok && at <= now && len(actions) == 0 && p.w.fault == "" {
+		p.w.fault = fmt.Sprintf("%s: nothing is to be done, and the next tick is due", p.id)
+	}
+	p.do(actions)
 }
 
 func (p *proc) answer(well func() []Action) func(bool) {

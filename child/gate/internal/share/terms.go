@@ -12,8 +12,10 @@ type Terms struct {
 }
 
 const (
-	// mostPerRequest is how many shards a request is about at most.
-	mostPerRequest = 256
+	// A request is about at most so many shards: one of requestsForAll parts of all, if that
+	// is more.
+	leastPerRequest = 256
+	requestsForAll  = 16
 	// failsToMove is how many times in a row a shard fails before it moves.
 	failsToMove = 3
 	// Healthy is how long a run takes at least that is not counted with the failures
