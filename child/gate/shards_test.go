@@ -60,7 +60,7 @@ func TestMembersThatStartTogetherShareAlikeWithoutAMove(t *testing.T) {
 		require.Equal(t, []int{4, 4, 4}, held(x, y, z))
 		require.Equal(t, 12, b.started())
 		require.Equal(t, "4 of 12 shards, 3 members", x.feeds(t).Text)
-		after(time.Hour)
+		after(10 * time.Minute)
 		require.Equal(t, 12, b.started(), "nothing moves when nothing changes")
 		state := x.shards.State()
 		require.True(t, state.Membership.Open)
@@ -237,7 +237,7 @@ func TestAMemberWithAnotherLayoutWaitsAndSaysSo(t *testing.T) {
 		next := newBoard(t) // its shards mean something else
 		waits := shardMember(t, e, next, "waits", gate.ShardsSpec{N: 16, Layout: 1}, supervisor.Spec{})
 		version := shardMember(t, e, next, "version", gate.ShardsSpec{N: 8, Layout: 2}, supervisor.Spec{})
-		after(time.Hour)
+		after(10 * time.Minute)
 		require.Equal(t, []int{8, 0, 0}, held(old, waits, version))
 		require.NoError(t, waits.root.Health())
 		require.Equal(t, "standby, until the members with 8 shards, layout 1 have gone; this one has 16 shards, layout 1", waits.feeds(t).Text)

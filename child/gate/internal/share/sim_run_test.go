@@ -15,6 +15,8 @@ import (
 
 var table = flag.Bool("table", false, "simulate all sizes, and write the table into docs/machines.md")
 
+var seeds = flag.Int("seeds", 8, "how many groups are simulated in the test with random events")
+
 const guide = "../../../../docs/machines.md"
 
 // sizes are the rows of the table: members and shards. Those up to small are simulated by
@@ -142,7 +144,7 @@ func TestTheTableOfShardsIsRight(t *testing.T) {
 // Members crash, are cut off, leave and join at random, replies are lost, and requests are
 // carried out late. No shard ever has two, and in the end all are balanced.
 func TestNoShardHasTwoWhateverHappens(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(*seeds) {
 		members, shards := 1+int(seed*seed%23), 1+int(seed*7%100)
 		w := newWorld(seed, shards)
 		w.lossy, w.stops = true, simStop
