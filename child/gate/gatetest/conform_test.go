@@ -111,6 +111,9 @@ var found = map[fault]string{
 	revivesMembers:    "a member that pauses for longer than the term has lost all shards",
 	claimsAfterEnd:    "a member that pauses for longer than the term has lost all shards",
 	hidesLeaving:      "Watch shows each change, and nothing else",
+	joinsForever:      "a Join or Watch whose request is not answered returns an error",
+	countsJoin:        "the term of a member counts from when its request was sent",
+	leavesJoin:        "a Join whose answer was lost leaves nothing",
 	mixesLayouts:      "members with another layout wait until the last one has gone",
 	ownClock:          "clocks of members that differ and step change nothing",
 }

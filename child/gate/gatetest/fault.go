@@ -26,6 +26,9 @@ const (
 	revivesMembers    fault = "renews a membership that has ended"
 	claimsAfterEnd    fault = "gives shards to a membership that has ended"
 	hidesLeaving      fault = "does not show who leaves"
+	joinsForever      fault = "waits for the answer to a Join for as long as that may wait"
+	countsJoin        fault = "counts the term of a member from the answer"
+	leavesJoin        fault = "leaves a member behind that does not end when a Join is not answered"
 	mixesLayouts      fault = "lets members with another layout join"
 )
 
@@ -33,4 +36,5 @@ var faults = []fault{
 	ignoresHolder, repeatsToken, forgetsToken, revives, hidesLoss, hidesErrors, releasesOthers, keepsReleased, leavesBid,
 	countsFromAnswer, ignoresGrant, waitsForever, ownClock,
 	takesShards, keepsCeded, cedesOthers, repeatsShardToken, revivesMembers, claimsAfterEnd, hidesLeaving, mixesLayouts,
+	joinsForever, countsJoin, leavesJoin,
 }

@@ -24,8 +24,11 @@ func (e *Engine) group(name string) *share.Group {
 
 // inGroup sends a request about a group to the engine, and waits for the reply.
 func (m *Member) inGroup(ctx context.Context, name string, change bool, carryOut func(e *Engine, g *share.Group)) (changed <-chan struct{}, err error) {
-	ctx, cancel := context.WithTimeout(ctx, m.ttl/4)
-	defer cancel()
+	if m.fault != joinsForever {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, m.ttl/4)
+		defer cancel()
+	}
 	err = m.call(ctx, change, func(e *Engine) {
 		before := int64(0)
 		if g := e.groups[name]; g != nil {
@@ -54,13 +57,20 @@ func (m *Member) Join(ctx context.Context, group string, layout gate.Layout) (ga
 			if m.fault == mixesLayouts && g.Layout() != (share.Layout{}) {
 				l = g.Layout()
 			}
-			joined = g.Join(share.Member{ID: s.id, Name: m.id}, l, e.now().Add(ttl))
+			ends := e.now().Add(ttl)
+			if m.fault == leavesJoin && m.losesNext() {
+				ends = time.Time{}
+			}
+			joined = g.Join(share.Member{ID: s.id, Name: m.id}, l, ends)
 			s.token, other = g.Revision(), gate.Layout(g.Layout())
 		})
 		switch {
 		case err != nil:
 			return nil, s.undo(ctx, err)
 		case joined:
+			if m.fault == countsJoin {
+				sent = gate.Now()
+			}
 			s.term = gate.Term{Sent: sent, TTL: ttl}
 			return s, nil
 		}
@@ -69,6 +79,13 @@ func (m *Member) Join(ctx context.Context, group string, layout gate.Layout) (ga
 			return nil, err
 		}
 	}
+}
+
+// losesNext reports whether the next reply is lost.
+func (m *Member) losesNext() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lose > 0
 }
 
 // await waits for a change. It looks again ten times per term, because a term may have
@@ -128,6 +145,9 @@ func (s *membership) Lost() <-chan struct{} { return nil }
 
 // undo releases what may have been joined. It does not wait for long.
 func (s *membership) undo(ctx context.Context, err error) error {
+	if s.member.fault == leavesJoin {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.member.ttl/10)
 	defer cancel()
 	if left := s.Release(ctx); left != nil {
