@@ -35,6 +35,7 @@ func TestAloneRunsAllShardsAtOnce(t *testing.T) {
 		after(0)
 		require.Len(t, feeds.Held(), 64)
 		require.True(t, slices.IsSorted(feeds.Held()))
+		require.Empty(t, gate.Running(root), "it is no gate")
 		require.NoError(t, root.Health())
 		st, _ := root.Lookup("/shop/feeds")
 		require.Equal(t, "64 of 64 shards, 1 member", st.Text)

@@ -203,11 +203,11 @@ func shardHasOne(t testing.TB, s *Subject) {
 }
 
 func manyShards(t testing.TB, s *Subject) {
-	a := s.joins(t, "a", t.Name(), gate.Layout{Shards: 1000})
-	all := numbers(0, 1000)
+	a := s.joins(t, "a", t.Name(), gate.Layout{Shards: 300})
+	all := numbers(0, 300)
 	tokens := a.gets(all, all...)
-	if v := a.view(); len(v.Claims) != 1000 {
-		t.Fatalf("%d shards are claimed, not 1000", len(v.Claims))
+	if v := a.view(); len(v.Claims) != 300 {
+		t.Fatalf("%d shards are claimed, not 300", len(v.Claims))
 	}
 	a.cedes(tokens)
 	if v := a.view(); len(v.Claims) != 0 {

@@ -57,11 +57,7 @@ func (m *Member) Join(ctx context.Context, group string, layout gate.Layout) (ga
 			if m.fault == mixesLayouts && g.Layout() != (share.Layout{}) {
 				l = g.Layout()
 			}
-			ends := e.now().Add(ttl)
-			if m.fault == leavesJoin && m.losesNext() {
-				ends = time.Time{}
-			}
-			joined = g.Join(share.Member{ID: s.id, Name: m.id}, l, ends)
+			joined = g.Join(share.Member{ID: s.id, Name: m.id}, l, e.now().Add(ttl))
 			s.token, other = g.Revision(), gate.Layout(g.Layout())
 		})
 		switch {
@@ -79,13 +75,6 @@ func (m *Member) Join(ctx context.Context, group string, layout gate.Layout) (ga
 			return nil, err
 		}
 	}
-}
-
-// losesNext reports whether the next reply is lost.
-func (m *Member) losesNext() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.lose > 0
 }
 
 // await waits for a change. It looks again ten times per term, because a term may have
@@ -145,11 +134,12 @@ func (s *membership) Lost() <-chan struct{} { return nil }
 
 // undo releases what may have been joined. It does not wait for long.
 func (s *membership) undo(ctx context.Context, err error) error {
-	if s.member.fault == leavesJoin {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.member.ttl/10)
 	defer cancel()
+	if s.member.fault == leavesJoin {
+		_, _ = s.member.inGroup(ctx, s.group, true, func(_ *Engine, g *share.Group) { g.Renew(s.id, time.Time{}) })
+		return err
+	}
 	if left := s.Release(ctx); left != nil {
 		return fmt.Errorf("%w; %w", err, left)
 	}

@@ -20,6 +20,7 @@ func ExampleSpec() {
 		Member:    "shop-7f9c, node 4", // what the others say about this process
 		Leases:    "ops.leases",
 		Fences:    "ops.fences",
+		Shards:    "ops.shards", // for gate.Shards
 	})
 	fmt.Println(leases.TTL())
 	for _, statement := range leases.Schema() {
@@ -30,4 +31,7 @@ func ExampleSpec() {
 	// 30s
 	// CREATE TABLE IF NOT EXISTS ops.leases
 	// CREATE TABLE IF NOT EXISTS ops.fences
+	// CREATE TABLE IF NOT EXISTS ops.shards_groups
+	// CREATE TABLE IF NOT EXISTS ops.shards_members
+	// CREATE TABLE IF NOT EXISTS ops.shards
 }
