@@ -94,7 +94,7 @@ func joinGivesUp(t testing.TB, s *Subject) {
 
 func joinCountsFromSent(t testing.TB, s *Subject) {
 	of := s.sharder(t, "a")
-	late := s.TTL / 50 // an engine may make several requests one after the other
+	late := s.TTL / 100 // an engine may make several requests one after the other
 	check := func(what string, l gate.Lease) {
 		t.Helper()
 		if ago := time.Since(l.Term().Sent.Time()); ago < late-late/10 {
