@@ -145,32 +145,51 @@ func TestTheTableOfShardsIsRight(t *testing.T) {
 // carried out late. No shard ever has two, and in the end all are balanced.
 func TestNoShardHasTwoWhateverHappens(t *testing.T) {
 	for seed := range uint64(*seeds) {
-		members, shards := 1+int(seed*seed%23), 1+int(seed*7%100)
-		w := newWorld(seed, shards)
-		w.lossy, w.stops = true, simStop
-		for i := range members {
-			w.start(fmt.Sprint("m", i))
-		}
-		for nr := range 150 {
-			w.run(time.Duration(w.random.Int64N(int64(simTTL))))
-			require.Empty(t, w.fault, "seed %d", seed)
+		storm(t, seed, 1+int(seed*seed%23), 1+int(seed*7%100), 150)
+	}
+}
+
+// The same with the largest groups of the table, which takes some minutes.
+func TestNoShardOfALargeGroupHasTwo(t *testing.T) {
+	if !*table {
+		t.Skip("it needs -table")
+	}
+	for seed, size := range [][2]int{{200, 4096}, {200, 64}, {50, 1024}, {5, 4096}} {
+		began := time.Now()
+		storm(t, uint64(seed), size[0], size[1], 20)
+		t.Log(size, time.Since(began))
+	}
+}
+
+// storm lets things happen to the members of a group, and then settle.
+func storm(t *testing.T, seed uint64, members, shards, events int) {
+	t.Helper()
+	w := newWorld(seed, shards)
+	w.lossy, w.stops = true, simStop
+	for i := range members {
+		w.start(fmt.Sprint("m", i))
+	}
+	for nr := range events {
+		w.run(time.Duration(w.random.Int64N(int64(simTTL))))
+		require.Empty(t, w.fault, "seed %d", seed)
+		for range 1 + members/20 {
 			chaos(w, nr)
 		}
-		w.lossy = false
-		for _, p := range w.all {
-			p.cut = false
-		}
-		if !slices.ContainsFunc(w.all, func(p *proc) bool { return p.up && !p.stop }) {
-			w.start("last")
-		}
-		w.run(3 * simTTL)
-		settle(t, w)
-		w.run(2 * time.Minute)
-		settle(t, w)
-		moves := len(w.moves)
-		w.run(5 * time.Minute)
-		require.Len(t, w.moves, moves, "seed %d: it moves although nothing has changed", seed)
 	}
+	w.lossy = false
+	for _, p := range w.all {
+		p.cut = false
+	}
+	if !slices.ContainsFunc(w.all, func(p *proc) bool { return p.up && !p.stop }) {
+		w.start("last")
+	}
+	w.run(3 * simTTL)
+	settle(t, w)
+	w.run(2 * time.Minute)
+	settle(t, w)
+	moves := len(w.moves)
+	w.run(5 * time.Minute)
+	require.Len(t, w.moves, moves, "seed %d: it moves although nothing has changed", seed)
 }
 
 // chaos does something to one process.
@@ -199,7 +218,7 @@ func chaos(w *world, nr int) {
 			}
 		}
 	case 7:
-		if len(w.all) < 60 {
+		if len(w.all) < 300 {
 			w.start(fmt.Sprint("late", nr))
 		}
 	}
