@@ -169,11 +169,11 @@ func storm(t *testing.T, seed uint64, members, shards, events int) {
 	for i := range members {
 		w.start(fmt.Sprint("m", i))
 	}
-	for nr := range events {
+	for range events {
 		w.run(time.Duration(w.random.Int64N(int64(simTTL))))
 		require.Empty(t, w.fault, "seed %d", seed)
 		for range 1 + members/20 {
-			chaos(w, nr)
+			chaos(w)
 		}
 	}
 	w.lossy = false
@@ -193,7 +193,7 @@ func storm(t *testing.T, seed uint64, members, shards, events int) {
 }
 
 // chaos does something to one process.
-func chaos(w *world, nr int) {
+func chaos(w *world) {
 	p := w.all[w.random.IntN(len(w.all))]
 	switch w.random.IntN(8) {
 	case 0:
@@ -219,7 +219,7 @@ func chaos(w *world, nr int) {
 		}
 	case 7:
 		if len(w.all) < 300 {
-			w.start(fmt.Sprint("late", nr))
+			w.start(fmt.Sprint("late", len(w.all)))
 		}
 	}
 }
