@@ -133,10 +133,10 @@
 //     most keep one more. All members compute the same plan from what the engine shows. It
 //     moves as few shards as possible, and none if no two members differ by more than one.
 //     Rendezvous hashing by the names of the members chooses which ones.
-//   - The plan is only a wish. A member has a shard when the engine has given it the claim.
+//   - The plan decides nothing. A member has a shard when the engine has given it the claim.
 //   - A shard that nobody has is claimed at once by the member that should have it, and
-//     after a third of the TTL by any other. A member that has just joined waits for one
-//     RenewEvery first, so that those that start at the same time share alike.
+//     after a third of the TTL by any other. A member that has just joined first waits for
+//     one RenewEvery, so that members that start together get equal parts.
 //   - A running shard moves only after the members have been the same for HoldDown, at most
 //     MovesPerMinute in the whole group, and to a member that can take it. It is stopped with
 //     the cause ErrMoved, ceded when everything below it has returned, and claimed.
@@ -145,7 +145,7 @@
 //     when it is the turn of their child.
 //   - A shard that fails three times in a row moves, too. Then this member does not claim it
 //     for a TTL, and for longer each time, up to a minute. With one member it stays where it
-//     is, and is restarted with Backoff for ever.
+//     is, and is restarted with Backoff forever.
 //
 // A shard that fails is restarted alone. It does not count for the Intensity of any
 // supervisor, and it does not make Health of the root fail, so that one poisoned shard does
