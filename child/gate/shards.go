@@ -65,8 +65,9 @@ func (s *Shards) begin() {
 	s.closing, s.handOver, s.other = false, false, Layout{}
 }
 
-// Held returns the numbers of the shards that this member runs, and has not been asked to
-// stop, in order.
+// Held returns the numbers of the shards that this member has claimed and started, and has
+// not been asked to stop, in order. One that waits for its restart is there, and one that
+// has returned child.ErrDone.
 func (s *Shards) Held() []int {
 	m := s.current()
 	if m == nil {
@@ -86,7 +87,7 @@ func (s *Shards) current() *shardsMember {
 // A ShardsState is what a Shards knows of itself.
 type ShardsState struct {
 	Membership State  // its lease: Open means that it is a member; Wins counts how many times it has joined
-	Held       int    // how many shards it runs
+	Held       int    // how many shards Held returns
 	Members    int    // of the group, as it was last seen
 	Moved      int    // how many running shards this member has moved to others since it has joined
 	Leaving    bool   // it takes no more shards: its process drains, or stops
@@ -95,6 +96,9 @@ type ShardsState struct {
 
 // State returns what the Shards knows of itself.
 func (s *Shards) State() ShardsState {
+	if s.gate == nil { // a zero Shards
+		return ShardsState{}
+	}
 	state := s.gate.State()
 	return s.stateAt(&state)
 }

@@ -306,6 +306,10 @@ func TestProblemsOfAShardsSpecAreTheErrorOfTheFirstStart(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		}
 		require.EqualError(t, gate.NewShards(gate.ShardsSpec{}).Run(nil), "gate: nil context")
+		var zero gate.Shards
+		require.ErrorContains(t, zero.Run(child.FromContext(t.Context())), "Elector: nil")
+		require.Nil(t, zero.Held())
+		require.Zero(t, zero.State())
 		require.Equal(t, gate.Spec{Elector: gatetest.NewEngine().Member("x", ttl)}.Terms(), gate.ShardsSpec{Elector: gatetest.NewEngine().Member("x", ttl)}.Terms())
 	})
 }
