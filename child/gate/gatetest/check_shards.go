@@ -202,6 +202,52 @@ func shardHasOne(t testing.TB, s *Subject) {
 	}
 }
 
+// joinAtOnce is about the first members of a group, which exists from then on.
+func joinAtOnce(t testing.TB, s *Subject) {
+	of := make([]gate.Sharder, 8)
+	for i := range of {
+		of[i] = s.sharder(t, fmt.Sprint("member-", i))
+	}
+	for round := range 5 {
+		group := fmt.Sprint(t.Name(), " ", round)
+		joined, failed := make(chan gate.Membership, len(of)), make(chan error, len(of))
+		for i := range of {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), s.TTL)
+			go func() {
+				defer cancel()
+				m, err := of[i].Join(ctx, group, someLayout)
+				if err == nil {
+					_, err = m.Claim(ctx, []int{i})
+				}
+				if err != nil {
+					failed <- err
+					return
+				}
+				joined <- m
+			}()
+		}
+		var all []gate.Membership
+		for range of {
+			select {
+			case err := <-failed:
+				t.Fatalf("one of several members that join at the same time could not join and claim a shard: %v", err)
+			case m := <-joined:
+				all = append(all, m)
+			}
+		}
+		for _, m := range all {
+			s.renew(t, m)
+		}
+		v, err := of[0].Watch(s.brief(t), group, 0)
+		if err != nil || len(v.Members) != len(of) || len(v.Claims) != len(of) {
+			t.Fatalf("%d members have joined at the same time and claimed a shard each; the group is %+v (error: %v)", len(of), v, err)
+		}
+		for _, m := range all {
+			s.release(t, m)
+		}
+	}
+}
+
 func manyShards(t testing.TB, s *Subject) {
 	a := s.joins(t, "a", t.Name(), gate.Layout{Shards: 300})
 	all := numbers(0, 300)

@@ -125,6 +125,7 @@ var checks = []Check{
 	{Name: "clocks of members that differ and step change nothing", Needs: "StepMember", run: memberClocks, able: func(s *Subject) bool { return s.StepMember != nil }},
 	{Name: "the clock of the engine may step, and tokens grow", Needs: "StepEngine", run: engineClock, able: func(s *Subject) bool { return s.StepEngine != nil }},
 	{Name: "a shard has one member", run: shardHasOne},
+	{Name: "members that join at the same time all stay", run: joinAtOnce},
 	{Name: "hundreds of shards can be claimed and ceded at once", run: manyShards},
 	{Name: "a shard that is ceded goes to another at once, with a higher token", run: shardIsCeded},
 	{Name: "a member that leaves frees all its shards", run: leavingFreesAll},

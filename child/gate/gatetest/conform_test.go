@@ -113,6 +113,7 @@ var found = map[fault]string{
 	hidesLeaving:      "Watch shows each change, and nothing else",
 	joinsForever:      "a Join or Watch whose request is not answered returns an error",
 	countsJoin:        "the term of a member counts from when its request was sent",
+	forgetsJoins:      "members that join at the same time all stay",
 	leavesJoin:        "a Join whose answer was lost leaves nothing",
 	mixesLayouts:      "members with another layout wait until the last one has gone",
 	ownClock:          "clocks of members that differ and step change nothing",

@@ -28,6 +28,7 @@ const (
 	hidesLeaving      fault = "does not show who leaves"
 	joinsForever      fault = "waits for the answer to a Join for as long as that may wait"
 	countsJoin        fault = "counts the term of a member from the answer"
+	forgetsJoins      fault = "forgets members of a group that has just begun"
 	leavesJoin        fault = "leaves a member behind that does not end when a Join is not answered"
 	mixesLayouts      fault = "lets members with another layout join"
 )
@@ -36,5 +37,5 @@ var faults = []fault{
 	ignoresHolder, repeatsToken, forgetsToken, revives, hidesLoss, hidesErrors, releasesOthers, keepsReleased, leavesBid,
 	countsFromAnswer, ignoresGrant, waitsForever, ownClock,
 	takesShards, keepsCeded, cedesOthers, repeatsShardToken, revivesMembers, claimsAfterEnd, hidesLeaving, mixesLayouts,
-	joinsForever, countsJoin, leavesJoin,
+	joinsForever, countsJoin, forgetsJoins, leavesJoin,
 }

@@ -57,6 +57,11 @@ func (m *Member) Join(ctx context.Context, group string, layout gate.Layout) (ga
 			if m.fault == mixesLayouts && g.Layout() != (share.Layout{}) {
 				l = g.Layout()
 			}
+			if m.fault == forgetsJoins && g.Revision() < 4 {
+				for _, other := range g.View().Members {
+					g.Remove(other.ID)
+				}
+			}
 			joined = g.Join(share.Member{ID: s.id, Name: m.id}, l, e.now().Add(ttl))
 			s.token, other = g.Revision(), gate.Layout(g.Layout())
 		})

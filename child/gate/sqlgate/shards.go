@@ -31,27 +31,38 @@ func (e *Elector) changeGroup(ctx context.Context, name string, do func(ctx cont
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.patience())
 	defer cancel()
-	tx, err := e.db.BeginTx(ctx, e.spec.Dialect.isolation())
-	if err != nil {
-		return fmt.Errorf("sqlgate: %w", err)
-	}
-	g := &group{tx: tx, name: name}
-	created, err := e.hold(ctx, g)
-	if err == nil {
-		err = do(ctx, g)
-	}
-	switch {
-	case err != nil && !errors.Is(err, gate.ErrLost) || !g.changed:
-		return errors.Join(err, ignoreDone(tx.Rollback()))
-	default:
-		if failed := tx.Commit(); failed != nil {
-			return fmt.Errorf("sqlgate: %w", failed)
+	for {
+		found, err := e.tryGroup(ctx, name, do)
+		if found || err != nil {
+			return err
 		}
-	}
-	if created {
+		// In a statement of its own, because in MySQL two transactions that look for a row and
+		// then insert it wait for each other.
+		if _, err := e.change(ctx, e.shards.create, name); err != nil {
+			return err
+		}
 		time.Sleep(freshRow)
 	}
-	return err
+}
+
+// tryGroup is changeGroup for a group whose row exists. Otherwise it reports false.
+func (e *Elector) tryGroup(ctx context.Context, name string, do func(ctx context.Context, g *group) error) (found bool, err error) {
+	tx, err := e.db.BeginTx(ctx, e.spec.Dialect.isolation())
+	if err != nil {
+		return false, fmt.Errorf("sqlgate: %w", err)
+	}
+	g := &group{tx: tx, name: name}
+	found, err = e.hold(ctx, g)
+	if found && err == nil {
+		err = do(ctx, g)
+	}
+	if err != nil && !errors.Is(err, gate.ErrLost) || !g.changed {
+		return found, errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	if failed := tx.Commit(); failed != nil {
+		return found, fmt.Errorf("sqlgate: %w", failed)
+	}
+	return found, err
 }
 
 // ignoreDone drops the error that says that the context has ended the transaction.
@@ -62,34 +73,30 @@ func ignoreDone(err error) error {
 	return fmt.Errorf("sqlgate: %w", err)
 }
 
-// hold holds the row of a group until the end of the transaction. If there was none, members
-// and claims that are left were those of a row that somebody has deleted.
-func (e *Elector) hold(ctx context.Context, g *group) (created bool, err error) {
+// hold holds the row of a group until the end of the transaction. It reports false if there
+// is none. As long as nobody has joined, the row has no layout: what there is of members and
+// claims then was left when somebody deleted the row before.
+func (e *Elector) hold(ctx context.Context, g *group) (found bool, err error) {
 	st := &e.shards
 	held, err := g.exec(ctx, st.raise, g.name)
-	if err == nil && held == 0 {
-		if _, err = g.exec(ctx, st.create, g.name); err == nil {
-			created = true
-			_, err = g.exec(ctx, st.raise, g.name)
-		}
-		if err == nil {
-			_, err = g.exec(ctx, st.removeAll, g.name)
-		}
-	}
-	if err != nil {
-		return created, err
+	if err != nil || held == 0 {
+		return false, err
 	}
 	row := g.tx.QueryRowContext(ctx, st.layout, g.name)
 	if err := row.Scan(&g.layout.Shards, &g.layout.Version, &g.revision); err != nil {
-		return created, fmt.Errorf("sqlgate: %w", err)
+		return true, fmt.Errorf("sqlgate: %w", err)
 	}
-	ended, err := g.exec(ctx, st.bury, g.name)
+	bury := st.bury
+	if g.layout == (gate.Layout{}) {
+		bury = st.removeAll
+	}
+	ended, err := g.exec(ctx, bury, g.name)
 	if err != nil {
-		return created, err
+		return true, err
 	}
 	swept, err := g.exec(ctx, st.sweep, g.name, g.name) // also those of rows that somebody has deleted
-	g.changed = created || ended > 0 || swept > 0
-	return created, err
+	g.changed = ended > 0 || swept > 0
+	return true, err
 }
 
 // exec carries out a statement, and returns how many rows it has changed.
