@@ -23,7 +23,8 @@ import (
 // Each desired child must have a Version. Children are compared by name:
 //
 //   - A child with the same Version and the same settings is not touched. It keeps its spec,
-//     its run, its backoff and its state, also if it is stopped or has ended.
+//     its run, its backoff and its state, also if it is stopped, has ended, or was removed with
+//     RemoveChild.
 //   - A child that is not desired any more is stopped and removed. A new name is another
 //     child: a child that was renamed is removed and added.
 //   - A child with another Version is replaced: it is stopped if it runs, and started with

@@ -77,11 +77,12 @@ func TestApplyRemovesReplacesAndAdds(t *testing.T) {
 
 func TestApplyOfWhatIsThereDoesNothing(t *testing.T) {
 	underEach(t, func(t *testing.T, s strategy.Strategy) {
-		specs := append(versions("a 1", "b 1"), child.Spec{
+		specs := append(versions("a 1", "b 1", "c 1"), child.Spec{
 			Name: "job", Version: "1", Restart: child.Temporary, Run: child.Task(func(context.Context) error { return nil }),
 		})
 		sup := start(t, supervisor.Spec{Strategy: s, Children: specs})
 		require.NoError(t, sup.StopChild(t.Context(), "b")) // by hand
+		require.NoError(t, sup.RemoveChild(t.Context(), "c"))
 		synctest.Wait()
 		_, there := sup.Lookup("job")
 		require.False(t, there, "it has ended")
@@ -89,7 +90,7 @@ func TestApplyOfWhatIsThereDoesNothing(t *testing.T) {
 		changes, err := sup.Apply(t.Context(), desires(sup, specs...))
 		require.NoError(t, err)
 		require.True(t, changes.Empty())
-		require.Equal(t, "= 3 unchanged", changes.String())
+		require.Equal(t, "= 4 unchanged", changes.String())
 		require.Empty(t, r.take(), "not even an event")
 	})
 }

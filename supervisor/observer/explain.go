@@ -57,6 +57,9 @@ func (o *Observer) explanation(r *http.Request) (*view.Explain, error) {
 				v.Problem = err.Error()
 			}
 		}
+		if c, ok := o.root.ExplainChild(path); ok { // it is not the root
+			v.Text = c.String() + "\n\n" + v.Text
+		}
 	} else if c, ok := o.root.ExplainChild(path); ok {
 		v.Text, all = c.String()+"\n", c
 	} else {
