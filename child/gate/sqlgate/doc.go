@@ -58,7 +58,8 @@
 //
 // Everything that changes a group is one transaction, which first raises the revision in the
 // row of the group. So changes of one group wait for each other, and not for those of others.
-// Renewals wait for nothing. The first revision is the time in microseconds, and the token of
+// Renewals wait for none of them. (In MySQL the transactions are READ COMMITTED, which needs
+// binlog_format ROW or MIXED; ROW is the default of MySQL, and MIXED that of MariaDB.) The first revision is the time in microseconds, and the token of
 // a claim is the revision that made it. A member whose term has passed is deleted by the next
 // one that notices. A process that is paused in the middle of such a transaction keeps the
 // other members from claiming shards until the database ends it: see the timeout above.

@@ -150,18 +150,12 @@ func (m *membership) claimed(ctx context.Context, g *group, leases map[int]gate.
 	if err != nil {
 		return fmt.Errorf("sqlgate: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
+	return each(rows, func() error {
 		var i int
-		if err := rows.Scan(&i); err != nil {
-			return fmt.Errorf("sqlgate: %w", err)
-		}
+		err := rows.Scan(&i)
 		leases[i] = &shardLease{m, fmt.Sprintf("%s/%d", m.group, i), g.revision}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("sqlgate: %w", err)
-	}
-	return nil
+		return err
+	})
 }
 
 // Cede deletes the rows of shards that still have those tokens.

@@ -86,17 +86,54 @@ func (e *Elector) hold(ctx context.Context, g *group) (found bool, err error) {
 	if err := row.Scan(&g.layout.Shards, &g.layout.Version, &g.revision); err != nil {
 		return true, fmt.Errorf("sqlgate: %w", err)
 	}
-	bury := st.bury
 	if g.layout == (gate.Layout{}) {
-		bury = st.removeAll
+		_, err = g.exec(ctx, st.removeAll, g.name)
+	} else {
+		err = g.deleteEach(ctx, st.bury, st.ended, g.name)
 	}
-	ended, err := g.exec(ctx, bury, g.name)
-	if err != nil {
-		return true, err
+	if err == nil { // also those of rows that somebody has deleted
+		err = g.deleteEach(ctx, st.freeAll, st.orphans, g.name, g.name)
 	}
-	swept, err := g.exec(ctx, st.sweep, g.name, g.name) // also those of rows that somebody has deleted
-	g.changed = ended > 0 || swept > 0
 	return true, err
+}
+
+// deleteEach deletes what a query finds, by a statement for each ID. A statement that deletes
+// what it finds would lock the rows of other members in MySQL, and so hold up their renewals.
+func (g *group) deleteEach(ctx context.Context, statement, query string, args ...any) error {
+	var ids []string
+	rows, err := g.tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("sqlgate: %w", err)
+	}
+	err = each(rows, func() error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	for _, id := range ids {
+		if err != nil {
+			break
+		}
+		var n int64
+		n, err = g.exec(ctx, statement, g.name, id)
+		g.changed = g.changed || n > 0
+	}
+	return err
+}
+
+// each calls f for each row.
+func each(rows *sql.Rows, f func() error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(); err != nil {
+			return fmt.Errorf("sqlgate: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("sqlgate: %w", err)
+	}
+	return nil
 }
 
 // exec carries out a statement, and returns how many rows it has changed.
@@ -199,39 +236,29 @@ func (e *Elector) read(ctx context.Context, name string, g glance) (v gate.Group
 	ctx, cancel := context.WithTimeout(ctx, e.patience())
 	defer cancel()
 	v.Revision, v.Layout = g.revision, g.layout
-	err = e.rows(ctx, e.shards.claims, name, func(scan func(...any) error) error {
+	claims, err := e.db.QueryContext(ctx, e.shards.claims, name)
+	if err != nil {
+		return v, fmt.Errorf("sqlgate: %w", err)
+	}
+	err = each(claims, func() error {
 		var c gate.ShardClaim
-		err := scan(&c.Shard, &c.Member, &c.Token)
+		err := claims.Scan(&c.Shard, &c.Member, &c.Token)
 		v.Claims = append(v.Claims, c)
 		return err
 	})
-	if err == nil {
-		err = e.rows(ctx, e.shards.members, name, func(scan func(...any) error) error {
-			var m gate.GroupMember
-			var leaving int
-			err := scan(&m.ID, &m.Name, &leaving)
-			m.Leaving = leaving != 0
-			v.Members = append(v.Members, m)
-			return err
-		})
-	}
-	return v, err
-}
-
-// rows carries out a query with one argument, and calls each with each row.
-func (e *Elector) rows(ctx context.Context, query, arg string, each func(scan func(...any) error) error) error {
-	rows, err := e.db.QueryContext(ctx, query, arg)
 	if err != nil {
-		return fmt.Errorf("sqlgate: %w", err)
+		return v, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := each(rows.Scan); err != nil {
-			return fmt.Errorf("sqlgate: %w", err)
-		}
+	members, err := e.db.QueryContext(ctx, e.shards.members, name)
+	if err != nil {
+		return v, fmt.Errorf("sqlgate: %w", err)
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("sqlgate: %w", err)
-	}
-	return nil
+	return v, each(members, func() error {
+		var m gate.GroupMember
+		var leaving int
+		err := members.Scan(&m.ID, &m.Name, &leaving)
+		m.Leaving = leaving != 0
+		v.Members = append(v.Members, m)
+		return err
+	})
 }

@@ -18,8 +18,9 @@ type shardStatements struct {
 	removeAll string // members of a group: name
 	layout    string // of a group: name
 	setLayout string // shards, version, name
-	bury      string // members of a group whose term has passed: name
-	sweep     string // claims of members that are not there: name, name
+	ended     string // IDs of members of a group whose term has passed: name
+	bury      string // a member whose term has passed: group, ID
+	orphans   string // IDs of members that have claims and are not there: name, name
 	glance    string // at a group: name
 
 	members      string // of a group: name
@@ -52,8 +53,9 @@ func newShardStatements(d Dialect, shards string) shardStatements {
 		removeAll: text("DELETE FROM %s WHERE grp = ?", members),
 		layout:    text("SELECT shards, version, revision FROM %s WHERE name = ?", groups),
 		setLayout: text("UPDATE %s SET shards = ?, version = ? WHERE name = ?", groups),
-		bury:      text("DELETE FROM %s WHERE grp = ? AND expires <= %s", members, now),
-		sweep:     text("DELETE FROM %s WHERE grp = ? AND member NOT IN (SELECT id FROM %s WHERE grp = ?)", shards, members),
+		ended:     text("SELECT id FROM %s WHERE grp = ? AND expires <= %s", members, now),
+		bury:      text("DELETE FROM %s WHERE grp = ? AND id = ? AND expires <= %s", members, now),
+		orphans:   text("SELECT DISTINCT member FROM %s WHERE grp = ? AND member NOT IN (SELECT id FROM %s WHERE grp = ?)", shards, members),
 		glance: text("SELECT g.shards, g.version, g.revision, (SELECT COUNT(*) FROM %s m WHERE m.grp = g.name), (SELECT COUNT(*) FROM %s m WHERE m.grp = g.name AND m.expires <= %s) FROM %s g WHERE g.name = ?",
 			members, members, now, groups),
 
@@ -93,10 +95,11 @@ func (s *shardStatements) cede(n int) string {
 }
 
 // isolation is that of a transaction that changes a group. It sees what was committed
-// before it got hold of the group. MySQL does by default, and SQLite has no other.
+// before it got hold of the group. In MySQL it locks nothing between rows, where others
+// insert. SQLite has no other than its own.
 func (d Dialect) isolation() *sql.TxOptions {
-	if d == PostgreSQL {
-		return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	if d == SQLite {
+		return nil
 	}
-	return nil
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }

@@ -140,6 +140,44 @@ func TestARenewalThatIsUnderWayKeepsTheShards(t *testing.T) {
 	})
 }
 
+// A member stands still in the middle of a claim. The others renew.
+func TestAClaimThatStandsStillKeepsNobodyFromRenewing(t *testing.T) {
+	forEach(t, func(t *testing.T, d database) {
+		if d.dialect == sqlgate.SQLite {
+			t.Skip("one transaction writes at a time")
+		}
+		layout := gate.Layout{Shards: 2}
+		a, err := d.member(t, "a", time.Minute).Join(t.Context(), "x", layout)
+		require.NoError(t, err)
+		_, err = a.Claim(t.Context(), []int{0})
+		require.NoError(t, err)
+		slow := d.member(t, "b", time.Minute)
+		b, err := slow.Join(t.Context(), "x", layout)
+		require.NoError(t, err)
+		slow.line.Slow(300 * time.Millisecond)
+		claimed := make(chan error, 1)
+		go func() {
+			_, err := b.Claim(context.WithoutCancel(t.Context()), []int{1})
+			claimed <- err
+		}()
+		for renewals, began := 0, time.Now(); ; renewals++ {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			before := time.Now()
+			require.NoError(t, a.Renew(ctx))
+			require.Less(t, time.Since(before), 900*time.Millisecond, "the claim of b holds it up")
+			cancel()
+			select {
+			case err := <-claimed:
+				require.NoError(t, err)
+				require.Greater(t, time.Since(began), time.Second)
+				require.Positive(t, renewals)
+				return
+			default:
+			}
+		}
+	})
+}
+
 func TestAWatchAsksOncePerPeriod(t *testing.T) {
 	forEach(t, func(t *testing.T, d database) {
 		a := d.member(t, "a", time.Minute)
