@@ -148,13 +148,16 @@ func (r *run) number() uint64 {
 	return r.child.Run()
 }
 
-// Value returns the run itself for FromContext, and the fate of its child for a Ref.
+// Value returns the run itself for FromContext, the fate of its child for a Ref, and its
+// period for a run that passes heartbeats on.
 func (r *run) Value(key any) any {
 	switch key {
 	case runkey.Key{}:
 		return r
 	case runkey.Fate{}:
 		return &fate{r.life.sup, r.life.path, r.spec.Name}
+	case runkey.Heartbeat{}:
+		return r.spec.Heartbeat
 	}
 	return r.Context.Value(key)
 }

@@ -11,6 +11,10 @@ type Key struct{}
 // Fate is the key of the fate of the run's child. Its value is an Oracle.
 type Fate struct{}
 
+// Heartbeat is the key of the Heartbeat of the run's child. Its value is a time.Duration,
+// zero without a watchdog.
+type Heartbeat struct{}
+
 // An Oracle reports whether a child is gone for good. It does not keep the run alive.
 type Oracle interface {
 	// Gone reports whether the child is gone for good, as far as is known: it has ended
