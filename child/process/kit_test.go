@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		playParent()
 	case "notifier":
 		playNotifier()
+	case "stopper":
+		playStopper()
 	case "listener":
 		playListener()
 	default:

@@ -19,7 +19,7 @@ import (
 )
 
 func TestWithoutReadyAProgramIsReadyAtOnce(t *testing.T) {
-	p := process.New(process.Spec{Command: shell("exec sleep 1000")})
+	p := process.New(process.Spec{Command: shell("exec sleep 1000"), Logger: quiet})
 	root := start(t, p, child.Spec{})
 	now, ok := p.Current.Load()
 	require.True(t, ok)
@@ -129,7 +129,7 @@ func TestStopBeforeTheStart(t *testing.T) {
 }
 
 func TestARestartRunsANewProgram(t *testing.T) {
-	p := process.New(process.Spec{Command: shell("exec sleep 1000")})
+	p := process.New(process.Spec{Command: shell("exec sleep 1000"), Logger: quiet})
 	root := start(t, p, child.Spec{})
 	before, _ := p.Current.Load()
 	up := events(t, root, supervisor.EventReady)

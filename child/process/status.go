@@ -37,11 +37,13 @@ func (s *status) say(text string) {
 }
 
 func (s *status) measure() {
-	now := time.Now()
-	uses, ok := s.host.usage()
-	if !ok {
-		return
+	if uses, ok := s.host.usage(); ok {
+		s.note(uses, time.Now())
 	}
+}
+
+// note takes what the program uses at a moment. Two of them tell how busy it is.
+func (s *status) note(uses usage, now time.Time) {
 	s.uses = ", " + megabytes(uses.memory)
 	if passed := now.Sub(s.at); !s.at.IsZero() && passed > 0 {
 		s.uses += fmt.Sprintf(", CPU %d %%", 100*(uses.cpu-s.last.cpu)/passed)
