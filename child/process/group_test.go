@@ -21,7 +21,7 @@ import (
 func TestStopReachesGrandchildren(t *testing.T) {
 	m := newMark(t)
 	root := start(t, process.New(process.Spec{
-		Command: m.on(shell("(trap 'echo bye >&3; exit' TERM; echo up; sleep 1000 & wait) & sleep 1000 & trap 'wait; exit' TERM; wait")),
+		Command: m.on(shell("trap 'wait; exit' TERM; sleep 1000 & (trap 'echo bye >&3; exit' TERM; echo up; sleep 1000 & wait) & wait")),
 		Ready:   process.Ready{Line: "up"},
 		Logger:  quiet,
 	}), child.Spec{})

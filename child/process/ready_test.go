@@ -54,7 +54,8 @@ func TestALineIsAwaited(t *testing.T) {
 			}
 			return cmd, err
 		},
-		Ready: process.Ready{Line: "up"},
+		Ready:  process.Ready{Line: "up"},
+		Logger: quiet,
 	})
 	root := launch(t, p, child.Spec{})
 	started := make(chan error, 1)
