@@ -28,6 +28,9 @@ func (p *Process) command(ctx child.Context) (*exec.Cmd, error) {
 			return nil, fmt.Errorf("process: %s of the command is a %T: use an *os.File, or for stdin StdinPipe", name, stream)
 		}
 	}
+	if p.spec.Ready.Line != "" && cmd.Stdout != nil && cmd.Stderr != nil {
+		return nil, errors.New("process: Spec.Ready.Line needs the output, but Stdout and Stderr of the command are set: leave one nil")
+	}
 	if cmd.Cancel != nil { // made by exec.CommandContext
 		cmd.Cancel = func() error { return os.ErrProcessDone }
 	}

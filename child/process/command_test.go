@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"io/fs"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -23,8 +24,12 @@ func TestFaultsOfASpec(t *testing.T) {
 		"set one":        {Command: good, Ready: process.Ready{Line: "up", Addr: "127.0.0.1:1"}},
 		"no Addr":        {Command: good, Ready: process.Ready{Network: "unix"}},
 		"line break":     {Command: good, Ready: process.Ready{Line: "up\n"}},
-		"returned nil":   {Command: func(child.Context) (*exec.Cmd, error) { return nil, nil }},
-		"boom":           {Command: func(child.Context) (*exec.Cmd, error) { return nil, errBoom }},
+		"leave one nil": {Ready: process.Ready{Line: "up"}, Command: func(child.Context) (*exec.Cmd, error) {
+			return &exec.Cmd{Path: "/bin/sh", Stdout: os.Stdout, Stderr: os.Stderr}, nil
+		}},
+		"process_test.noSignal": {Command: good, Signal: noSignal{}},
+		"returned nil":          {Command: func(child.Context) (*exec.Cmd, error) { return nil, nil }},
+		"boom":                  {Command: func(child.Context) (*exec.Cmd, error) { return nil, errBoom }},
 		"Stdout of the command is a *bytes.Buffer": {Command: func(child.Context) (*exec.Cmd, error) {
 			return &exec.Cmd{Path: "/bin/sh", Stdout: new(bytes.Buffer)}, nil
 		}},
@@ -35,6 +40,11 @@ func TestFaultsOfASpec(t *testing.T) {
 		require.ErrorContains(t, run(t, spec), text)
 	}
 }
+
+type noSignal struct{}
+
+func (noSignal) Signal()        {}
+func (noSignal) String() string { return "none" }
 
 func TestAProgramThatIsNotThere(t *testing.T) {
 	err := run(t, process.Spec{Command: func(child.Context) (*exec.Cmd, error) { return exec.Command("/nonexistent/program"), nil }})

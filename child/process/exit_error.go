@@ -12,8 +12,8 @@ import (
 // An ExitError says how a program ended that should have gone on, or should have stopped
 // in another way.
 type ExitError struct {
-	Program string    // the name of its file, without its arguments
-	PID     int       //
+	Program string // the name of its file, without its arguments
+	PID     int
 	Code    int       // the exit status; -1 if a signal has ended it
 	Signal  os.Signal // the signal that has ended it; nil if none has
 	Ready   bool      // it had been ready

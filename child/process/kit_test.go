@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		playNotifier()
 	case "stopper":
 		playStopper()
+	case "ignorer":
+		playIgnorer()
 	case "listener":
 		playListener()
 	default:

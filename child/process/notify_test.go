@@ -143,6 +143,8 @@ func TestWatchdogOfTheProgramIsTheHeartbeat(t *testing.T) {
 	for range 3 {
 		next(t, run.beats)
 	}
+	_, err := n.Current.Get(soon(t)) // it is ready
+	require.NoError(t, err)
 	stop()
 	require.NoError(t, next(t, ended))
 	require.Empty(t, run.beats)

@@ -45,13 +45,15 @@ func TestReadyByALineOfEitherStream(t *testing.T) {
 
 func TestALineIsAwaited(t *testing.T) {
 	m := newMark(t)
-	var in io.WriteCloser
+	in := make(chan io.Writer, 1)
 	p := process.New(process.Spec{
 		Command: func(ctx child.Context) (*exec.Cmd, error) {
 			cmd, err := m.on(shell("echo waits >&3; read go; echo up; exec sleep 1000"))(ctx)
-			if err == nil {
-				in, err = cmd.StdinPipe()
+			if err != nil {
+				return nil, err
 			}
+			pipe, err := cmd.StdinPipe()
+			in <- pipe
 			return cmd, err
 		},
 		Ready:  process.Ready{Line: "up"},
@@ -63,7 +65,7 @@ func TestALineIsAwaited(t *testing.T) {
 	require.Equal(t, "waits", m.said(t))
 	st, _ := root.Lookup("program")
 	require.Equal(t, child.Starting, st.State)
-	_, err := io.WriteString(in, "go\n")
+	_, err := io.WriteString(<-in, "go\n")
 	require.NoError(t, err)
 	require.NoError(t, next(t, started))
 	require.NoError(t, root.Stop(soon(t)))

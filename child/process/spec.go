@@ -2,10 +2,12 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 
 	"github.com/coppice-go/coppice/child"
 )
@@ -96,9 +98,12 @@ func (s *Spec) check() error {
 			set++
 		}
 	}
+	_, known := s.Signal.(syscall.Signal)
 	switch {
 	case s.Command == nil:
 		return errors.New("process: Spec.Command is nil")
+	case s.Signal != nil && !known:
+		return fmt.Errorf("process: Spec.Signal is a %T: use a syscall.Signal or os.Interrupt", s.Signal)
 	case set > 1:
 		return errors.New("process: Spec.Ready has more than one of Line, Addr and Notify: set one")
 	case strings.Contains(s.Ready.Line, "\n"):
