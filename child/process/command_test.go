@@ -50,7 +50,7 @@ func TestAProgramThatIsNotThere(t *testing.T) {
 	err := run(t, process.Spec{Command: func(child.Context) (*exec.Cmd, error) { return exec.Command("/nonexistent/program"), nil }})
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, "/nonexistent/program")
-	err = run(t, process.Spec{Command: func(child.Context) (*exec.Cmd, error) { return exec.Command("no such program"), nil }})
+	err = run(t, process.Spec{Command: func(child.Context) (*exec.Cmd, error) { return exec.Command("no-such-program-anywhere"), nil }})
 	require.ErrorIs(t, err, exec.ErrNotFound)
 }
 

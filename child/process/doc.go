@@ -38,8 +38,9 @@
 //
 // The exit of the program is first noticed without reaping it. While it is a zombie, its
 // number cannot belong to another process, so no signal can reach a stranger. Killed
-// processes of the group that were not its direct children are reaped by process 1. In a
-// container whose process 1 does not reap, they stay as zombies.
+// processes of the group that were not its direct children are reaped by process 1. If this
+// process is process 1 of a container, they stay as zombies: give the container an init,
+// such as tini, or docker run --init.
 //
 // A process that has left the group is out of reach. It does not hold up the run, even if
 // it keeps the output of the program open: its output is read for up to a second after the

@@ -40,16 +40,13 @@ func TestGrandchildrenOfACrashAreKilled(t *testing.T) {
 
 // It has left the group, holds the pipes of the program, and prints without end.
 func TestAProcessThatHasLeftTheGroupDoesNotHoldUpTheRun(t *testing.T) {
-	setsid, err := exec.LookPath("setsid")
-	if err != nil {
-		t.Skip("there is no setsid (Debian: util-linux)")
-	}
+	setsid := program(t, "setsid", "util-linux")
 	for _, does := range []string{"exec sleep 1000", "while :; do echo noise; done"} {
 		m := newMark(t)
 		before := time.Now()
 		left := filepath.Join(t.TempDir(), "left")
 		require.NoError(t, syscall.Mkfifo(left, 0o600))
-		err = run(t, process.Spec{Command: m.on(shell(fmt.Sprintf("%s sh -c 'echo $$ >&3; echo >%s; %s' & read _ <%[2]s; exit 3", setsid, left, does)))})
+		err := run(t, process.Spec{Command: m.on(shell(fmt.Sprintf("%s sh -c 'echo $$ >&3; echo >%s; %s' & read _ <%[2]s; exit 3", setsid, left, does)))})
 		require.Equal(t, 3, exit(t, err).Code)
 		require.Less(t, time.Since(before), 30*time.Second)
 		pid, err := strconv.Atoi(m.said(t))

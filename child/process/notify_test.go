@@ -187,9 +187,7 @@ func TestAProgramThatStopsMayStillSend(t *testing.T) {
 // systemd-notify waits until its message has been received: it sends a descriptor, and waits
 // for somebody to close it.
 func TestNotificationByAScript(t *testing.T) {
-	if _, err := exec.LookPath("systemd-notify"); err != nil {
-		t.Skip("there is no systemd-notify (Debian: systemd)")
-	}
+	program(t, "systemd-notify", "systemd")
 	p := process.New(process.Spec{
 		Command: shell("systemd-notify --ready --status='by a script' || exit; exec sleep 1000"),
 		Ready:   process.Ready{Notify: true},

@@ -158,61 +158,77 @@ http {
 	scgi_temp_path %[1]s;
 	server {
 		listen 127.0.0.1:%[2]d;
-		location / { return 200 "hello"; }
+		location / { return 200 "%[3]s"; }
 	}
 }
 `
 
-func nginx(t *testing.T, port int) *process.Process {
+// nginx returns a server that answers hello, and a function that changes its configuration.
+func nginx(t *testing.T, port int) (p *process.Process, configure func(answer string)) {
 	server, dir := program(t, "nginx", "nginx-light"), t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o777)) // its workers may run as another user
 	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, port), 0o644))
+	configure = func(answer string) {
+		require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, port, answer), 0o644))
+	}
+	configure("hello")
 	return process.New(process.Spec{
 		Command: func(child.Context) (*exec.Cmd, error) { return exec.Command(server, "-p", dir, "-c", config), nil },
 		Ready:   process.Ready{Addr: fmt.Sprint("127.0.0.1:", port)},
 		Signal:  syscall.SIGQUIT, // finish the requests first
 		Logger:  quiet,
-	})
+	}), configure
 }
 
-func hello(t *testing.T, port int) {
-	t.Helper()
+func get(port int) (string, error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	answer, err := client.Get(fmt.Sprint("http://127.0.0.1:", port))
-	require.NoError(t, err)
+	if err != nil {
+		return "", err
+	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	require.NoError(t, err)
-	require.Equal(t, "hello", string(text))
+	return string(text), err
 }
 
 // Its workers hold the port. If they were left, the next run could not have it.
 func TestNginxWhoseMasterIsKilledIsRestartedOnTheSamePort(t *testing.T) {
 	port := freePort(t)
-	p := nginx(t, port)
+	p, _ := nginx(t, port)
+	hello := func() {
+		t.Helper()
+		answer, err := get(port)
+		require.NoError(t, err)
+		require.Equal(t, "hello", answer)
+	}
 	root := launch(t, p, child.Spec{})
 	up := events(t, root, supervisor.EventReady)
 	require.NoError(t, root.Start(soon(t)))
 	next(t, up)
-	hello(t, port)
+	hello()
 	for range 3 {
 		now, err := p.Current.Get(soon(t))
 		require.NoError(t, err)
 		require.NoError(t, now.Signal(syscall.SIGKILL))
 		next(t, up)
-		hello(t, port)
+		hello()
 	}
 	require.NoError(t, root.Stop(soon(t)))
 }
 
 func TestNginxReadsItsConfigurationAgain(t *testing.T) {
 	port := freePort(t)
-	p := nginx(t, port)
+	p, configure := nginx(t, port)
 	root := start(t, p, child.Spec{})
-	before, _ := p.Current.Load()
-	require.NoError(t, before.Signal(syscall.SIGHUP))
-	hello(t, port)
+	now, _ := p.Current.Load()
+	configure("changed")
+	require.NoError(t, now.Signal(syscall.SIGHUP))
+	for soon := soon(t); ; {
+		if answer, _ := get(port); answer == "changed" { // while it reloads, nginx resets connections
+			break
+		}
+		require.NoError(t, soon.Err())
+	}
 	require.NoError(t, root.Stop(soon(t)))
 	st, _ := root.Lookup("program")
 	require.Zero(t, st.Restarts)

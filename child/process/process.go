@@ -40,14 +40,14 @@ func (p *Process) Run(ctx child.Context) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	ready, err := p.spec.Ready.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	defer ready.close()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	cmd.Env = append(cmd.Env, ready.environment(ctx)...)
 	if err := ready.allow(cmd); err != nil {
 		return err
@@ -72,8 +72,8 @@ func (p *Process) supervise(ctx child.Context, h *host, ready *readiness, out *o
 	if h.unguarded != nil {
 		ctx.OnError(fmt.Errorf("process: start of the guard of %s: %w", h.program, h.unguarded))
 	}
-	status := status{ctx: ctx, host: h}
-	status.publish()
+	text := status{ctx: ctx, host: h}
+	text.publish()
 	measure := time.NewTicker(measureEvery)
 	defer measure.Stop()
 	waiting, isReady := ready.done, false
@@ -87,12 +87,12 @@ func (p *Process) supervise(ctx child.Context, h *host, ready *readiness, out *o
 		select {
 		case <-waiting:
 			if refused = becomeReady(); refused == nil {
-				status.measure()
+				text.measure()
 			}
-		case text := <-ready.said:
-			status.say(text)
+		case said := <-ready.said:
+			text.say(said)
 		case <-measure.C:
-			status.measure()
+			text.measure()
 		case err := <-out.broken:
 			ctx.OnError(err)
 		case <-ctx.Done():

@@ -71,7 +71,7 @@ func TestAnotherSignalThanTheOneSentIsAFailureOfTheStop(t *testing.T) {
 func TestStubbornGroupIsKilledAtNineTenthsOfTheStopTimeout(t *testing.T) {
 	t.Parallel()
 	m := newMark(t)
-	const timeout = 2 * time.Second
+	const timeout = 6 * time.Second
 	err := stopped(t, process.Spec{
 		Command: m.on(shell("trap '' TERM; sleep 1000 & sleep 1000 & echo up; while :; do sleep 1000 & wait; done")),
 	}, child.Spec{StopTimeout: timeout})

@@ -18,9 +18,7 @@ func TestAProgramOfAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can run a program as another user")
 	}
-	if _, err := exec.LookPath("systemd-notify"); err != nil {
-		t.Skip("there is no systemd-notify (Debian: systemd)")
-	}
+	program(t, "systemd-notify", "systemd")
 	m := newMark(t)
 	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	p := process.New(process.Spec{
