@@ -77,9 +77,10 @@ func TestARestartFindsNothingOfTheEarlierRun(t *testing.T) {
 	m.requireNobody(t)
 }
 
+// It cannot have a guard, which is no error.
 func TestASessionOfItsOwn(t *testing.T) {
 	m := newMark(t)
-	root := start(t, process.New(process.Spec{
+	root := launch(t, process.New(process.Spec{
 		Command: func(ctx child.Context) (*exec.Cmd, error) {
 			cmd, err := m.on(shell("sleep 1000 & echo up; wait"))(ctx)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -88,8 +89,11 @@ func TestASessionOfItsOwn(t *testing.T) {
 		Ready:  process.Ready{Line: "up"},
 		Logger: quiet,
 	}), child.Spec{})
+	reported := events(t, root, supervisor.EventError)
+	require.NoError(t, root.Start(soon(t)))
 	require.NoError(t, root.Stop(soon(t)))
 	m.requireNobody(t)
+	require.Empty(t, reported)
 }
 
 func TestAGroupOfOthersIsRefused(t *testing.T) {
