@@ -23,6 +23,8 @@ func TestFaultsOfASpec(t *testing.T) {
 		"Command is nil": {},
 		"set one":        {Command: good, Ready: process.Ready{Line: "up", Addr: "127.0.0.1:1"}},
 		"no Addr":        {Command: good, Ready: process.Ready{Network: "unix"}},
+		"missing port":   {Command: good, Ready: process.Ready{Addr: "localhost"}},
+		"use tcp":        {Command: good, Ready: process.Ready{Network: "udp", Addr: "127.0.0.1:1"}},
 		"line break":     {Command: good, Ready: process.Ready{Line: "up\n"}},
 		"leave one nil": {Ready: process.Ready{Line: "up"}, Command: func(child.Context) (*exec.Cmd, error) {
 			return &exec.Cmd{Path: "/bin/sh", Stdout: os.Stdout, Stderr: os.Stderr}, nil

@@ -66,7 +66,7 @@ func (s *socket) read(ctx child.Context, r *readiness) {
 	buf := make([]byte, 4096) // more than systemd accepts
 	for {
 		n, _, err := s.conn.ReadFromUnix(buf)
-		if errors.Is(err, net.ErrClosed) {
+		if err != nil { // it was closed
 			return
 		}
 		for message := range strings.SplitSeq(string(buf[:n]), "\n") {

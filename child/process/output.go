@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -23,7 +24,8 @@ type output struct {
 	seen   func(line []byte) // is called with each line, complete or not; nil: nobody waits for one
 
 	stdout, stderr *stream    // nil: directed elsewhere
-	broken         chan error // receives the first panic of the logger
+	broken         chan error // receives the first failure of the logger
+	reported       sync.Once
 }
 
 // A stream is stdout or stderr of a program.
@@ -164,9 +166,7 @@ func (s *stream) log(text string) {
 	s.logger.LogAttrs(s.ctx, s.level, text, s.attrs...)
 }
 
+// report reports the first failure of the logger: the others would be as many as the lines.
 func (o *output) report(err error) {
-	select {
-	case o.broken <- err:
-	default: // it was reported
-	}
+	o.reported.Do(func() { o.broken <- err })
 }

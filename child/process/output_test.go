@@ -93,6 +93,7 @@ func TestALoggerThatFailsIsReportedAndTheProgramGoesOn(t *testing.T) {
 			require.ErrorContains(t, next(t, reported).Err, name)
 			require.Equal(t, "up", m.said(t))
 			require.NoError(t, root.Stop(soon(t)))
+			require.Empty(t, reported, "once per run")
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -23,7 +24,8 @@ type Spec struct {
 	// If Stdin is nil, the program reads from the null device. If Stdout or Stderr is
 	// nil, its lines go to Logger. Otherwise each of them must be an *os.File, which the
 	// program gets as it is: Ready.Line does not see that output, and neither does an
-	// ExitError. To write to the program, use the StdinPipe of the command.
+	// ExitError. To write to the program, use the StdinPipe of the command. To close a file
+	// that Command has opened for a run, use context.AfterFunc: ctx ends when Run returns.
 	//
 	// The program gets the environment of the command, without NOTIFY_SOCKET,
 	// WATCHDOG_USEC and WATCHDOG_PID, which are addressed to this process. SysProcAttr
@@ -75,8 +77,8 @@ type Ready struct {
 	// program that is given a listener, or shares its port (SO_REUSEPORT).
 	Addr string
 
-	// Network is the network of Addr, as for net.Dial: for example "unix" for the path of
-	// a socket. Empty means "tcp".
+	// Network is the network of Addr: "tcp", "tcp4", "tcp6", or for the path of a socket
+	// "unix" or "unixpacket". Empty means "tcp".
 	Network string
 
 	// Notify gives the program a NOTIFY_SOCKET, as systemd does for Type=notify, and makes
@@ -110,6 +112,23 @@ func (s *Spec) check() error {
 		return errors.New("process: Spec.Ready.Line has a line break, so no line contains it: remove it")
 	case s.Ready.Network != "" && s.Ready.Addr == "":
 		return errors.New("process: Spec.Ready has a Network but no Addr: set both")
+	}
+	return s.Ready.checkAddr()
+}
+
+// checkAddr reports an address that could never accept a connection.
+func (of Ready) checkAddr() error {
+	switch of.Network {
+	case "", "tcp", "tcp4", "tcp6":
+		if of.Addr == "" {
+			return nil
+		}
+		if _, _, err := net.SplitHostPort(of.Addr); err != nil {
+			return fmt.Errorf("process: Spec.Ready.Addr: %w", err)
+		}
+	case "unix", "unixpacket":
+	default:
+		return fmt.Errorf("process: Spec.Ready.Network is %q: use tcp, tcp4, tcp6, unix or unixpacket", of.Network)
 	}
 	return nil
 }
