@@ -82,6 +82,21 @@ func (s *socket) read(ctx child.Context, r *readiness) {
 	}
 }
 
+// say passes a text on. If the last one has not been taken, it is replaced.
+func (r *readiness) say(text string) {
+	for {
+		select {
+		case r.said <- text:
+			return
+		default:
+		}
+		select {
+		case <-r.said:
+		default:
+		}
+	}
+}
+
 func (s *socket) close() {
 	_ = s.conn.Close()
 	_ = os.RemoveAll(s.dir)

@@ -55,21 +55,6 @@ func (r *readiness) isSet() bool {
 	}
 }
 
-// say passes a text on. If the last one has not been taken, it is replaced.
-func (r *readiness) say(text string) {
-	for {
-		select {
-		case r.said <- text:
-			return
-		default:
-		}
-		select {
-		case <-r.said:
-		default:
-		}
-	}
-}
-
 // environment returns what the program needs to know.
 func (r *readiness) environment(ctx child.Context) []string {
 	if r.socket == nil {
