@@ -220,6 +220,10 @@ func TestNginxReadsItsConfigurationAgain(t *testing.T) {
 	port := freePort(t)
 	p, configure := nginx(t, port)
 	root := start(t, p, child.Spec{})
+	// It listens before it handles signals. Its workers come after both.
+	answer, err := get(port)
+	require.NoError(t, err)
+	require.Equal(t, "hello", answer)
 	now, _ := p.Current.Load()
 	configure("changed")
 	require.NoError(t, now.Signal(syscall.SIGHUP))

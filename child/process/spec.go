@@ -72,7 +72,8 @@ type Ready struct {
 	Line string
 
 	// Addr makes the program ready when this address accepts connections: each attempt
-	// is closed at once. If something else accepts connections there before the program
+	// is closed at once. It may accept a moment before it serves, and before it handles
+	// signals. If something else accepts connections there before the program
 	// is started, and still does a second later, the start fails. So it does not fit a
 	// program that is given a listener, or shares its port (SO_REUSEPORT).
 	Addr string
