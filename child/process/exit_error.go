@@ -88,9 +88,10 @@ func (h *host) stopped(sig syscall.Signal, ready bool, late time.Duration, out *
 	return h.exitError(ready, late, out)
 }
 
+// unnoticed is the error of an end that was not noticed before the program was reaped.
 func (h *host) unnoticed() error {
-	return fmt.Errorf("process: the group of %s was not killed, because something else has reaped it "+
-		"(is SIGCHLD ignored, or does other code wait for any child?): %w", h.program, h.err)
+	return fmt.Errorf("process: the group of %s was not killed: %w "+
+		"(is SIGCHLD ignored, or does other code wait for any child?)", h.program, h.err)
 }
 
 func (h *host) exitError(ready bool, late time.Duration, out *output) error {

@@ -22,8 +22,8 @@ type guard struct {
 // standard input when this process is gone.
 const guardScript = `trap '' HUP INT QUIT ABRT ALRM PIPE TERM TSTP TTIN TTOU USR1 USR2; read -r _; kill -s KILL 0`
 
-// startGuard starts the guard of a program that has been started. Without a shell there is
-// none.
+// startGuard starts the guard of a program that has been started. It returns nil if there
+// cannot be one.
 func startGuard(of *exec.Cmd) (*guard, error) {
 	if of.SysProcAttr.Setsid {
 		return nil, nil // a group of another session cannot be joined
@@ -38,8 +38,8 @@ func startGuard(of *exec.Cmd) (*guard, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: of.Process.Pid}
 	if err := cmd.Start(); err != nil {
 		_ = alive.Close()
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ESRCH) {
+			return nil, nil // no shell, or the group is gone already
 		}
 		return nil, err
 	}

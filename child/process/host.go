@@ -74,8 +74,10 @@ func (h *host) wait(cmd *exec.Cmd) {
 			h.err = err
 		}
 	}
-	_ = cmd.Wait() // its error says no more than the state
-	h.state = cmd.ProcessState
+	err := cmd.Wait()
+	if h.state = cmd.ProcessState; h.state == nil && h.err == nil {
+		h.err = err
+	}
 	if h.ended.IsZero() {
 		h.ended = time.Now()
 	}

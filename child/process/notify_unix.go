@@ -63,7 +63,7 @@ func (s *socket) allow(cmd *exec.Cmd) error {
 // read reads messages until the socket is closed. A descriptor that comes with one, as
 // sd_notify_barrier sends it, is closed by the kernel, which is all that a barrier needs.
 func (s *socket) read(ctx child.Context, r *readiness) {
-	buf := make([]byte, 4096) // more than systemd accepts
+	buf := make([]byte, 4096) // as much as systemd accepts
 	for {
 		n, _, err := s.conn.ReadFromUnix(buf)
 		if err != nil { // it was closed
