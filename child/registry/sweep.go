@@ -1,0 +1,105 @@
+package registry
+
+import (
+	"runtime"
+	"sync/atomic"
+	"weak"
+)
+
+// An entry whose run has ended is invisible at once, but it is still in memory. A callback on
+// the context of each run would free it at once, and would take more memory than the entry
+// itself. So a sweep looks for such entries after each garbage collection, which is when
+// their memory matters.
+
+// remembered is how many keys are kept of those whose owners are gone for good.
+const remembered = 1024
+
+// A sweeper is the state of the sweeps of a table.
+type sweeper[K comparable, V any] struct {
+	unique bool // a key has one owner, and its last one is remembered
+	armed  atomic.Bool
+
+	// gone are the keys whose owners are gone for good, the oldest first. Only the sweep uses
+	// it.
+	gone []keyed[K, V]
+}
+
+// A mark is an object that nothing refers to. It is collected by the next collection.
+type mark struct{ _ *mark }
+
+// arm makes the next garbage collection start a sweep, unless that is arranged already.
+func (t *table[K, V]) arm() {
+	if t.sweeper.armed.Load() || !t.sweeper.armed.CompareAndSwap(false, true) {
+		return
+	}
+	// The cleanup refers to the table only weakly: a table that nobody needs is collected.
+	// Cleanups must not block, and a sweep may wait for the locks of supervisors.
+	runtime.AddCleanup(new(mark), func(of weak.Pointer[table[K, V]]) {
+		if t := of.Value(); t != nil {
+			go t.sweep()
+		}
+	}, weak.Make(t))
+}
+
+// sweep removes what is left of runs that have ended. It arranges for the next sweep if the
+// table is not empty. It must not send on channels or close them: those of a caller may
+// belong to a synctest bubble.
+func (t *table[K, V]) sweep() {
+	for part := range t.parts {
+		for _, k := range part {
+			t.sweepKey(k.key, k.entries)
+		}
+	}
+	for _, w := range t.watchers.all() {
+		w.prune()
+	}
+	t.sweeper.armed.Store(false)
+	for range t.parts {
+		t.arm()
+		break
+	}
+}
+
+func (t *table[K, V]) sweepKey(key K, entries []*entry[V]) {
+	// The context of an owner may be a user's type. Its panic must not end the process here.
+	defer func() { _ = recover() }()
+	if !t.sweeper.unique {
+		if kept := living(entries); !same(kept, entries) {
+			t.swap(key, entries, kept, nil, nil)
+		}
+		return
+	}
+	e := entries[0]
+	if e.alive() {
+		return
+	}
+	before, isPast := e.owner.(*past)
+	if !isPast {
+		fate := fateOf(e.owner)
+		if fate == nil {
+			t.swap(key, entries, nil, nil, nil)
+			return
+		}
+		before = &past{fate: fate}
+		last := &entry[V]{owner: before}
+		kept := []*entry[V]{last}
+		if !t.swap(key, entries, kept, nil, nil) {
+			return
+		}
+		entries = kept
+	}
+	if before.queued {
+		return
+	}
+	if gone, forget := before.fate.Gone(make(chan struct{}, 1)); !gone {
+		forget()
+		return
+	}
+	before.queued = true
+	t.sweeper.gone = append(t.sweeper.gone, keyed[K, V]{key, entries})
+	if len(t.sweeper.gone) > remembered {
+		oldest := t.sweeper.gone[0]
+		t.sweeper.gone = t.sweeper.gone[1:]
+		t.swap(oldest.key, oldest.entries, nil, nil, nil)
+	}
+}
