@@ -292,7 +292,7 @@ func TestManyContendForFewKeys(t *testing.T) {
 
 // The figure of the package text. The contexts and keys are made before.
 func TestAnEntryTakesLessThan200Bytes(t *testing.T) {
-	const n = 100_000
+	const n = 30_000
 	runs, keys := make([]child.Context, n), make([]string, n)
 	inner, cancel := context.WithCancel(context.Background())
 	defer cancel()
