@@ -19,7 +19,8 @@ func Measures() []Measure {
 	all = append(all, stopAll(), groupCycle())
 	all = append(all, concurrentAdds()...)
 	all = append(all, snapshot(), subscriber())
-	return append(all, nestedRows()...)
+	all = append(all, nestedRows()...)
+	return append(all, shortJobs()...)
 }
 
 // of returns one shape per crew, all with the same measure.
