@@ -46,7 +46,7 @@ func eachJob(yield func(int) bool) {
 }
 
 // shortJobs measures jobs that do next to nothing, at most jobLimit at a time. The floors are
-// an errgroup with a limit, without and with a result for each job.
+// an errgroup with a limit, whose jobs share one context.
 func shortJobs() []Measure {
 	work := func(_ context.Context, i int) (int, error) { return i, nil }
 	eachWork := func(context.Context, int) error { return nil }
@@ -92,7 +92,7 @@ func shortJobs() []Measure {
 	return []Measure{{
 		Name: "short job, no result", Unit: "job", Target: "2x", Base: "errgroup with a limit",
 		Shapes: []Shape{
-			{Ours, "task.Each", withPool(func(p *task.Pool) { must(task.Each(bg, p, eachJob, eachWork)) }), false},
+			{Ours, "Coppice, task.Each", withPool(func(p *task.Pool) { must(task.Each(bg, p, eachJob, eachWork)) }), false},
 			{Floor, "errgroup", withoutPool(grouped), true},
 			{Peer, "conc", withoutPool(func() {
 				p := pool.New().WithMaxGoroutines(jobLimit).WithErrors()
@@ -105,12 +105,17 @@ func shortJobs() []Measure {
 	}, {
 		Name: "short job with a result", Unit: "job", Target: "2x", Base: "errgroup with a limit",
 		Shapes: []Shape{
-			{Ours, "task.Map", withPool(func(p *task.Pool) {
+			{Ours, "Coppice, task.Map", withPool(func(p *task.Pool) {
 				for r := range task.Map(bg, p, eachJob, work) {
 					must(r.Err)
 				}
 			}), false},
-			{Ours, "task.Go and Wait", withPool(func(p *task.Pool) {
+			{Floor, "errgroup, results in a slice", withoutPool(collected), true},
+		},
+	}, {
+		Name: "short job with a result that others can wait for", Unit: "job", Target: "2x", Base: "errgroup with a limit, and a channel for each result",
+		Shapes: []Shape{
+			{Ours, "Coppice, task.Go and Wait", withPool(func(p *task.Pool) {
 				all := make([]*task.Task[int], batch)
 				for i := range all {
 					all[i] = task.Go(bg, p, "job", func(ctx context.Context) (int, error) { return work(ctx, i) })
@@ -120,8 +125,7 @@ func shortJobs() []Measure {
 					must(err)
 				}
 			}), false},
-			{Floor, "errgroup, results in a slice", withoutPool(collected), true},
-			{Floor, "errgroup, a channel for each result", withoutPool(channelled), false},
+			{Floor, "errgroup, a channel for each result", withoutPool(channelled), true},
 		},
 	}}
 }

@@ -20,7 +20,8 @@ func Measures() []Measure {
 	all = append(all, concurrentAdds()...)
 	all = append(all, snapshot(), subscriber())
 	all = append(all, nestedRows()...)
-	return append(all, shortJobs()...)
+	all = append(all, shortJobs()...)
+	return append(all, keyRows()...)
 }
 
 // of returns one shape per crew, all with the same measure.
