@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+	"time"
 
 	"github.com/coppice-go/coppice/child"
 	keyreg "github.com/coppice-go/coppice/child/registry"
@@ -149,6 +150,7 @@ func keyed(name string, workers int, op func(l lookup, own, other string)) func(
 				own[w] = append(own[w], fmt.Sprint("own-", w, "-", i))
 			}
 		}
+		time.Sleep(time.Second) // the registry looks at its entries after each garbage collection, the last of which has just been
 		for m.more() {
 			m.time(workers*perWorker, func() {
 				var all sync.WaitGroup

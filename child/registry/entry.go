@@ -14,7 +14,15 @@ import (
 type entry[V any] struct {
 	value V
 	owner child.Context
-	left  atomic.Bool // withdrawn before the end of the run
+	left  atomic.Bool  // withdrawn before the end of the run
+	self  [1]*entry[V] // see alone
+}
+
+// alone returns the entries of a key that has only this one. The slice is a part of the entry:
+// most keys have one entry, and this saves an object, and a look into memory, for each.
+func (e *entry[V]) alone() []*entry[V] {
+	e.self[0] = e
+	return e.self[:]
 }
 
 // alive reports whether the value may be returned. It asks the context, so that the entry

@@ -43,7 +43,7 @@ func (r *Registry[K, V]) Register(ctx child.Context, key K, v V) error {
 		if len(old) > 0 && old[0].alive() && !sameRun(old[0].owner, ctx) {
 			return takenBy(old[0].owner)
 		}
-		if t.swap(key, old, []*entry[V]{e}, old, e) {
+		if t.swap(key, old, e.alone(), old, e) {
 			t.arm()
 			return nil
 		}

@@ -82,7 +82,7 @@ func (t *table[K, V]) sweepKey(key K, entries []*entry[V]) {
 		}
 		before = &past{fate: fate}
 		last := &entry[V]{owner: before}
-		kept := []*entry[V]{last}
+		kept := last.alone()
 		if !t.swap(key, entries, kept, nil, nil) {
 			return
 		}

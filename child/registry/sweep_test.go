@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 	"weak"
@@ -179,6 +180,23 @@ func TestTheLastKeysWhoseOwnersAreGoneAreRemembered(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, -1, v)
 	require.Equal(t, remembered+1, tab.slots())
+}
+
+// A room in which one stays while very many come and go does not grow without limit, even if
+// nothing is ever collected.
+func TestAGroupDropsThoseWhoHaveLeftBeforeItGrows(t *testing.T) {
+	noCollection(t)
+	var g Groups[string, int]
+	stays, end := endedRun()
+	defer end()
+	require.NoError(t, g.Join(stays, "x", -1))
+	for range 1000 {
+		ctx, end := endedRun()
+		require.NoError(t, g.Join(ctx, "x", 1))
+		end()
+		require.LessOrEqual(t, cap(g.table().load("x")), 5)
+	}
+	require.Equal(t, []int{-1}, slices.Collect(g.Members("x")))
 }
 
 // A rude is a Context whose Err panics.

@@ -86,11 +86,14 @@ func (t *table[K, V]) push(key K, e *entry[V]) (full []*entry[V], ok bool) {
 	s := t.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entries := s.entries[key]
-	if len(entries) > 0 && len(entries) == cap(entries) {
+	switch entries := s.entries[key]; {
+	case len(entries) == 0:
+		s.set(key, e.alone())
+	case len(entries) == cap(entries):
 		return entries, false
+	default:
+		s.set(key, append(entries, e))
 	}
-	s.set(key, append(entries, e))
 	t.watchers.added(key, e)
 	return nil, true
 }
