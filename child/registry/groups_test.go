@@ -70,6 +70,24 @@ func TestALoopOverMembersSeesWhoIsThere(t *testing.T) {
 	require.Equal(t, []int{1, 3, 4}, members(&g, "x"))
 }
 
+func TestALoopOverMembersDoesNotSeeWhoHasLeft(t *testing.T) {
+	var g registry.Groups[string, int]
+	a, endA := newRun()
+	defer endA()
+	b, endB := newRun()
+	defer endB()
+	for i := range 3 {
+		require.NoError(t, g.Join(a, "x", i))
+		require.NoError(t, g.Join(b, "x", 10+i))
+	}
+	var seen []int
+	for v := range g.Members("x") {
+		g.Leave(b, "x")
+		seen = append(seen, v)
+	}
+	require.Equal(t, []int{0, 1, 2}, seen)
+}
+
 func TestManyJoinAndLeaveAtOnce(t *testing.T) {
 	var g registry.Groups[string, int]
 	var all sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 	"weak"
@@ -197,6 +198,25 @@ func TestAGroupDropsThoseWhoHaveLeftBeforeItGrows(t *testing.T) {
 		require.LessOrEqual(t, cap(g.table().load("x")), 5)
 	}
 	require.Equal(t, []int{-1}, slices.Collect(g.Members("x")))
+}
+
+func TestAGetThatEndsLeavesNothingBehind(t *testing.T) {
+	var r Registry[int, int]
+	stays, end := endedRun()
+	defer end()
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for i := range 100 {
+		all.Go(func() { _, _ = r.Get(ctx, i%10) })
+	}
+	for i := range 5 {
+		require.NoError(t, r.Register(stays, i, i))
+	}
+	cancel()
+	all.Wait()
+	for i := range r.table().shards {
+		require.Empty(t, r.table().shards[i].waits)
+	}
 }
 
 // A rude is a Context whose Err panics.

@@ -96,11 +96,7 @@ func (w *watcher[K, V]) added(key K, e *entry[V]) {
 func (w *watcher[K, V]) ended(e *entry[V]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch s := w.seen[e]; {
-	case s == nil:
-	case !s.reported:
-		w.forget(s)
-	case s.queued == nil:
+	if s := w.seen[e]; s != nil && s.reported && s.queued == nil {
 		w.push(s)
 	}
 }

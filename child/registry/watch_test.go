@@ -87,6 +87,32 @@ func TestWatchFollowsTheRestartsOfAChild(t *testing.T) {
 	})
 }
 
+// What comes and goes while the loop is busy is not seen at all.
+func TestASlowLoopMissesWhatComesAndGoes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var r registry.Registry[string, int]
+		stays, end := newRun()
+		defer end()
+		require.NoError(t, r.Register(stays, "first", 1))
+		var seen []string
+		for c := range r.Watch(t.Context()) {
+			seen = append(seen, fmt.Sprint(c.Key, c.Value, c.Added))
+			if c.Key == "last" {
+				break
+			}
+			ctx, endSoon := newRun()
+			require.NoError(t, r.Register(ctx, "ended", 1))
+			endSoon()
+			require.NoError(t, r.Register(stays, "left", 1))
+			r.Unregister(stays, "left")
+			require.NoError(t, r.Register(stays, "last", 1))
+			require.NoError(t, r.Register(stays, "last", 2))
+			synctest.Wait()
+		}
+		require.Equal(t, []string{"first1true", "last2true"}, seen)
+	})
+}
+
 // A loop that keeps a map by the changes has what is there in the end, however slow it is,
 // and in whatever order the runs end.
 func TestAMapKeptByTheChangesIsRight(t *testing.T) {
