@@ -56,9 +56,12 @@
 // The zero Registry and the zero Groups are ready to use. All methods may be called by any
 // number of goroutines. The keys are spread over 128 locks, no lock is held for longer than
 // it takes to look at a part of the keys, and nothing that belongs to a caller is called
-// under one. An entry takes less than 200 bytes beside its key and value, and its run needs
-// neither a goroutine nor a callback for it. The entry of a run that has ended is freed after
-// the next garbage collection.
+// under one. An entry takes less than 200 bytes, and its run needs neither a goroutine nor a
+// callback for it. So the entry of a run that has ended stays in memory until the registry is
+// next used after a garbage collection.
+//
+// In a test in a synctest bubble, make the registry in the bubble, too: it has the contexts of
+// the runs, which belong to the bubble.
 //
 // Len, All and Watch look at every entry. A Watch takes some 600 bytes more for each one.
 package registry

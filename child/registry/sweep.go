@@ -8,8 +8,11 @@ import (
 
 // An entry whose run has ended is invisible at once, but it is still in memory. A callback on
 // the context of each run would free it at once, and would take more memory than the entry
-// itself. So a sweep looks for such entries after each garbage collection, which is when
+// itself. So a sweep looks for such entries once after each garbage collection, which is when
 // their memory matters.
+//
+// A call starts the sweep, and not the collector: the contexts may belong to a synctest
+// bubble, and asking a context that has ended from outside of its bubble is fatal.
 
 // remembered is how many keys are kept of those whose owners are gone for good.
 const remembered = 1024
@@ -17,33 +20,49 @@ const remembered = 1024
 // A sweeper is the state of the sweeps of a table.
 type sweeper[K comparable, V any] struct {
 	unique bool // a key has one owner, and its last one is remembered
-	armed  atomic.Bool
+	stage  atomic.Int32
 
 	// gone are the keys whose owners are gone for good, the oldest first. Only the sweep uses
 	// it.
 	gone []keyed[K, V]
 }
 
+// The stages of a sweeper.
+const (
+	resting = iota // the table was empty
+	waiting        // for the next garbage collection
+	due            // for the next call
+	sweeping
+)
+
 // A mark is an object that nothing refers to. It is collected by the next collection.
 type mark struct{ _ *mark }
 
-// arm makes the next garbage collection start a sweep, unless that is arranged already.
+// arm makes a sweep due after the next garbage collection, if the sweeper rests.
 func (t *table[K, V]) arm() {
-	if t.sweeper.armed.Load() || !t.sweeper.armed.CompareAndSwap(false, true) {
-		return
+	if t.sweeper.stage.Load() == resting && t.sweeper.stage.CompareAndSwap(resting, waiting) {
+		t.awaitCollection()
 	}
-	// The cleanup refers to the table only weakly: a table that nobody needs is collected.
-	// Cleanups must not block, and a sweep may wait for the locks of supervisors.
+}
+
+// awaitCollection does not keep the table in memory: one that nobody needs is collected.
+func (t *table[K, V]) awaitCollection() {
 	runtime.AddCleanup(new(mark), func(of weak.Pointer[table[K, V]]) {
 		if t := of.Value(); t != nil {
-			go t.sweep()
+			t.sweeper.stage.Store(due)
 		}
 	}, weak.Make(t))
 }
 
-// sweep removes what is left of runs that have ended. It arranges for the next sweep if the
-// table is not empty. It must not send on channels or close them: those of a caller may
-// belong to a synctest bubble.
+// sweepIfDue starts a sweep on a goroutine of its own: a call must not wait for it.
+func (t *table[K, V]) sweepIfDue() {
+	if t.sweeper.stage.Load() == due && t.sweeper.stage.CompareAndSwap(due, sweeping) {
+		go t.sweep()
+	}
+}
+
+// sweep removes what is left of runs that have ended, and waits for the next collection if
+// the table is not empty.
 func (t *table[K, V]) sweep() {
 	for part := range t.parts {
 		for _, k := range part {
@@ -53,7 +72,7 @@ func (t *table[K, V]) sweep() {
 	for _, w := range t.watchers.all() {
 		w.prune()
 	}
-	t.sweeper.armed.Store(false)
+	t.sweeper.stage.Store(resting)
 	for range t.parts {
 		t.arm()
 		break

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"weak"
 
@@ -56,7 +57,7 @@ func collected(t *testing.T, what string, done func() bool) {
 	}
 }
 
-func TestWhatIsLeftOfARunIsFreedWithoutAnyCall(t *testing.T) {
+func TestWhatIsLeftOfARunIsFreedByALaterCall(t *testing.T) {
 	type big struct{ _ [1 << 16]byte }
 	var r Registry[int, *big]
 	var g Groups[int, *big]
@@ -75,6 +76,9 @@ func TestWhatIsLeftOfARunIsFreedWithoutAnyCall(t *testing.T) {
 	require.NoError(t, r.Register(stays, 10, kept))
 	require.NoError(t, g.Join(stays, 0, kept))
 	collected(t, "the values of runs that have ended", func() bool {
+		r.Load(10)
+		_ = g.Join(stays, 1, kept)
+		g.Leave(stays, 1)
 		for _, w := range of {
 			if w.Value() != nil {
 				return false
@@ -92,17 +96,54 @@ func TestWhatIsLeftOfARunIsFreedWithoutAnyCall(t *testing.T) {
 	require.NoError(t, r.Register(ctx, 11, late))
 	late = nil
 	end()
-	collected(t, "a later value", func() bool { return was.Value() == nil })
+	collected(t, "a later value", func() bool {
+		r.Load(10)
+		return was.Value() == nil
+	})
 }
 
 func TestAnEmptyTableIsNotSwept(t *testing.T) {
 	var r Registry[int, int]
 	ctx, end := endedRun()
 	require.NoError(t, r.Register(ctx, 1, 1))
-	require.True(t, r.table().sweeper.armed.Load())
+	require.EqualValues(t, waiting, r.table().sweeper.stage.Load())
 	end()
-	collected(t, "the last entry", func() bool { return !r.table().sweeper.armed.Load() })
+	collected(t, "the last entry", func() bool {
+		r.Load(1)
+		return r.table().sweeper.stage.Load() == resting
+	})
 	require.Zero(t, r.table().slots())
+}
+
+// Whatever the collector does: outside of the bubble, nothing asks the contexts of a bubble.
+func TestTheContextsOfABubbleAreNotAskedOutsideOfIt(t *testing.T) {
+	var r Registry[int, int]
+	synctest.Test(t, func(t *testing.T) {
+		inner, cancel := context.WithCancel(context.Background())
+		ctx := child.FromContext(inner)
+		go func() { <-inner.Done() }() // so that it has a channel, of the bubble
+		for i := range 100 {
+			require.NoError(t, r.Register(ctx, i, i))
+		}
+		synctest.Wait()
+		cancel()
+	})
+	for range 20 {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	require.Contains(t, []int32{waiting, due}, r.table().sweeper.stage.Load())
+	synctest.Test(t, func(t *testing.T) { // within the bubble, a call sweeps
+		var r Registry[int, int]
+		inner, cancel := context.WithCancel(context.Background())
+		require.NoError(t, r.Register(child.FromContext(inner), 1, 1))
+		cancel()
+		collected(t, "the entry", func() bool {
+			r.Load(1)
+			synctest.Wait()
+			return r.table().slots() == 0
+		})
+	})
 }
 
 func TestARegistryThatNobodyNeedsIsFreed(t *testing.T) {
@@ -259,6 +300,7 @@ func TestTheQueueOfASlowLoopIsPruned(t *testing.T) {
 		}
 		w := tab.watchers.all()[0]
 		collected(t, "the queue", func() bool {
+			r.Load(0)
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return w.queue.Len() == 0 && len(w.seen) == 1

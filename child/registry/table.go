@@ -52,6 +52,7 @@ func (t *table[K, V]) shard(key K) *shard[K, V] {
 
 // load returns the entries of a key, which may have ended.
 func (t *table[K, V]) load(key K) []*entry[V] {
+	t.sweepIfDue()
 	s := t.shard(key)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -83,6 +84,7 @@ func (t *table[K, V]) swap(key K, old, next, gone []*entry[V], added *entry[V]) 
 // push adds an entry to those of a key if that needs no larger slice. If it does, push
 // returns the entries instead.
 func (t *table[K, V]) push(key K, e *entry[V]) (full []*entry[V], ok bool) {
+	t.sweepIfDue()
 	s := t.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()

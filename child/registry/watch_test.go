@@ -109,7 +109,7 @@ func TestASlowLoopMissesWhatComesAndGoes(t *testing.T) {
 			require.NoError(t, r.Register(stays, "last", 2))
 			synctest.Wait()
 		}
-		require.Equal(t, []string{"first1true", "last2true"}, seen)
+		require.Equal(t, []string{"first1 true", "last2 true"}, seen)
 	})
 }
 
