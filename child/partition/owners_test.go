@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	errBoom = errors.New("boom")
 	quiet   = slog.New(slog.DiscardHandler)
+	bg      = context.Background()
 )
 
 func bubble(t *testing.T, f func(t *testing.T)) {
@@ -367,6 +368,57 @@ func TestEverythingAtOnce(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, child.Running, sup.State)
 	})
+}
+
+// Resize comes when Run has asked for the children, and before they run.
+func TestResizeDuringTheStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var o *partition.Owners[int]
+		once := new(sync.Once)
+		o = partition.New(partition.Spec[int]{N: 2, Child: func(i int, offer *child.Ref[int]) child.Spec {
+			once.Do(func() {
+				if err := o.Resize(bg, 4); err != nil {
+					t.Error(err)
+				}
+			})
+			return offering(i, offer)
+		}})
+		supervisortest.Start(t, supervisor.Spec{Children: []child.Spec{{Name: "o", Run: o.Run}}})
+		require.Equal(t, 4, o.N())
+		require.Len(t, maps.Collect(o.All()), 4)
+	})
+}
+
+// The same at any moment, with real parallelism.
+func TestResizeWhileRunBegins(t *testing.T) {
+	for range 300 {
+		o := partition.New(partition.Spec[int]{N: 1, Child: offering, Supervisor: supervisor.Spec{Logger: quiet}})
+		ctx, cancel := context.WithCancel(bg)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if err := o.Run(child.FromContext(ctx)); err != nil {
+				t.Error(err)
+			}
+		})
+		require.NoError(t, o.Resize(bg, 3))
+		for i := range 20 {
+			_, err := o.For(bg, fmt.Sprint(i))
+			require.NoError(t, err)
+		}
+		cancel()
+		all.Wait()
+	}
+}
+
+func offering(i int, offer *child.Ref[int]) child.Spec {
+	return child.Spec{Name: fmt.Sprint(i), Run: func(ctx child.Context) error {
+		offer.Set(ctx, i)
+		if err := ctx.Ready(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}}
 }
 
 func TestResizeWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {

@@ -153,47 +153,53 @@ func TestThePoolEndsWhileSlotsAreLent(t *testing.T) {
 }
 
 func TestSeveralGoroutinesOfATaskWaitAtOnce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p, _ := pool(t, task.Spec{Limit: 1})
-		_, err := task.Go(bg, p, "outer", func(ctx context.Context) (int, error) {
-			var all sync.WaitGroup
-			for i := range 5 {
-				all.Go(func() {
-					if err := task.Each(ctx, p, numbers(4, nil), func(context.Context, int) error { time.Sleep(time.Duration(i)); return nil }); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			all.Wait()
-			return 0, nil
-		}).Wait(bg)
-		require.NoError(t, err)
-		synctest.Wait()
-		require.Equal(t, task.State{Limit: 1, Done: 21}, p.State())
-	})
+	for limit := 1; limit <= 4; limit++ {
+		bubble(t, func(t *testing.T) {
+			p, _ := pool(t, task.Spec{Limit: limit})
+			_, err := task.Go(bg, p, "outer", func(ctx context.Context) (int, error) {
+				var all sync.WaitGroup
+				for i := range 8 {
+					all.Go(func() {
+						for range 20 {
+							_, _ = task.Go(ctx, p, "inner", func(context.Context) (int, error) { time.Sleep(time.Duration(i%3) * time.Second); return 0, nil }).Wait(ctx)
+						}
+					})
+				}
+				all.Wait()
+				return 0, nil
+			}).Wait(bg)
+			require.NoError(t, err)
+			synctest.Wait()
+			require.Equal(t, task.State{Limit: limit, Done: 161}, p.State())
+		})
+	}
 }
 
 // A task that goes on comes before those that have not begun.
 func TestATaskThatGoesOnComesFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, _ := pool(t, task.Spec{Limit: 1})
-		var order []string
+		var order []string // one task at a time
+		step := func(name string) {
+			order = append(order, name)
+			time.Sleep(time.Minute)
+		}
+		proceed := make(chan struct{})
 		outer := task.Go(bg, p, "outer", func(ctx context.Context) (int, error) {
-			_, err := task.Go(ctx, p, "inner", func(context.Context) (int, error) {
-				order = append(order, "inner")
-				time.Sleep(time.Minute)
-				return 0, nil
-			}).Wait(ctx)
-			order = append(order, "outer")
+			<-proceed
+			_, err := task.Go(ctx, p, "inner", func(context.Context) (int, error) { step("inner"); return 0, nil }).Wait(ctx)
+			step("outer")
 			return 0, err
 		})
-		synctest.Wait()
 		go func() {
-			_ = task.Each(bg, p, numbers(3, nil), func(context.Context, int) error { order = append(order, "other"); return nil })
+			_ = task.Each(bg, p, numbers(3, nil), func(context.Context, int) error { step("other"); return nil })
 		}()
+		synctest.Wait()
+		close(proceed)
 		_, err := outer.Wait(bg)
 		require.NoError(t, err)
+		time.Sleep(time.Hour)
 		synctest.Wait()
-		require.Equal(t, []string{"inner", "outer", "other", "other", "other"}, order)
+		require.Equal(t, []string{"other", "inner", "outer", "other", "other"}, order)
 	})
 }
