@@ -389,25 +389,36 @@ func TestResizeDuringTheStart(t *testing.T) {
 	})
 }
 
-// The same at any moment, with real parallelism.
-func TestResizeWhileRunBegins(t *testing.T) {
-	for range 300 {
+// early is a Context that calls hook when it is first asked for a value, which the supervisor
+// does before it starts.
+type early struct {
+	child.Context
+	hook func()
+}
+
+func (e early) Value(key any) any {
+	e.hook()
+	return e.Context.Value(key)
+}
+
+// Resize comes when the run has its children, and its supervisor refuses requests.
+func TestResizeBeforeTheSupervisorStarts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := partition.New(partition.Spec[int]{N: 1, Child: offering, Supervisor: supervisor.Spec{Logger: quiet}})
+		resized := make(chan error, 1)
 		ctx, cancel := context.WithCancel(bg)
-		var all sync.WaitGroup
-		all.Go(func() {
-			if err := o.Run(child.FromContext(ctx)); err != nil {
-				t.Error(err)
-			}
+		hook := sync.OnceFunc(func() {
+			go func() { resized <- o.Resize(bg, 3) }()
+			time.Sleep(time.Second)
 		})
-		require.NoError(t, o.Resize(bg, 3))
-		for i := range 20 {
-			_, err := o.For(bg, fmt.Sprint(i))
-			require.NoError(t, err)
-		}
+		ended := make(chan error, 1)
+		go func() { ended <- o.Run(early{child.FromContext(ctx), hook}) }()
+		require.NoError(t, <-resized)
+		require.Equal(t, 3, o.N())
+		require.Len(t, maps.Collect(o.All()), 3)
 		cancel()
-		all.Wait()
-	}
+		require.NoError(t, <-ended)
+	})
 }
 
 func offering(i int, offer *child.Ref[int]) child.Spec {

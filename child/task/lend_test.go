@@ -175,6 +175,38 @@ func TestSeveralGoroutinesOfATaskWaitAtOnce(t *testing.T) {
 	}
 }
 
+// Two goroutines of a task wait for its slot at once, and both get one: the second is given
+// back.
+func TestATaskHasOneSlot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, _ := pool(t, task.Spec{Limit: 2})
+		other, _ := pool(t, task.Spec{Limit: 1})
+		sleep := func(d time.Duration) func(context.Context) (int, error) {
+			return func(context.Context) (int, error) { time.Sleep(d); return 0, nil }
+		}
+		task.Go(bg, p, "blocks", sleep(10*time.Second))
+		outer := task.Go(bg, p, "outer", func(ctx context.Context) (int, error) {
+			var all sync.WaitGroup
+			all.Go(func() { // waits for the slot until 5 s
+				task.Go(ctx, p, "inner", sleep(5*time.Second))
+			})
+			all.Go(func() { // waits for it from 2 s to 10 s
+				time.Sleep(time.Second)
+				_, _ = task.Go(ctx, other, "other", sleep(time.Second)).Wait(ctx)
+			})
+			all.Wait()
+			time.Sleep(time.Hour)
+			return 0, nil
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 1, p.State().Running)
+		_, err := outer.Wait(bg)
+		require.NoError(t, err)
+		require.Equal(t, 0, p.State().Running)
+	})
+}
+
 // A task that goes on comes before those that have not begun.
 func TestATaskThatGoesOnComesFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
