@@ -22,7 +22,7 @@ type Owners[T any] struct {
 	current *run            // nil: they do not run
 }
 
-// A layout says who owns what. It does not change: Resize makes another one.
+// A layout says which child owns which keys. It does not change: Resize makes another one.
 type layout[T any] struct {
 	offers   []*child.Ref[T]
 	replaced context.Context // ends when there is another layout

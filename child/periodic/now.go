@@ -8,8 +8,8 @@ import (
 // callKey is the key of the context of a call, so that Now finds out where it is called.
 type callKey struct{ job *Job }
 
-// A request is that of one or more calls of Now, which one call answers. A nil request is
-// that of nobody.
+// A request is that of one or more calls of Now, which one call answers. It may be
+// nil.
 type request struct {
 	done  chan struct{}
 	err   error
@@ -97,7 +97,7 @@ func (r *run) takeRequest() *request {
 	return q
 }
 
-// close ends the requests. Those who have asked wait for the next run.
+// close ends the requests. The calls of Now wait for the next run.
 func (r *run) close() {
 	r.mu.Lock()
 	r.closed = true

@@ -102,7 +102,7 @@ func TestNowWaitsForTheJob(t *testing.T) {
 	})
 }
 
-// Who has asked when the run ends waits for the next one.
+// A call of Now that waits when the run ends waits for the next one.
 func TestARequestSurvivesTheEndOfTheRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := 0

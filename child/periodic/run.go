@@ -18,7 +18,7 @@ type run struct {
 	asked chan struct{} // receives when there is a request
 
 	mu      sync.Mutex
-	request *request // what the next call answers; nil: nobody has asked
+	request *request // what the next call answers; nil: nothing
 	closed  bool     // there are no more calls
 }
 
@@ -88,7 +88,7 @@ func (r *run) advance(called bool) error {
 	return err
 }
 
-// call makes a call, and answers those who have asked for one. With GoOn, it reports an error
+// call makes a call, and answers the calls of Now that wait for one. With GoOn, it reports an error
 // and returns nil.
 func (r *run) call() error {
 	if r.ctx.Err() != nil {

@@ -18,10 +18,10 @@ type Spec struct {
 	// Every is the interval from the start of one call to the start of the next.
 	Every time.Duration
 
-	// Next returns the first time after the given one at which Do is to be called: the Next
+	// Next returns the first time after the given one at which Do must be called: the Next
 	// method of a schedule. The zero Time means never again: the child is done then, see
 	// child.ErrDone. A time that is not later than the given one is an error of the run.
-	// Next is called with the wall clock, in local time, one call at a time.
+	// Next is called with the time of the wall clock, or with a time that it has returned.
 	Next func(time.Time) time.Time
 
 	// Jitter delays each call by a random time of less than Jitter, so that many processes do

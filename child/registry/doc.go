@@ -40,15 +40,15 @@
 //
 // # Which call to use
 //
-//	Load     who owns the key now; does not wait
-//	Get      who owns the key, or will own it: waits for the first owner and for a restart
-//	Members  who is in a group now; does not wait
+//	Load     the value of the owner of a key; does not wait
+//	Get      the same, but waits for the first owner, and while the owner is restarted
+//	Members  the values that are in a group; does not wait
 //	All      all entries
 //	Watch    all entries, then each change
 //
 // Get returns child.ErrGone if the last owner of the key is gone for good. A registry does
 // not remember all keys for ever: of those whose owners are gone, it keeps at least the
-// last 1,024. An older one is like a key that nobody has registered yet, for which Get
+// last 1,024. An older one is like a key that was never registered, for which Get
 // waits until its context ends.
 //
 // # Costs

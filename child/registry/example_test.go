@@ -53,7 +53,7 @@ func Example() {
 	// 0 sessions
 }
 
-// Those who are in a room receive what is said there.
+// A room has members, each until its run ends.
 func ExampleGroups() {
 	ctx := context.Background()
 	var rooms registry.Groups[string, string]
@@ -89,7 +89,7 @@ func ExampleGroups() {
 	// bob is still in the lobby
 }
 
-// Watch begins with what is there, so a loop can keep a copy, such as a list of who is
+// Watch begins with what is there, so a loop can keep a copy, such as a list of the users who are
 // present.
 func ExampleRegistry_Watch() {
 	ctx := context.Background()

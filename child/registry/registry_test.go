@@ -159,6 +159,8 @@ func TestKeysAndContextsThatAreRefused(t *testing.T) {
 	var none context.Context
 	_, err := floats.Get(none, 1)
 	require.ErrorContains(t, err, "nil context")
+	_, err = floats.Get(context.Background(), math.NaN())
+	require.ErrorContains(t, err, "not equal to itself", "it would wait for ever")
 	for range floats.Watch(none) {
 		t.Error("a change")
 	}

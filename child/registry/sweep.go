@@ -45,7 +45,7 @@ func (t *table[K, V]) arm() {
 	}
 }
 
-// awaitCollection does not keep the table in memory: one that nobody needs is collected.
+// awaitCollection does not keep the table in memory: one that is not needed any more is collected.
 func (t *table[K, V]) awaitCollection() {
 	runtime.AddCleanup(new(mark), func(of weak.Pointer[table[K, V]]) {
 		if t := of.Value(); t != nil {

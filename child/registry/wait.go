@@ -55,13 +55,17 @@ func (s *shard[K, V]) wake(key K) {
 // that waits for its restart, was stopped by a call, or whose supervisor is down and will be
 // restarted.
 //
-// Get also waits if nobody has registered the key yet, if the last owner has withdrawn it by
+// Get also waits if the key was never registered, if the last owner has withdrawn it by
 // Unregister, and if that ran outside of any supervisor, because then it does not know which
-// child to expect. Use Load to ask who is there now.
+// child to expect. Use Load to see only what is there now.
 func (r *Registry[K, V]) Get(ctx context.Context, key K) (V, error) {
 	if ctx == nil {
 		var none V
 		return none, errors.New("registry: nil context")
+	}
+	if key != key {
+		var none V
+		return none, errNotEqual // it can never be registered
 	}
 	if v, ok := r.Load(key); ok {
 		return v, nil

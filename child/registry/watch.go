@@ -13,7 +13,7 @@ import (
 // most twice: when it is added, and when it is withdrawn. A value that is replaced by its run
 // is withdrawn, and then the new one is added. The changes of a key come in order.
 //
-// A slow loop delays nobody. It misses the entries that come and go while it is busy, but
+// A slow loop delays nothing else. It misses the entries that come and go while it is busy, but
 // what is there in the end it has seen.
 type Change[K comparable, V any] struct {
 	Key   K
@@ -57,7 +57,7 @@ func (ws *watchers[K, V]) ended(e *entry[V]) {
 }
 
 // A watcher is one loop. It has a callback on the run of each entry that the loop has seen,
-// so an entry that nobody watches needs none.
+// so an entry that is not watched needs none.
 type watcher[K comparable, V any] struct {
 	mu    sync.Mutex
 	seen  map[*entry[V]]*sight[K, V]

@@ -86,7 +86,7 @@ func (c *cell[In, Out]) finish() {
 	}
 }
 
-// add runs the next value, and delivers results meanwhile. It reports false if the loop is to
+// add runs the next value, and delivers results meanwhile. It reports false if the loop must
 // end.
 func (m *mapping[In, Out]) add(in In) bool {
 	for {

@@ -144,7 +144,7 @@ func TestAnErrorOfAnItemIsItsResult(t *testing.T) {
 
 // A loop that has seen no error has seen all results: what ends early says so.
 func TestAMapThatEndsEarlySaysSo(t *testing.T) {
-	for name, obedient := range map[string]bool{"tasks that heed the context": true, "tasks that do not": false} {
+	for name, obedient := range map[string]bool{"tasks that obey the context": true, "tasks that do not": false} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				p, root := pool(t, task.Spec{Limit: 2})

@@ -19,7 +19,7 @@ type shift struct {
 
 	mu     sync.Mutex
 	free   int                            // slots
-	turns  queue[*turn]                   // who waits for a slot, while none is free
+	turns  queue[*turn]                   // that wait for a slot, while none is free
 	calls  queue[context.CancelCauseFunc] // of the calls whose tasks must end with the shift
 	tasks  int                            // that have begun and not returned
 	closed bool                           // nothing begins any more
