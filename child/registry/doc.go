@@ -63,5 +63,5 @@
 // In a test in a synctest bubble, make the registry in the bubble, too: it has the contexts of
 // the runs, which belong to the bubble.
 //
-// Len, All and Watch look at every entry. A Watch takes some 600 bytes more for each one.
+// Len, All and Watch look at every entry. A Watch takes up to 500 bytes more for each one.
 package registry
