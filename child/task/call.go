@@ -80,7 +80,7 @@ func (c *call) cause() error {
 type job interface {
 	do(ctx context.Context) error
 	settle(err error) // its result, before its slot is free
-	finish()          // after that; last of all
+	finish()          // at the moment when its slot is free: under a lock, so it must not block
 }
 
 // run runs a job that has a slot. ctx is the context of the task, which run fills in: it is a
@@ -88,11 +88,10 @@ type job interface {
 // call, and its index unless that is negative.
 func (c *call) run(j job, ctx *slotted, name string, index int) {
 	ctx.Context, ctx.slot.shift, ctx.slot.held = c.ctx, c.shift, true
-	defer j.finish()
 	err := child.ErrGoexit // if guarded does not return
 	defer func() {
 		j.settle(err)
-		c.shift.returned(ctx.slot.end(), err)
+		c.shift.returned(j, ctx.slot.end(), err)
 	}()
 	c.guarded(j, ctx, name, index, &err)
 }

@@ -56,12 +56,12 @@ func (g *going[T]) do(ctx context.Context) (err error) {
 	return err
 }
 
-func (g *going[T]) settle(err error) { g.task.err = err }
-
-func (g *going[T]) finish() {
+func (g *going[T]) settle(err error) {
+	g.task.err = err
 	g.call.end(context.Canceled)
-	close(g.task.done)
 }
+
+func (g *going[T]) finish() { close(g.task.done) }
 
 // Wait waits for the end of the task and returns its result. It can be called any number of
 // times. If ctx ends before, Wait returns the cause of ctx, and the task goes on.

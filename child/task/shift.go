@@ -139,8 +139,10 @@ func (s *shift) giveBack() {
 	first.value.granted <- struct{}{}
 }
 
-// returned records the end of a task.
-func (s *shift) returned(hasSlot bool, err error) {
+// returned records the end of a task. What waits for the task sees that at the same moment as
+// the numbers: a task that goes on then must not find that it has to wait for longer, and lend
+// its slot again.
+func (s *shift) returned(j job, hasSlot bool, err error) {
 	defer s.note()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,6 +151,7 @@ func (s *shift) returned(hasSlot bool, err error) {
 	if err != nil {
 		s.failed++
 	}
+	j.finish()
 	if hasSlot {
 		s.giveBack()
 	}
