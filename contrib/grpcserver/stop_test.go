@@ -21,7 +21,7 @@ import (
 )
 
 // shortStop is a stop timeout for tests in which the grace must end.
-const shortStop = time.Second
+const shortStop = 3 * time.Second
 
 type testServer = grpc.BidiStreamingServer[testgrpc.StreamingOutputCallRequest, testgrpc.StreamingOutputCallResponse]
 

@@ -1,0 +1,52 @@
+package runstate
+
+import (
+	"io"
+	"net"
+	"time"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+type good struct {
+	ln      net.Listener
+	tick    *time.Ticker
+	done    chan struct{}
+	ready   chan struct{}
+	session io.Closer
+}
+
+// What is closed has been made in the same run.
+func (g *good) Run(ctx child.Context) (err error) {
+	g.ln, err = net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return err
+	}
+	defer g.ln.Close()
+	g.prepare()
+	defer g.tick.Stop()
+	defer close(g.done)
+	renew(&g.ready)
+	close(g.ready)
+	defer g.session.Close() // which may be able to open again
+	if err := ctx.Ready(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (g *good) prepare() {
+	g.tick = time.NewTicker(time.Second)
+	g.remake()
+}
+
+func (g *good) remake() { g.done = make(chan struct{}) }
+
+func renew(ch *chan struct{}) { *ch = make(chan struct{}) }
+
+// This is no Run.
+func (g *good) Close() error {
+	close(g.done)
+	return g.ln.Close()
+}
