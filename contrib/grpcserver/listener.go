@@ -17,8 +17,10 @@ import (
 type listener struct {
 	net.Listener
 
-	once sync.Once
-	err  error // of Close
+	failed  atomic.Bool // Accept has failed for good
+	once    sync.Once
+	onClose func() // called before the listener is closed, unless it has failed
+	err     error  // of Close
 
 	mu      sync.Mutex
 	tcp     map[*conn]struct{}
@@ -27,17 +29,28 @@ type listener struct {
 	closed  bool // no connection may stay
 }
 
-func track(ln net.Listener) *listener {
+func track(ln net.Listener, onClose func()) *listener {
 	return &listener{
 		Listener: ln,
+		onClose:  onClose,
 		tcp:      make(map[*conn]struct{}),
 		unix:     make(map[weak.Pointer[net.UnixConn]]struct{}),
 	}
 }
 
 func (l *listener) Accept() (net.Conn, error) {
+	returned := false
+	defer func() {
+		if !returned { // it has panicked
+			l.failed.Store(true)
+		}
+	}()
 	accepted, err := l.Listener.Accept()
+	returned = true
 	if err != nil {
+		if t, ok := err.(interface{ Temporary() bool }); !ok || !t.Temporary() { // as in grpc.Server.Serve
+			l.failed.Store(true)
+		}
 		return nil, err
 	}
 	switch c := accepted.(type) {
@@ -53,6 +66,9 @@ func (l *listener) Accept() (net.Conn, error) {
 // the user's, and grpc.Server closes it under a lock, so a panic is an error.
 func (l *listener) Close() error {
 	l.once.Do(func() {
+		if !l.failed.Load() {
+			l.onClose()
+		}
 		defer func() {
 			if v := recover(); v != nil {
 				l.err = child.Recovered(v)

@@ -26,7 +26,7 @@ func tracked(t *testing.T, network, address string) *listener {
 	ln, err := net.Listen(network, address)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
-	return track(ln)
+	return track(ln, func() {})
 }
 
 func TestStopClosesSilentConnectionsOnly(t *testing.T) {

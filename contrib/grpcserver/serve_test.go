@@ -2,6 +2,7 @@ package grpcserver_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -180,6 +181,7 @@ func TestBrokenListenerIsAFailureThatWaitsForHandlers(t *testing.T) {
 			})
 			root := start(t, s, child.Spec{})
 			failed := events(t, root, supervisor.EventFailed)
+			unready := events(t, root, supervisor.EventUnready)
 			ready := events(t, root, supervisor.EventReady)
 			answer := make(chan error, 1)
 			conn := client(t, s)
@@ -194,13 +196,40 @@ func TestBrokenListenerIsAFailureThatWaitsForHandlers(t *testing.T) {
 			require.Equal(t, codes.Unavailable, status.Code(next(t, answer)))
 			require.Empty(t, failed, "it waits for the handler")
 			if !panics {
+				require.ErrorIs(t, next(t, unready).Err, errBoom)
 				require.ErrorIs(t, root.Health(), errBoom)
 			}
 			close(release)
 			require.ErrorIs(t, next(t, failed).Err, errBoom)
+			require.Empty(t, unready)
 			next(t, ready)
 		})
 	}
+}
+
+// Handlers that wait for Stopping, and clients that watch the health, must not hold up the
+// GracefulStop of other code.
+func TestStopByOtherCodeEndsStreams(t *testing.T) {
+	servers, came := make(chan *grpc.Server, 1), make(chan struct{})
+	s := grpcserver.New(grpcserver.Spec{Addr: loopback, Register: func(ctx child.Context, srv *grpc.Server) error {
+		servers <- srv
+		return with(&service{duplex: func(stream testServer) error {
+			close(came)
+			<-grpcserver.Stopping(stream.Context())
+			return nil
+		}})(ctx, srv)
+	}})
+	root := start(t, s, child.Spec{Restart: child.Transient})
+	completed := events(t, root, supervisor.EventCompleted)
+	conn := client(t, s)
+	stream := open(t, conn, came)
+	said, _ := watch(t, conn, "")
+	require.Equal(t, serving, next(t, said))
+	next(t, servers).GracefulStop()
+	_, err := stream.Recv()
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, notServing, next(t, said))
+	require.NoError(t, next(t, completed).Err)
 }
 
 func TestStopByOtherCodeIsNotAFailure(t *testing.T) {

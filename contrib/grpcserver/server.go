@@ -33,8 +33,8 @@ func New(spec Spec) *Server { return &Server{spec: spec} }
 //
 //   - nil if all calls have ended,
 //   - the error of listening or serving, if one of them failed, or
-//   - an error that wraps context.DeadlineExceeded, if the server was stopped and had to
-//     cut off calls.
+//   - an error that wraps context.DeadlineExceeded, if the server was stopped and handlers
+//     were still running when ctx.Grace ended.
 //
 // If other code stops the grpc.Server, that is a normal end.
 func (s *Server) Run(ctx child.Context) error {
@@ -47,7 +47,7 @@ func (s *Server) Run(ctx child.Context) error {
 	if err != nil {
 		return err
 	}
-	r.listener = track(ln)
+	r.listener = track(ln, r.closed)
 	defer r.listener.Close() // if Serve is not reached
 
 	s.Addr.Set(ctx, ln.Addr())
@@ -67,8 +67,6 @@ func (s *Server) Run(ctx child.Context) error {
 	case !unwatch():
 		return <-stopped
 	case err == nil: // stopped by other code
-		r.announce()
-		ctx.Unready(grpc.ErrServerStopped)
 		return r.shutDown(ctx.Grace())
 	default:
 		// A restart, or siblings that stop next, must not overlap with handlers.
@@ -86,16 +84,16 @@ type run struct {
 	listener *listener // nil until it listens
 	handlers *handlers
 	health   *health
-	announce func() // closes the channel that Stopping returns
+	stopping chan struct{} // what Stopping returns
+	announce func()        // closes it
 }
 
 func newRun(ctx child.Context, spec *Spec) *run {
-	stopping := make(chan struct{})
-	r := &run{ctx: ctx, spec: spec}
-	r.health = newHealth(ctx, spec.Optional, stopping)
-	r.handlers = &handlers{ctx: ctx, stopping: stopping, passPanics: spec.PassPanics}
+	r := &run{ctx: ctx, spec: spec, stopping: make(chan struct{})}
+	r.health = newHealth(ctx, spec.Optional, r.stopping)
+	r.handlers = &handlers{ctx: ctx, stopping: r.stopping, passPanics: spec.PassPanics}
 	r.announce = sync.OnceFunc(func() {
-		close(stopping)
+		close(r.stopping)
 		r.health.refresh()
 	})
 	return r
@@ -131,6 +129,19 @@ func (r *run) make() error {
 	}
 	r.srv, registered = srv, true
 	return nil
+}
+
+// closed is called when the listener is closed: in a stop of ours, or as the first thing in
+// a Stop or GracefulStop by other code. Serve does not return before those have ended, which
+// they would not if handlers waited for Stopping.
+func (r *run) closed() {
+	select {
+	case <-r.stopping:
+	default:
+		r.ctx.Unready(grpc.ErrServerStopped)
+		r.announce()
+		r.health.end()
+	}
 }
 
 // stop drains the server and shuts it down.
