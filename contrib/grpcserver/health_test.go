@@ -256,3 +256,20 @@ func TestWatchOfATreeInTurmoilSettles(t *testing.T) {
 		}
 	}
 }
+
+// Without a supervisor, too, the server says so at the beginning of the drain.
+func TestWatchSaysNotServingBeforeTheDrain(t *testing.T) {
+	t.Parallel()
+	s := grpcserver.New(grpcserver.Spec{Addr: loopback, Register: says("hi"), Drain: time.Hour})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(child.FromContext(ctx)) }()
+	conn := client(t, s)
+	said, _ := watch(t, conn, "")
+	require.Equal(t, serving, next(t, said))
+	cancel()
+	require.Equal(t, notServing, next(t, said))
+	require.Equal(t, "hi", mustCall(t, conn), "it serves on for half of the grace")
+	require.NoError(t, next(t, ended))
+}
