@@ -18,6 +18,7 @@ calls a method such as Close, Stop or Wait.`,
 	URL:      manual,
 	Requires: []*analysis.Analyzer{runs},
 	Run: func(pass *analysis.Pass) (any, error) {
+		decls := declarations(pass)
 		for _, r := range runsOf(pass) {
 			ended := r.ended(pass)
 			walk(r.body, func(n ast.Node) bool {
@@ -25,7 +26,7 @@ calls a method such as Close, Stop or Wait.`,
 				case *ast.FuncLit:
 					return !isRun(pass.TypesInfo.TypeOf(n)) // another Run
 				case *ast.GoStmt:
-					if isAlone(pass, n, ended) {
+					if isAlone(pass, decls, n.Call, ended) {
 						pass.Reportf(n.Pos(), "nothing ends this goroutine or waits for it: pass ctx to it, and wait for it before Run returns")
 					}
 				}
@@ -42,8 +43,7 @@ var enders = map[string]bool{
 	"Kill": true, "Cancel": true, "Quit": true, "Interrupt": true, "SetDeadline": true, "SetReadDeadline": true, "Done": true,
 }
 
-// ended returns the variables and fields on which the function calls such a method, or that
-// are given to a function as an argument that may do so.
+// ended returns the variables and fields on which the function calls such a method.
 func (r *run) ended(pass *analysis.Pass) map[types.Object]bool {
 	ended := make(map[types.Object]bool)
 	walk(r.body, func(n ast.Node) bool {
@@ -59,24 +59,40 @@ func (r *run) ended(pass *analysis.Pass) map[types.Object]bool {
 }
 
 // isAlone reports whether a goroutine uses no context, no channel, and nothing that is ended.
-func isAlone(pass *analysis.Pass, n *ast.GoStmt, ended map[types.Object]bool) bool {
+// What a function of the package uses counts if it is plain to see: a function without
+// arguments can only use what it names.
+func isAlone(pass *analysis.Pass, decls map[*types.Func]*ast.FuncDecl, code ast.Node, ended map[types.Object]bool) bool {
 	alone := true
-	objects(pass, n.Call, func(obj types.Object) {
-		t := obj.Type()
-		_, isChan := t.Underlying().(*types.Chan)
-		_, isFunc := t.Underlying().(*types.Signature)
-		_, declared := obj.(*types.Func)
-		switch {
-		case ended[obj], isChan, isAnyContext(t):
+	objects(pass, code, func(obj types.Object) {
+		if ended[obj] {
 			alone = false
-		case isFunc && !declared: // a function in a variable may do anything
-			alone = false
+			return
+		}
+		switch obj := obj.(type) {
+		case *types.Func:
+			if obj.Pkg() != pass.Pkg {
+				return
+			}
+			sig := obj.Signature()
+			decl := decls[obj]
+			if sig.Recv() != nil || sig.Params().Len() > 0 || decl == nil || decl.Body == nil {
+				alone = false
+				return
+			}
+			delete(decls, obj) // it may be recursive
+			alone = alone && isAlone(pass, decls, decl.Body, ended)
+			decls[obj] = decl
+		default:
+			t := obj.Type()
+			switch t.Underlying().(type) {
+			case *types.Chan, *types.Signature: // a function in a variable may do anything
+				alone = false
+			}
+			if isAnyContext(t) {
+				alone = false
+			}
 		}
 	})
-	if f := callee(pass, n.Call); alone && f != nil && f.Pkg() == pass.Pkg {
-		// The body is elsewhere: it may use whatever its receiver and arguments have.
-		alone = len(n.Call.Args) == 0 && f.Signature().Recv() == nil
-	}
 	return alone
 }
 

@@ -16,12 +16,12 @@ a server of its receiver must make it, too. Make it in Run, or close it where it
 	URL:      manual,
 	Requires: []*analysis.Analyzer{runs},
 	Run: func(pass *analysis.Pass) (any, error) {
-		methods := methodsOf(pass)
+		decls := declarations(pass)
 		for _, r := range runsOf(pass) {
 			if r.recv == nil {
 				continue
 			}
-			made := r.made(pass, methods)
+			made := r.made(pass, decls)
 			walk(r.body, func(n ast.Node) bool {
 				call, ok := n.(*ast.CallExpr)
 				if !ok {
@@ -75,10 +75,10 @@ func (r *run) closes(pass *analysis.Pass, call *ast.CallExpr) *types.Var {
 	return nil
 }
 
-// made returns the fields of the receiver that the function may set: itself, or by a method
-// or function that is given the receiver. An unknown function that is given it may set all.
-func (r *run) made(pass *analysis.Pass, methods map[*types.Func]*ast.FuncDecl) allFields {
-	made := make(allFields)
+// made returns the fields of the receiver that the function sets, itself or by methods that
+// it calls. A field whose address is taken counts as set.
+func (r *run) made(pass *analysis.Pass, decls map[*types.Func]*ast.FuncDecl) map[*types.Var]bool {
+	made := make(map[*types.Var]bool)
 	visited := make(map[*types.Func]bool)
 	var visit func(body ast.Node, recv *types.Var)
 	visit = func(body ast.Node, recv *types.Var) {
@@ -107,7 +107,7 @@ func (r *run) made(pass *analysis.Pass, methods map[*types.Func]*ast.FuncDecl) a
 					return true
 				}
 				visited[f] = true
-				if decl := methods[f]; decl != nil && decl.Body != nil && len(decl.Recv.List[0].Names) == 1 {
+				if decl := decls[f]; decl != nil && decl.Recv != nil && decl.Body != nil && len(decl.Recv.List[0].Names) == 1 {
 					if its, ok := pass.TypesInfo.Defs[decl.Recv.List[0].Names[0]].(*types.Var); ok {
 						visit(decl.Body, its)
 					}
@@ -118,21 +118,4 @@ func (r *run) made(pass *analysis.Pass, methods map[*types.Func]*ast.FuncDecl) a
 	}
 	visit(r.body, r.recv)
 	return made
-}
-
-type allFields map[*types.Var]bool
-
-// methodsOf returns the methods that the package declares.
-func methodsOf(pass *analysis.Pass) map[*types.Func]*ast.FuncDecl {
-	methods := make(map[*types.Func]*ast.FuncDecl)
-	for _, file := range pass.Files {
-		for _, decl := range file.Decls {
-			if decl, ok := decl.(*ast.FuncDecl); ok && decl.Recv != nil {
-				if f, ok := pass.TypesInfo.Defs[decl.Name].(*types.Func); ok {
-					methods[f] = decl
-				}
-			}
-		}
-	}
-	return methods
 }

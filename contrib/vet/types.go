@@ -87,6 +87,21 @@ func fieldOf(pass *analysis.Pass, e ast.Expr, of types.Object) *types.Var {
 	return field
 }
 
+// declarations returns the functions and methods that the package declares.
+func declarations(pass *analysis.Pass) map[*types.Func]*ast.FuncDecl {
+	decls := make(map[*types.Func]*ast.FuncDecl)
+	for _, file := range pass.Files {
+		for _, decl := range file.Decls {
+			if decl, ok := decl.(*ast.FuncDecl); ok {
+				if f, ok := pass.TypesInfo.Defs[decl.Name].(*types.Func); ok {
+					decls[f] = decl
+				}
+			}
+		}
+	}
+	return decls
+}
+
 // walk calls f for each node below root, in order. It does not go below a node for which f
 // returns false.
 func walk(root ast.Node, f func(ast.Node) bool) {

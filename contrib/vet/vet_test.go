@@ -1,6 +1,7 @@
 package vet
 
 import (
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -56,8 +57,14 @@ func TestAnalyzersFindTheMistakesAndNothingElse(t *testing.T) {
 
 func TestAnalyzersAreValid(t *testing.T) {
 	require.NoError(t, analysis.Validate(Analyzers()))
+	manual, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
 	for _, a := range Analyzers() {
-		require.Contains(t, doc(t), "//\t"+a.Name+" ", "doc.go lists it")
+		require.Contains(t, string(manual), "//\t"+a.Name+" ")
+		require.Contains(t, string(readme), "| `"+a.Name+"` |")
+		require.FileExists(t, a.Name+".go")
 	}
 }
 

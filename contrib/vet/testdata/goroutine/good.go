@@ -36,7 +36,9 @@ func (g *good) Run(ctx child.Context) error {
 	defer ln.Close()
 	go func() { _, _ = ln.Accept() }() // ended by Close
 	go g.loop()                        // its receiver has what it needs
-	go g.work()                        // a function that is a value may do anything
+	go func() { g.loop() }()
+	go untilQuit()
+	go g.work() // a function that is a value may do anything
 	var wait sync.WaitGroup
 	wait.Go(func() {})
 	wait.Wait()
@@ -52,6 +54,10 @@ func (g *good) Run(ctx child.Context) error {
 }
 
 func (g *good) loop() {}
+
+var quit = make(chan struct{})
+
+func untilQuit() { <-quit }
 
 func worker(context.Context) {}
 
