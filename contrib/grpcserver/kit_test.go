@@ -168,14 +168,6 @@ func next[T any](t *testing.T, c <-chan T) T {
 	}
 }
 
-func idle(ctx child.Context) error {
-	if err := ctx.Ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
-
 // A latch is a handler that waits until let is closed or its call ends.
 type latch struct{ came, left, let chan struct{} }
 
