@@ -19,7 +19,7 @@ the supervisor waits: the children after it do not start.`,
 	Requires: []*analysis.Analyzer{runs},
 	Run: func(pass *analysis.Pass) (any, error) {
 		for _, r := range runsOf(pass) {
-			if !r.isTask && r.worksUntilStopped(pass) && !r.mayGetReady(pass) {
+			if r.worksUntilStopped(pass) && !r.mayGetReady(pass) {
 				pass.Reportf(r.at.Pos(), "this Run never calls ctx.Ready, so the supervisor waits for it and starts nothing after it: "+
 					"call ctx.Ready when set-up is done, or use child.Plain if there is none")
 			}
@@ -89,8 +89,8 @@ func handsOn(pass *analysis.Pass, call *ast.CallExpr) bool {
 		return true
 	case isStandard(path):
 		return callback && path != "context"
-	case path == childPath:
-		return f.Name() != "Sleep" && f.Name() != "Get"
+	case path == childPath: // but for that of Runnable, none of its functions calls Ready
+		return f.Name() == "Run"
 	case path == module || strings.HasPrefix(path, module+"/"):
 		return true
 	case pass.Module != nil && pass.Module.Path != "":

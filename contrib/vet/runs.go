@@ -16,8 +16,8 @@ type run struct {
 	ctx  *types.Var // nil if the parameter has no name
 	recv *types.Var // nil for a function without a named receiver
 
-	// isTask is set if a child.Spec says that the child may end before it is ready.
-	isTask bool
+	isPermanent bool // a child.Spec of the package declares it, and lets it be restarted after nil
+	isTemporary bool // a child.Spec of the package declares it with another Restart
 }
 
 // runs finds the Runs of a package.
@@ -31,7 +31,7 @@ var runs = &analysis.Analyzer{
 func runsOf(pass *analysis.Pass) []*run { return pass.ResultOf[runs].([]*run) }
 
 func findRuns(pass *analysis.Pass) (any, error) {
-	f := &finder{pass: pass, tasks: make(map[any]bool), values: make(map[types.Object]bool)}
+	f := &finder{pass: pass, permanent: make(map[any]bool), temporary: make(map[any]bool), values: make(map[types.Object]bool)}
 	for _, file := range pass.Files {
 		f.called = make(map[*ast.Ident]bool)
 		walk(file, f.note)
@@ -47,11 +47,12 @@ type finder struct {
 	pass   *analysis.Pass
 	called map[*ast.Ident]bool   // names of functions that are called
 	values map[types.Object]bool // functions that are used as values
-	tasks  map[any]bool          // functions and literals that a Spec declares as tasks
 	found  []*run
+
+	permanent, temporary map[any]bool // functions and literals in specs, by their Restart
 }
 
-// note notes the names of calls, and tasks.
+// note notes the names of calls, and the Runs of specs.
 func (f *finder) note(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.CallExpr:
@@ -67,34 +68,28 @@ func (f *finder) note(n ast.Node) bool {
 	return true
 }
 
-// noteSpec notes the Run of a child.Spec that is Temporary or Transient: it may return nil
-// before it is ready.
+// noteSpec notes the Run of a child.Spec. A Restart that is no constant may be anything.
 func (f *finder) noteSpec(lit *ast.CompositeLit) {
 	if !isNamed(f.pass.TypesInfo.TypeOf(lit), childPath, "Spec") {
 		return
 	}
-	restart, runs := specField(lit, "Restart"), specField(lit, "Run")
-	if restart == nil || runs == nil || f.isPermanent(restart) {
-		return
+	kind := f.permanent
+	if restart := specField(lit, "Restart"); restart != nil && !f.isPermanent(restart) {
+		kind = f.temporary
 	}
-	switch e := ast.Unparen(runs).(type) {
+	switch e := ast.Unparen(specField(lit, "Run")).(type) {
 	case *ast.FuncLit:
-		f.tasks[e] = true
+		kind[e] = true
 	case *ast.Ident:
-		f.tasks[f.pass.TypesInfo.Uses[e]] = true
+		kind[f.pass.TypesInfo.Uses[e]] = true
 	case *ast.SelectorExpr:
-		f.tasks[f.pass.TypesInfo.Uses[e.Sel]] = true
+		kind[f.pass.TypesInfo.Uses[e.Sel]] = true
 	}
 }
 
 func (f *finder) isPermanent(restart ast.Expr) bool {
-	switch e := ast.Unparen(restart).(type) {
-	case *ast.SelectorExpr:
-		return isObject(f.pass.TypesInfo.Uses[e.Sel], childPath, "Permanent")
-	case *ast.Ident:
-		return isObject(f.pass.TypesInfo.Uses[e], childPath, "Permanent")
-	}
-	return false
+	value := f.pass.TypesInfo.Types[restart].Value
+	return value != nil && value.String() == "0" // the default
 }
 
 // specField returns the value of a field of a composite literal with names, or nil.
@@ -127,7 +122,7 @@ func (f *finder) find(n ast.Node) bool {
 			break
 		}
 		if n.Recv != nil && n.Name.Name == "Run" || f.values[obj] {
-			r := &run{key: obj, body: n.Body, at: n.Name, ctx: parameter(f.pass, n.Type), isTask: f.tasks[obj]}
+			r := f.newRun(obj, n.Name, n.Type, n.Body)
 			if n.Recv != nil && len(n.Recv.List[0].Names) == 1 {
 				r.recv, _ = f.pass.TypesInfo.Defs[n.Recv.List[0].Names[0]].(*types.Var)
 			}
@@ -135,10 +130,17 @@ func (f *finder) find(n ast.Node) bool {
 		}
 	case *ast.FuncLit:
 		if isRun(f.pass.TypesInfo.TypeOf(n)) {
-			f.found = append(f.found, &run{key: n, body: n.Body, at: n.Type, ctx: parameter(f.pass, n.Type), isTask: f.tasks[n]})
+			f.found = append(f.found, f.newRun(n, n.Type, n.Type, n.Body))
 		}
 	}
 	return true
+}
+
+func (f *finder) newRun(key any, at ast.Node, t *ast.FuncType, body *ast.BlockStmt) *run {
+	return &run{
+		key: key, body: body, at: at, ctx: parameter(f.pass, t),
+		isPermanent: f.permanent[key], isTemporary: f.temporary[key],
+	}
 }
 
 // parameter returns the only parameter of a Run, or nil if it has no name.

@@ -12,13 +12,15 @@ var runState = &analysis.Analyzer{
 	Doc: `find Runs that leave their receiver unusable for the next run
 
 Every restart calls Run again, on the same receiver. A Run that closes a channel, a listener or
-a server of its receiver must make it, too. Make it in Run, or close it where it is made.`,
+a server of its receiver must make it, too. Make it in Run, or close it where it is made. A
+Run that the package declares as Temporary or Transient is not reported. A closed channel is
+reported only if the package declares the child as Permanent, because jobs close channels.`,
 	URL:      manual,
 	Requires: []*analysis.Analyzer{runs},
 	Run: func(pass *analysis.Pass) (any, error) {
 		decls := declarations(pass)
 		for _, r := range runsOf(pass) {
-			if r.recv == nil {
+			if r.recv == nil || r.isTemporary {
 				continue
 			}
 			made := r.made(pass, decls)
@@ -38,11 +40,11 @@ a server of its receiver must make it, too. Make it in Run, or close it where it
 	},
 }
 
-// closable are the types of which a closed value is of no use.
+// closable are the types of which a closed value is of no use, and which a job or a
+// connection does not own.
 var closable = map[string]bool{
 	"net.Listener": true, "net.TCPListener": true, "net.UnixListener": true,
-	"net.Conn": true, "net.TCPConn": true, "net.UDPConn": true, "net.UnixConn": true, "net.PacketConn": true,
-	"net/http.Server": true, "database/sql.DB": true, "database/sql.Conn": true, "os.File": true, "time.Ticker": true,
+	"net/http.Server": true, "database/sql.DB": true, "time.Ticker": true,
 }
 
 // closes returns the field of the receiver that a call closes, such as close(s.done),
@@ -50,7 +52,7 @@ var closable = map[string]bool{
 func (r *run) closes(pass *analysis.Pass, call *ast.CallExpr) *types.Var {
 	switch fun := ast.Unparen(call.Fun).(type) {
 	case *ast.Ident:
-		if _, ok := pass.TypesInfo.Uses[fun].(*types.Builtin); ok && fun.Name == "close" {
+		if _, ok := pass.TypesInfo.Uses[fun].(*types.Builtin); ok && fun.Name == "close" && r.isPermanent {
 			return fieldOf(pass, call.Args[0], r.recv)
 		}
 	case *ast.SelectorExpr:

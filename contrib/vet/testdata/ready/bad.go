@@ -30,8 +30,11 @@ func serve(ctx child.Context) error { // want "never calls ctx.Ready"
 	return srv.ListenAndServe()
 }
 
+var address child.Ref[string]
+
 func wait(ctx child.Context) error { // want "never calls ctx.Ready"
 	ctx.Status("waiting")
+	address.Set(ctx, "localhost")
 	<-ctx.Done()
 	return context.Cause(ctx)
 }
@@ -58,7 +61,7 @@ var specs = []child.Spec{
 		}
 		return nil
 	}},
-	{Name: "halt", Restart: child.Permanent, Run: func(ctx child.Context) error { // want "never calls ctx.Ready"
+	{Name: "halt", Restart: child.Temporary, Run: func(ctx child.Context) error { // want "never calls ctx.Ready"
 		deadline, cancel := context.WithTimeout(ctx, time.Hour) // which no function gets
 		defer cancel()
 		for !ctx.ShouldHalt() {

@@ -101,11 +101,6 @@ var good = []child.Spec{
 	{Run: declines},
 	{Run: waitForFile},
 	{Run: child.Plain(func(ctx context.Context) error { <-ctx.Done(); return nil })},
-	// A Temporary child may end before it is ready, and wait to be stopped.
-	{Restart: child.Temporary, Run: func(ctx child.Context) error {
-		<-ctx.Done()
-		return nil
-	}},
 }
 
 // This is no Run: nothing uses it as one.

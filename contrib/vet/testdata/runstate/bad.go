@@ -34,3 +34,5 @@ func (s *server) Run(ctx child.Context) error {
 	<-ctx.Done()
 	return s.http.Shutdown(ctx.Grace()) // want "closes s.http"
 }
+
+var spec = child.Spec{Name: "server", Run: newServer(nil, nil).Run}

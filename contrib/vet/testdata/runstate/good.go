@@ -45,6 +45,31 @@ func (g *good) remake() { g.done = make(chan struct{}) }
 
 func renew(ch *chan struct{}) { *ch = make(chan struct{}) }
 
+// A connection of its own, for a child that is never restarted, or is started elsewhere.
+type session struct {
+	conn net.Conn
+	over chan struct{}
+}
+
+func (s *session) Run(ctx child.Context) error {
+	defer close(s.over)
+	defer s.conn.Close()
+	return ctx.Ready()
+}
+
+type job struct {
+	ln   net.Listener
+	over chan struct{}
+}
+
+func (j *job) Run(ctx child.Context) error {
+	defer close(j.over)
+	defer j.ln.Close()
+	return ctx.Ready()
+}
+
+var jobs = []child.Spec{{Name: "job", Run: new(job).Run, Restart: child.Temporary}}
+
 // This is no Run.
 func (g *good) Close() error {
 	close(g.done)
