@@ -1,6 +1,6 @@
 // Package grpcserver runs a grpc.Server as a child of a supervisor: it listens, reports
-// ready, serves, tells its clients how the tree is, and stops without interrupting calls
-// that can still finish in time.
+// ready, serves, reports the health of the tree to its clients, and stops without
+// interrupting calls that can still finish in time.
 //
 //	api := grpcserver.New(grpcserver.Spec{
 //		Addr: ":9090",
@@ -48,7 +48,7 @@
 // name, which stands for the server, and the names of the registered services; all of them
 // have the same status. Without a supervisor it says SERVING until the stop.
 //
-// Watch tells of a change within a moment. Its streams do not delay a stop: they last until
+// Watch reports a change within about 50 ms. Its streams do not delay a stop: they last until
 // the end of the drain, so that each client has seen NOT_SERVING, and then end with the
 // code UNAVAILABLE.
 //

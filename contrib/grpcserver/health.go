@@ -140,7 +140,7 @@ var ofHealth = []supervisor.EventKind{
 	supervisor.EventUp, supervisor.EventDraining, supervisor.EventClosing, supervisor.EventOver,
 }
 
-// refresh looks at the status and tells the streams if it has changed.
+// refresh looks at the status, and wakes the streams if it has changed.
 func (h *health) refresh() {
 	h.refreshing.Lock() // so that what is stored last was seen last
 	defer h.refreshing.Unlock()

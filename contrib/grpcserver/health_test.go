@@ -151,15 +151,18 @@ func TestWatchSaysNotServingAndDoesNotDelayTheStop(t *testing.T) {
 func TestHealthSaysNotServingWhileTheRootDrains(t *testing.T) {
 	t.Parallel()
 	s := grpcserver.New(grpcserver.Spec{Addr: loopback, Register: says("hi")})
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Drain: 300 * time.Millisecond, Children: []child.Spec{{Name: "api", Run: s.Run}}})
+	root := supervisor.New(supervisor.Spec{Logger: quiet, Drain: time.Hour, Children: []child.Spec{{Name: "api", Run: s.Run}}})
 	require.NoError(t, root.Start(soon(t)))
 	said, _ := watch(t, client(t, s), "")
 	require.Equal(t, serving, next(t, said))
 	stopping := events(t, root, supervisor.EventStopping)
 	stopped := make(chan error, 1)
-	go func() { stopped <- root.Stop(context.Background()) }()
+	ctx, endDrain := context.WithCancel(context.Background())
+	defer endDrain()
+	go func() { stopped <- root.Stop(ctx) }()
 	require.Equal(t, notServing, next(t, said))
 	require.Empty(t, stopping)
+	endDrain()
 	require.NoError(t, next(t, stopped))
 }
 
