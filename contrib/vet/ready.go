@@ -81,24 +81,30 @@ func handsOn(pass *analysis.Pass, call *ast.CallExpr) bool {
 		return false
 	}
 	f := callee(pass, call)
-	if f == nil || f.Pkg() == nil {
+	if f == nil || f.Pkg() == nil || f.Pkg() == pass.Pkg {
 		return true
 	}
-	switch path := f.Pkg().Path(); {
-	case isStandard(path) && strings.Contains(path, "testing"): // an analyzed package may be called so
-		return true
-	case isStandard(path):
-		return callback && path != "context"
-	case path == childPath: // but for that of Runnable, none of its functions calls Ready
-		return f.Name() == "Run"
-	case path == module || strings.HasPrefix(path, module+"/"):
-		return true
-	case pass.Module != nil && pass.Module.Path != "":
-		own := path == pass.Module.Path || strings.HasPrefix(path, pass.Module.Path+"/")
-		return own || callback // other modules do not know package child
+	if f.Pkg().Path() == childPath {
+		return f.Name() == "Run" // of Runnable; nothing else in package child calls Ready
 	}
-	return true
+	own := ""
+	if pass.Module != nil {
+		own = pass.Module.Path
+	}
+	return mayKnowChildren(f.Pkg().Path(), own) || callback && f.Pkg().Path() != "context"
 }
+
+// mayKnowChildren reports whether code of a package may use package child: if it belongs to
+// the module own, or to Coppice. If the module is not known, any package may that is not of
+// the standard library.
+func mayKnowChildren(path, own string) bool {
+	if isWithin(path, module) || own != "" && isWithin(path, own) {
+		return true
+	}
+	return own == "" && !isStandard(path)
+}
+
+func isWithin(path, of string) bool { return path == of || strings.HasPrefix(path, of+"/") }
 
 // worksUntilStopped reports whether the function plainly ends only when it is stopped, or
 // fails.
@@ -159,14 +165,24 @@ func (r *run) asksForEnd(pass *analysis.Pass, cond ast.Node) bool {
 // completes reports whether a loop can end because its work is done: by a break, or by a
 // return that may return nil.
 func (r *run) completes(pass *analysis.Pass, body *ast.BlockStmt) (completes bool) {
+	failed := make(map[*ast.ReturnStmt]types.Object) // what is not nil there
 	r.walkUnstopped(pass, body, func(n ast.Node) {
 		switch n := n.(type) {
+		case *ast.IfStmt:
+			if obj := isNotNil(pass, n.Cond); obj != nil {
+				walkOwn(n.Body, func(n ast.Node) bool {
+					if ret, ok := n.(*ast.ReturnStmt); ok {
+						failed[ret] = obj
+					}
+					return true
+				})
+			}
 		case *ast.BranchStmt:
 			completes = completes || n.Tok != token.CONTINUE
 		case *ast.ReturnStmt:
 			completes = completes || len(n.Results) == 0
 			for _, result := range n.Results {
-				completes = completes || r.mayMeanDone(pass, result)
+				completes = completes || r.mayMeanDone(pass, result, failed[n])
 			}
 		}
 	})
@@ -203,17 +219,27 @@ func (r *run) walkUnstopped(pass *analysis.Pass, body ast.Node, f func(ast.Node)
 	walkOwn(body, visit)
 }
 
-// mayMeanDone reports whether an error that is returned may be nil, or one of package child,
-// such as child.ErrDone. A variable is taken for an error, as in "if err != nil".
-func (r *run) mayMeanDone(pass *analysis.Pass, e ast.Expr) bool {
-	if id, ok := ast.Unparen(e).(*ast.Ident); ok {
-		_, isVar := pass.TypesInfo.Uses[id].(*types.Var)
-		return !isVar
+// isNotNil returns err if the condition is err != nil.
+func isNotNil(pass *analysis.Pass, cond ast.Expr) types.Object {
+	e, ok := ast.Unparen(cond).(*ast.BinaryExpr)
+	if !ok || e.Op != token.NEQ || !pass.TypesInfo.Types[e.Y].IsNil() {
+		return nil
 	}
-	if call, ok := ast.Unparen(e).(*ast.CallExpr); ok {
-		name := r.method(pass, call)
-		return name != "Err" && !isCall(pass, call, "fmt", "Errorf") && !isCall(pass, call, "errors", "New", "Join") &&
-			!isCall(pass, call, "context", "Cause")
+	if id, ok := ast.Unparen(e.X).(*ast.Ident); ok {
+		return pass.TypesInfo.Uses[id]
+	}
+	return nil
+}
+
+// mayMeanDone reports whether an error that is returned may be nil, or one of package child,
+// such as child.ErrDone. The variable failed is not nil.
+func (r *run) mayMeanDone(pass *analysis.Pass, e ast.Expr, failed types.Object) bool {
+	switch e := ast.Unparen(e).(type) {
+	case *ast.Ident:
+		return failed == nil || pass.TypesInfo.Uses[e] != failed
+	case *ast.CallExpr:
+		return r.method(pass, e) != "Err" && !isCall(pass, e, "fmt", "Errorf") && !isCall(pass, e, "errors", "New") &&
+			!isCall(pass, e, "context", "Cause")
 	}
 	return true
 }
