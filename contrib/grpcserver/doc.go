@@ -48,6 +48,12 @@
 // name, which stands for the server, and the names of the registered services; all of them
 // have the same status. Without a supervisor it says SERVING until the stop.
 //
+// It answers the question of a readiness probe, such as readinessProbe.grpc of Kubernetes.
+// Do not use it for liveness: a database that is away would restart every process that
+// uses it. Package probe of Coppice answers that question. Clients written with grpc-go
+// watch it if they import google.golang.org/grpc/health and their service config has a
+// healthCheckConfig; with round_robin they then send no calls to a server that drains.
+//
 // Watch reports a change within about 50 ms. Its streams do not delay a stop: they last until
 // the end of the drain, so that each client has seen NOT_SERVING, and then end with the
 // code UNAVAILABLE.
