@@ -2,7 +2,6 @@ package vet
 
 import (
 	"go/ast"
-	"go/types"
 
 	"golang.org/x/tools/go/analysis"
 )
@@ -55,12 +54,5 @@ func takesChildContext(pass *analysis.Pass, t *ast.FuncType) bool {
 
 // endsProcess reports whether a call ends the process.
 func endsProcess(pass *analysis.Pass, call *ast.CallExpr) bool {
-	f := callee(pass, call)
-	if f == nil {
-		return false
-	}
-	if isCall(pass, call, "log", "Fatal", "Fatalf", "Fatalln") || isCall(pass, call, "syscall", "Exit") {
-		return true
-	}
-	return isCall(pass, call, "os", "Exit") && f.Type().(*types.Signature).Recv() == nil
+	return isCall(pass, call, "log", "Fatal", "Fatalf", "Fatalln") || isCall(pass, call, "os", "Exit") || isCall(pass, call, "syscall", "Exit")
 }

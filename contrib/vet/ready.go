@@ -236,7 +236,7 @@ func isNotNil(pass *analysis.Pass, cond ast.Expr) types.Object {
 func (r *run) mayMeanDone(pass *analysis.Pass, e ast.Expr, failed types.Object) bool {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.Ident:
-		return failed == nil || pass.TypesInfo.Uses[e] != failed
+		return pass.TypesInfo.Uses[e] != failed
 	case *ast.CallExpr:
 		return r.method(pass, e) != "Err" && !isCall(pass, e, "fmt", "Errorf") && !isCall(pass, e, "errors", "New") &&
 			!isCall(pass, e, "context", "Cause")

@@ -84,6 +84,10 @@ func job(ctx child.Context) error {
 	for range results {
 		_ = work()
 	}
+	queue := good{jobs: results}
+	for range queue.jobs {
+		_ = work()
+	}
 	for i := 0; i < 3; i++ {
 		time.Sleep(time.Millisecond)
 	}

@@ -13,12 +13,14 @@ func TestInside(t *testing.T) {
 	var orders chan error
 	results := make(chan int, 10) // what has a buffer does not wait, and is read afterwards
 	over := make(chan struct{})
+	kept := make(chan int, 10)
 	supervisortest.Run(t, func() supervisor.Spec {
 		orders = make(chan error)
 		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
 			local := make(chan int, 1)
 			local <- 1
 			results <- <-local
+			kept <- 1
 			if err := ctx.Ready(); err != nil {
 				return err
 			}
