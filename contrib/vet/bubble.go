@@ -12,9 +12,9 @@ var bubble = &analysis.Analyzer{
 	Name: "bubble",
 	Doc: `find channels that are made outside of a bubble and waited for in it
 
-supervisortest.Run has virtual time, which advances when everything in its bubble waits. A
-channel that was made before belongs to no bubble: while a child waits for it, time does not
-advance, and the test hangs. Make the channel in the function that makes the tree, in the
+supervisortest.Run and FaultTable have virtual time, which advances when everything in their
+bubble waits. A channel that was made before belongs to no bubble: while a child waits for it,
+time does not advance, and the test hangs. Make the channel in the function that makes the tree, in the
 child's Run, or in the function that gets the Harness.`,
 	URL: manual,
 	Run: func(pass *analysis.Pass) (any, error) {
@@ -30,7 +30,7 @@ child's Run, or in the function that gets the Harness.`,
 type bubbles struct {
 	pass     *analysis.Pass
 	function *ast.BlockStmt                 // that is looked at
-	within   *ast.CallExpr                  // the call of supervisortest.Run that is looked at
+	within   *ast.CallExpr                  // the call of supervisortest that is looked at
 	made     map[types.Object]*ast.CallExpr // channels made by the function, outside of bubbles
 	reported map[*ast.CallExpr]bool
 }
@@ -95,11 +95,11 @@ func (b *bubbles) note(left, right ast.Expr) {
 	}
 }
 
-// search looks for calls of supervisortest.Run, outside of other bubbles.
+// search looks for the calls that make a bubble.
 func (b *bubbles) search(root ast.Node) {
 	walk(root, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
-		if !ok || !isCall(b.pass, call, testPath, "Run") {
+		if !ok || !isCall(b.pass, call, testPath, "Run", "FaultTable") {
 			return true
 		}
 		b.within = call
@@ -154,6 +154,6 @@ func (b *bubbles) waits(ch ast.Expr, receives bool) {
 		return
 	}
 	b.reported[call] = true
-	b.pass.Reportf(call.Pos(), "%s is made outside of supervisortest.Run and waited for in it, so virtual time does not advance: "+
-		"make it in the function that makes the tree", id.Name)
+	b.pass.Reportf(call.Pos(), "%s is made outside of supervisortest.%s and waited for in it, so virtual time does not advance: "+
+		"make it in the function that makes the tree", id.Name, callee(b.pass, b.within).Name())
 }

@@ -75,6 +75,7 @@ func TestNamesExist(t *testing.T) {
 	require.NotNil(t, spec.Run)
 	require.NotNil(t, root.StartChild)
 	require.NotNil(t, supervisortest.Run)
+	require.NotNil(t, supervisortest.FaultTable)
 	require.NotNil(t, child.Sleep)
 	require.NotNil(t, child.Escalate)
 	require.NotNil(t, new(child.Ref[int]).Get)

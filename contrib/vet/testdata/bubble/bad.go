@@ -40,4 +40,21 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestFaults(t *testing.T) {
+	orders := make(chan error) // want "orders is made outside of supervisortest.FaultTable"
+	t.Log(supervisortest.FaultTable(t, func() supervisor.Spec {
+		return supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			select {
+			case err := <-orders:
+				return err
+			case <-ctx.Done():
+				return nil
+			}
+		}}}}
+	}))
+}
+
 func tree() supervisor.Spec { return supervisor.Spec{} }
