@@ -35,7 +35,7 @@ var recipes = []struct{ file, title string }{
 
 // others are the packages that llms.txt only names.
 var others = []string{
-	"child/httpserver", "child/gate", "child/gate/sqlgate", "child/adapt", "supervisor/observer", "supervisor/probe", "supervisor/sdnotify", "supervisor/blackbox",
+	"child/httpserver", "child/process", "child/periodic", "child/task", "child/registry", "child/partition", "child/gate", "child/gate/sqlgate", "child/adapt", "supervisor/observer", "supervisor/probe", "supervisor/sdnotify", "supervisor/blackbox",
 	"supervisor/services", "supervisortest", "supervisortest/chaos",
 }
 
@@ -49,7 +49,7 @@ func TestLLMsTextIsInStep(t *testing.T) {
 	for _, part := range []struct{ dir, title string }{
 		{"child", "The contract"}, {"child", "What to use when"}, {"supervisor", "A program"}, {"supervisor", "Child specs"},
 		{"supervisor", "Strategies"}, {"supervisor", "How a run ends"}, {"supervisor", "Starting"}, {"supervisor", "Stopping"},
-		{"supervisor", "Watching"},
+		{"supervisor", "Changing"}, {"supervisor", "Watching"},
 	} {
 		fmt.Fprintf(&page, "\n## %s\n\n%s", part.title, section(t, part.dir, part.title))
 	}
