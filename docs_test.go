@@ -13,6 +13,9 @@ import (
 	"github.com/coppice-go/coppice/internal/overlay"
 )
 
+// guides are the pages that show code for users of something else.
+var guides = []string{"from-go-service", "from-elixir", "coming-from"}
+
 // givenToGuides declares what the statements in the guides use.
 const givenToGuides = `
 type service interface {
@@ -73,7 +76,7 @@ func guideProgram(block string) string {
 
 func TestEveryGoBlockOfTheDocsCompiles(t *testing.T) {
 	files := map[string]string{}
-	for _, guide := range []string{"from-go-service", "coming-from"} {
+	for _, guide := range guides {
 		text, err := os.ReadFile("docs/" + guide + ".md")
 		require.NoError(t, err)
 		found := goBlock.FindAllStringSubmatch(string(text), -1)
@@ -88,7 +91,7 @@ func TestEveryGoBlockOfTheDocsCompiles(t *testing.T) {
 // A block marked as tested in a file must be the same there.
 func TestEveryTestedBlockOfTheGuidesIsInItsTestFile(t *testing.T) {
 	found := 0
-	for _, guide := range []string{"from-go-service", "coming-from"} {
+	for _, guide := range guides {
 		text, err := os.ReadFile("docs/" + guide + ".md")
 		require.NoError(t, err)
 		for _, m := range regexp.MustCompile("(?ms)^<!-- tested in (\\S+) -->\n```go\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
