@@ -96,8 +96,8 @@ func TestNextGivesTheTimes(t *testing.T) {
 func TestAStepOfTheClockForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := startNext(t, Spec{Next: hourly})
-		time.Sleep(10 * time.Minute)
-		j.wall.set(2*time.Hour + 25*time.Minute) // to 02:35
+		time.Sleep(10*time.Minute + 5*time.Second)
+		j.wall.set(2*time.Hour + 25*time.Minute) // to 02:35:05, between two looks at the clock
 		time.Sleep(11 * time.Second)
 		j.requireCalls(t, "01T02:35:10")
 		require.EqualValues(t, 1, j.State().Missed, "that of 02:00")
