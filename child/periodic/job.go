@@ -56,6 +56,7 @@ func (j *Job) Run(ctx child.Context) error {
 	if err := r.plan.begin(); err != nil {
 		return err
 	}
+	r.showNext() // so that it can be seen as soon as the child is ready
 	if err := ctx.Ready(); err != nil {
 		return err
 	}

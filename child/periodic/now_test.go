@@ -113,6 +113,7 @@ func TestARequestSurvivesTheEndOfTheRun(t *testing.T) {
 			}
 			return nil
 		}})
+		synctest.Wait() // the first call has begun: it does not answer
 		answers := make(chan error, 3)
 		for range cap(answers) {
 			go func() { answers <- j.Now(bg) }()

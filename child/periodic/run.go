@@ -32,9 +32,7 @@ func (r *run) loop() error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for r.ctx.Err() == nil {
-		next := r.plan.next()
-		r.show(func(s *State) { s.Next = next })
-		if next.IsZero() {
+		if r.showNext().IsZero() {
 			return child.ErrDone
 		}
 		wait, err := r.plan.wait()
@@ -150,6 +148,13 @@ type timeout time.Duration
 func (t timeout) Error() string        { return "timed out after " + time.Duration(t).String() }
 func (t timeout) Is(target error) bool { return target == context.DeadlineExceeded }
 func (t timeout) Timeout() bool        { return true }
+
+// showNext shows when the next call is due.
+func (r *run) showNext() time.Time {
+	next := r.plan.next()
+	r.show(func(s *State) { s.Next = next })
+	return next
+}
 
 // show changes the state and the status text.
 func (r *run) show(change func(*State)) { r.ctx.Status(r.job.update(r, change)) }
