@@ -73,6 +73,7 @@ fuzz: ## runs each fuzz target for FUZZTIME (1m)
 	$(GO) test -run '^$$' -fuzz '^FuzzMachine$$' -fuzztime $(FUZZTIME) ./internal/machine
 	$(GO) test -run '^$$' -fuzz '^FuzzMask$$' -fuzztime $(FUZZTIME) ./supervisor/observer
 	$(GO) test -run '^$$' -fuzz '^FuzzProfile$$' -fuzztime $(FUZZTIME) ./supervisor/observer
+	$(GO) test -run '^$$' -fuzz '^FuzzLine$$' -fuzztime $(FUZZTIME) ./child/process
 	$(GO) test -run '^$$' -fuzz '^FuzzDamagedRecording$$' -fuzztime $(FUZZTIME) ./supervisor/blackbox
 	$(GO) test -run '^$$' -fuzz '^FuzzSupervisor$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
 	$(GO) test -run '^$$' -fuzz '^FuzzSpec$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./supervisor
@@ -91,6 +92,7 @@ tidy: ## checks that go.mod and go.sum of each module are tidy
 cross: ## build and vet for a 32-bit system, vet for macOS and Windows
 	GOARCH=386 $(GO) build ./... && GOARCH=386 $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
+	GOOS=freebsd $(GO) vet ./child/process
 	GOOS=windows $(GO) vet ./...
 
 vuln: ## known vulnerabilities in dependencies
@@ -105,11 +107,12 @@ api: ## what changed in the public API since the last release
 release: ## checks that VERSION=v0.1.0 can be released, and prints what to tag
 	@GO=$(GO) .ci/release $(VERSION)
 
-.PHONY: operate metrics systemd machines cluster
+.PHONY: operate metrics systemd machines cluster shards parts
 
 operate: metrics ## the page in a real browser (installs Debian's chromium), and what an observer costs
 	@command -v chromium >/dev/null || apt-get install -y chromium || echo "chromium cannot be installed: the tests of the page are skipped"
-	cd supervisor/observer/browsertest && $(GO) test -v ./... | grep -v '^=== '
+	@(cd supervisor/observer/browsertest && $(GO) test -count=1 -v ./...) >browser.out || { cat browser.out; exit 1; }
+	@grep -E '^(---|ok|\?)|page_|skip' browser.out
 	$(GO) test -run '^$$' -bench '^Benchmark(Restart|RestartChildWhileAPageIsOpen)$$' -benchtime 20000x ./supervisor/observer
 
 metrics: ## alert rules and dashboard against a real Prometheus (installs Debian's prometheus)
@@ -126,3 +129,11 @@ machines: cluster ## leases on a real PostgreSQL and MariaDB (Debian: postgresql
 
 cluster: ## three processes over an etcd of three members: their leader is killed, frozen, cut off and stopped
 	cd contrib/etcdgate/cluster && $(GO) run .
+
+shards: ## the table of docs/machines.md: shards over 1 to 200 members, simulated (some minutes)
+	$(GO) test -count=1 -timeout 30m ./child/gate/internal/share -run 'Table|LargeGroup' -table -v
+
+parts: ## programs as children: real Redis, nginx and shells (installs Debian's redis-server, nginx-light)
+	@command -v redis-server >/dev/null || apt-get install -y redis-server || true
+	@test -x /usr/sbin/nginx || apt-get install -y nginx-light || true
+	PARTS=1 $(GO) test -race -count=1 ./child/process
