@@ -58,10 +58,13 @@ func (g *going[T]) do(ctx context.Context) (err error) {
 
 func (g *going[T]) settle(err error) {
 	g.task.err = err
-	g.call.end(context.Canceled)
+	g.call.cancel(context.Canceled)
 }
 
-func (g *going[T]) finish() { close(g.task.done) }
+func (g *going[T]) finish() {
+	g.call.shift.calls.remove(&g.call.node) // as part does; its lock is held
+	close(g.task.done)
+}
 
 // Wait waits for the end of the task and returns its result. It can be called any number of
 // times. If ctx ends before, Wait returns the cause of ctx, and the task goes on.
