@@ -17,7 +17,7 @@ type plan interface {
 
 	// advance plans the next call, after the planned one or another one is over. It returns
 	// how many times have passed without a call, and the first of them.
-	advance(called bool) (missed int, since time.Time, err error)
+	advance(called bool) (missed int64, since time.Time, err error)
 
 	// next returns when the call is due; the zero Time if there is none.
 	next() time.Time
@@ -53,13 +53,13 @@ func (p *interval) next() time.Time { return p.start.Add(p.turn).Add(p.delay) }
 func (p *interval) wait() (time.Duration, error) { return time.Until(p.next()), nil }
 
 // advance counts a turn as missed if its time plus all jitter has passed.
-func (p *interval) advance(called bool) (missed int, since time.Time, err error) {
+func (p *interval) advance(called bool) (missed int64, since time.Time, err error) {
 	before := p.turn // the turn before those that may have been missed
 	if !called {
 		before -= p.every
 	}
 	if late := time.Since(p.start.Add(before)) - p.jitter; late > 0 {
-		missed = int((late - 1) / p.every)
+		missed = int64((late - 1) / p.every)
 	}
 	if !called && missed == 0 {
 		return 0, since, nil
@@ -78,7 +78,7 @@ func clampedSum(a, b time.Duration) time.Duration {
 	return a + b
 }
 
-func clampedProduct(n int, d time.Duration) time.Duration {
+func clampedProduct(n int64, d time.Duration) time.Duration {
 	if d > farAway/time.Duration(n) {
 		return farAway
 	}
@@ -153,7 +153,7 @@ func (p *calendar) wait() (time.Duration, error) {
 }
 
 // advance counts a time as missed if it has passed, with all jitter.
-func (p *calendar) advance(called bool) (missed int, since time.Time, err error) {
+func (p *calendar) advance(called bool) (missed int64, since time.Time, err error) {
 	now := p.now()
 	if p.at.IsZero() {
 		return 0, since, nil
