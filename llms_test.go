@@ -23,6 +23,8 @@ var update = flag.Bool("update", false, "write llms.txt again, from the package 
 var recipes = []struct{ file, title string }{
 	{"worker_pool", "Worker pool"},
 	{"connection_per_child", "A child for each connection"},
+	{"session_per_user", "One session for each user"},
+	{"results", "Work with results"},
 	{"consumer_per_partition", "A consumer for each partition"},
 	{"database", "A database that comes and goes"},
 	{"http_health", "HTTP server with a readiness probe"},

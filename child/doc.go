@@ -47,6 +47,12 @@
 //   - A one-shot job that the next child must wait for: [Task].
 //   - A value for siblings that is new after each restart, such as a connection:
 //     [Ref].
+//   - A value by key, for as long as its run lasts: package registry. Owners of keys:
+//     package partition.
+//   - Work with results: package task. Work at intervals or times: package periodic.
+//   - A program of the operating system: package process. An HTTP server: package
+//     httpserver.
+//   - Something that runs in one process of many: package gate.
 //   - A wait in a loop: [Sleep].
 //   - A name for a dynamic child: [UniqueName], or [NameOf] with a key.
 //   - Delays between restarts: [Exponential], [Constant], [Backoff.Retries], or any
