@@ -47,6 +47,7 @@ func calamity(t *testing.T) (url string, registry *prometheus.Registry) {
 		{Name: "busy", Run: busy.Run},
 		{Name: "conns", Run: conns.Run},
 		{Name: "asleep", Run: asleep.Run},
+		{Name: "sweep", Run: newSweep(errBoom).Run},
 		{Name: "nobody", Run: gate.New(gate.Spec{Name: "/shop/nobody", Elector: away{term}, Run: idle, Late: gate.Fence}).Run},
 		{Name: "flaky", Run: gate.New(gate.Spec{Name: "/shop/flaky", Elector: flaky{away{term}}, Run: idle, Late: gate.Fence}).Run},
 		{Name: "stuck", Run: gate.New(gate.Spec{Name: "/shop/stuck", Elector: stuck{flaky{away{term}}, asked, over}, Run: failsOnce(), Late: gate.Fence}).Run},

@@ -39,6 +39,11 @@
 //	coppice_gate_renew_failures_total               renewals of its lease that failed
 //	coppice_gate_lease_deadline_timestamp_seconds   when its lease ends if it is not renewed
 //
+// The metric of a periodic job (package child/periodic) has the label path. A job has it if its
+// child has series:
+//
+//	coppice_periodic_last_success_timestamp_seconds   when it succeeded last; 0 before it has
+//
 // The metrics of the whole tree:
 //
 //	coppice_tree_ready                     1 if Health returns nil

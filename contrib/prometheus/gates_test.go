@@ -123,6 +123,8 @@ func TestAGateThatWasReplacedIsNotExported(t *testing.T) {
 		require.NotEmpty(t, s.scrape().about("coppice_gate"))
 		require.NoError(t, s.Upgrade(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "bills", Run: idle}}}))
 		require.NoError(t, s.RestartChild(t.Context(), "bills"))
+		s.scrape()
+		pass(time.Second)
 		require.Empty(t, s.scrape().about("coppice_gate"))
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/child/periodic"
+	"github.com/coppice-go/coppice/internal/kept"
 )
 
 // A ledger holds what is counted from events, for each child and each supervisor that has
@@ -37,9 +39,10 @@ type counts struct {
 type kid struct {
 	path string
 	counts
-	now  *branch    // in the latest snapshot; nil if it was not there
-	gone bool       // it was removed
-	gate *gate.Gate // the one that ran in it last, if its series fit; nil: none
+	now  *branch                 // in the latest snapshot; nil if it was not there
+	gone bool                    // it was removed
+	gate kept.Kept[gate.Gate]    // has the one that ran in it last, if its series fit
+	job  kept.Kept[periodic.Job] // the same
 }
 
 // A group is a supervisor that has series.
@@ -122,8 +125,11 @@ func (l *ledger) evict(r *registrar) {
 		if k.gone {
 			delete(l.kids, path)
 			l.room += childSeries
-			if k.gate != nil {
+			if k.gate.Value != nil {
 				l.room += gateSeries
+			}
+			if k.job.Value != nil {
+				l.room += jobSeries
 			}
 		}
 	}

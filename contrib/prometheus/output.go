@@ -83,6 +83,9 @@ func (o *output) kid(s *snapshot, k *kid) {
 		for i, state := range states {
 			o.addBool(childState, int(b.State) == i, label, state)
 		}
+		if k.job.Value != nil {
+			o.job(label, k.job.Value)
+		}
 	}
 	o.counts(label, &k.counts, abandoned)
 }

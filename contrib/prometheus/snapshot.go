@@ -5,6 +5,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/child/periodic"
 	"github.com/coppice-go/coppice/internal/readiness"
 	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/strategy"
@@ -18,8 +19,9 @@ type snapshot struct {
 	health   readiness.Health
 	branches []*branch // in the order of the tree; the root is first
 	paths    map[string]*branch
-	known    map[string]bool       // paths of the children that have series already
-	gates    map[string]*gate.Gate // that run, by the paths of their children
+	known    map[string]bool // paths of the children that have series already
+	gates    *extras[gate.Gate]
+	jobs     *extras[periodic.Job]
 }
 
 // A branch is a child or supervisor that has series, if they fit.
@@ -66,7 +68,7 @@ func (c *Collector) look() *snapshot {
 	s := &snapshot{at: time.Now(), paths: map[string]*branch{}, known: c.known()}
 	s.tree = c.root.Tree()
 	s.health = readiness.Of(c.root)
-	s.gates = gate.Running(c.root)
+	s.gates, s.jobs = findGates(c.root), findJobs(c.root)
 	c.branch(s, &s.tree, nil, true)
 	return s
 }
@@ -166,7 +168,7 @@ func (s *snapshot) placeOnce(l *ledger, r *registrar) (omitted int) {
 			}
 		}
 	}
-	return omitted + s.placeGates(l)
+	return omitted + s.gates.place(s.branches, l) + s.jobs.place(s.branches, l)
 }
 
 // place finds or adds the series of a branch, and returns how many do not fit.

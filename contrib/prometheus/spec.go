@@ -16,10 +16,11 @@ type Spec struct {
 	SeriesFor func(path string) bool
 
 	// MaxSeries limits the number of series of this tree. A child has 13, a supervisor 49
-	// more with the default buckets, and a gate 4 more. Children beyond the limit are counted under
-	// SUPERVISOR/*, and coppice_series_omitted says how many series are missing. What has
-	// series keeps them; of the others, declared children come first. The tree itself and
-	// its root always have theirs, which are 59. Zero, or less, means 10,000.
+	// more with the default buckets, a gate 4 more, and a periodic job 1 more. Children
+	// beyond the limit are counted under SUPERVISOR/*, and coppice_series_omitted says how
+	// many series are missing. What has series keeps them; of the others, declared children
+	// come first. The tree itself and its root always have theirs, which are 59. Zero, or
+	// less, means 10,000.
 	MaxSeries int
 
 	// DegradedAbove is the share of the children without series of their own that may be
