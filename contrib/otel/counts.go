@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/child/gate"
 	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -37,9 +36,8 @@ type metrics struct {
 	counts  map[string]*count // by the path of the series
 	gaveUps map[string]int64  // by the path of the supervisor
 	lost    int64
-	down    map[string]bool       // children that failed and have not been ready since
-	unready map[string]bool       // children that are unready
-	gates   map[string]*gate.Gate // that have series, by the paths of their children
+	down    map[string]bool // children that failed and have not been ready since
+	unready map[string]bool // children that are unready
 }
 
 // A count has what is counted of a child, or of the children of a supervisor that have no

@@ -19,7 +19,8 @@
 // contrib/prometheus exports the same ones. Gauges are read from the tree at each
 // collection; counters and durations come from events. The number of series does not
 // depend on the number of children that are added at run time: see Spec.SeriesFor and
-// Spec.MaxSeries. The gates of the tree (package child/gate) need no registration.
+// Spec.MaxSeries. The gates of the tree (package child/gate) and its
+// periodic jobs (package child/periodic) need no registration.
 // Histograms have the buckets of docs/metrics.md. A view of the program can choose others, or
 // exponential ones:
 //

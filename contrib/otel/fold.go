@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/child/periodic"
+	"github.com/coppice-go/coppice/internal/kept"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -12,12 +15,13 @@ import (
 // Numbers of series: see Spec.MaxSeries. A child: ready, 6 states, restarts, 2 kinds of
 // failures, the last failure, heartbeats, abandoned runs. A supervisor: 6 counts of
 // children, in trouble, degraded, suspended, budget, gave up, 2 histograms; and 6 under
-// SUPERVISOR/*. A gate: leading, transitions, failures, deadline. The tree: ready, draining,
-// 6 states, events lost, series omitted.
+// SUPERVISOR/*. A gate: leading, transitions, failures, deadline. A periodic job: the last
+// success. The tree: ready, draining, 6 states, events lost, series omitted.
 const (
 	seriesOfChild      = 13
 	seriesOfSupervisor = 19
 	seriesOfGate       = 4
+	seriesOfJob        = 1
 	seriesOfTree       = 10
 )
 
@@ -31,8 +35,9 @@ type fold struct {
 	shapes      map[string]*shape // of supervisors that have series, by path; until the next collection
 	children    map[string]bool   // children that have series
 	supervisors map[string]bool   // supervisors that have series
-	gates       map[string]bool   // children whose gates have series
-	added       map[string]bool   // those of children that have them only because SeriesFor asks
+	gates       extras[gate.Gate]
+	jobs        extras[periodic.Job]
+	added       map[string]bool // those of children that have them only because SeriesFor asks
 }
 
 // A shape is what the spec of a supervisor says about its children.
@@ -45,7 +50,11 @@ func newFold(root *supervisor.Supervisor, spec Spec) *fold {
 	f := &fold{
 		root: root, room: spec.MaxSeries,
 		shapes: make(map[string]*shape), children: make(map[string]bool), added: make(map[string]bool),
-		gates: make(map[string]bool),
+		gates: extras[gate.Gate]{series: seriesOfGate, have: make(map[string]*kept.Kept[gate.Gate])},
+		jobs: extras[periodic.Job]{
+			series: seriesOfJob, have: make(map[string]*kept.Kept[periodic.Job]),
+			ended: func(st *child.Status) bool { return st.State == child.Done }, // the schedule is over: its last success may be long ago
+		},
 	}
 	if f.room <= 0 {
 		f.room = defaultMaxSeries
@@ -140,27 +149,6 @@ func (f *fold) hasSupervisor(path string) bool {
 	return true
 }
 
-// admitGate reports whether the gate that runs in a child has series, and gives it some if
-// there is room. The child has.
-func (f *fold) admitGate(path string) bool {
-	if !f.gates[path] {
-		if f.room < seriesOfGate {
-			return false
-		}
-		f.room -= seriesOfGate
-		f.gates[path] = true
-	}
-	return true
-}
-
-// freeGate takes the series from the gate that ran in a child.
-func (f *fold) freeGate(path string) {
-	if f.gates[path] {
-		f.room += seriesOfGate
-		delete(f.gates, path)
-	}
-}
-
 // shape returns what is known about the spec of a supervisor, or nil if it does not run.
 // Events need it, which come before the collection has seen the child. It is kept until
 // then.
@@ -252,7 +240,8 @@ func (f *fold) free(seen map[string]bool) (gone []string) {
 		f.room += seriesOfChild
 		delete(f.children, path)
 		delete(f.added, path)
-		f.freeGate(path)
+		f.gates.free(path, f)
+		f.jobs.free(path, f)
 		if f.supervisors[path] {
 			f.room += seriesOfSupervisor
 			delete(f.supervisors, path)

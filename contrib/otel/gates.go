@@ -1,32 +1,16 @@
 package coppiceotel
 
 import (
-	"maps"
-
-	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/child/gate"
 	"github.com/coppice-go/coppice/internal/gatesum"
 )
 
-// gate visits the gate that runs in a child with series. It has series while its child has
-// them, so that they do not end while it waits for a restart.
-func (s *snapshot) gate(st *child.Status) {
-	g := s.running[st.Path]
-	if g == nil && st.State != child.Running { // otherwise something else is in its place, since an Upgrade
-		g = s.w.gates[st.Path]
-	}
-	switch {
-	case g == nil:
-		s.w.fold.freeGate(st.Path)
-	case s.w.fold.admitGate(st.Path):
-		s.gates[st.Path] = g
-	default:
-		s.omitted += seriesOfGate
-	}
-}
-
 // observeGates observes all gates.
 func (s *snapshot) observeGates() {
-	for name, st := range gatesum.ByName(maps.Values(s.gates)) {
+	shown := func(yield func(*gate.Gate) bool) {
+		s.w.fold.gates.shown(s.seen)(func(_ string, g *gate.Gate) bool { return yield(g) })
+	}
+	for name, st := range gatesum.ByName(shown) {
 		of := keyGate.String(lineOf(name))
 		s.int(s.w.gateLeading, bit(st.Open), of)
 		s.int(s.w.gateTransitions, int64(st.Wins), of)

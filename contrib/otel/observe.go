@@ -9,6 +9,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
+	"github.com/coppice-go/coppice/child/periodic"
 	"github.com/coppice-go/coppice/internal/readiness"
 	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/supervisor"
@@ -20,12 +21,12 @@ type snapshot struct {
 	o       metric.Observer
 	tree    attribute.KeyValue
 	health  readiness.Health
-	rows    []*row                // of the supervisors that have series
-	seen    map[string]bool       // children that have series
-	down    map[string]bool       // those of w.down that may still be down
-	unready map[string]bool       // those of w.unready that may still be unready
-	running map[string]*gate.Gate // by the paths of their children
-	gates   map[string]*gate.Gate // that have series
+	rows    []*row                   // of the supervisors that have series
+	seen    map[string]bool          // children that have series
+	down    map[string]bool          // those of w.down that may still be down
+	unready map[string]bool          // those of w.unready that may still be unready
+	gates   map[string]*gate.Gate    // that run, by the paths of their children
+	jobs    map[string]*periodic.Job // the same
 	omitted int64
 }
 
@@ -48,7 +49,7 @@ type row struct {
 func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 	health := readiness.Of(w.root)
 	t := w.root.Tree()
-	running := gate.Running(w.root)
+	gates, jobs := gate.Running(w.root), periodic.Running(w.root)
 	asked := w.asks(t.All())
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,7 +57,7 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 	s := &snapshot{
 		w: w, o: o, tree: w.tree(), health: health,
 		seen: make(map[string]bool), down: make(map[string]bool), unready: make(map[string]bool),
-		running: running, gates: make(map[string]*gate.Gate),
+		gates: gates, jobs: jobs,
 	}
 	s.int(w.treeReady, bit(health.Ready))
 	s.int(w.treeDraining, bit(health.Draining))
@@ -70,7 +71,8 @@ func (w *metrics) observe(_ context.Context, o metric.Observer) error {
 	}
 	s.counts()
 	s.observeGates()
-	w.down, w.unready, w.gates = s.down, s.unready, s.gates // what the tree does not have any more is gone for good
+	s.observeJobs()
+	w.down, w.unready = s.down, s.unready // what the tree does not have any more is gone for good
 	s.int(w.eventsLost, w.lost)
 	s.int(w.seriesOmitted, s.omitted)
 	return nil
@@ -159,7 +161,8 @@ func (s *snapshot) child(st *child.Status, ready bool) {
 	s.states(s.w.childState, st.State, path)
 	s.int(s.w.abandoned, int64(st.Abandoned), path)
 	s.w.at(st.Path) // its counters begin with zero
-	s.gate(st)
+	s.omitted += s.w.fold.gates.visit(st, s.gates[st.Path], s.w.fold)
+	s.omitted += s.w.fold.jobs.visit(st, s.jobs[st.Path], s.w.fold)
 }
 
 // row observes a supervisor.

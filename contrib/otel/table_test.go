@@ -62,6 +62,7 @@ func TestTheInstrumentsAreThoseOfTheTable(t *testing.T) {
 				{Name: "hangs", Run: hangs, Heartbeat: time.Second, StopTimeout: time.Second, Backoff: child.Constant(time.Hour)},
 				{Name: "jobs", Run: jobs.Run},
 				{Name: "bills", Run: newBilling(gatetest.NewEngine().Member("a", 12*time.Second)).Run},
+				{Name: "sweep", Run: newSweep(nil).Run},
 			},
 		})
 		require.NoError(t, jobs.StartChild(t.Context(), child.Spec{Name: "job-1", Run: idle}))

@@ -55,11 +55,11 @@ type Spec struct {
 	DegradedAbove float64
 
 	// MaxSeries limits the number of metric series of one tree. A child needs 13, a
-	// supervisor 19 more, a gate 4 more, and the tree itself 10. Children that do not fit are counted
-	// together under SUPERVISOR/*, and coppice.series.omitted says how many series are
-	// missing. The root always has its series. Zero is 4,000: enough for 300 children, and
-	// few enough for the SDK, which by default drops what exceeds 2,000 series of one
-	// instrument (WithCardinalityLimit).
+	// supervisor 19 more, a gate 4 more, a periodic job 1 more, and the tree itself 10.
+	// Children that do not fit are counted together under SUPERVISOR/*, and
+	// coppice.series.omitted says how many series are missing. The root always has its
+	// series. Zero is 4,000: enough for 300 children, and few enough for the SDK, which by
+	// default drops what exceeds 2,000 series of one instrument (WithCardinalityLimit).
 	MaxSeries int
 }
 
