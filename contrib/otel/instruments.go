@@ -78,7 +78,7 @@ func newInstruments(m metric.Meter) *instruments {
 	i.gateTransitions = counter("coppice.gate.transitions", "{transition}", "Times that the gate opened.")
 	i.gateRenewFailures = counter("coppice.gate.renew_failures", "{failure}", "Renewals of the lease that failed.")
 	i.gateDeadline = gauge("coppice.gate.lease_deadline", "s", "Unix time before which nobody else can hold the lease.")
-	i.lastSuccess = gauge("coppice.periodic.last_success", "s", "Unix time of the end of the last call of the periodic job that succeeded, or 0 if there was none.")
+	i.lastSuccess = gauge("coppice.periodic.last_success", "s", "Unix time at which the periodic job last succeeded, or 0 if it never has.")
 	i.eventsLost = counter("coppice.events.lost", "{event}", "Events missing in the counters and histograms, because very many came at once.")
 	i.seriesOmitted = upDown("coppice.series.omitted", "{series}", "Series that did not fit into the limit at the last collection.")
 	return i

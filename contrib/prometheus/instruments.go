@@ -60,7 +60,7 @@ var instruments = [...]instrument{
 	gateTransitions:     {"coppice_gate_transitions_total", prometheus.CounterValue, "Times that the gate opened.", []string{"gate"}},
 	gateRenewFailures:   {"coppice_gate_renew_failures_total", prometheus.CounterValue, "Renewals of the lease that failed.", []string{"gate"}},
 	gateLeaseDeadline:   {"coppice_gate_lease_deadline_timestamp_seconds", prometheus.GaugeValue, "Unix time until which nobody else can hold the lease.", []string{"gate"}},
-	periodicLastSuccess: {"coppice_periodic_last_success_timestamp_seconds", prometheus.GaugeValue, "Unix time of the end of the last call of the periodic job that succeeded, or 0 if there was none.", []string{"path"}},
+	periodicLastSuccess: {"coppice_periodic_last_success_timestamp_seconds", prometheus.GaugeValue, "Unix time at which the periodic job last succeeded, or 0 if it never has.", []string{"path"}},
 	eventsLost:          {"coppice_events_lost_total", prometheus.CounterValue, "Events that are missing in the counters and histograms.", nil},
 	seriesOmitted:       {"coppice_series_omitted", prometheus.GaugeValue, "Series that did not fit into MaxSeries at this scrape.", nil},
 }

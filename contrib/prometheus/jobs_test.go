@@ -157,6 +157,25 @@ func TestTheRoomOfARemovedJobIsFree(t *testing.T) {
 	})
 }
 
+func TestTheRoomOfAReplacedJobIsFree(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tree := func(a, b func(child.Context) error) supervisor.Spec {
+			return supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "a", Run: a}, {Name: "b", Run: b}}}
+		}
+		s := start(t, tree(newSweep(nil).Run, idle), coppiceprom.Spec{MaxSeries: 59 + 2*13 + 1})
+		require.Contains(t, s.scrape(), lastSuccess+`{path="/shop/a"}`)
+		require.NoError(t, s.Upgrade(tree(idle, newSweep(nil).Run)))
+		require.NoError(t, s.RestartChild(t.Context(), "a"))
+		require.NoError(t, s.RestartChild(t.Context(), "b"))
+		require.EqualValues(t, 1, s.scrape()["coppice_series_omitted"])
+		pass(time.Second)
+		got := s.scrape()
+		require.Len(t, got.about(lastSuccess), 1)
+		require.Contains(t, got, lastSuccess+`{path="/shop/b"}`)
+		require.Zero(t, got["coppice_series_omitted"])
+	})
+}
+
 // A scrape in the middle of a restart must not end the series: an alert that waits would begin
 // to wait again.
 func TestAJobThatKeepsFailingAlwaysHasItsSeries(t *testing.T) {
