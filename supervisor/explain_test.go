@@ -130,8 +130,10 @@ func (g *grower) play(t *testing.T) (said supervisor.Explanation, start, stop ti
 	return said, start, stop
 }
 
-func trees(t *testing.T) int {
-	if testing.Short() {
+// trees is the number of random trees. They run in virtual time, one after the other, so the
+// race detector has as much to see in a few.
+func trees() int {
+	if testing.Short() || underRace {
 		return 300
 	}
 	return 3000
@@ -141,7 +143,7 @@ func trees(t *testing.T) int {
 func TestExplainIsNeverWrongAboutTheLongestStartAndStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		limited := 0
-		for seed := range trees(t) {
+		for seed := range trees() {
 			g := &grower{Rand: rand.New(rand.NewPCG(uint64(seed), 1)), free: make(chan struct{}), bounded: true, worst: seed%2 == 0}
 			said, start, stop := g.play(t)
 			require.LessOrEqual(t, stop, said.LongestStop, "stop, seed %d:\n%v", seed, said)
@@ -150,7 +152,7 @@ func TestExplainIsNeverWrongAboutTheLongestStartAndStop(t *testing.T) {
 				require.LessOrEqual(t, start, said.LongestStart, "start, seed %d:\n%v", seed, said)
 			}
 		}
-		require.Greater(t, limited, trees(t)/3)
+		require.Greater(t, limited, trees()/3)
 	})
 }
 
@@ -158,7 +160,7 @@ func TestExplainIsNeverWrongAboutTheLongestStartAndStop(t *testing.T) {
 // if all children hang.
 func TestExplainSaysNoMoreThanWhatMayHappen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		for seed := range trees(t) {
+		for seed := range trees() {
 			g := &grower{Rand: rand.New(rand.NewPCG(uint64(seed), 2)), free: make(chan struct{}), worst: true}
 			spec := g.tree(3)
 			root := supervisor.New(spec)
