@@ -18,10 +18,12 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
+// The first sleep is started before the trap is set: a shell with a trap loses a signal for
+// a child that it has forked but that does not run its program yet.
 func TestStopReachesGrandchildren(t *testing.T) {
 	m := newMark(t)
 	root := start(t, process.New(process.Spec{
-		Command: m.on(shell("trap 'wait; exit' TERM; sleep 1000 & (trap 'echo bye >&3; exit' TERM; echo up; sleep 1000 & wait) & wait")),
+		Command: m.on(shell("sleep 1000 & trap 'wait; exit' TERM; (trap 'echo bye >&3; exit' TERM; echo up; sleep 1000 & wait) & wait")),
 		Ready:   process.Ready{Line: "up"},
 		Logger:  quiet,
 	}), child.Spec{})
