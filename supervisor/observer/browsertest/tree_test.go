@@ -184,3 +184,28 @@ func TestTheCountdownRuns(t *testing.T) {
 		t.Errorf("it asked the server %d times although nothing happened", now-loads)
 	}
 }
+
+// A row that leaves does not move the others in the document: the browser would take the
+// focus from them, and lose a click that is under way.
+func TestARowThatLeavesMovesNoOther(t *testing.T) {
+	root := start(t, supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "db", Run: idle}}})
+	p := open(t, serve(t, root, observer.Spec{}).address, look{})
+	moved := p.eval(`(async () => {
+		const { h, show } = await import('./dom.js')
+		const list = names => names.map(name => h('div', { 'data-k': name }, h('button', {}, name)))
+		const e = document.body.appendChild(h('div', {}))
+		show(e, ...list(['a', 'b', 'c', 'd']))
+		e.lastChild.firstChild.focus()
+		const moves = []
+		const seen = new MutationObserver(records => records.forEach(r => moves.push(...[...r.addedNodes].map(n => '+' + n.textContent), ...[...r.removedNodes].map(n => '-' + n.textContent))))
+		seen.observe(e, { childList: true })
+		show(e, ...list(['b', 'd', 'e']))
+		await 0
+		const focus = document.activeElement.textContent
+		e.remove()
+		return moves.join(' ') + ' focus ' + focus
+	})()`)
+	if moved != "-a -c +e focus d" {
+		t.Error(moved)
+	}
+}

@@ -32,7 +32,11 @@ export function show(element, ...list) {
 
 function children(old, fresh) {
 	const keyed = {}
-	for (const c of old.children) if (key(c)) keyed[key(c)] = c
+	const stay = new Set([...fresh.children].map(key))
+	for (const c of [...old.children]) { // first of all, so that those that stay are not moved: a moved node loses a click
+		if (key(c) && !stay.has(key(c))) c.remove()
+		else if (key(c)) keyed[key(c)] = c
+	}
 	let at = old.firstChild
 	for (const f of [...fresh.childNodes]) {
 		const k = key(f)
