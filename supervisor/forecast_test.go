@@ -96,10 +96,14 @@ func TestForecastEndsAtATransientSupervisor(t *testing.T) {
 	})
 }
 
-// In hundreds of random trees a child fails as often as it can. At a random moment the
+// In a thousand random trees a child fails as often as it can. At a random moment the
 // forecast is taken. What then happens must be as it says, to the nanosecond.
 func TestForecastComesTrue(t *testing.T) {
-	for seed := range uint64(300) {
+	seeds := 1000
+	if underRace { // they run one after the other, so a few show it as much
+		seeds = 300
+	}
+	for seed := range uint64(seeds) {
 		bubble(t, func(t *testing.T) { forecastComesTrue(t, rand.New(rand.NewPCG(seed, 0))) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
