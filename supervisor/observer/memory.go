@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -90,7 +91,7 @@ func (m *memory) add(rec *record, stack string) {
 	m.number(rec)
 	switch rec.kind {
 	case supervisor.EventFailed, supervisor.EventHung, supervisor.EventUnready:
-		m.trouble(rec, rec.err)
+		m.trouble(rec, cmp.Or(rec.cause, rec.err))
 	case supervisor.EventAbandoned:
 		m.cause(rec, abandonedText)
 	case supervisor.EventSlowStart:

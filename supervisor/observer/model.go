@@ -165,18 +165,28 @@ func reasonOf(s *child.Status, look wellness.Look, level wellness.Level) (text s
 		return waitsText, false
 	case look == wellness.Starting && !s.Failing:
 		return slowText, false
-	case look == wellness.GaveUp:
-		var gaveUp *supervisor.GaveUpError
-		if asGaveUp(err, &gaveUp) && gaveUp.Err != nil {
-			err = gaveUp.Err
-		}
 	case err == nil && s.Abandoned > 0:
 		return abandonedText, false
 	}
 	if err == nil {
 		return waitsText, false
 	}
+	err, _ = causeOf(err)
 	return about(s.Path, err), true
+}
+
+// causeOf returns the error that stands for the cause of err, and whether that is another
+// one: if a supervisor has given up, the error of its child, so that both have the same
+// cause.
+func causeOf(err error) (cause error, other bool) {
+	var gaveUp *supervisor.GaveUpError
+	for range 100 { // an error with methods of its own may go round in a circle
+		if !asGaveUp(err, &gaveUp) || gaveUp.Err == nil {
+			break
+		}
+		err, other = gaveUp.Err, true
+	}
+	return err, other
 }
 
 // asGaveUp is errors.As for errors with untrusted methods.

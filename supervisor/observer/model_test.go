@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/view"
+	"github.com/coppice-go/coppice/internal/wellness"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -271,6 +272,43 @@ func TestAPathStandsOnceInARow(t *testing.T) {
 	feed(mem, 0, supervisor.EventFailed, "/shop/mail", err)
 	require.Equal(t, want, mem.ring.at(0).view().Err)
 	m.explain(mem, &fake{})
-	require.Equal(t, want, m.causes[0].Text)
+	require.Equal(t, "421", m.causes[0].Text, "the cause is that of its child")
 	require.Equal(t, uint64(1), m.causes[0].Seen, "the memory and the tree agree on what is the same cause")
+}
+
+// A child fails until its supervisor gives up, and that makes the supervisor above give up:
+// this has one cause, in the tree and in the memory.
+func TestAGiveUpHasTheCauseOfTheFailuresThatLedToIt(t *testing.T) {
+	refused := errors.New("421 too many connections")
+	mail := &supervisor.GaveUpError{Path: "/shop/mail", Child: "/shop/mail/relay", Err: refused, Reason: "escalated"}
+	office := &supervisor.GaveUpError{Path: "/shop", Child: "/shop/mail", Err: mail, Reason: "escalated"}
+	mem := newMemory(10)
+	feed(mem, 0, supervisor.EventFailed, "/shop/mail/relay", refused)
+	feed(mem, 1, supervisor.EventFailed, "/shop/mail", mail)
+	feed(mem, 2, supervisor.EventFailed, "/shop", office)
+	require.Len(t, mem.causes.byKey, 1)
+	for look, st := range map[wellness.Look]child.Status{
+		wellness.Waiting: {State: child.Waiting, Failing: true, LastError: mail, LastErrorAt: t0},
+		wellness.GaveUp:  {State: child.Done, GaveUp: true, LastError: mail, LastErrorAt: t0},
+	} {
+		m := build(shop(leaf("mail", st)), t0, 0)
+		require.Equal(t, look, m.items[1].look)
+		m.explain(mem, &fake{})
+		require.Len(t, m.causes, 1)
+		require.Equal(t, "421 too many connections", m.causes[0].Text)
+		require.Equal(t, uint64(3), m.causes[0].Seen)
+	}
+}
+
+// The method of an error may lead nowhere.
+type circle struct{ *supervisor.GaveUpError }
+
+func (c circle) As(to any) bool {
+	*to.(**supervisor.GaveUpError) = &supervisor.GaveUpError{Err: c}
+	return true
+}
+
+func TestTheCauseOfAnErrorThatGoesRoundInACircle(t *testing.T) {
+	_, other := causeOf(circle{&supervisor.GaveUpError{}})
+	require.True(t, other)
 }

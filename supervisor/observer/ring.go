@@ -22,6 +22,7 @@ type record struct {
 	at    time.Time
 	path  string
 	err   string
+	cause string // the text of causeOf, if that is not err
 	text  string
 	by    string
 	run   uint64
@@ -42,6 +43,9 @@ func recordOf(e *supervisor.Event) record {
 	}
 	if e.Err != nil {
 		rec.err = about(e.Path, e.Err)
+		if cause, other := causeOf(e.Err); other {
+			rec.cause = about(e.Path, cause)
+		}
 	}
 	if e.Text != "" {
 		rec.text = brief(e.Text)
@@ -55,7 +59,7 @@ func recordOf(e *supervisor.Event) record {
 // size is about the memory that a record takes.
 func (rec *record) size() int {
 	const fixed = 200
-	return fixed + len(rec.path) + len(rec.err) + len(rec.text) + len(rec.by)
+	return fixed + len(rec.path) + len(rec.err) + len(rec.cause) + len(rec.text) + len(rec.by)
 }
 
 func (rec *record) view() view.Event {
