@@ -179,6 +179,9 @@ func reasonOf(s *child.Status, look wellness.Look, level wellness.Level) (text s
 // one: if a supervisor has given up, the error of its child, so that both have the same
 // cause.
 func causeOf(err error) (cause error, other bool) {
+	if past, ok := err.(*remembered); ok && past.cause != "" {
+		return &remembered{text: past.cause}, true
+	}
 	var gaveUp *supervisor.GaveUpError
 	for range 100 { // an error with methods of its own may go round in a circle
 		if !asGaveUp(err, &gaveUp) || gaveUp.Err == nil {

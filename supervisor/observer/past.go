@@ -215,7 +215,7 @@ func (k *then) status(now child.Status, root, exists bool) (child.Status, bool) 
 		was.LastError, was.LastErrorAt = now.LastError, now.LastErrorAt
 	}
 	if f := track.failed; f != nil {
-		was.LastError, was.LastErrorAt = errors.New(f.err), f.at
+		was.LastError, was.LastErrorAt = &remembered{f.err, f.cause}, f.at
 	}
 	switch {
 	case track.text != nil:
@@ -341,3 +341,8 @@ func (t *track) phaseOf(was *child.Status) {
 		}
 	}
 }
+
+// A remembered is an error of which only the texts are remembered.
+type remembered struct{ text, cause string }
+
+func (e *remembered) Error() string { return e.text }

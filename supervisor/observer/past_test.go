@@ -173,3 +173,27 @@ func TestThePastBeginsWithTheRing(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, do(o, local(http.MethodGet, "/tree.txt?at="+url.QueryEscape(began.Add(3*time.Minute).Format(time.RFC3339)), "")).Code)
 	})
 }
+
+// The causes of a past moment are those that were seen then, also of a supervisor that gave up.
+func TestTheCauseOfAGiveUpInThePastIsTheOneThatWasSeenThen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		fail := func(ctx child.Context) error {
+			_ = ctx.Ready()
+			child.Sleep(ctx, time.Second)
+			return errors.New("421 too many connections")
+		}
+		mail := supervisor.New(supervisor.Spec{Intensity: strategy.AtMost(0, time.Minute), Children: []child.Spec{{Name: "relay", Run: fail}}})
+		root := start(t, supervisor.Spec{Children: []child.Spec{{Name: "mail", Run: mail.Run, Backoff: child.Constant(time.Hour)}}})
+		o := observe(t, root, observer.Spec{})
+		time.Sleep(10 * time.Second)
+		then := time.Now()
+		seen := get[view.Causes](t, o, "/causes.json").Causes
+		require.Len(t, seen, 1)
+		require.Equal(t, "421 too many connections", seen[0].Text)
+		time.Sleep(2 * time.Hour)
+		past := get[view.Causes](t, o, "/causes.json?at="+then.UTC().Format(time.RFC3339Nano)).Causes
+		require.Len(t, past, 1)
+		require.Equal(t, seen[0].ID, past[0].ID)
+		require.Equal(t, seen[0].Text, past[0].Text)
+	})
+}
