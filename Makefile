@@ -24,9 +24,9 @@ unit: ## all tests with the race detector, then without it on 1 and on 4 process
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 ./...
 	@for mod in $(filter-out %/browsertest contrib/etcdgate,$(MODULES)); do (cd $$mod && $(GO) test -short ./...) || exit 1; done
-	@EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks' -v ./internal/machine >explore.out || { cat explore.out; exit 1; }
-	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } \
-		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events\n", scenes, states, deep, walks, steps }' explore.out
+	@EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks|RandomTrees' -v ./internal/machine ./supervisor >explore.out || { cat explore.out; exit 1; }
+	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } / trees$$/ { trees += $$2 } \
+		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events; %d random trees\n", scenes, states, deep, walks, steps, trees }' explore.out
 
 demo: ## the example service with random crashes, its result checked against a sequential pass; HOLD=1 stays up
 	$(GO) run ./examples/codesearch -demo $(if $(HOLD),-hold)
@@ -39,7 +39,7 @@ cover: ## coverage of each package by all tests
 	@$(GO) tool cover -func=cover.out | tail -n 1
 
 explore: ## checks the machine in every order of events, deeper than make test: EXPLORE=states
-	EXPLORE=$${EXPLORE:-400000} $(GO) test -timeout 60m -run 'Explore|RandomWalks' -v ./internal/machine
+	EXPLORE=$${EXPLORE:-400000} $(GO) test -timeout 60m -run 'Explore|RandomWalks|RandomTrees' -v ./internal/machine ./supervisor
 
 faults: ## plants faults in the machine one by one; the tests must find each
 	FAULTS=1 $(GO) test -timeout 30m -run PlantedFaults -v ./internal/machine

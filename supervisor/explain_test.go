@@ -130,20 +130,11 @@ func (g *grower) play(t *testing.T) (said supervisor.Explanation, start, stop ti
 	return said, start, stop
 }
 
-// trees is the number of random trees. They run in virtual time, one after the other, so the
-// race detector has as much to see in a few.
-func trees() int {
-	if testing.Short() || underRace {
-		return 300
-	}
-	return 3000
-}
-
 // The machine is never slower than Explain says.
-func TestExplainIsNeverWrongAboutTheLongestStartAndStop(t *testing.T) {
+func TestRandomTreesTakeNoLongerThanExplainSays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		limited := 0
-		for seed := range trees() {
+		limited, trees := 0, randomTrees(t, 3000)
+		for seed := range trees {
 			g := &grower{Rand: rand.New(rand.NewPCG(uint64(seed), 1)), free: make(chan struct{}), bounded: true, worst: seed%2 == 0}
 			said, start, stop := g.play(t)
 			require.LessOrEqual(t, stop, said.LongestStop, "stop, seed %d:\n%v", seed, said)
@@ -152,15 +143,15 @@ func TestExplainIsNeverWrongAboutTheLongestStartAndStop(t *testing.T) {
 				require.LessOrEqual(t, start, said.LongestStart, "start, seed %d:\n%v", seed, said)
 			}
 		}
-		require.Greater(t, limited, trees()/3)
+		require.Greater(t, limited, trees/3)
 	})
 }
 
 // Where nothing but the timeouts of children limits a stop, it takes as long as Explain says
 // if all children hang.
-func TestExplainSaysNoMoreThanWhatMayHappen(t *testing.T) {
+func TestRandomTreesThatHangTakeAsLongAsExplainSays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		for seed := range trees() {
+		for seed := range randomTrees(t, 3000) {
 			g := &grower{Rand: rand.New(rand.NewPCG(uint64(seed), 2)), free: make(chan struct{}), worst: true}
 			spec := g.tree(3)
 			root := supervisor.New(spec)
@@ -178,9 +169,9 @@ func TestExplainSaysNoMoreThanWhatMayHappen(t *testing.T) {
 }
 
 // If a child keeps failing, supervisors give up when Explain says so, up to the root.
-func TestExplainIsRightAboutWhoGivesUpAndWhen(t *testing.T) {
-	ended := 0
-	for seed := range 300 {
+func TestRandomTreesGiveUpAsExplainSays(t *testing.T) {
+	ended, trees := 0, randomTrees(t, 1000)
+	for seed := range trees {
 		bubble(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(seed), 3))
 			fails := make(chan struct{})
@@ -244,7 +235,7 @@ func TestExplainIsRightAboutWhoGivesUpAndWhen(t *testing.T) {
 			require.Len(t, first, len(said.GivesUp), "seed %d: %v", seed, said)
 		})
 	}
-	require.Greater(t, ended, 150)
+	require.Greater(t, ended, trees/3)
 }
 
 func explainedShop(t *testing.T) *supervisor.Supervisor {

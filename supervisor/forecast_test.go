@@ -96,14 +96,10 @@ func TestForecastEndsAtATransientSupervisor(t *testing.T) {
 	})
 }
 
-// In a thousand random trees a child fails as often as it can. At a random moment the
+// In random trees a child fails as often as it can. At a random moment the
 // forecast is taken. What then happens must be as it says, to the nanosecond.
-func TestForecastComesTrue(t *testing.T) {
-	seeds := 1000
-	if underRace { // they run one after the other, so a few show it as much
-		seeds = 300
-	}
-	for seed := range uint64(seeds) {
+func TestRandomTreesFailAsForecast(t *testing.T) {
+	for seed := range uint64(randomTrees(t, 1000)) {
 		bubble(t, func(t *testing.T) { forecastComesTrue(t, rand.New(rand.NewPCG(seed, 0))) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

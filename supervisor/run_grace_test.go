@@ -334,7 +334,7 @@ func TestRequestThatHangsIsCutOffBeforeTheServerIsAbandoned(t *testing.T) {
 		<-release // deaf to the end of its request
 	})
 	t.Cleanup(func() { close(release) })
-	sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "web", Run: w.Run, StopTimeout: 3 * time.Second}}})
+	sup := start(t, supervisor.Spec{Children: []child.Spec{{Name: "web", Run: w.Run, StopTimeout: time.Second}}})
 	answer := get(<-w.addr)
 	<-asked
 	require.NoError(t, sup.StopChild(t.Context(), "web"), "not abandoned")
