@@ -60,9 +60,9 @@ func (ws *watchers[K, V]) ended(e *entry[V]) {
 // so an entry that is not watched needs none.
 type watcher[K comparable, V any] struct {
 	mu    sync.Mutex
-	seen  map[*entry[V]]*sight[K, V]
-	queue list.List     // of *sight: what the loop must report
-	wake  chan struct{} // receives when the queue may have something
+	seen  map[*entry[V]]*sight[K, V] // nil once the loop has ended
+	queue list.List                  // of *sight: what the loop must report
+	wake  chan struct{}              // receives when the queue may have something
 }
 
 // A sight is what a watcher knows of an entry. It is guarded by the watcher's lock.
@@ -85,7 +85,7 @@ func (w *watcher[K, V]) push(s *sight[K, V]) {
 func (w *watcher[K, V]) added(key K, e *entry[V]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.seen[e] == nil {
+	if w.seen != nil && w.seen[e] == nil {
 		s := &sight[K, V]{key: key, entry: e}
 		w.seen[e] = s
 		w.push(s)
