@@ -2,6 +2,7 @@ package periodic_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync/atomic"
 	"testing"
@@ -218,6 +219,23 @@ func TestTheStatusText(t *testing.T) {
 		result.Store(&child.ErrGone)
 		time.Sleep(time.Minute)
 		require.Equal(t, "next 2000-01-01T00:03:00Z, last 2000-01-01T00:02:00Z failed after 1.23s: gone for good", text(root))
+	})
+}
+
+// An asking is an error whose text asks the job.
+type asking struct{ of *atomic.Pointer[periodic.Job] }
+
+func (a asking) Error() string { return fmt.Sprint("failed before: ", a.of.Load().State().Failed-1) }
+
+func TestTheTextOfAnErrorMayAskTheJob(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var asked atomic.Pointer[periodic.Job]
+		j, root := start(t, periodic.Spec{Every: time.Minute, GoOn: true, Do: func(context.Context) error {
+			return asking{&asked}
+		}})
+		asked.Store(j)
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, "next 2000-01-01T00:03:00Z, last 2000-01-01T00:02:00Z failed after 0s: failed before: 1", text(root))
 	})
 }
 

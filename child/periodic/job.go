@@ -82,12 +82,12 @@ func (j *Job) end(r *run) {
 	j.update(r, func(s *State) { s.Running, s.Calling, s.Next = false, time.Time{}, time.Time{} })
 }
 
-// update changes the state, unless it is about a later run. It returns the status text.
-func (j *Job) update(r *run, change func(*State)) (text string) {
+// update changes the state, unless it is about a later run. It returns the state.
+func (j *Job) update(r *run, change func(*State)) State {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.last == r {
 		change(&j.state)
 	}
-	return j.state.text()
+	return j.state
 }

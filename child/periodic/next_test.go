@@ -205,6 +205,24 @@ func TestTheZeroTimeMeansNeverAgain(t *testing.T) {
 	})
 }
 
+func TestALargeStepBackCanLeaveNothingToDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		j := startNext(t, Spec{Next: func(t time.Time) time.Time {
+			if n++; n > 1 {
+				return time.Time{}
+			}
+			return t.Add(time.Hour)
+		}})
+		time.Sleep(30 * time.Minute)
+		j.wall.set(-2 * time.Hour)
+		time.Sleep(10 * time.Hour)
+		require.Empty(t, j.take())
+		st, _ := j.root.Lookup("report")
+		require.Equal(t, child.Done, st.State)
+	})
+}
+
 func TestATimeThatIsNotLaterIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		same := New(Spec{Do: func(context.Context) error { return nil }, Next: func(t time.Time) time.Time { return t }})

@@ -12,7 +12,7 @@ type plan interface {
 	begin() error
 
 	// wait returns how long to wait until the call is due, or until wait must be asked again.
-	// Zero or less means now.
+	// Zero or less means now. If the clock was set back, wait may plan another call, or none.
 	wait() (time.Duration, error)
 
 	// advance plans the next call, after the planned one or another one is over. It returns

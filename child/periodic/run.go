@@ -32,12 +32,12 @@ func (r *run) loop() error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for r.ctx.Err() == nil {
-		if r.showNext().IsZero() {
-			return child.ErrDone
-		}
 		wait, err := r.plan.wait()
 		if err != nil {
 			return err
+		}
+		if r.showNext().IsZero() {
+			return child.ErrDone
 		}
 		timer.Reset(wait)
 		select {
@@ -59,7 +59,7 @@ func (r *run) loop() error {
 // inTurn makes the call that is planned, if it is due.
 func (r *run) inTurn() error {
 	wait, err := r.plan.wait()
-	if err != nil || wait > 0 {
+	if err != nil || wait > 0 || r.plan.next().IsZero() {
 		return err
 	}
 	if err := r.call(); err != nil {
@@ -157,4 +157,7 @@ func (r *run) showNext() time.Time {
 }
 
 // show changes the state and the status text.
-func (r *run) show(change func(*State)) { r.ctx.Status(r.job.update(r, change)) }
+func (r *run) show(change func(*State)) {
+	state := r.job.update(r, change)
+	r.ctx.Status(state.text()) // without the lock: it calls a method of an error of Do
+}
