@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -148,8 +149,9 @@ func (r *run) number() uint64 {
 	return r.child.Run()
 }
 
-// Value returns the run itself for FromContext, the fate of its child for a Ref, and its
-// period for a run that passes heartbeats on.
+// Value returns the run itself for FromContext, the fate of its child for a Ref, its period
+// for a run that passes heartbeats on, and its stop timeout for one that has failed and waits
+// for what it has begun.
 func (r *run) Value(key any) any {
 	switch key {
 	case runkey.Key{}:
@@ -158,6 +160,8 @@ func (r *run) Value(key any) any {
 		return &fate{r.life.sup, r.life.path, r.spec.Name}
 	case runkey.Heartbeat{}:
 		return r.spec.Heartbeat
+	case runkey.StopTimeout{}:
+		return max(0, cmp.Or(r.spec.StopTimeout, child.DefaultStopTimeout))
 	}
 	return r.Context.Value(key)
 }

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"net/http"
 	"sync"
+	"time"
 )
 
 // handlers counts the handlers that are running. Close and Shutdown only look at
@@ -74,13 +75,33 @@ func (h *handlers) end() {
 // whether one was running. It has no timeout of its own: the supervisor limits the stop,
 // and names the child.
 func (h *handlers) wait() (ran bool) {
-	h.mu.Lock()
-	h.closed = true
-	ran = h.running > 0
-	if !ran {
-		close(h.none)
-	}
-	h.mu.Unlock()
+	ran = h.close()
 	<-h.none
 	return ran
+}
+
+// waitAtMost is wait with a limit, for a server that has failed, which nobody asks to stop. It
+// returns how many handlers are left.
+func (h *handlers) waitAtMost(limit time.Duration) (left int) {
+	h.close()
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case <-h.none:
+	case <-late.C:
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.running
+}
+
+// close prevents further handlers from starting. It reports whether one is running.
+func (h *handlers) close() (running bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	if h.running == 0 {
+		close(h.none)
+	}
+	return h.running > 0
 }

@@ -211,6 +211,56 @@ func TestBrokenListenerIsAFailureAndLeaksNothing(t *testing.T) {
 	require.Equal(t, "hi", mustGet(t, client(t), url(t, s)))
 }
 
+func TestAHandlerThatDoesNotReturnDelaysTheRestartByTheStopTimeout(t *testing.T) {
+	fail, came, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	mux := http.NewServeMux()
+	mux.Handle("/", says("hi"))
+	mux.HandleFunc("/stuck", func(http.ResponseWriter, *http.Request) {
+		close(came)
+		<-release
+		close(left)
+	})
+	broke := false
+	s := httpserver.New(httpserver.Spec{
+		Server: func(ctx child.Context) (*http.Server, error) {
+			srv, err := each(loopback, mux)(ctx)
+			if !broke {
+				broke = true
+				srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+					select {
+					case <-fail:
+						panic(errBoom)
+					default:
+						return ctx
+					}
+				}
+			}
+			return srv, err
+		},
+	})
+	root := start(t, s, child.Spec{StopTimeout: 100 * time.Millisecond})
+	failed := events(t, root, supervisor.EventFailed, supervisor.EventUnready, supervisor.EventError, supervisor.EventReady)
+	conn, _ := dial(t, s)
+	_, err := io.WriteString(conn, "GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	next(t, came)
+	close(fail)
+	dial(t, s)
+	e := next(t, failed)
+	require.Equal(t, supervisor.EventUnready, e.Kind)
+	require.ErrorContains(t, e.Err, "panicked")
+	e = next(t, failed)
+	require.Equal(t, supervisor.EventError, e.Kind)
+	require.ErrorContains(t, e.Err, "handlers that still run 100ms after the server failed: 1")
+	e = next(t, failed)
+	require.Equal(t, supervisor.EventFailed, e.Kind)
+	require.ErrorIs(t, e.Err, errBoom)
+	require.Equal(t, supervisor.EventReady, next(t, failed).Kind)
+	require.Equal(t, "hi", mustGet(t, client(t), url(t, s)))
+	close(release)
+	next(t, left)
+}
+
 func TestShutdownByOtherCodeIsNotAFailure(t *testing.T) {
 	servers := make(chan *http.Server, 10)
 	l := newLatch()

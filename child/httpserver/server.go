@@ -17,8 +17,8 @@
 //	make the server, listen   an error is a failed start
 //	Ready                     Addr has the address that it listens on
 //	serve                     an error is a failure: it cancels the contexts of the requests,
-//	                          closes their connections and waits for the handlers; Health
-//	                          reports not ready meanwhile
+//	                          closes their connections and waits for the handlers, for at most
+//	                          the stop timeout; Health reports not ready meanwhile
 //	asked to stop             Stopping is closed, and Addr is withdrawn
 //	drain                     for Spec.Drain: it serves on, new connections too, while Health
 //	                          reports not ready; each connection is closed after its next
@@ -68,6 +68,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/runkey"
 )
 
 // A Spec declares a server. Only Server is required.
@@ -147,7 +148,11 @@ func New(spec Spec) *Server { return &Server{spec: spec} }
 //
 // A request on a hijacked connection counts as cut off if its handler returns after
 // ctx.Grace has ended. Connections without a request do not count. If other code shuts the
-// http.Server down, that is a normal end: Run does not return http.ErrServerClosed.
+// http.Server down, that is a normal end: Run does not return http.ErrServerClosed. Then
+// handlers may finish, however long they take.
+//
+// If serving fails, handlers that ignore their contexts delay the return by at most the stop
+// timeout of the child. Then they go on without the run, and ctx.OnError reports how many.
 func (s *Server) Run(ctx child.Context) error {
 	srv, err := s.make(ctx)
 	if err != nil {
@@ -175,8 +180,21 @@ func (s *Server) Run(ctx child.Context) error {
 	if err := ctx.Ready(); err != nil {
 		return err
 	}
+	halt := func(err error) {
+		announce()
+		ctx.Unready(err)
+		endRequests(err)
+		_ = srv.Close()
+		awaitHandlers(ctx, handlers)
+	}
 	// Serve on this goroutine, so that a panic in it is a failure of the child: it calls
 	// BaseContext and ConnContext.
+	served := false
+	defer func() {
+		if !served {
+			halt(errPanicked)
+		}
+	}()
 	stopped := make(chan error, 1)
 	unwatch := context.AfterFunc(ctx, func() {
 		defer begun() // if Shutdown was not reached
@@ -184,6 +202,7 @@ func (s *Server) Run(ctx child.Context) error {
 		stopped <- s.stop(ctx, srv, endRequests)
 	})
 	err = serve(srv, ln)
+	served = true
 	switch {
 	case !unwatch():
 		<-shutting // Serve may have returned earlier, if the listener failed during the drain
@@ -195,18 +214,30 @@ func (s *Server) Run(ctx child.Context) error {
 		silent.close()
 		err = shutDown(graceOf(ctx, endRequests), srv)
 	default:
-		// A restart, or siblings that stop next, must not overlap with handlers.
-		announce()
-		ctx.Unready(err)
-		endRequests(err)
-		_ = srv.Close()
-		handlers.wait()
+		halt(err)
 		return err
 	}
 	if handlers.wait() && err == nil && requests.Err() != nil {
 		err = cutOff(context.Cause(requests)) // hijacked connections: Shutdown ignores them
 	}
 	return err
+}
+
+// errPanicked is why requests end after a panic, which is what the run ends with.
+var errPanicked = errors.New("httpserver: serving has panicked")
+
+// awaitHandlers waits for the handlers of a server that has failed: a restart, or siblings that
+// stop next, should not overlap with them. But one that ignores its context must not keep the
+// child from being restarted. In a stop it would be abandoned after the same time.
+func awaitHandlers(ctx child.Context, h *handlers) {
+	limit, ok := ctx.Value(runkey.StopTimeout{}).(time.Duration)
+	if !ok { // there is no supervisor
+		limit = child.DefaultStopTimeout
+	}
+	if left := h.waitAtMost(limit); left > 0 {
+		ctx.OnError(fmt.Errorf("httpserver: handlers that still run %v after the server failed: %d "+
+			"(a handler must return when the context of its request is done)", limit, left))
+	}
 }
 
 // make makes the http.Server of a run.

@@ -19,8 +19,8 @@
 //	make the server, listen   an error is a failed start
 //	Ready                     Addr has the address that it listens on
 //	serve                     an error is a failure: it closes the connections, which cancels
-//	                          the contexts of the calls, and waits for the handlers; Health
-//	                          reports not ready meanwhile
+//	                          the contexts of the calls, and waits for the handlers, for at most
+//	                          the stop timeout; Health reports not ready meanwhile
 //	asked to stop             Stopping is closed, Addr is withdrawn, and the health service
 //	                          says NOT_SERVING
 //	drain                     for Spec.Drain: it serves on, new connections too

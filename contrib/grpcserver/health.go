@@ -114,6 +114,13 @@ func (h *health) Watch(in *healthpb.HealthCheckRequest, out grpc.ServerStreaming
 	}
 }
 
+// close ends the subscription. A Watch that begins later, or that has not returned, changes
+// nothing.
+func (h *health) close() {
+	h.subscribe.Do(func() {})
+	h.unsubscribe()
+}
+
 // lookDelay is how long events are collected before the status is looked at again.
 const lookDelay = 50 * time.Millisecond
 

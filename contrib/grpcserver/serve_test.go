@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -205,6 +206,44 @@ func TestBrokenListenerIsAFailureThatWaitsForHandlers(t *testing.T) {
 			next(t, ready)
 		})
 	}
+}
+
+func TestAHandlerThatDoesNotReturnDelaysTheRestartByTheStopTimeout(t *testing.T) {
+	came, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var b *broken
+	s := grpcserver.New(grpcserver.Spec{
+		Addr: loopback,
+		Register: unary(func(context.Context) (string, error) {
+			close(came)
+			<-release
+			close(left)
+			return "", nil
+		}),
+		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
+			ln, err := new(net.ListenConfig).Listen(ctx, network, address)
+			if err != nil || b != nil {
+				return ln, err
+			}
+			b = breakable(ln)
+			return b, nil
+		},
+	})
+	root := start(t, s, child.Spec{StopTimeout: 100 * time.Millisecond})
+	said := events(t, root, supervisor.EventError, supervisor.EventFailed, supervisor.EventReady)
+	conn := client(t, s)
+	answer := make(chan error, 1)
+	go func() {
+		_, err := call(soon(t), conn)
+		answer <- err
+	}()
+	next(t, came)
+	close(b.fail)
+	require.Equal(t, codes.Unavailable, status.Code(next(t, answer)))
+	require.ErrorContains(t, next(t, said).Err, "handlers that still run 100ms after the server failed: 1")
+	require.ErrorIs(t, next(t, said).Err, errBoom)
+	require.Equal(t, supervisor.EventReady, next(t, said).Kind)
+	close(release)
+	next(t, left)
 }
 
 // Handlers that wait for Stopping, and clients that watch the health, must not hold up the

@@ -12,6 +12,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/runkey"
 )
 
 // A Server is a child that serves gRPC. Make it with New and set child.Spec.Run to its Run
@@ -37,6 +38,9 @@ func New(spec Spec) *Server { return &Server{spec: spec} }
 //     were still running when ctx.Grace ended.
 //
 // If other code stops the grpc.Server, that is a normal end.
+//
+// If serving fails, handlers that ignore their contexts delay the return by at most the stop
+// timeout of the child. Then they go on without the run, and ctx.OnError reports how many.
 func (s *Server) Run(ctx child.Context) error {
 	r := newRun(ctx, &s.spec)
 	if err := r.make(); err != nil {
@@ -69,7 +73,6 @@ func (s *Server) Run(ctx child.Context) error {
 	case err == nil: // stopped by other code
 		return r.shutDown(ctx.Grace())
 	default:
-		// A restart, or siblings that stop next, must not overlap with handlers.
 		ctx.Unready(err)
 		r.halt()
 		return err
@@ -86,6 +89,7 @@ type run struct {
 	health   *health
 	stopping chan struct{} // what Stopping returns
 	announce func()        // closes it
+	halted   bool
 }
 
 func newRun(ctx child.Context, spec *Spec) *run {
@@ -182,8 +186,15 @@ func (r *run) shutDown(grace context.Context) error {
 	return err
 }
 
-// halt stops the server at once, and waits for the handlers. It may be called again.
+// halt stops the server at once, and waits for the handlers: a restart, or siblings that stop
+// next, should not overlap with them. But one that ignores its context must not keep the child
+// from being restarted. In a stop it would be abandoned after the same time. It may be called
+// again, which does nothing.
 func (r *run) halt() {
+	if r.halted {
+		return
+	}
+	r.halted = true
 	r.announce()
 	r.health.end()
 	if r.listener != nil {
@@ -191,6 +202,22 @@ func (r *run) halt() {
 		r.listener.closeConns()
 	}
 	r.srv.Stop()
-	r.srv.GracefulStop() // Stop does not wait for the handlers
-	r.health.unsubscribe()
+	limit, ok := r.ctx.Value(runkey.StopTimeout{}).(time.Duration)
+	if !ok { // there is no supervisor
+		limit = child.DefaultStopTimeout
+	}
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	idle := make(chan struct{})
+	go func() { // it ends with the last handler
+		defer close(idle)
+		r.srv.GracefulStop() // Stop does not wait for the handlers
+	}()
+	select {
+	case <-idle:
+	case <-late.C:
+		r.ctx.OnError(fmt.Errorf("grpcserver: handlers that still run %v after the server failed: %d "+
+			"(a handler must return when the context of its call is done)", limit, r.handlers.running.Load()))
+	}
+	r.health.close()
 }

@@ -15,6 +15,10 @@ type Fate struct{}
 // zero without a watchdog.
 type Heartbeat struct{}
 
+// StopTimeout is the key of the stop timeout of the run's child, as it was when the run began.
+// Its value is a time.Duration, with the default filled in: zero for child.AtOnce.
+type StopTimeout struct{}
+
 // An Oracle reports whether a child is gone for good. It does not keep the run alive.
 type Oracle interface {
 	// Gone reports whether the child is gone for good, as far as is known: it has ended

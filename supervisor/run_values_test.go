@@ -33,3 +33,20 @@ func TestARunKnowsThePeriodOfItsHeartbeat(t *testing.T) {
 		require.Equal(t, map[string]any{"/root/outer": time.Minute, "/root/sub/inner": time.Duration(0)}, periods)
 	})
 }
+
+func TestARunKnowsItsStopTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, c := range []struct{ set, want time.Duration }{
+			{0, child.DefaultStopTimeout}, {time.Minute, time.Minute}, {child.Forever, child.Forever}, {child.AtOnce, 0},
+		} {
+			root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{
+				Name: "one", StopTimeout: c.set, Restart: child.Transient, Run: func(ctx child.Context) error {
+					require.Equal(t, c.want, ctx.Value(runkey.StopTimeout{}))
+					return ctx.Ready()
+				},
+			}}})
+			require.NoError(t, root.Start(t.Context()))
+			require.NoError(t, root.Stop(t.Context()))
+		}
+	})
+}
