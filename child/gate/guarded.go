@@ -40,6 +40,7 @@ func newGuarded(h *hold, g *Gate) *guarded {
 		Name:         "gate",
 		AutoShutdown: strategy.AnySignificant,
 		Around:       h.around,
+		StopTimeout:  g.terms.StopWithin, // also of a run that wraps a supervisor, and does more
 		Children: []child.Spec{{
 			Name:        name,
 			Run:         g.spec.Run,

@@ -84,6 +84,30 @@ func TestWhatIsAbandonedIsLateWhenTheLeaseEndsAndNothingIsReleased(t *testing.T)
 	})
 }
 
+// What such a Run does after its supervisor has ended has no stop timeout of its own: it would
+// begin when the supervisor ends.
+func TestStopWithinBoundsTheStopOfARunThatWrapsASupervisor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStubborn(t)
+		tree := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "send", Run: func(ctx child.Context) error {
+			err := idle(ctx)
+			time.Sleep(3 * time.Second)
+			return err
+		}}}})
+		got, late := lates()
+		a := member(t, gatetest.NewEngine(), "a", gate.Spec{Late: late, Run: func(ctx child.Context) error {
+			defer func() { <-s.free }()
+			return tree.Run(ctx)
+		}})
+		after(time.Minute)
+		began := time.Now()
+		err := a.gate.Yield(t.Context())
+		require.Equal(t, 4*time.Second, time.Since(began))
+		require.ErrorContains(t, err, "the lease is not released: /a/billing/guarded: did not stop")
+		require.Equal(t, "/a/billing/guarded", (<-got).Runs[0].Path)
+	})
+}
+
 func TestWhatReturnsBeforeTheLeaseEndsIsNotLate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, runs := newStubborn(t), 0
