@@ -174,6 +174,9 @@ func (g *Gate) Holder(ctx context.Context) (Holder, error) {
 // goes on. If ctx is that of what this gate guards, or derived from it, Yield requests the
 // hand-over and returns nil at once, because otherwise it would wait for its caller.
 func (g *Gate) Yield(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("gate: nil context")
+	}
 	g.mu.Lock()
 	m := g.current
 	g.mu.Unlock()

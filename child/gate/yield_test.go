@@ -163,3 +163,13 @@ func TestAReleaseThatFailsIsReported(t *testing.T) {
 		require.ErrorContains(t, a.billing(t).LastError, "not released, so it ends with its term")
 	})
 }
+
+func TestYieldWithoutAContextIsAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := member(t, gatetest.NewEngine(), "a", gate.Spec{Run: idle})
+		after(time.Minute)
+		var none context.Context
+		require.ErrorContains(t, a.gate.Yield(none), "nil context")
+		require.True(t, a.gate.Open())
+	})
+}

@@ -2,6 +2,7 @@ package share
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -354,5 +355,14 @@ func TestMovesArePaced(t *testing.T) {
 			}
 			require.LessOrEqual(t, n, moves/givers+1, "%d moves, %d givers", moves, givers)
 		}
+	}
+}
+
+func TestMovesWithoutALimitAreAllAtOnce(t *testing.T) {
+	terms, p, now := Terms{Moves: math.MaxInt}, pace{}, time.Hour
+	interval := terms.interval(1)
+	for range 100_000 {
+		require.LessOrEqual(t, p.next(interval), now)
+		p.take(now, interval)
 	}
 }

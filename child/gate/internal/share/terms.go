@@ -46,7 +46,7 @@ type pace struct {
 
 // interval returns the time from one move of a member to the next.
 func (t *Terms) interval(members int) time.Duration {
-	each := time.Minute * time.Duration(members) / time.Duration(max(t.Moves, 1))
+	each := max(time.Minute*time.Duration(members)/time.Duration(max(t.Moves, 1)), 1)
 	return each + each/burstsPerMinute
 }
 
