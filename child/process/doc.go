@@ -42,8 +42,9 @@
 // process is process 1 of a container, they stay as zombies: give the container an init,
 // such as tini, or docker run --init.
 //
-// A process that has left the group is out of reach. It does not hold up the run, even if
-// it keeps the output of the program open: its output is read for up to a second after the
+// The program itself is signalled and killed also after it has left its group. Another process
+// that has left the group, such as a daemon, is out of reach. It does not hold up the run, even
+// if it keeps the output of the program open: its output is read for up to a second after the
 // end of the program.
 //
 // # If this process dies
@@ -53,8 +54,9 @@
 //
 //   - On Linux and FreeBSD the kernel kills the program, but not what it has started. On
 //     Linux this is bound to the thread that has started the program, so each run locks
-//     one thread until its program has ended. To have another signal sent, set Pdeathsig
-//     in the SysProcAttr of the command.
+//     one thread until its program has ended. The Go runtime permits 10,000 threads: see
+//     debug.SetMaxThreads. To have another signal sent, set Pdeathsig in the SysProcAttr
+//     of the command.
 //   - A guard kills the whole group: a /bin/sh, which is part of the group and waits until
 //     this process is gone. There is none if /bin/sh does not exist, if Spec.NoGuard is
 //     set, or if the SysProcAttr of the command sets Setsid.

@@ -4,7 +4,9 @@ package process_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -59,6 +61,43 @@ func TestAProcessThatHasLeftTheGroupDoesNotHoldUpTheRun(t *testing.T) {
 }
 
 // The restart must not find the port taken, say.
+// playLeaver moves to the group of its parent, and ignores SIGTERM if it has an argument.
+func playLeaver() {
+	group, err := syscall.Getpgid(os.Getppid())
+	if err == nil {
+		err = syscall.Setpgid(0, group)
+	}
+	if err != nil {
+		panic(err)
+	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM)
+	fmt.Println("up")
+	for range asked {
+		if len(os.Args) == 1 {
+			return
+		}
+	}
+}
+
+func TestAProgramThatLeavesItsOwnGroupIsStopped(t *testing.T) {
+	require.NoError(t, stopped(t, process.Spec{
+		Command: func(child.Context) (*exec.Cmd, error) { return player("leaver"), nil },
+	}, child.Spec{}))
+}
+
+func TestAProgramThatLeavesItsOwnGroupIsKilled(t *testing.T) {
+	m := newMark(t)
+	err := stopped(t, process.Spec{
+		Command: m.on(func(child.Context) (*exec.Cmd, error) { return player("leaver", "stubborn"), nil }),
+	}, child.Spec{StopTimeout: 2 * time.Second})
+	var stop *supervisor.StopError
+	require.ErrorAs(t, err, &stop)
+	require.Empty(t, stop.Abandoned, "it was killed in time")
+	require.Equal(t, syscall.SIGKILL, exit(t, err).Signal)
+	m.requireNobody(t)
+}
+
 func TestARestartFindsNothingOfTheEarlierRun(t *testing.T) {
 	m := newMark(t)
 	runs := 0

@@ -24,19 +24,28 @@ func leadGroup(cmd *exec.Cmd) error {
 	return nil
 }
 
-// askGroup sends a signal to all of the group. A stopped process receives it only when it
-// goes on.
+// askGroup sends a signal to all of the group, and to a leader that has moved to another one.
+// A stopped process receives it only when it goes on.
 func askGroup(leader *os.Process, sig syscall.Signal) {
-	_ = syscall.Kill(-leader.Pid, sig)
-	_ = syscall.Kill(-leader.Pid, syscall.SIGCONT)
+	group, err := syscall.Getpgid(leader.Pid)
+	moved := err == nil && group != leader.Pid
+	for _, s := range []syscall.Signal{sig, syscall.SIGCONT} {
+		_ = syscall.Kill(-leader.Pid, s)
+		if moved {
+			_ = syscall.Kill(leader.Pid, s)
+		}
+	}
 }
 
 // askAlone sends a signal to a program that may have been reaped: os.Process knows that.
 func askAlone(leader *os.Process, sig syscall.Signal) { _ = leader.Signal(sig) }
 
-// killGroup kills all of the group. An error says that nobody is left: macOS reports EPERM
-// if all of them are zombies.
-func killGroup(leader *os.Process) { _ = syscall.Kill(-leader.Pid, syscall.SIGKILL) }
+// killGroup kills all of the group, and its leader, which may have moved to another one. An
+// error says that nobody is left: macOS reports EPERM if all of them are zombies.
+func killGroup(leader *os.Process) {
+	_ = syscall.Kill(-leader.Pid, syscall.SIGKILL)
+	_ = syscall.Kill(leader.Pid, syscall.SIGKILL)
+}
 
 // endedBy returns the signal that ended the program.
 func endedBy(state *os.ProcessState) (syscall.Signal, bool) {

@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 		playStopper()
 	case "ignorer":
 		playIgnorer()
+	case "leaver":
+		playLeaver()
 	case "listener":
 		playListener()
 	default:
