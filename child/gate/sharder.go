@@ -25,7 +25,8 @@ type Sharder interface {
 	// Watch waits until the revision of the group is higher than that, and returns what the
 	// group is then. The end of a membership by its term is a change, too. After zero it
 	// waits for nothing. A group that does not exist has revision 1, no members and no
-	// layout.
+	// layout. When ctx ends, Watch returns an error without delay: the stop of a member waits
+	// for that.
 	Watch(ctx context.Context, group string, after int64) (GroupView, error)
 }
 

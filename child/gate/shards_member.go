@@ -76,8 +76,8 @@ func (m *shardsMember) post(f func()) {
 }
 
 // run runs the supervisor of the shards, and the loop next to it. The loop goes on while
-// they stop, and hands over each that has stopped. It does not wait for the last requests:
-// the release of the lease frees what is left.
+// they stop, and hands over each that has stopped. At the end it cancels the request under
+// way: the release of the lease frees what is left.
 func (m *shardsMember) run() error {
 	ended, looped := make(chan struct{}), make(chan struct{})
 	go func() {

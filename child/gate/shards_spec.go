@@ -57,7 +57,8 @@ type ShardsSpec struct {
 
 	// HoldDown is how long the members of the group must have stayed the same before a
 	// running shard is moved to balance them, so that a member that comes and goes moves
-	// nothing. Zero means the TTL of the elector, or 1 s without one.
+	// nothing. Zero means the TTL of the elector, or 1 s without one. With child.Forever, no
+	// shard is moved for balance.
 	HoldDown time.Duration
 
 	// StopWithin, RenewEvery, RequestTimeout and ReleaseWithin are those of Spec. There is

@@ -18,6 +18,7 @@
 package share
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -382,7 +383,7 @@ func (m *Machine) move() {
 		}
 		m.restFrom(i)
 	}
-	if m.now < m.changed+m.terms.HoldDown {
+	if m.now < m.settled() {
 		return
 	}
 	plan := m.planned()
@@ -395,6 +396,12 @@ func (m *Machine) move() {
 		}
 		m.plan = plan // it still holds: the shard goes to the same member
 	}
+}
+
+// settled returns when the members have been the same for long enough. The highest HoldDown
+// is never over.
+func (m *Machine) settled() time.Duration {
+	return m.changed + min(m.terms.HoldDown, math.MaxInt64-m.changed)
 }
 
 // restFrom lets the member not claim a shard for a while, so that another one does.
@@ -532,7 +539,7 @@ func (m *Machine) Next() (at time.Duration, ok bool) {
 		case s.fails >= failsToMove:
 			due(m.pace.next(m.terms.interval(len(m.ids))))
 		case plan[i] != m.me:
-			due(max(m.pace.next(m.terms.interval(m.givers)), m.changed+m.terms.HoldDown))
+			due(max(m.pace.next(m.terms.interval(m.givers)), m.settled()))
 		}
 	}
 	return at, ok

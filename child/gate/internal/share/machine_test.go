@@ -187,6 +187,22 @@ func TestNothingMovesBeforeTheMembersHaveSettled(t *testing.T) {
 	require.Equal(t, 1, s.m.Moved())
 }
 
+// The highest duration is a way to say never.
+func TestAHoldDownWithoutEndMovesNothing(t *testing.T) {
+	terms := testTerms
+	terms.HoldDown = math.MaxInt64
+	s := &script{t: t, m: New(terms, 2, "a", 0)}
+	s.wait(time.Hour)
+	s.is("look 0", s.m.Tick(s.now))
+	s.is("claim [0 1]", s.m.Viewed(viewOf(1, "a", "", ""), s.now))
+	s.is("start 0 start 1 look 0", s.m.Claimed([]Claim{{0, "a", 2}, {1, "a", 2}}, s.now))
+	s.is("look 3", s.m.Viewed(viewOf(3, "a b", "a2", "a2"), s.now))
+	s.wait(time.Hour)
+	s.tick("")
+	at, ok := s.m.Next()
+	require.True(t, !ok || at > s.now+time.Hour, "it is asked again at %v", at)
+}
+
 func TestNothingMovesToAMemberThatLeaves(t *testing.T) {
 	s := has(t, 2)
 	s.is("look 3", s.m.Viewed(viewOf(3, "a b-", "a2", "a2"), s.now))
