@@ -69,7 +69,7 @@ func (o *Owners[T]) For(ctx context.Context, key string) (T, error) {
 		if !ok {
 			v, err = l.wait(ctx, offer)
 		}
-		if l.replaced.Err() == nil || ctx.Err() != nil {
+		if l.replaced.Err() == nil {
 			return v, err
 		}
 	}

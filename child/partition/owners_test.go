@@ -145,6 +145,26 @@ func TestZeroNIsTheNumberOfProcessors(t *testing.T) {
 	require.Equal(t, runtime.GOMAXPROCS(0), o.N())
 }
 
+// Both wake For. It must not return the end of its own wait.
+func TestForReturnsTheCauseOfItsContextAlsoWhenAResizeComesFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := partition.New(partition.Spec[int]{N: 1, Child: func(int, *child.Ref[int]) child.Spec { return child.Spec{} }})
+		for i := range 2000 {
+			ctx, cancel := context.WithCancelCause(bg)
+			answers := make(chan error)
+			go func() {
+				_, err := o.For(ctx, "key")
+				answers <- err
+			}()
+			synctest.Wait()
+			require.NoError(t, o.Resize(bg, 2-i%2))
+			runtime.Gosched()
+			cancel(errBoom)
+			require.Equal(t, errBoom, <-answers)
+		}
+	})
+}
+
 func TestForWaitsWhileTheOwnerIsRestarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newSet(t, 4, supervisor.Spec{Backoff: child.Constant(time.Minute)})

@@ -15,7 +15,8 @@ import (
 //   - If a new child cannot start, or ctx ends before, Resize removes the new ones again and
 //     returns the error. The number is as before.
 //   - If a child that is removed was abandoned or returned an error, or ctx ends before it has
-//     stopped, Resize returns that, and the number is n.
+//     stopped, Resize returns that, and the number is n. Until the child has stopped, a Resize
+//     that would add it again returns supervisor.ErrDuplicate.
 //   - While the owners do not run, or are being stopped, n is the number of the next run.
 //
 // Several calls are done one after another. Do not call Resize in one of the children that it
