@@ -120,9 +120,17 @@ func alike(a, b *view.Node) bool {
 		trouble(a, time.Time{}) == trouble(b, time.Time{})
 }
 
+// folded names the row of n leaves, in the words of the page.
+func folded(n int) string {
+	if n == 1 {
+		return "1 child"
+	}
+	return count(n) + " alike"
+}
+
 // fold returns the row of leaves that the server has folded.
 func (d *drawing) fold(f view.Fold, depth int, branch string) row {
-	r := row{depth: depth, branch: branch, name: count(f.N) + " alike", look: f.Look, trouble: f.Trouble,
+	r := row{depth: depth, branch: branch, name: folded(f.N), look: f.Look, trouble: f.Trouble,
 		restarts: restarts(f.Restarts.Min, f.Restarts.Max), since: ages(f.Since, d.now)}
 	var parts []string
 	if f.Text != "" {

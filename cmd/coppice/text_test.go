@@ -27,6 +27,13 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, "0 children", counted(0, "child", "children"))
 }
 
+func TestWordsOfOneAndOfAMoment(t *testing.T) {
+	require.Equal(t, "1 child", folded(1))
+	require.Equal(t, "1,000 alike", folded(1000))
+	require.Equal(t, "down for a moment", outage(99*time.Millisecond))
+	require.Equal(t, "down 0.1s", outage(100*time.Millisecond))
+}
+
 func TestClockTimes(t *testing.T) {
 	require.Equal(t, "02:03:21", clock(now.Add(-time.Hour), now))
 	require.Equal(t, "Nov 25 03:03:21", clock(now.Add(-48*time.Hour), now))

@@ -84,12 +84,20 @@ func (s *session) printCauses(h *view.Head) {
 		if r.Paths > 1 {
 			parts[0] += " and " + count(r.Paths-1) + " more"
 		}
-		parts = append(parts, clean(r.Text), counted(r.N, "failure", "failures"), "down "+short(r.Down))
+		parts = append(parts, clean(r.Text), counted(r.N, "failure", "failures"), outage(r.Down))
 		if r.With != "" {
 			parts = append(parts, "with "+clean(r.With))
 		}
 		s.paragraph("  ", plain, strings.Join(parts, ", ")+"; well for "+age(r.At, h.Now))
 	}
+}
+
+// outage says how long something was down, in the words of the page.
+func outage(d time.Duration) string {
+	if d < 100*time.Millisecond {
+		return "down for a moment"
+	}
+	return "down " + short(d)
 }
 
 // printCause prints a cause in several lines.

@@ -54,7 +54,7 @@ func (o *Observer) boxes(r *http.Request) ([]box, error) {
 		}
 		all = append(all, b)
 		for _, f := range n.Folds {
-			all = append(all, box{id: len(all), parent: b.id, lines: []string{count(f.N) + " alike", f.Look}, trouble: f.Trouble, round: true})
+			all = append(all, box{id: len(all), parent: b.id, lines: []string{alike(f.N), f.Look}, trouble: f.Trouble, round: true})
 		}
 		for _, kid := range n.Children {
 			add(kid, b.id)
@@ -143,4 +143,12 @@ func mermaidText(lines []string) string {
 		}
 	}
 	return text.String()
+}
+
+// alike names n children that are drawn as one box.
+func alike(n int) string {
+	if n == 1 {
+		return "1 child"
+	}
+	return count(n) + " alike"
 }

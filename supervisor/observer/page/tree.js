@@ -48,7 +48,7 @@ function foldRows(path, fold, depth, out) {
 	const { min, max } = fold.restarts || {}
 	out.push(h('div', { class: 'tr fold', role: 'row', tabindex: -1, 'data-k': key, 'data-do': 'fold', 'data-a': key,
 		'aria-level': depth + 1, 'aria-expanded': open, '--d': depth },
-		h('div', { class: 'nm', role: 'gridcell' }, h('span', { class: 'tw' }), symbol(fold.look), h('b', {}, number(fold.n) + ' alike')),
+		h('div', { class: 'nm', role: 'gridcell' }, h('span', { class: 'tw' }), symbol(fold.look), h('b', {}, fold.n === 1 ? '1 child' : number(fold.n) + ' alike')),
 		h('div', { class: 'wh', role: 'gridcell' },
 			fold.text ? h('span', { class: 'm ' + toneOf(fold.look) }, marked(fold.text)) : wordOf(fold.look)),
 		h('div', { class: 'num', role: 'gridcell' }, span(fold.since, 'age')),
