@@ -2,22 +2,16 @@ package httpserver
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
-	"sync"
-	"sync/atomic"
-	"time"
+
+	"github.com/coppice-go/coppice/internal/listening"
 )
 
 // listen makes the listener of a run.
 func (s *Server) listen(ctx context.Context, srv *http.Server) (net.Listener, error) {
 	if s.spec.Listener != nil {
-		return s.lent.lend(s.spec.Listener)
-	}
-	network := s.spec.Network
-	if network == "" {
-		network = "tcp"
+		return s.lent.Lend(s.spec.Listener)
 	}
 	addr := srv.Addr
 	switch {
@@ -27,90 +21,5 @@ func (s *Server) listen(ctx context.Context, srv *http.Server) (net.Listener, er
 	default:
 		addr = ":http"
 	}
-	listen := s.spec.Listen
-	if listen == nil {
-		listen = new(net.ListenConfig).Listen
-	}
-	ln, err := listen(ctx, network, addr)
-	if err != nil {
-		if err = removeLeftover(ctx, network, addr, err); err == nil {
-			ln, err = listen(ctx, network, addr)
-		}
-	}
-	if err == nil && ln == nil {
-		err = errors.New("httpserver: Spec.Listen returned nil")
-	}
-	return ln, err
-}
-
-// A lending passes a listener from run to run.
-type lending struct {
-	mu    sync.Mutex
-	last  *lent
-	spent bool // a run has closed the listener for good
-}
-
-// A deadliner is a listener whose Accept can be made to return without closing it.
-type deadliner interface{ SetDeadline(time.Time) error }
-
-// lend takes the listener from the previous run, which may be abandoned and still
-// accepting.
-func (l *lending) lend(ln net.Listener) (net.Listener, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.last != nil {
-		_ = l.last.close()
-		l.last.accepting.Lock() // until its Accept has returned
-		defer l.last.accepting.Unlock()
-	}
-	if l.spent {
-		return nil, errors.New("httpserver: Spec.Listener was closed by the previous run, because it has no SetDeadline")
-	}
-	if d, ok := ln.(deadliner); ok {
-		if err := d.SetDeadline(time.Time{}); err != nil {
-			return nil, err
-		}
-	}
-	l.last = &lent{Listener: ln, from: l}
-	return l.last, nil
-}
-
-// lent is the listener of one run. Closing it only ends the Accept of that run.
-type lent struct {
-	net.Listener
-	from      *lending
-	accepting sync.Mutex
-	closed    atomic.Bool
-}
-
-func (l *lent) Accept() (net.Conn, error) {
-	l.accepting.Lock()
-	defer l.accepting.Unlock()
-	if l.closed.Load() {
-		return nil, net.ErrClosed
-	}
-	conn, err := l.Listener.Accept()
-	if err != nil && l.closed.Load() {
-		return nil, net.ErrClosed
-	}
-	return conn, err
-}
-
-func (l *lent) Close() error {
-	l.from.mu.Lock()
-	defer l.from.mu.Unlock()
-	return l.close()
-}
-
-// close has an effect only once, because a second call would end the Accept of the next
-// run. The lock of the lending must be held, so that no run takes over meanwhile.
-func (l *lent) close() error {
-	if l.closed.Swap(true) {
-		return nil
-	}
-	if d, ok := l.Listener.(deadliner); ok {
-		return d.SetDeadline(time.Unix(1, 0)) // in the past
-	}
-	l.from.spent = true
-	return l.Listener.Close()
+	return listening.Open(ctx, s.spec.Listen, s.spec.Network, addr)
 }

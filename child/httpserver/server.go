@@ -68,6 +68,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/listening"
 	"github.com/coppice-go/coppice/internal/runkey"
 )
 
@@ -133,7 +134,7 @@ type Server struct {
 
 	spec Spec
 	last atomic.Pointer[http.Server] // of the previous run
-	lent lending                     // of Spec.Listener
+	lent listening.Lending           // of Spec.Listener
 }
 
 // New makes a Server. It cannot fail: Run returns an error if the spec is invalid.

@@ -12,6 +12,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/listening"
 	"github.com/coppice-go/coppice/internal/runkey"
 )
 
@@ -24,7 +25,7 @@ type Server struct {
 	Addr child.Ref[net.Addr]
 
 	spec Spec
-	lent lending // of Spec.Listener
+	lent listening.Lending // of Spec.Listener
 }
 
 // New makes a Server. It cannot fail: Run returns an error if the spec is invalid.

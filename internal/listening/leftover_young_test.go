@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package httpserver
+package listening
 
 import (
 	"context"
@@ -11,14 +11,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/internal/testkit"
 )
 
 // A server that is starting has bound its socket and will listen soon.
 func TestSocketThatIsBoundButNotListeningYetIsKept(t *testing.T) {
-	dir, err := os.MkdirTemp("", "sock") // a path short enough for a socket
-	require.NoError(t, err)
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "s")
+	path := testkit.SocketFile(t)
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
 	defer syscall.Close(fd)

@@ -1,4 +1,4 @@
-package grpcserver
+package listening
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A lending passes a listener from run to run.
-type lending struct {
+// A Lending passes a listener from run to run. The zero value is ready to use.
+type Lending struct {
 	mu    sync.Mutex
 	last  *lent
 	spent bool // a run has closed the listener for good
@@ -18,9 +18,12 @@ type lending struct {
 // A deadliner is a listener whose Accept can be made to return without closing it.
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// lend takes the listener from the previous run, which may be abandoned and still
-// accepting.
-func (l *lending) lend(ln net.Listener) (net.Listener, error) {
+// Lend returns a listener for the next run, which accepts from ln. Closing it only ends the
+// Accept of that run. But if ln has no SetDeadline, closing it closes ln, and Lend returns an
+// error after that.
+//
+// Lend takes ln from the previous run, which may be abandoned and still accepting.
+func (l *Lending) Lend(ln net.Listener) (net.Listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last != nil {
@@ -29,7 +32,7 @@ func (l *lending) lend(ln net.Listener) (net.Listener, error) {
 		defer l.last.accepting.Unlock()
 	}
 	if l.spent {
-		return nil, errors.New("grpcserver: Spec.Listener was closed by the previous run, because it has no SetDeadline")
+		return nil, errors.New("Spec.Listener was closed by the previous run, because it has no SetDeadline")
 	}
 	if d, ok := ln.(deadliner); ok {
 		if err := d.SetDeadline(time.Time{}); err != nil {
@@ -40,10 +43,10 @@ func (l *lending) lend(ln net.Listener) (net.Listener, error) {
 	return l.last, nil
 }
 
-// lent is the listener of one run. Closing it only ends the Accept of that run.
+// lent is the listener of one run.
 type lent struct {
 	net.Listener
-	from      *lending
+	from      *Lending
 	accepting sync.Mutex
 	closed    atomic.Bool
 }
@@ -68,7 +71,7 @@ func (l *lent) Close() error {
 }
 
 // close has an effect only once, because a second call would end the Accept of the next
-// run. The lock of the lending must be held, so that no run takes over meanwhile.
+// run. The lock of the Lending must be held, so that no run takes over meanwhile.
 func (l *lent) close() error {
 	if l.closed.Swap(true) {
 		return nil

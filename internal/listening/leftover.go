@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package grpcserver
+package listening
 
 import (
 	"context"
@@ -48,9 +48,9 @@ func removeLeftover(ctx context.Context, network, path string, failed error) err
 }
 
 var (
-	errInUse  = errors.New("grpcserver: the socket is in use")
-	errYoung  = errors.New("grpcserver: the socket may belong to a server that is starting")
-	errLocked = errors.New("grpcserver: the directory of the socket is locked by another process")
+	errInUse  = errors.New("the socket is in use")
+	errYoung  = errors.New("the socket may belong to a server that is starting")
+	errLocked = errors.New("the directory of the socket is locked by another process")
 )
 
 // A leftover is a socket file that a killed process may have left.
