@@ -16,6 +16,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/httpserver"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -23,7 +24,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const loopback = "127.0.0.1:0"
 
-var quiet = slog.New(slog.DiscardHandler)
+var (
+	errBoom    = errors.New("boom")
+	events     = testkit.Events
+	socketFile = testkit.SocketFile
+)
 
 // soon returns a context for things that must happen quickly.
 func soon(t *testing.T) context.Context {
@@ -54,13 +59,7 @@ func start(t *testing.T, s *httpserver.Server, c child.Spec) *supervisor.Supervi
 
 func launch(t *testing.T, s *httpserver.Server, c child.Spec) *supervisor.Supervisor {
 	c.Name, c.Run = "api", s.Run
-	root := supervisor.New(supervisor.Spec{
-		Logger:   quiet,
-		Backoff:  child.Constant(time.Millisecond),
-		Children: []child.Spec{c},
-	})
-	t.Cleanup(func() { _ = root.Stop(context.Background()) })
-	return root
+	return testkit.Root(t, supervisor.Spec{Backoff: child.Constant(time.Millisecond), Children: []child.Spec{c}})
 }
 
 // url returns the URL of the server.
@@ -95,22 +94,9 @@ func mustGet(t *testing.T, c *http.Client, url string) string {
 	return body
 }
 
-// events returns a channel of the events of some kinds.
-func events(t *testing.T, root *supervisor.Supervisor, kinds ...supervisor.EventKind) <-chan supervisor.Event {
-	c := make(chan supervisor.Event, 1000)
-	t.Cleanup(root.Subscribe(func(e supervisor.Event) { c <- e }, kinds...))
-	return c
-}
-
 func next[T any](t *testing.T, c <-chan T) T {
 	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-soon(t).Done():
-		require.Fail(t, "nothing received in time")
-		panic("unreachable")
-	}
+	return testkit.Next(soon(t), t, c)
 }
 
 // A latch is a handler that waits until let is closed or its request ends.
@@ -146,5 +132,3 @@ func dial(t *testing.T, s *httpserver.Server) (net.Conn, *bufio.Reader) {
 	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 	return conn, bufio.NewReader(conn)
 }
-
-var errBoom = errors.New("boom")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,14 +20,6 @@ func unixClient(t *testing.T, path string) *http.Client {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
 	return c
-}
-
-// socketFile returns a path that is short enough for a socket.
-func socketFile(t *testing.T) string {
-	dir, err := os.MkdirTemp("", "sock")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return filepath.Join(dir, "s")
 }
 
 func TestUnixSocket(t *testing.T) {

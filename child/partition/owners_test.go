@@ -19,6 +19,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/partition"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
@@ -30,12 +31,8 @@ var (
 	errBoom = errors.New("boom")
 	quiet   = slog.New(slog.DiscardHandler)
 	bg      = context.Background()
+	bubble  = synctest.Test
 )
-
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
 
 // A value says which run of which child offers it.
 type value struct{ index, run int }
@@ -64,11 +61,7 @@ func prepare(t *testing.T, n int, of supervisor.Spec) *set {
 		s.fail[i] = make(chan error)
 	}
 	s.Owners = partition.New(partition.Spec[value]{N: n, Supervisor: of, Child: s.child})
-	s.root = supervisor.New(supervisor.Spec{
-		Logger: quiet, Backoff: child.Constant(time.Hour),
-		Children: []child.Spec{{Name: "set", Run: s.Run}},
-	})
-	t.Cleanup(func() { _ = s.root.Stop(context.Background()) })
+	s.root = testkit.Root(t, supervisor.Spec{Backoff: child.Constant(time.Hour), Children: []child.Spec{{Name: "set", Run: s.Run}}})
 	return s
 }
 

@@ -3,7 +3,6 @@ package periodic_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/periodic"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -21,25 +21,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	errBoom = errors.New("boom")
-	quiet   = slog.New(slog.DiscardHandler)
 	bg      = context.Background()
+	bubble  = synctest.Test
 )
-
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
 
 // start starts a job as the child /shop/sweep, which is restarted a second after a failure.
 func start(t *testing.T, spec periodic.Spec) (*periodic.Job, *supervisor.Supervisor) {
 	t.Helper()
 	j := periodic.New(spec)
-	root := supervisor.New(supervisor.Spec{
-		Name: "shop", Logger: quiet, Backoff: child.Constant(time.Second),
-		Children: []child.Spec{{Name: "sweep", Run: j.Run}},
+	root := testkit.Root(t, supervisor.Spec{
+		Name: "shop", Backoff: child.Constant(time.Second), Children: []child.Spec{{Name: "sweep", Run: j.Run}},
 	})
 	require.NoError(t, root.Start(bg))
-	t.Cleanup(func() { _ = root.Stop(bg) })
 	return j, root
 }
 

@@ -2,7 +2,6 @@ package periodic
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -69,12 +69,10 @@ func startNext(t *testing.T, spec Spec, during ...func(*clockJob)) *clockJob {
 	}
 	j.Job = New(spec)
 	j.clock = j.wall.now
-	j.root = supervisor.New(supervisor.Spec{
-		Name: "shop", Logger: slog.New(slog.DiscardHandler), Backoff: child.Constant(time.Second),
-		Children: []child.Spec{{Name: "report", Run: j.Run}},
+	j.root = testkit.Root(t, supervisor.Spec{
+		Name: "shop", Backoff: child.Constant(time.Second), Children: []child.Spec{{Name: "report", Run: j.Run}},
 	})
 	require.NoError(t, j.root.Start(context.Background()))
-	t.Cleanup(func() { _ = j.root.Stop(context.Background()) })
 	return j
 }
 

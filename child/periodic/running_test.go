@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/periodic"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -18,8 +19,8 @@ func TestRunningFindsTheJobsOfATree(t *testing.T) {
 		spec := periodic.Spec{Every: time.Hour, Do: func(context.Context) error { return nil }}
 		a, b := periodic.New(spec), periodic.New(spec)
 		below := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "b", Run: b.Run}}})
-		other := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet})
-		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{
+		other := testkit.Root(t, supervisor.Spec{Name: "shop"})
+		root := testkit.Root(t, supervisor.Spec{Name: "shop", Children: []child.Spec{
 			{Name: "a", Run: a.Run}, {Name: "below", Run: below.Run}, {Name: "below2", Run: periodic.New(spec).Run},
 		}})
 		require.Empty(t, periodic.Running(root))
@@ -51,7 +52,7 @@ func TestAnAbandonedRun(t *testing.T) {
 			}
 			return nil
 		}})
-		root := supervisor.New(supervisor.Spec{Name: "shop", Logger: quiet, Children: []child.Spec{{Name: "a", Run: j.Run}}})
+		root := testkit.Root(t, supervisor.Spec{Name: "shop", Children: []child.Spec{{Name: "a", Run: j.Run}}})
 		require.NoError(t, root.Start(bg))
 		synctest.Wait()
 		require.Error(t, root.StopChild(bg, "a"))

@@ -21,6 +21,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/process"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -68,7 +69,11 @@ func playListener() {
 	}
 }
 
-var quiet = slog.New(slog.DiscardHandler)
+var (
+	errBoom = errors.New("boom")
+	events  = testkit.Events
+	quiet   = slog.New(slog.DiscardHandler)
+)
 
 // soon returns a context for what must happen, however busy the machine is.
 func soon(t *testing.T) context.Context {
@@ -88,13 +93,7 @@ func launch(t *testing.T, p *process.Process, c child.Spec) *supervisor.Supervis
 	if c.StopTimeout == 0 {
 		c.StopTimeout = time.Minute // the machine may be busy
 	}
-	root := supervisor.New(supervisor.Spec{
-		Logger:   quiet,
-		Backoff:  child.Constant(time.Millisecond),
-		Children: []child.Spec{c},
-	})
-	t.Cleanup(func() { _ = root.Stop(context.Background()) })
-	return root
+	return testkit.Root(t, supervisor.Spec{Backoff: child.Constant(time.Millisecond), Children: []child.Spec{c}})
 }
 
 func start(t *testing.T, p *process.Process, c child.Spec) *supervisor.Supervisor {
@@ -123,22 +122,9 @@ func exit(t *testing.T, err error) *process.ExitError {
 	return e
 }
 
-// events returns a channel of the events of some kinds.
-func events(t *testing.T, root *supervisor.Supervisor, kinds ...supervisor.EventKind) <-chan supervisor.Event {
-	c := make(chan supervisor.Event, 1000)
-	t.Cleanup(root.Subscribe(func(e supervisor.Event) { c <- e }, kinds...))
-	return c
-}
-
 func next[T any](t *testing.T, c <-chan T) T {
 	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-soon(t).Done():
-		require.Fail(t, "nothing received in time")
-		panic("unreachable")
-	}
+	return testkit.Next(soon(t), t, c)
 }
 
 // A log is a Logger that keeps its records.
@@ -235,5 +221,3 @@ func (m *mark) requireNobody(t *testing.T) {
 	_, err := io.Copy(io.Discard, m.lines)
 	require.NoError(t, err, "a process is left")
 }
-
-var errBoom = errors.New("boom")

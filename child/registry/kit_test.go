@@ -3,7 +3,6 @@ package registry_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 
@@ -11,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -20,13 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	errOver = errors.New("over")
 	errBoom = errors.New("boom")
-	quiet   = slog.New(slog.DiscardHandler)
+	bubble  = synctest.Test
 )
-
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
 
 // newRun returns the context of a run without a supervisor, and a function that ends it.
 func newRun() (ctx child.Context, end func()) {
@@ -37,11 +32,10 @@ func newRun() (ctx child.Context, end func()) {
 // crowd starts an Independent supervisor named people, and stops it when the test ends.
 func crowd(t *testing.T, children ...child.Spec) *supervisor.Supervisor {
 	t.Helper()
-	sup := supervisor.New(supervisor.Spec{
-		Name: "people", Strategy: strategy.Independent, Logger: quiet, Children: children, Intensity: strategy.Unlimited(),
+	sup := testkit.Root(t, supervisor.Spec{
+		Name: "people", Strategy: strategy.Independent, Children: children, Intensity: strategy.Unlimited(),
 	})
 	require.NoError(t, sup.Start(context.Background()))
-	t.Cleanup(func() { _ = sup.Stop(context.Background()) })
 	return sup
 }
 

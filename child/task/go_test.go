@@ -13,6 +13,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/task"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -183,7 +184,7 @@ func TestCallsWaitForThePool(t *testing.T) {
 			got <- err
 		}()
 		synctest.Wait()
-		root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "pool", Run: p.Run}}})
+		root := testkit.Root(t, supervisor.Spec{Children: []child.Spec{{Name: "pool", Run: p.Run}}})
 		require.NoError(t, root.Start(bg))
 		require.NoError(t, <-got)
 		require.NoError(t, root.Stop(bg))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/task"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -21,25 +21,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	errBoom = errors.New("boom")
-	quiet   = slog.New(slog.DiscardHandler)
 	bg      = context.Background()
+	bubble  = synctest.Test
 )
-
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
 
 // pool starts a pool as the child /shop/fetches.
 func pool(t *testing.T, spec task.Spec) (*task.Pool, *supervisor.Supervisor) {
 	t.Helper()
 	p := task.New(spec)
-	root := supervisor.New(supervisor.Spec{
-		Name: "shop", Logger: quiet, Backoff: child.Constant(time.Minute),
-		Children: []child.Spec{{Name: "fetches", Run: p.Run}},
+	root := testkit.Root(t, supervisor.Spec{
+		Name: "shop", Backoff: child.Constant(time.Minute), Children: []child.Spec{{Name: "fetches", Run: p.Run}},
 	})
 	require.NoError(t, root.Start(bg))
-	t.Cleanup(func() { _ = root.Stop(bg) })
 	return p, root
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/task"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -76,7 +77,7 @@ func TestTasksMayUseTheirOwnPool(t *testing.T) {
 func TestPoolsMayUseEachOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, b := task.New(task.Spec{Limit: 1}), task.New(task.Spec{Limit: 1})
-		root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}}})
+		root := testkit.Root(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: a.Run}, {Name: "b", Run: b.Run}}})
 		require.NoError(t, root.Start(bg))
 		var ping func(ctx context.Context, n int) (int, error)
 		ping = func(ctx context.Context, n int) (int, error) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/contrib/grpcserver"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -151,7 +152,7 @@ func TestWatchSaysNotServingAndDoesNotDelayTheStop(t *testing.T) {
 func TestHealthSaysNotServingWhileTheRootDrains(t *testing.T) {
 	t.Parallel()
 	s := grpcserver.New(grpcserver.Spec{Addr: loopback, Register: says("hi")})
-	root := supervisor.New(supervisor.Spec{Logger: quiet, Drain: time.Hour, Children: []child.Spec{{Name: "api", Run: s.Run}}})
+	root := testkit.Root(t, supervisor.Spec{Drain: time.Hour, Children: []child.Spec{{Name: "api", Run: s.Run}}})
 	require.NoError(t, root.Start(soon(t)))
 	said, _ := watch(t, client(t, s), "")
 	require.Equal(t, serving, next(t, said))

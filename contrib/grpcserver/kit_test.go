@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"testing"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/contrib/grpcserver"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -34,8 +34,9 @@ func TestMain(m *testing.M) {
 const loopback = "127.0.0.1:0"
 
 var (
-	quiet   = slog.New(slog.DiscardHandler)
-	errBoom = errors.New("boom")
+	errBoom    = errors.New("boom")
+	events     = testkit.Events
+	socketFile = testkit.SocketFile
 )
 
 // soon returns a context for things that must happen quickly.
@@ -90,13 +91,10 @@ func start(t *testing.T, s *grpcserver.Server, c child.Spec, siblings ...child.S
 
 func launch(t *testing.T, s *grpcserver.Server, c child.Spec, siblings ...child.Spec) *supervisor.Supervisor {
 	c.Name, c.Run = "api", s.Run
-	root := supervisor.New(supervisor.Spec{
-		Logger:   quiet,
+	return testkit.Root(t, supervisor.Spec{
 		Backoff:  child.Constant(time.Millisecond),
 		Children: append([]child.Spec{c}, siblings...),
 	})
-	t.Cleanup(func() { _ = root.Stop(context.Background()) })
-	return root
 }
 
 func addr(t *testing.T, s *grpcserver.Server) string {
@@ -150,22 +148,9 @@ func check(t *testing.T, conn grpc.ClientConnInterface, name string) healthpb.He
 	return resp.GetStatus()
 }
 
-// events returns a channel of the events of some kinds.
-func events(t *testing.T, root *supervisor.Supervisor, kinds ...supervisor.EventKind) <-chan supervisor.Event {
-	c := make(chan supervisor.Event, 1000)
-	t.Cleanup(root.Subscribe(func(e supervisor.Event) { c <- e }, kinds...))
-	return c
-}
-
 func next[T any](t *testing.T, c <-chan T) T {
 	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-soon(t).Done():
-		require.Fail(t, "nothing received in time")
-		panic("unreachable")
-	}
+	return testkit.Next(soon(t), t, c)
 }
 
 // A latch is a handler that waits until let is closed or its call ends.
@@ -184,14 +169,6 @@ func (l *latch) wait(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-}
-
-// socketFile returns a path that is short enough for a socket.
-func socketFile(t *testing.T) string {
-	dir, err := os.MkdirTemp("", "sock")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir + "/s"
 }
 
 // listen listens on a port of its own until the end of the test.
