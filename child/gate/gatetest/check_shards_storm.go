@@ -3,7 +3,6 @@ package gatetest
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -36,16 +35,7 @@ func startShardProcess(t testing.TB, s *Subject, id, name string, g *shardLedger
 		HoldDown:       s.TTL / 4,
 		Late:           func(err error) { late.Store(&err) },
 	})
-	p.root = supervisor.New(supervisor.Spec{
-		Name:     id,
-		Logger:   slog.New(slog.DiscardHandler),
-		Backoff:  child.Constant(s.TTL / 20),
-		Children: []child.Spec{{Name: "shards", Run: p.shards.Run}},
-	})
-	if err := p.root.Start(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(func() { _ = p.root.Stop(context.Background()) })
+	p.root = s.startRoot(t, id, child.Spec{Name: "shards", Run: p.shards.Run})
 	return p
 }
 
@@ -97,7 +87,7 @@ func shardsInAStorm(t testing.TB, s *Subject) {
 	for i := range 4 {
 		all = append(all, startShardProcess(t, s, fmt.Sprint("process-", i), t.Name(), g, &late))
 	}
-	for range s.Storm {
+	s.storm(random, 30, func() {
 		p := all[random.IntN(len(all))]
 		switch random.IntN(7) {
 		case 0:
@@ -119,13 +109,7 @@ func shardsInAStorm(t testing.TB, s *Subject) {
 				_ = p.root.RestartChild(context.Background(), fmt.Sprintf("/%s/shards/shards/%d", p.id, held[random.IntN(len(held))]))
 			}
 		}
-		if s.Away != nil && random.IntN(30) == 0 {
-			s.Away(true)
-			sleep(context.Background(), time.Duration(random.Int64N(int64(2*s.TTL))))
-			s.Away(false)
-		}
-		sleep(context.Background(), time.Duration(random.Int64N(int64(s.TTL))))
-	}
+	})
 	for _, p := range all {
 		s.Cut(p.of, false)
 		for i := range p.fail {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -35,16 +34,7 @@ func startProcess(t testing.TB, s *Subject, id, name string, g *ledger, late *at
 		Run:     p.guarded,
 		Late:    func(err error) { late.Store(&err) },
 	})
-	p.root = supervisor.New(supervisor.Spec{
-		Name:     id,
-		Logger:   slog.New(slog.DiscardHandler),
-		Backoff:  child.Constant(s.TTL / 20),
-		Children: []child.Spec{{Name: "gate", Run: p.gate.Run}},
-	})
-	if err := p.root.Start(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(func() { _ = p.root.Stop(context.Background()) })
+	p.root = s.startRoot(t, id, child.Spec{Name: "gate", Run: p.gate.Run})
 	return p
 }
 
@@ -79,7 +69,7 @@ func gatesInAStorm(t testing.TB, s *Subject) {
 	for i := range 4 {
 		all = append(all, startProcess(t, s, fmt.Sprint("process-", i), t.Name(), g, &late))
 	}
-	for range s.Storm {
+	s.storm(random, 20, func() {
 		p := all[random.IntN(len(all))]
 		switch random.IntN(8) {
 		case 0, 1:
@@ -101,17 +91,11 @@ func gatesInAStorm(t testing.TB, s *Subject) {
 		case 7:
 			_ = p.root.RestartChild(context.Background(), "gate")
 		}
-		if s.Away != nil && random.IntN(20) == 0 {
-			s.Away(true)
-			sleep(context.Background(), time.Duration(random.Int64N(int64(2*s.TTL))))
-			s.Away(false)
-		}
 		select { // what was not taken
 		case <-p.fail:
 		default:
 		}
-		sleep(context.Background(), time.Duration(random.Int64N(int64(s.TTL))))
-	}
+	})
 	for _, p := range all {
 		s.Cut(p.elector, false)
 	}

@@ -21,7 +21,7 @@ const (
 
 	takesShards       fault = "gives shards that others have"
 	keepsCeded        fault = "does not free a shard that is ceded"
-	cedesOthers       fault = "frees a shard whoever has it"
+	cedesOthers       fault = "frees a shard that another member has"
 	repeatsShardToken fault = "gives all shards of a member the same tokens again"
 	revivesMembers    fault = "renews a membership that has ended"
 	claimsAfterEnd    fault = "gives shards to a membership that has ended"
