@@ -254,8 +254,8 @@
 //
 //   - [Supervisor.Nested]: finds a nested supervisor by path.
 //
-//   - [Supervisor.Explain]: what the settings mean: who is restarted with what and after which
-//     delays, who gives up when, and how long a start and a stop may take.
+//   - [Supervisor.Explain]: what the settings mean: which children restart together and after
+//     which delays, when a supervisor gives up, and how long a start and a stop may take.
 //
 // The guide docs/changing.md has a program that reloads on SIGHUP and from a ConfigMap.
 //

@@ -30,7 +30,7 @@ func (a *alone) group(name string) *aloneGroup {
 	return g
 }
 
-// change changes the group, and wakes up who waits for that.
+// change changes the group, and wakes the calls of Watch that wait for a change.
 func (g *aloneGroup) change(f func(*share.Group)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

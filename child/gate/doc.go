@@ -20,7 +20,7 @@
 // # The life of a gate
 //
 //	stand by   ready at once, so that a process that stands by is healthy; Status.Text is
-//	           "standby", and who leads if that is known
+//	           "standby", and which process leads if that is known
 //	win        the engine has given the lease
 //	lead       Spec.Run runs as the child "guarded"; Status.Text is "leads with token 17 since
 //	           2006-01-02T15:04:05Z"; the lease is renewed once per Spec.RenewEvery
@@ -159,12 +159,12 @@
 // When the last old one has stopped, they run 128. If the last few could not bear that, stop
 // them together.
 //
-// # What can be seen
+// # Watching
 //
-// The status text of the gate's child says who leads, as far as the engine has reported it.
-// State says more, and Running finds the gates of a tree. contrib/prometheus and contrib/otel
-// export them: docs/metrics.md lists the metrics. The State of a Shards says how many shards
-// it runs, and Where asks the engine who runs each.
+// The status text of the gate's child says which process leads, if the engine has reported
+// it. State says more, and Running finds the gates of a tree. contrib/prometheus and
+// contrib/otel export them: docs/metrics.md lists the metrics. The State of a Shards says how
+// many shards it runs, and Where asks the engine which member runs each.
 //
 // # Engines
 //

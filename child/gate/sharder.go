@@ -18,12 +18,12 @@ type Sharder interface {
 	// is no member, the layout of the group becomes that of the first one that joins, in
 	// the same step.
 	//
-	// When ctx ends, or a request fails, Join returns an error, as Acquire does: no member
-	// is left behind, or one that ends with its term.
+	// When ctx ends, or a request fails, Join returns an error, as Acquire does. Then it
+	// leaves no member in the group, or one that ends with its term.
 	Join(ctx context.Context, group string, layout Layout) (Membership, error)
 
-	// Watch waits until the revision of the group is higher than that, and returns what the
-	// group is then. The end of a membership by its term is a change, too. After zero it
+	// Watch waits until the revision of the group is higher than that, and returns the group
+	// as it is then. The end of a membership by its term is a change, too. After zero it
 	// waits for nothing. A group that does not exist has revision 1, no members and no
 	// layout. When ctx ends, Watch returns an error without delay: the stop of a member waits
 	// for that.
@@ -42,8 +42,8 @@ type Layout struct {
 // back: Renew returns ErrLost.
 //
 // Claim, Cede and Leave are called one at a time, but at the same time as Renew. An error
-// that wraps ErrLost says that the membership has ended. After any other error it is not
-// known what became of the request, which may even be carried out later.
+// that wraps ErrLost says that the membership has ended. After any other error, the request
+// may have been carried out or not, and may even be carried out later.
 type Membership interface {
 	Lease
 

@@ -39,22 +39,22 @@
 //
 // # How many
 //
-// Choose N by what one child can do, and not by the number of processors alone: a child that
-// waits for a disk or for a database uses no processor. To find the owner of a key takes a few
-// nanoseconds for each child, so N is at most 65,536. State that is only split to avoid a
-// lock often needs no partitions, because Go has locks: a sharded map is faster than a
-// channel. And a supervisor does not become slow with many children, so there is no need to
-// partition a supervisor.
+// Choose N by how much one child can do, and not by the number of processors alone: a child
+// that waits for a disk or for a database uses no processor. To find the owner of a key
+// takes a few nanoseconds for each child, so N is at most 65,536. State that is only split
+// to avoid a lock often needs no partitions, because Go has locks: a sharded map is faster
+// than a channel. And a supervisor does not become slow with many children, so there is no
+// need to partition a supervisor.
 //
 // # Resize
 //
 //	more   the new children are started, and are ready; then the keys move to them
 //	fewer  the keys move away; then the last children are stopped and removed, in reverse order
 //
-// For returns the value of an owner that may be about to change, so what was sent to the old
-// owner may be done after what was sent to the new one. If that matters, stop sending before
-// the call of Resize, and hand over in the children: a child that is removed cleans up before
-// Resize returns.
+// For returns the value of an owner that may be about to change, so work that was sent to
+// the old owner may be done after work that was sent to the new one. If that matters, stop
+// sending before the call of Resize, and hand over in the children: a child that is removed
+// cleans up before Resize returns.
 //
 // While the owners do not run, Resize sets the number for the next run. A restart of their
 // supervisor keeps the number.

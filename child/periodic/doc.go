@@ -14,8 +14,8 @@
 //
 // # When it is called
 //
-// There are never two calls at once. What must run in one of many processes only, goes behind
-// a gate: see package gate.
+// There are never two calls at once. A job that must run in only one of many processes goes
+// behind a gate: see package gate.
 //
 //	Every   at the start of the run plus Every, plus twice Every, and so on, however long the
 //	        calls take: it does not drift. A step of the wall clock does not matter.
@@ -31,9 +31,8 @@
 //	…
 //	periodic.Spec{Next: schedule.Next, Do: report}
 //
-// A time that passes while a call is in progress is missed. What was missed is not made up
-// for, but it is reported by ctx.OnError, as an error that wraps ErrMissed, and counted in
-// State.
+// A time that passes while a call is in progress is missed. It is not made up for, but it is
+// reported by ctx.OnError, as an error that wraps ErrMissed, and counted in State.
 //
 // A restart of the child begins again: the first call comes Every after it, or at once with
 // AtStart.
@@ -51,7 +50,7 @@
 // The child is ready at once, and stays ready. Leave child.Spec.Heartbeat at zero: there is no
 // heartbeat between two calls. Timeout finds a call that hangs.
 //
-// # What can be seen
+// # Watching
 //
 // The status text has the last call, its length, and the next one:
 //

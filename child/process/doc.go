@@ -25,7 +25,7 @@
 //	asked to stop                the group receives Spec.Signal, SIGTERM by default
 //	ctx.Grace ends               after nine tenths of the stop timeout: the group receives
 //	                             SIGKILL
-//	clean up                     whenever the program has ended, what is left of its group
+//	clean up                     whenever the program has ended, the rest of its group
 //	                             receives SIGKILL, and Run returns
 //
 // # The group
@@ -52,11 +52,11 @@
 // If this process ends without stopping its children, for example by SIGKILL or a crash,
 // the program and its group are killed, in two ways:
 //
-//   - On Linux and FreeBSD the kernel kills the program, but not what it has started. On
-//     Linux this is bound to the thread that has started the program, so each run locks
-//     one thread until its program has ended. The Go runtime permits 10,000 threads: see
-//     debug.SetMaxThreads. To have another signal sent, set Pdeathsig in the SysProcAttr
-//     of the command.
+//   - On Linux and FreeBSD the kernel kills the program, but not the processes that it
+//     has started. On Linux this is bound to the thread that has started the program, so
+//     each run locks one thread until its program has ended. The Go runtime permits 10,000
+//     threads: see debug.SetMaxThreads. To have another signal sent, set Pdeathsig in the
+//     SysProcAttr of the command.
 //   - A guard kills the whole group: a /bin/sh, which is part of the group and waits until
 //     this process is gone. There is none if /bin/sh does not exist, if Spec.NoGuard is
 //     set, or if the SysProcAttr of the command sets Setsid.
@@ -66,12 +66,12 @@
 // Linux is where this package is tested. On macOS and the BSDs it does the same, but
 // Status.Text does not say what the program uses, and if this process dies only the guard
 // helps (on FreeBSD the kernel too). On Windows and all other systems there are no groups
-// and no signals: the program is killed at once when it is asked to stop, what it has
-// started goes on, there is no guard, and Ready.Notify is an error.
+// and no signals: the program is killed at once when it is asked to stop, the processes that
+// it has started go on, there is no guard, and Ready.Notify is an error.
 //
 // # What this process must not do
 //
 // It must not reap children that it does not know, by a wait for any child, and must not
-// ignore SIGCHLD. Then nobody knows how the program has ended: the run fails, and what is
-// left of its group is not killed.
+// ignore SIGCHLD. Otherwise the exit status of the program is lost: the run fails, and the
+// rest of its group is not killed.
 package process

@@ -33,7 +33,7 @@ func startGuard(of *exec.Cmd) (*guard, error) {
 		return nil, err
 	}
 	defer read.Close()
-	cmd := exec.Command("/bin/sh", "-c", guardScript, "coppice-guard") // a name for those who list processes
+	cmd := exec.Command("/bin/sh", "-c", guardScript, "coppice-guard") // a name for lists of processes
 	cmd.Dir, cmd.Env, cmd.Stdin = "/", []string{}, read
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: of.Process.Pid}
 	if err := cmd.Start(); err != nil {

@@ -35,8 +35,8 @@
 // Register belongs into Run. An entry made with a context that is derived from that of a
 // run, by child.FromContext, ends with the derived context.
 //
-// What a call has returned before is not taken back: it may be a connection that is about
-// to be closed.
+// A value that a call has returned before is not taken back: it may be a connection that is
+// about to be closed.
 //
 // # Which call to use
 //

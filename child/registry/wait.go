@@ -57,7 +57,7 @@ func (s *shard[K, V]) wake(key K) {
 //
 // Get also waits if the key was never registered, if the last owner has withdrawn it by
 // Unregister, and if that ran outside of any supervisor, because then it does not know which
-// child to expect. Use Load to see only what is there now.
+// child to expect. Use Load if you do not want to wait.
 func (r *Registry[K, V]) Get(ctx context.Context, key K) (V, error) {
 	if ctx == nil {
 		var none V

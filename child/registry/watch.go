@@ -13,8 +13,8 @@ import (
 // most twice: when it is added, and when it is withdrawn. A value that is replaced by its run
 // is withdrawn, and then the new one is added. The changes of a key come in order.
 //
-// A slow loop delays nothing else. It misses the entries that come and go while it is busy, but
-// what is there in the end it has seen.
+// A slow loop delays nothing else. It misses entries that come and go while it is busy, but
+// in the end it has seen all entries that stay.
 type Change[K comparable, V any] struct {
 	Key   K
 	Value V

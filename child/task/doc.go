@@ -45,9 +45,9 @@
 // If a function returns the error of its context, the cause of that context is added:
 // "timed out after 10s", "stopped".
 //
-// Before the pool runs, and while it is restarted, calls wait for it. If it is gone for good,
-// they fail with an error that wraps child.ErrGone. What was running, or waiting for its turn,
-// when the pool ended is not repeated.
+// Before the pool runs, and while it is restarted, calls wait for it. If it is gone for
+// good, they fail with an error that wraps child.ErrGone. Tasks that were running, or
+// waiting for their turn, when the pool ended are not repeated.
 //
 // # Tasks that use their own pool
 //

@@ -72,7 +72,7 @@
 // per sixth of the TTL, and it keeps a processor of etcd busy for some 50 ms (etcd's
 // --bcrypt-cost). Certificates do not have this cost.
 //
-// etcdctl get --prefix coppice/leases: shows who leads, and del or lease revoke take the
-// lead away. After etcd was restored from a backup, its revision must be raised (etcdutl
-// snapshot restore --bump-revision --mark-compacted), because tokens would repeat.
+// etcdctl get --prefix coppice/leases: shows which process leads, and del or lease revoke
+// take the lead away. After etcd was restored from a backup, its revision must be raised
+// (etcdutl snapshot restore --bump-revision --mark-compacted), because tokens would repeat.
 package etcdgate

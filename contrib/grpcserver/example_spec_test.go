@@ -92,7 +92,7 @@ func ExampleSpec_listener() {
 	// <nil>
 }
 
-// A server on a unix socket, as plugins of Kubernetes have it. Listen limits who may connect.
+// A server on a unix socket, as plugins of Kubernetes have it. Listen limits which users may connect.
 func ExampleSpec_network() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "sock")

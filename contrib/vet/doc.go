@@ -7,7 +7,7 @@
 // Such a go vet runs these analyzers only: run the usual go vet, too. Other drivers of
 // golang.org/x/tools/go/analysis can run the analyzers that Analyzers returns.
 //
-// # What is found
+// # Findings
 //
 //	ready       a Run that works until it is stopped, and neither calls ctx.Ready nor hands
 //	            ctx to a function that may call it
@@ -25,11 +25,11 @@
 // A Run is a function of type func(child.Context) error: a method named Run, a function
 // literal, or a function that is used as a value, as in child.Spec{Run: serve}.
 //
-// The analyzers look at one function at a time, and report only what is plainly a mistake.
-// What they do not report may still be wrong: supervisortest.Check finds more, and at run
-// time the supervisor reports runs that do not become ready, do not stop, or fail.
+// The analyzers look at one function at a time, and report only plain mistakes. Code that
+// they do not report may still be wrong: supervisortest.Check finds more, and at run time
+// the supervisor reports runs that do not become ready, do not stop, or fail.
 //
-// If what is found is meant, say so in the code: "_ = ctx.Ready()" ignores an error on
+// If a finding is intended, say so in the code: "_ = ctx.Ready()" ignores an error on
 // purpose, and "Restart: child.Permanent" is a decision. A flag such as -goroutine=false
 // turns off an analyzer.
 package vet

@@ -139,7 +139,7 @@ func (m *Machine) setSpec(c *Child, spec *child.Spec) {
 func (m *Machine) settle(c *Child) { delete(m.trials, c) }
 
 // startFailed handles a failed start of a child that is on trial. It reports false if the
-// failure is to be handled like any other: that of a start that is retried, or of the old
+// failure must be handled like any other: if the start is retried, or was one with the old
 // spec.
 func (m *Machine) startFailed(c *Child, out Outcome) bool {
 	t := m.trials[c]

@@ -53,12 +53,12 @@
 // with err cut at 4 KiB and a stack at 16 KiB. A stack is not repeated for events of the
 // same kind, path and error in about the same file. Of status texts (ctx.Status) a thousand
 // are recorded, and then one every 5 s, of all children together; of the others only what a
-// child said last before its next event. So they displace nothing else. "n" counts what has
-// happened since Watch, without the texts that are left out, so a hole in the numbers says how many events are missing: dropped because the
-// disk was too slow or full, or damaged. The other lines have "begin", the first line of a
-// file, "dump", "trouble" for a time in which nothing could be written, or "end". Version
-// 1 of the format may get more fields, but none will change or be removed. Programs must
-// skip lines that they do not know, or that are torn.
+// child said last before its next event. So they displace nothing else. "n" counts the events
+// since Watch, without the texts that are left out. So a hole in the numbers says how many
+// events are missing: dropped because the disk was too slow or full, or damaged. The other
+// lines have "begin", the first line of a file, "dump", "trouble" for a time in which nothing
+// could be written, or "end". Version 1 of the format may get more fields, but none will
+// change or be removed. Programs must skip lines that they do not know, or that are torn.
 //
 // The lock tells lives that are running from those that were killed, so processes may
 // share a directory. It is one of the kernel: the directory must be on a local disk. On a

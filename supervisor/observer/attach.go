@@ -29,7 +29,7 @@ type recorder struct {
 const (
 	// delay is how long events wait to be remembered, unless somebody looks.
 	delay = 20 * time.Millisecond
-	// patience is how long somebody who looks waits for them. The method of an error may
+	// patience is how long a request for a view waits for them. The method of an error may
 	// hang.
 	patience = 100 * time.Millisecond
 )

@@ -79,7 +79,7 @@ type ledger struct {
 	holder string
 	token  int64
 	turns  map[string]int
-	last   string // of a shard: who had it last
+	last   string // of a shard: the member that had it last
 	fault  string
 }
 

@@ -25,11 +25,11 @@ const (
 	repeatsShardToken fault = "gives all shards of a member the same tokens again"
 	revivesMembers    fault = "renews a membership that has ended"
 	claimsAfterEnd    fault = "gives shards to a membership that has ended"
-	hidesLeaving      fault = "does not show who leaves"
+	hidesLeaving      fault = "does not show which members leave"
 	joinsForever      fault = "waits for the answer to a Join for as long as that may wait"
 	countsJoin        fault = "counts the term of a member from the answer"
 	forgetsJoins      fault = "forgets members of a group that has just begun"
-	leavesJoin        fault = "leaves a member behind that does not end when a Join is not answered"
+	leavesJoin        fault = "leaves a member that does not end in the group when a Join is not answered"
 	mixesLayouts      fault = "lets members with another layout join"
 )
 

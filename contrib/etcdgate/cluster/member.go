@@ -79,7 +79,7 @@ func runMember(ctx context.Context, c memberConfig) error {
 type standing struct {
 	Open bool   // it leads
 	Bids bool   // it would lead if the lease was free
-	Seen string // who leads, if it does not
+	Seen string // the leader, if it does not lead
 }
 
 // A writer writes one entry after the other while its process leads.

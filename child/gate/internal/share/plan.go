@@ -62,7 +62,7 @@ func rooms(members int, owner []int32) []int {
 			held[m]++
 		}
 	}
-	order := make([]int, members) // who has most comes first
+	order := make([]int, members) // the members with the most shards first
 	for i := range order {
 		order[i] = i
 	}

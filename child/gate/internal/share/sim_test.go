@@ -318,7 +318,7 @@ func (p *proc) tick() {
 	now := p.w.now - p.base
 	actions := p.m.Tick(now)
 	if at, ok := p.m.Next(); ok && at <= now && len(actions) == 0 && p.w.fault == "" {
-		p.w.fault = fmt.Sprintf("%s: nothing is to be done, and the next tick is due", p.id)
+		p.w.fault = fmt.Sprintf("%s: there is nothing to do, but the next tick is due now", p.id)
 	}
 	p.do(actions)
 }

@@ -4,16 +4,16 @@ import "time"
 
 // Terms are what a member goes by.
 type Terms struct {
-	Settle   time.Duration // a member that has joined claims nothing for so long, so that others can join
+	Settle   time.Duration // a member that has joined claims nothing for this long, so that others can join
 	HoldDown time.Duration // how long the members must have been the same before a shard moves
-	Patience time.Duration // a shard that was free for so long is claimed by anybody
+	Patience time.Duration // any member may claim a shard that was free for this long
 	Retry    time.Duration // from a request that has failed to the next one
 	Moves    int           // of the whole group per minute
 }
 
 const (
-	// A request is about at most so many shards: one of requestsForAll parts of all, if that
-	// is more.
+	// A request is about at most leastPerRequest shards, or one requestsForAll-th of all
+	// shards if that is more.
 	leastPerRequest = 256
 	requestsForAll  = 16
 	// failsToMove is how many times in a row a shard fails before it moves.
