@@ -60,11 +60,10 @@ func (p *process) start(t *testing.T, id string, spec gate.Spec, root supervisor
 		spec.Late = func(err error) { t.Errorf("late: %v", err) }
 	}
 	p.gate = gate.New(spec)
-	root.Name, root.Logger = id, quiet
+	root.Name = id
 	root.Children = append([]child.Spec{{Name: "billing", Run: p.gate.Run}}, root.Children...)
-	p.root = supervisor.New(root)
+	p.root = testkit.Root(t, root)
 	require.NoError(t, p.root.Start(t.Context()))
-	t.Cleanup(func() { _ = p.root.Stop(context.Background()) })
 	synctest.Wait()
 }
 

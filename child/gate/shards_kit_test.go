@@ -1,7 +1,6 @@
 package gate_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
 	"github.com/coppice-go/coppice/child/gate/gatetest"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -92,11 +92,10 @@ func shardMember(t *testing.T, e *gatetest.Engine, b *board, id string, spec gat
 		spec.Late = func(err error) { t.Errorf("late: %v", err) }
 	}
 	p.shards = gate.NewShards(spec)
-	root.Name, root.Logger = id, quiet
+	root.Name = id
 	root.Children = append([]child.Spec{{Name: "feeds", Run: p.shards.Run}}, root.Children...)
-	p.root = supervisor.New(root)
+	p.root = testkit.Root(t, root)
 	require.NoError(t, p.root.Start(t.Context()))
-	t.Cleanup(func() { _ = p.root.Stop(context.Background()) })
 	synctest.Wait()
 	return p
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/httpserver"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -34,20 +35,10 @@ func TestRequestsInFlightEndInPeace(t *testing.T) {
 	for range clients {
 		next(t, l.came)
 	}
-	stopping := events(t, root, supervisor.EventStopping)
-	stopped := make(chan error, 1)
-	go func() { stopped <- root.Stop(context.Background()) }()
-	next(t, stopping)
-	select {
-	case err := <-stopped:
-		require.Fail(t, "did not wait for its requests", "%v", err)
-	default:
-	}
-	close(l.let)
+	testkit.RequireStopWaits(soon(t), t, root, func() { close(l.let) })
 	for range clients {
 		require.Equal(t, "done", next(t, bodies))
 	}
-	require.NoError(t, next(t, stopped))
 	_, err := get(client(t), at)
 	require.Error(t, err, "the listener is closed")
 }

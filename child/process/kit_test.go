@@ -206,6 +206,21 @@ func (m *mark) on(command func(child.Context) (*exec.Cmd, error)) func(child.Con
 	}
 }
 
+// onWithStdin makes a factory of commands that run a script and have the mark. in receives the
+// stdin of each.
+func (m *mark) onWithStdin(script string) (command func(child.Context) (*exec.Cmd, error), in chan io.WriteCloser) {
+	in = make(chan io.WriteCloser, 1)
+	return func(ctx child.Context) (*exec.Cmd, error) {
+		cmd, err := m.on(shell(script))(ctx)
+		if err != nil {
+			return nil, err
+		}
+		pipe, err := cmd.StdinPipe()
+		in <- pipe
+		return cmd, err
+	}, in
+}
+
 // said returns the next line that a program has written to the mark.
 func (m *mark) said(t *testing.T) string {
 	t.Helper()

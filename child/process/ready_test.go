@@ -45,20 +45,8 @@ func TestReadyByALineOfEitherStream(t *testing.T) {
 
 func TestALineIsAwaited(t *testing.T) {
 	m := newMark(t)
-	in := make(chan io.Writer, 1)
-	p := process.New(process.Spec{
-		Command: func(ctx child.Context) (*exec.Cmd, error) {
-			cmd, err := m.on(shell("echo waits >&3; read go; echo up; exec sleep 1000"))(ctx)
-			if err != nil {
-				return nil, err
-			}
-			pipe, err := cmd.StdinPipe()
-			in <- pipe
-			return cmd, err
-		},
-		Ready:  process.Ready{Line: "up"},
-		Logger: quiet,
-	})
+	command, in := m.onWithStdin("echo waits >&3; read go; echo up; exec sleep 1000")
+	p := process.New(process.Spec{Command: command, Ready: process.Ready{Line: "up"}, Logger: quiet})
 	root := launch(t, p, child.Spec{})
 	started := make(chan error, 1)
 	go func() { started <- root.Start(soon(t)) }()

@@ -4,8 +4,6 @@ package process_test
 
 import (
 	"context"
-	"io"
-	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -88,20 +86,8 @@ func TestStubbornGroupIsKilledAtNineTenthsOfTheStopTimeout(t *testing.T) {
 
 func TestWithoutAStopTimeoutAProgramMayTakeItsTime(t *testing.T) {
 	m := newMark(t)
-	in := make(chan io.Closer, 1)
-	p := process.New(process.Spec{
-		Command: func(ctx child.Context) (*exec.Cmd, error) {
-			cmd, err := m.on(shell("exec 4<&0; trap 'echo asked >&3; read go <&4; exit 0' TERM; echo up; sleep 1000 & wait"))(ctx)
-			if err != nil {
-				return nil, err
-			}
-			pipe, err := cmd.StdinPipe()
-			in <- pipe
-			return cmd, err
-		},
-		Ready:  process.Ready{Line: "up"},
-		Logger: quiet,
-	})
+	command, in := m.onWithStdin("exec 4<&0; trap 'echo asked >&3; read go <&4; exit 0' TERM; echo up; sleep 1000 & wait")
+	p := process.New(process.Spec{Command: command, Ready: process.Ready{Line: "up"}, Logger: quiet})
 	root := start(t, p, child.Spec{StopTimeout: child.Forever})
 	ended := make(chan error, 1)
 	go func() { ended <- root.Stop(context.Background()) }()

@@ -2,7 +2,6 @@ package grpcserver
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +11,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
-	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/readiness"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -20,7 +19,7 @@ import (
 type health struct {
 	healthpb.UnimplementedHealthServer
 	root     *supervisor.Supervisor // nil outside of a tree
-	optional []string
+	optional readiness.Optional
 	stopping <-chan struct{}
 	names    map[string]struct{} // of services
 
@@ -40,6 +39,7 @@ type servingStatus = healthpb.HealthCheckResponse_ServingStatus
 
 func newHealth(ctx context.Context, optional []string, stopping <-chan struct{}) *health {
 	h := &health{
+		optional:    readiness.NewOptional(optional),
 		stopping:    stopping,
 		unsubscribe: func() {},
 		ended:       make(chan struct{}),
@@ -48,11 +48,6 @@ func newHealth(ctx context.Context, optional []string, stopping <-chan struct{})
 	h.end = sync.OnceFunc(func() { close(h.ended) })
 	if sup, ok := supervisor.FromContext(ctx); ok {
 		h.root = sup.Root()
-	}
-	for _, path := range optional {
-		if path = strings.TrimRight(path, "/"); path != "" {
-			h.optional = append(h.optional, path)
-		}
 	}
 	return h
 }
@@ -174,49 +169,10 @@ func (h *health) now() servingStatus {
 		return healthpb.HealthCheckResponse_NOT_SERVING
 	default:
 	}
-	if h.root != nil && !h.isWell() {
-		return healthpb.HealthCheckResponse_NOT_SERVING
+	if h.root != nil {
+		if counts, _ := h.optional.Split(h.root); len(counts) > 0 {
+			return healthpb.HealthCheckResponse_NOT_SERVING
+		}
 	}
 	return healthpb.HealthCheckResponse_SERVING
-}
-
-// isWell reports whether all children are ready, apart from the optional ones.
-func (h *health) isWell() bool {
-	err := h.root.Health()
-	if err == nil {
-		return true
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok || len(h.optional) == 0 {
-		return false
-	}
-	base := h.root.Path()
-	for _, err := range joined.Unwrap() {
-		about, ok := err.(*supervisor.ChildError)
-		if !ok || !h.isOptional(about.Path, base) {
-			return false
-		}
-	}
-	// Health does not mention a root that stops if it can name children that are not ready.
-	is := h.root.Status().State
-	return is != child.Stopping && is != child.Stopped
-}
-
-// isOptional reports whether the child at path, or one above it, is optional. The root at
-// base never is.
-func (h *health) isOptional(path, base string) bool {
-	below, ok := strings.CutPrefix(path, base+"/")
-	if !ok {
-		return false
-	}
-	for _, optional := range h.optional {
-		from := below
-		if strings.HasPrefix(optional, "/") {
-			from = path
-		}
-		if rest, ok := strings.CutPrefix(from, optional); ok && (rest == "" || rest[0] == '/') {
-			return true
-		}
-	}
-	return false
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/contrib/grpcserver"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -49,20 +50,10 @@ func TestCallsInFlightEndInPeace(t *testing.T) {
 	for range clients {
 		next(t, l.came)
 	}
-	stopping := events(t, root, supervisor.EventStopping)
-	stopped := make(chan error, 1)
-	go func() { stopped <- root.Stop(context.Background()) }()
-	next(t, stopping)
-	select {
-	case err := <-stopped:
-		require.Fail(t, "did not wait for its calls", "%v", err)
-	default:
-	}
-	close(l.let)
+	testkit.RequireStopWaits(soon(t), t, root, func() { close(l.let) })
 	for range clients {
 		require.Equal(t, "done", next(t, texts))
 	}
-	require.NoError(t, next(t, stopped))
 	_, err := call(soon(t), dial(t, at))
 	require.Equal(t, codes.Unavailable, status.Code(err), "the listener is closed")
 }

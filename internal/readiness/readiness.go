@@ -1,5 +1,6 @@
-// Package readiness says for metrics which children are ready: what Health of the root says,
-// for children that Health does not cover, too.
+// Package readiness says which children are ready: for metrics what Health of the root says,
+// for children that Health does not cover, too; for probes and health services what Health
+// says, with optional children apart.
 package readiness
 
 import (

@@ -1,6 +1,6 @@
 // Package testkit is what supervisortest and supervisortest/chaos share: a tree into whose
 // runs a test injects faults, and helpers for synctest bubbles. Idle, Root, Events, Next,
-// SocketFile and LeftoverSocket are for the tests of all packages.
+// RequireStopWaits, SocketFile and LeftoverSocket are for the tests of all packages.
 package testkit
 
 import (

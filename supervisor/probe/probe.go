@@ -2,11 +2,11 @@ package probe
 
 import (
 	"net/http"
-	"strings"
 	"sync"
 	"weak"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/readiness"
 	"github.com/coppice-go/coppice/internal/vitals"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -36,18 +36,12 @@ type Spec struct {
 // 404. If there is no tree, because Spec.Root is nil and the request belongs to none, it
 // answers 500.
 func New(spec Spec) http.Handler {
-	h := &handler{root: spec.Root}
-	for _, path := range spec.Optional {
-		if path = strings.TrimRight(path, "/"); path != "" {
-			h.optional = append(h.optional, path)
-		}
-	}
-	return h
+	return &handler{root: spec.Root, optional: readiness.NewOptional(spec.Optional)}
 }
 
 type handler struct {
 	root     *supervisor.Supervisor
-	optional []string
+	optional readiness.Optional
 	started  sync.Map // of weak.Pointer[supervisor.Supervisor]
 }
 

@@ -174,20 +174,22 @@ func startBid(t testing.TB, e gate.Elector, name string) *bid {
 
 // within returns the lease, if the bid wins it in that time. A bid that has won or failed
 // returns its lease once.
-func (b *bid) within(d time.Duration) gate.Lease {
-	timer := time.NewTimer(d)
+func (b *bid) within(d time.Duration) gate.Lease { return receive(b.won, d) }
+
+// receive receives a value in that time, or returns the zero value.
+func receive[T any](c <-chan T, within time.Duration) (v T) {
+	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
-	case l := <-b.won:
-		return l
+	case v = <-c:
+		return v
 	case <-timer.C:
 	}
 	select { // both may be ready
-	case l := <-b.won:
-		return l
+	case v = <-c:
 	default:
-		return nil
 	}
+	return v
 }
 
 // acquire returns the lease, which must be won in that time.

@@ -201,13 +201,5 @@ func (s *Subject) startJoin(t testing.TB, id, group string, l gate.Layout) *join
 	return j
 }
 
-func (j *joining) within(d time.Duration) gate.Membership {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case m := <-j.won:
-		return m
-	case <-timer.C:
-		return nil
-	}
-}
+// within returns the membership, if the Join succeeds in that time. It does so once.
+func (j *joining) within(d time.Duration) gate.Membership { return receive(j.won, d) }
