@@ -2,20 +2,14 @@ package grpcserver_test
 
 import (
 	"os"
-	"regexp"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/internal/overlay"
 )
 
 func TestTheGoBlockOfTheReadmeCompiles(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	block := regexp.MustCompile("(?ms)^```go\n(import \\(\n.*?\n\\)\n)(.*?)^```$").FindSubmatch(text)
-	require.NotNil(t, block)
-	program := "package main\n\n" + string(block[1]) + `
+	block := overlay.Block(t, "README.md", "(?ms)^```go\n(import \\(\n.*?\n\\)\n)(.*?)^```$")
+	program := "package main\n\n" + block[0] + `
 import (
 	"time"
 
@@ -30,6 +24,6 @@ func (generated) RegisterShopServer(grpc.ServiceRegistrar, any) {}
 var shoppb, shop generated
 
 func main() {
-` + string(block[2]) + "_ = root\n}\n"
+` + block[1] + "_ = root\n}\n"
 	overlay.Build(t, os.DevNull, map[string]string{"readme/main.go": program})
 }

@@ -230,6 +230,14 @@ func (h *hammer) until(t *testing.T, n int64) {
 	}
 }
 
+// end ends the calls. Each one that has reached a handler must have been answered.
+func (h *hammer) end(t *testing.T) {
+	t.Helper()
+	close(h.halt)
+	h.group.Wait()
+	require.Equal(t, h.done.Load(), h.answered.Load())
+}
+
 // Each call that has reached a handler is answered, although the server is stopped
 // meanwhile.
 func TestStopUnderLoadLosesNoCallThatWasHandled(t *testing.T) {
@@ -239,9 +247,7 @@ func TestStopUnderLoadLosesNoCallThatWasHandled(t *testing.T) {
 	h.start(t, client(t, s))
 	h.until(t, 200)
 	require.NoError(t, root.Stop(context.Background()))
-	close(h.halt)
-	h.group.Wait()
-	require.Equal(t, h.done.Load(), h.answered.Load())
+	h.end(t)
 }
 
 // With a listener that stays open, calls that wait for a connection lose nothing over
@@ -257,10 +263,8 @@ func TestRestartsUnderLoadLoseNoCall(t *testing.T) {
 		require.NoError(t, root.RestartChild(soon(t), "api"))
 	}
 	h.until(t, 100)
-	close(h.halt)
-	h.group.Wait()
+	h.end(t)
 	require.Zero(t, h.failed.Load())
-	require.Equal(t, h.done.Load(), h.answered.Load())
 }
 
 // Without help, both GracefulStop and Stop would wait for two minutes.

@@ -1,5 +1,5 @@
-// Package overlay builds Go files that are not in the repository, such as the programs in
-// its guides, as if they were.
+// Package overlay finds the programs in guides, and builds Go files that are not in the
+// repository, such as these, as if they were.
 package overlay
 
 import (

@@ -1,12 +1,12 @@
 package overlay_test
 
 import (
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/coppice-go/coppice/internal/failing"
 	"github.com/coppice-go/coppice/internal/overlay"
 )
 
@@ -22,20 +22,11 @@ func TestFilesThatDoNotExistAreBuilt(t *testing.T) {
 	}
 }
 
-// A failed is a test that notes its failure.
-type failed struct {
-	testing.TB
-	text string
-}
-
-func (f *failed) Helper() {}
-
-func (f *failed) Fatalf(format string, args ...any) { f.text = fmt.Sprintf(format, args...) }
-
 func TestAFileThatDoesNotCompileFailsTheTest(t *testing.T) {
-	f := &failed{TB: t}
-	overlay.Build(f, filepath.Join(t.TempDir(), "out"), map[string]string{"bad/bad.go": "package bad\n\nvar x int = \"\"\n"})
-	if !strings.Contains(f.text, "cannot use") {
-		t.Errorf("got %q", f.text)
+	text := failing.Test(t, func(t testing.TB) {
+		overlay.Build(t, filepath.Join(t.TempDir(), "out"), map[string]string{"bad/bad.go": "package bad\n\nvar x int = \"\"\n"})
+	})
+	if !strings.Contains(text, "cannot use") {
+		t.Errorf("got %q", text)
 	}
 }
