@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,8 @@ func TestFaultsOfASpec(t *testing.T) {
 			return &exec.Cmd{Path: "/bin/sh", Stdout: os.Stdout, Stderr: os.Stderr}, nil
 		}},
 		"process_test.noSignal": {Command: good, Signal: noSignal{}},
+		"Signal is 0":           {Command: good, Signal: syscall.Signal(0)},
+		"Signal is -9":          {Command: good, Signal: syscall.Signal(-9)},
 		"returned nil":          {Command: func(child.Context) (*exec.Cmd, error) { return nil, nil }},
 		"boom":                  {Command: func(child.Context) (*exec.Cmd, error) { return nil, errBoom }},
 		"Stdout of the command is a *bytes.Buffer": {Command: func(child.Context) (*exec.Cmd, error) {

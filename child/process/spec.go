@@ -47,7 +47,7 @@ type Spec struct {
 	// means slog.Default().
 	//
 	// Control characters and invalid UTF-8 are escaped. A line is logged when it is
-	// complete, when it has 4096 bytes, or when the output ends. The rest of a longer line
+	// complete, when it has more than 4096 bytes, or when the output ends. The rest of a longer line
 	// is dropped, and a record says how much. While Logger is writing, the program may
 	// have to wait until its output is read: nothing is queued. If Logger panics, the
 	// child reports that with OnError, once per run, and goes on. If Logger blocks, the
@@ -101,12 +101,14 @@ func (s *Spec) check() error {
 			set++
 		}
 	}
-	_, known := s.Signal.(syscall.Signal)
+	sig, known := s.Signal.(syscall.Signal)
 	switch {
 	case s.Command == nil:
 		return errors.New("process: Spec.Command is nil")
 	case s.Signal != nil && !known:
 		return fmt.Errorf("process: Spec.Signal is a %T: use a syscall.Signal or os.Interrupt", s.Signal)
+	case known && sig <= 0:
+		return fmt.Errorf("process: Spec.Signal is %d, which is no signal: leave it nil for SIGTERM", int(sig))
 	case set > 1:
 		return errors.New("process: Spec.Ready has more than one of Line, Addr and Notify: set one")
 	case strings.Contains(s.Ready.Line, "\n"):
