@@ -8,7 +8,7 @@ import (
 )
 
 // A Pool is a child that runs tasks. Make it with New and set child.Spec.Run to its Run
-// method. All methods may be called from any goroutine.
+// method. All methods may be called from any goroutine. A zero Pool has the zero Spec.
 type Pool struct {
 	spec    Spec
 	current child.Ref[*shift]
@@ -46,7 +46,7 @@ func (p *Pool) State() State {
 	if s, ok := p.current.Load(); ok {
 		return s.state()
 	}
-	return State{Limit: p.spec.Limit}
+	return State{Limit: p.spec.limit()}
 }
 
 // A State counts the tasks of one run of a pool.

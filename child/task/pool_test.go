@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/task"
+	"github.com/coppice-go/coppice/internal/testkit"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/supervisortest"
 )
@@ -45,6 +47,23 @@ func TestTheStatusTextHasTheNumbers(t *testing.T) {
 		time.Sleep(3 * time.Hour)
 		require.Equal(t, "0 of 2 running; 10003 done, 10000 failed", text())
 		require.Less(t, texts, 10)
+	})
+}
+
+func TestAZeroPoolIsOneOfTheZeroSpec(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var p task.Pool
+		root := testkit.Root(t, supervisor.Spec{Children: []child.Spec{{Name: "fetches", Run: p.Run}}})
+		require.Equal(t, runtime.GOMAXPROCS(0), p.State().Limit)
+		require.NoError(t, root.Start(bg))
+		defer func() { require.NoError(t, root.Stop(bg)) }()
+		ctx, cancel := context.WithTimeout(bg, time.Minute)
+		defer cancel()
+		require.NoError(t, task.Each(ctx, &p, numbers(10, nil), func(context.Context, int) error { return nil }))
+		for r := range task.Map(ctx, &p, numbers(10, nil), func(_ context.Context, i int) (int, error) { return i, nil }) {
+			require.NoError(t, r.Err)
+		}
+		require.Equal(t, runtime.GOMAXPROCS(0), p.State().Limit)
 	})
 }
 

@@ -47,6 +47,7 @@ func (t *turn) prepare(granted chan struct{}, begins bool) {
 }
 
 func newShift(spec Spec, ctx child.Context) *shift {
+	spec.Limit = spec.limit() // that of a zero Pool is not filled in
 	return &shift{
 		ctx: ctx, spec: spec, free: spec.Limit,
 		stale: make(chan struct{}, 1), ending: make(chan struct{}), idle: make(chan struct{}),
