@@ -121,6 +121,9 @@ func (s *Shards) stateAt(membership *State) ShardsState {
 // result is as long as the layout of the group, which may be another than that of this
 // Shards; it is nil if nobody has ever joined.
 func (s *Shards) Where(ctx context.Context) ([]Holder, error) {
+	if ctx == nil {
+		return nil, errors.New("gate: nil context")
+	}
 	if err := s.spec.Validate(); err != nil {
 		return nil, err
 	}

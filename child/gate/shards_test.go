@@ -330,6 +330,9 @@ func TestWhatTheEngineAnswersToWhereIsTheError(t *testing.T) {
 		where, err := feeds.Where(t.Context())
 		require.NoError(t, err)
 		require.Nil(t, where, "nobody has ever joined")
+		var none context.Context
+		_, err = feeds.Where(none)
+		require.EqualError(t, err, "gate: nil context")
 		m.Cut(true)
 		_, err = feeds.Where(t.Context())
 		require.True(t, errors.Is(err, gatetest.ErrUnreachable))
