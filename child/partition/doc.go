@@ -29,6 +29,17 @@
 // The children run under a supervisor of their own, with any strategy. Each of them fails and
 // is restarted as its supervisor.Spec says. Meanwhile the keys of the others are served.
 //
+// # What For returns
+//
+// For returns what the present run of the owner offers. That run may end a moment later, and
+// then nobody receives from its channel: a send that waits for nothing else waits forever. So
+// offer the Done channel of the run's context together with the channel. Select on both, and
+// on the Done channel of your own context, and call For again when the run has ended. The
+// example of Owners.For does that.
+//
+// A child must not wait for work on a key that it owns itself, directly or through others: it
+// would wait for itself.
+//
 // # Which child owns a key
 //
 // The owner depends on the key and on N only: Index is the same in every process and for

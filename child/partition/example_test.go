@@ -3,6 +3,8 @@ package partition_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/partition"
@@ -56,6 +58,84 @@ func Example() {
 	// ann 1
 	// bob 1
 	// ann 2
+	// <nil>
+}
+
+// Each value has the end of its run, so that no send waits for a run that has ended. This one
+// ends with each sum of zero, and its total is lost.
+func ExampleOwners_For() {
+	type sum struct {
+		amount int
+		total  chan int
+	}
+	type counter struct {
+		in   chan sum
+		done <-chan struct{} // closed when the run has ended
+	}
+	counters := partition.New(partition.Spec[counter]{
+		N: 4,
+		Child: func(i int, offer *child.Ref[counter]) child.Spec {
+			return child.Spec{Name: fmt.Sprint("counter-", i), Run: func(ctx child.Context) error {
+				c, total := counter{make(chan sum), ctx.Done()}, 0
+				offer.Set(ctx, c)
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				for {
+					select {
+					case s := <-c.in:
+						if s.amount == 0 {
+							return fmt.Errorf("nothing to add")
+						}
+						total += s.amount
+						s.total <- total // it has room
+					case <-ctx.Done():
+						return nil
+					}
+				}
+			}}
+		},
+		Supervisor: supervisor.Spec{Logger: slog.New(slog.DiscardHandler), Backoff: child.Constant(time.Millisecond)},
+	})
+	// add adds at most once: if the run ends after it has received, nobody knows how far it got.
+	add := func(ctx context.Context, key string, amount int) (int, error) {
+		for {
+			c, err := counters.For(ctx, key)
+			if err != nil {
+				return 0, err
+			}
+			s := sum{amount, make(chan int, 1)}
+			select {
+			case c.in <- s:
+			case <-c.done:
+				continue // nobody has received it: the next run may
+			case <-ctx.Done():
+				return 0, context.Cause(ctx)
+			}
+			select {
+			case total := <-s.total:
+				return total, nil
+			case <-c.done:
+				return 0, fmt.Errorf("the counter of %s has failed", key)
+			case <-ctx.Done():
+				return 0, context.Cause(ctx)
+			}
+		}
+	}
+	ctx := context.Background()
+	root := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "counters", Run: counters.Run}}})
+	fmt.Println(root.Start(ctx))
+	fmt.Println(add(ctx, "ann", 3))
+	fmt.Println(add(ctx, "ann", 4))
+	fmt.Println(add(ctx, "ann", 0))
+	fmt.Println(add(ctx, "ann", 5))
+	fmt.Println(root.Stop(ctx))
+	// Output:
+	// <nil>
+	// 3 <nil>
+	// 7 <nil>
+	// 0 the counter of ann has failed
+	// 5 <nil>
 	// <nil>
 }
 
