@@ -27,7 +27,8 @@ import (
 // it, has ended and is not restarted, with the GaveUpError of a supervisor that gave up;
 // ErrNotRunning if the tree was not started, or if it stops, or has ended, and the child runs
 // no more. It returns the cause of ctx if ctx ends before. It keeps waiting for a child that was
-// stopped with StopChild, and for one that waits for Resume.
+// stopped with StopChild, for one that waits for Resume, and, if the path leads through a child
+// in which no supervisor runs, for that supervisor. So give ctx a deadline.
 func (s *Supervisor) Await(ctx context.Context, path string, states ...child.State) error {
 	if ctx == nil {
 		return errNilContext

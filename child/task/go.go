@@ -15,7 +15,8 @@ type Task[T any] struct {
 
 // Go runs f in the pool. It waits until it is the turn of the task, that is, until fewer than
 // Spec.Limit tasks run, and does not wait for f. The name is for errors: with it, the path of
-// the task is that of the pool, a slash and the name.
+// the task is that of the pool, a slash and the name, as child.NameOf writes it. Names need not
+// be unique.
 //
 // If ctx ends before it is the turn of the task, or the pool ends, f is not called, and Wait
 // returns the cause. When f runs, its context ends with ctx. For work that must outlive the
