@@ -228,6 +228,33 @@ func TestResizeStartsNewChildrenAndRemovesTheLast(t *testing.T) {
 	})
 }
 
+// The children of a run are removed by the names that they have, and not by those that Child
+// would give them now.
+func TestResizeRemovesChildrenWhoseNamesDifferEachTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var running atomic.Int64
+		o := partition.New(partition.Spec[int]{N: 3, Child: func(i int, offer *child.Ref[int]) child.Spec {
+			return child.Spec{Name: child.UniqueName("writer"), Run: func(ctx child.Context) error {
+				running.Add(1)
+				defer running.Add(-1)
+				offer.Set(ctx, i)
+				if err := ctx.Ready(); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return nil
+			}}
+		}})
+		root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "set", Run: o.Run}}})
+		require.NoError(t, root.Start(bg))
+		defer func() { require.NoError(t, root.Stop(bg)) }()
+		for _, n := range []int{1, 4, 2} {
+			require.NoError(t, o.Resize(bg, n))
+			require.EqualValues(t, n, running.Load())
+		}
+	})
+}
+
 func TestARestartKeepsTheNumber(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newSet(t, 2, supervisor.Spec{Intensity: strategy.AtMost(0, time.Minute)})

@@ -52,7 +52,7 @@ func (o *Owners[T]) Resize(ctx context.Context, n int) error {
 			return nil
 		case n < have:
 			if o.replace(l, r, n) {
-				return o.remove(ctx, r, l.offers[n:], n)
+				return r.remove(ctx, n, have)
 			}
 		default:
 			if err := o.add(ctx, r, n, have); err != nil {
@@ -107,15 +107,12 @@ func (o *Owners[T]) offersFor(n int) []*child.Ref[T] {
 	return o.offers[:n:n]
 }
 
-// remove stops and removes the children from index n on, the last one first.
-func (o *Owners[T]) remove(ctx context.Context, r *run, offers []*child.Ref[T], n int) error {
+// remove stops and removes the children from index n up to have, the last one first.
+func (r *run) remove(ctx context.Context, n, have int) error {
 	if r == nil {
 		return nil
 	}
-	var names []string
-	for i, offer := range offers {
-		names = append(names, o.spec.Child(n+i, offer).Name)
-	}
+	names := slices.Clone(r.names[n:have])
 	slices.Reverse(names)
 	err := r.sup.RemoveChild(ctx, names...)
 	if errors.Is(err, supervisor.ErrNotRunning) {

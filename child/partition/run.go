@@ -10,8 +10,9 @@ import (
 
 // A run is one run of the owners.
 type run struct {
-	sup *supervisor.Supervisor
-	up  chan struct{} // closed when its first child runs, or Run has returned: before, the supervisor refuses requests
+	sup   *supervisor.Supervisor
+	names []string      // of its children, by their index
+	up    chan struct{} // closed when its first child runs, or Run has returned: before, the supervisor refuses requests
 
 	open func() // closes up
 }
@@ -66,8 +67,10 @@ func (o *Owners[T]) finish(r *run) {
 	}
 }
 
-// children returns the specs of the children of a run, from the given index on.
+// children returns the specs of the children of a run, from the given index on, and notes
+// their names.
 func (o *Owners[T]) children(r *run, offers []*child.Ref[T], from int) (specs []child.Spec) {
+	r.names = r.names[:from]
 	for i := from; i < len(offers); i++ {
 		spec := o.spec.Child(i, offers[i])
 		if own := spec.Run; own != nil {
@@ -76,7 +79,7 @@ func (o *Owners[T]) children(r *run, offers []*child.Ref[T], from int) (specs []
 				return own(ctx)
 			}
 		}
-		specs = append(specs, spec)
+		specs, r.names = append(specs, spec), append(r.names, spec.Name)
 	}
 	return specs
 }

@@ -20,7 +20,8 @@ type Spec[T any] struct {
 
 	// Child returns the spec of the child with index i, which counts from 0. Each name must
 	// be unique among them. In each run, the child sets offer to the value that For returns,
-	// before it calls ctx.Ready. Child is called for each run of the owners, and by Resize.
+	// before it calls ctx.Ready. Child is called for each run of the owners, and by a Resize
+	// to more children.
 	Child func(i int, offer *child.Ref[T]) child.Spec
 
 	// Supervisor is the spec of the supervisor that the children run under: strategy, backoff
