@@ -472,6 +472,69 @@ func offering(i int, offer *child.Ref[int]) child.Spec {
 	}}
 }
 
+func TestResizeBeforeTheSupervisorStartsWaitsNoLongerThanItsContext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := partition.New(partition.Spec[int]{N: 1, Child: offering, Supervisor: supervisor.Spec{Logger: quiet}})
+		ctx, cancel := context.WithCancel(bg)
+		hook := sync.OnceFunc(func() {
+			short, end := context.WithTimeout(bg, time.Second)
+			defer end()
+			require.ErrorIs(t, o.Resize(short, 3), context.DeadlineExceeded)
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- o.Run(early{child.FromContext(ctx), hook}) }()
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, o.N())
+		cancel()
+		require.NoError(t, <-ended)
+	})
+}
+
+func TestResizeGoesOnWhenTheSupervisorDoesNotStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := partition.New(partition.Spec[int]{N: 1, Child: offering, Supervisor: supervisor.Spec{Logger: quiet}})
+		ctx, cancel := context.WithCancel(bg)
+		resized := make(chan error, 1)
+		hook := sync.OnceFunc(func() {
+			go func() { resized <- o.Resize(bg, 3) }()
+			time.Sleep(time.Second)
+			cancel()
+		})
+		_ = o.Run(early{child.FromContext(ctx), hook})
+		require.NoError(t, <-resized)
+		require.Equal(t, 3, o.N())
+	})
+}
+
+func TestResizeDuringTheStopIsForTheNextRun(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		bubble(t, func(t *testing.T) {
+			o := partition.New(partition.Spec[int]{N: 2, Child: func(i int, offer *child.Ref[int]) child.Spec {
+				return child.Spec{Name: fmt.Sprint(i), StopTimeout: time.Hour, Run: func(ctx child.Context) error {
+					offer.Set(ctx, i)
+					if err := ctx.Ready(); err != nil {
+						return err
+					}
+					<-ctx.Done()
+					time.Sleep(time.Minute)
+					return nil
+				}}
+			}})
+			root := supervisor.New(supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "o", Run: o.Run}}})
+			require.NoError(t, root.Start(bg))
+			stopped := make(chan error, 1)
+			go func() { stopped <- root.Stop(bg) }()
+			synctest.Wait()
+			require.NoError(t, o.Resize(bg, n))
+			require.NoError(t, <-stopped)
+			require.NoError(t, root.Start(bg))
+			require.Len(t, maps.Collect(o.All()), n)
+			require.NoError(t, root.Stop(bg))
+		})
+	}
+}
+
 func TestResizeWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		entered, release := make(chan struct{}), make(chan struct{})
