@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Dialect is the kind of a database.
@@ -32,9 +33,17 @@ func (d Dialect) now() string {
 	case MySQL:
 		return "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
 	case SQLite:
-		return "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)"
+		return "CAST((julianday('now') - 2440587.5) * 86400000.0 + 0.5 AS INTEGER) * 1000"
 	}
 	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+}
+
+// resolution is how much time passes, at most, until now returns another number.
+func (d Dialect) resolution() time.Duration {
+	if d == SQLite {
+		return time.Millisecond
+	}
+	return time.Microsecond
 }
 
 // insert returns a statement that inserts a row, unless there is one with the same key.

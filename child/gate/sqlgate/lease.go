@@ -90,7 +90,12 @@ func (l *lease) take(ctx context.Context, statement string, args ...any) (bool, 
 	return l.elector.change(ctx, statement, args...)
 }
 
-func (e *Elector) ttl() int64 { return e.spec.TTL.Microseconds() }
+// ttl is the term in the database, in microseconds. It is a little longer than that of the
+// holder, because the clock of the database may show a time that is up to its resolution ago.
+// One more microsecond is for what Microseconds cuts off.
+func (e *Elector) ttl() int64 {
+	return e.spec.TTL.Microseconds() + e.spec.Dialect.resolution().Microseconds() + 1
+}
 
 // undo releases what a bid may have taken. It does not wait for long.
 func (l *lease) undo(ctx context.Context) error {
