@@ -39,8 +39,9 @@ var kinds = []struct {
 	{"MariaDB", newMariaDB},
 }
 
-// forEach runs a test with each kind of database.
+// forEach runs a test with each kind of database, side by side with all other tests.
 func forEach(t *testing.T, f func(t *testing.T, d database)) {
+	t.Parallel()
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/gate"
@@ -49,6 +50,7 @@ func ExampleSpec_shards() {
 	}
 	feeds := gate.NewShards(gate.ShardsSpec{
 		Name: "/shop/feeds", N: 4, Elector: leases,
+		RenewEvery: 100 * time.Millisecond, // a new member also waits this long for others, before it claims shards
 		Run: func(int) func(child.Context) error {
 			return func(ctx child.Context) error {
 				if err := ctx.Ready(); err != nil {

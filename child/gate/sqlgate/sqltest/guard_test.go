@@ -27,8 +27,10 @@ type process struct {
 }
 
 func (d database) process(t *testing.T, id, name string, ttl time.Duration) *process {
+	const often = 50 * time.Millisecond // to renew and to ask, although the term may be long
 	p := &process{member: d.member(t, id, ttl), held: make(chan context.Context)}
-	p.gate = gate.New(gate.Spec{Name: name, Elector: p.Elector, Late: gate.Fence, RenewEvery: ttl / 60, Run: func(ctx child.Context) error {
+	p.Elector = sqlgate.New(p.db, sqlgate.Spec{TTL: ttl, PollEvery: often, Dialect: d.dialect, Member: id})
+	p.gate = gate.New(gate.Spec{Name: name, Elector: p.Elector, Late: gate.Fence, RenewEvery: often, Run: func(ctx child.Context) error {
 		if err := ctx.Ready(); err != nil {
 			return err
 		}
@@ -124,7 +126,7 @@ func TestNoEffectIsOutOfTheOrderOfTokens(t *testing.T) {
 		if d.dialect == sqlgate.SQLite { // a write locks the whole file
 			leases = newSQLite(t)
 		}
-		all := []*process{leases.process(t, "a", t.Name(), 3*time.Second), leases.process(t, "b", t.Name(), 3*time.Second)}
+		all := []*process{leases.process(t, "a", t.Name(), time.Minute), leases.process(t, "b", t.Name(), time.Minute)}
 		stale, late, ready := 0, 0, all
 		if !all[0].gate.Open() {
 			select {
@@ -196,7 +198,7 @@ func TestNoEffectIsOutOfTheOrderOfTokens(t *testing.T) {
 // A guarded transaction may take longer than a term, and the lease is renewed nevertheless.
 func TestALongGuardedTransactionDoesNotBlockARenewal(t *testing.T) {
 	forEach(t, func(t *testing.T, d database) {
-		const ttl = time.Second
+		const ttl = 3 * time.Second
 		leases := d
 		if d.dialect == sqlgate.SQLite {
 			leases = newSQLite(t)
@@ -250,7 +252,7 @@ func TestGuardRefusesAContextWithoutALease(t *testing.T) {
 // A stale holder cannot commit, even if it ignores the error.
 func TestGuardRollsBackAStaleTransaction(t *testing.T) {
 	forEach(t, func(t *testing.T, d database) {
-		a, b := d.process(t, "a", t.Name(), time.Second), d.process(t, "b", t.Name(), time.Second)
+		a, b := d.process(t, "a", t.Name(), time.Minute), d.process(t, "b", t.Name(), time.Minute)
 		var old context.Context
 		select {
 		case ctx := <-a.held:

@@ -187,10 +187,15 @@ func (s *server) end() {
 }
 
 // TestMain runs many tests at once, because most of their time they wait for terms to pass.
+// With servers they are fewer, because a server has a limited number of connections.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) { // the default
-		_ = flag.Set("test.parallel", "12")
+		atOnce := "24"
+		if os.Getenv("MACHINES") != "" {
+			atOnce = "12"
+		}
+		_ = flag.Set("test.parallel", atOnce)
 	}
 	code := m.Run()
 	postgres.end()
