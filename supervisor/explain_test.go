@@ -292,6 +292,7 @@ func TestExplainFitsAGracePeriodOrSaysWhatToChange(t *testing.T) {
 		require.EqualError(t, said.Fits(30*time.Second), "/shop: a stop may take 52s, and must take less than 30s: lower "+
 			"StopTimeout of /shop/api (20s), or StopTimeout of /shop/worker (20s), or set Spec.StopTimeout")
 		require.NoError(t, said.Fits(53*time.Second))
+		require.EqualError(t, said.Fits(0), "/shop: no stop fits a grace period of 0s: give a positive one")
 		forever := start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: idle, StopTimeout: child.Forever}}})
 		require.EqualError(t, forever.Explain().Fits(time.Minute), "/root: a stop has no limit, and must take less than 1m0s: lower StopTimeout of /root/a (no limit), or set Spec.StopTimeout")
 		empty := start(t, supervisor.Spec{})

@@ -14,8 +14,12 @@ import (
 
 // Fits returns nil if a stop is always over within a grace period, such as the
 // terminationGracePeriodSeconds of a Kubernetes pod or the TimeoutStopSec of a systemd unit.
-// Otherwise the error says how long a stop may take, and what to change.
+// Otherwise the error says how long a stop may take, and what to change. No stop fits a grace
+// period of zero or less.
 func (e Explanation) Fits(grace time.Duration) error {
+	if grace <= 0 {
+		return fmt.Errorf("%s: no stop fits a grace period of %v: give a positive one", oneline.Text(e.Path), grace)
+	}
 	if e.LongestStop < grace {
 		return nil
 	}
