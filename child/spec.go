@@ -111,6 +111,27 @@ type Spec struct {
 	// that the error is harmless. A panic or Goexit in Decide is a failure of the
 	// run. Decide must not block.
 	Decide func(error) error
+
+	// Needs names the children that this one cannot run without. Only a supervisor with
+	// strategy.Graph accepts it. The child starts when all of them are ready; a child that
+	// is Done or has declined to start (ErrIgnore) counts as ready, and Unready changes
+	// nothing. When one of them fails or is restarted, this child is stopped first, with
+	// the cause ErrSibling, and started when that one is ready again. When one of them is
+	// stopped by a call, this child is stopped first and stays Stopped. Starting this
+	// child by a call starts those of them that were stopped by a call.
+	//
+	// The names are those of siblings. A Temporary child cannot be needed, and a child
+	// that is needed cannot be removed. Nil means none.
+	Needs []string
+
+	// After names children that start before this one and stop after it, if they start or
+	// stop at the same time. Only a supervisor with strategy.Graph accepts it. At the
+	// start of the supervisor the child waits until the first start of each of them is
+	// settled: it is ready, has ended, or was stopped. When children are restarted
+	// together, it waits for those of them that are starting. It is not restarted with
+	// them, and does not wait for one that waits for its own backoff. A name that no
+	// child has, because the child was removed, is not waited for. Nil means none.
+	After []string
 }
 
 const (

@@ -31,6 +31,7 @@ import "github.com/coppice-go/coppice/internal/enum"
 //	Running   Stopped   it ended, and its supervisor gave up
 //	Stopping  Stopped   the run has returned, or was abandoned
 //	Stopping  Waiting   the same, and it will be restarted: with its group, or after its backoff
+//	Stopping  Done      the same; it was Done before, and its new spec from Apply was taken back (Graph)
 //	Stopping  Starting  the same, and it is restarted at once: by RestartChild, or as the first of its group
 //	Waiting   Starting  its restart is due, or a call starts it
 //	Waiting   Stopped   its restart was cancelled, or its supervisor stops

@@ -30,8 +30,8 @@ func (e *SpecError) Error() string {
 
 // Validate returns nil if the spec is valid. Otherwise it returns a *SpecError for each
 // problem, all joined by errors.Join. Their Path is the name of the child. A supervisor
-// checks two more things when it receives the spec: that no other child has the name, and
-// that the supervisor has an AutoShutdown if the child is Significant.
+// checks more when it receives the spec: that no other child has the name, that the
+// supervisor has an AutoShutdown if the child is Significant, and Needs and After.
 func (s Spec) Validate() error {
 	var faults []error
 	fault := func(field, format string, args ...any) {
@@ -64,6 +64,20 @@ func (s Spec) Validate() error {
 	} {
 		if d.value < 0 {
 			fault(d.field, "negative: %v", d.value)
+		}
+	}
+	for _, edges := range []struct {
+		field string
+		names []string
+	}{{"Needs", s.Needs}, {"After", s.After}} {
+		for _, name := range edges.names {
+			if problem := naming.Problem(name); name == "" {
+				fault(edges.field, "an empty name")
+			} else if problem != "" {
+				fault(edges.field, "%s", problem)
+			} else if name == s.Name {
+				fault(edges.field, "itself")
+			}
 		}
 	}
 	return errors.Join(faults...)

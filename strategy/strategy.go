@@ -37,10 +37,21 @@ const (
 	// it returns nil. It corresponds to OTP's simple_one_for_one and Elixir's
 	// DynamicSupervisor.
 	Independent
+
+	// Graph restarts the failed child and those that need it, directly or through others:
+	// see Needs and After of child.Spec. A child starts when all children that it needs
+	// are ready, and concurrently with those that it has nothing to do with. It stops when
+	// those that need it have exited. Use it where children depend on each other, but not
+	// in one line. Children that need nothing and are not needed are restarted alone.
+	//
+	// Unlike Independent, Graph keeps a child that was stopped or has ended. Unlike the
+	// other strategies, it never starts a child that a caller has stopped, unless a caller
+	// starts that child or one that needs it. OTP has no equivalent.
+	Graph
 )
 
 var strategies = enum.Of[Strategy]("strategy", "strategy: no such strategy",
-	"one-for-one", "one-for-all", "rest-for-one", "independent")
+	"one-for-one", "one-for-all", "rest-for-one", "independent", "graph")
 
 // String returns the name, such as "one-for-one".
 func (s Strategy) String() string { return strategies.String(s) }

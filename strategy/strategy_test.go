@@ -18,6 +18,7 @@ func TestStrategyTextRoundTrip(t *testing.T) {
 		OneForAll:   "one-for-all",
 		RestForOne:  "rest-for-one",
 		Independent: "independent",
+		Graph:       "graph",
 	} {
 		require.Equal(t, name, want.String())
 		text, err := json.Marshal(want)
@@ -30,14 +31,14 @@ func TestStrategyTextRoundTrip(t *testing.T) {
 }
 
 func TestUnknownStrategyHasNoText(t *testing.T) {
-	unknown := Independent + 1
-	require.Equal(t, "strategy(4)", unknown.String())
+	unknown := Graph + 1
+	require.Equal(t, "strategy(5)", unknown.String())
 	_, err := unknown.MarshalText()
-	require.EqualError(t, err, "strategy: no such strategy: 4")
+	require.EqualError(t, err, "strategy: no such strategy: 5")
 }
 
 func TestUnknownStrategyNameIsRejected(t *testing.T) {
-	for _, name := range []string{"", "One-For-One", "one_for_one", "strategy(4)"} {
+	for _, name := range []string{"", "One-For-One", "one_for_one", "strategy(5)"} {
 		s := RestForOne
 		require.ErrorContains(t, s.UnmarshalText([]byte(name)), "no such strategy")
 		require.Equal(t, RestForOne, s, "unchanged")

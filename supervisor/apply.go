@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
@@ -26,11 +26,13 @@ import (
 //   - A child that is not desired any more is stopped and removed. A new name is another
 //     child: a child that was renamed is removed and added.
 //   - A child with another Version is replaced: it is stopped if it runs, and started with
-//     the new spec, whatever its state, as by RestartChild. Its siblings keep running.
+//     the new spec, whatever its state, as by RestartChild. Its siblings keep running, but
+//     under Graph those that need it are restarted too.
 //   - A new child is started.
-//   - A child with the same Version but other settings (Restart, a timeout, whether it has a
-//     Backoff) takes the whole new spec and keeps running, as by Upgrade. Functions cannot be
-//     compared: if Run, Backoff or Decide do something else, the Version must differ.
+//   - A child with the same Version but other settings (Restart, a timeout, Needs or After,
+//     whether it has a Backoff) takes the whole new spec and keeps running, as by Upgrade.
+//     Functions cannot be compared: if Run, Backoff or Decide do something else, the Version
+//     must differ.
 //
 // The supervisor's own settings, and the order of the children, are taken over if they
 // differ, as by Upgrade. A zero field is the default and not the present value, so begin with
@@ -42,6 +44,15 @@ import (
 // Apply removes first, the last child first; then it replaces and adds, in the order of the
 // desired spec, each when the one before it is ready; then it takes over the settings and the
 // order. Under an Independent supervisor the removals, and then all others, are concurrent.
+//
+// Under a Graph supervisor Apply follows the edges. What is not desired any more is removed
+// first, after those that need it; but if a child that stays still needs it, it is removed
+// last. The others are concurrent: each child that differs gets its new Needs and After after
+// those to which they lead, and what is added must be ready before a child is touched that
+// will need it. So of a row of children that all differ, each stops once and starts once.
+// Changes.Along has those that are restarted with one that they need. Apply does not wait for
+// them. A child that somebody has stopped is not among them. A child that gets its old spec
+// back keeps its new Needs and After, because others may have changed with it.
 //
 // If a child does not become ready with its new spec, Apply stops there. The child is started
 // with its old spec at once, and an added child is removed. This restart does not count
@@ -66,7 +77,8 @@ import (
 // Upgrade is refused. A group restart or a backoff that is in progress goes on, with the new
 // specs. If nothing differs, nothing happens, and there is no event. Otherwise EventApplying
 // comes before and EventApplied after what Apply does, and the children's events have
-// ReasonApply. If the supervisor stops meanwhile, EventApplied comes before EventClosing.
+// ReasonApply; those of Changes.Along have ReasonGroup. If the supervisor stops meanwhile,
+// EventApplied comes before EventClosing.
 //
 // A nested supervisor is kept if the Version of its child is the same. Its own children change
 // with its own Apply: see Nested.
@@ -75,15 +87,17 @@ import (
 // if no child is desired and some are declared, since an empty configuration should not stop a
 // service; ErrNotRunning, while the supervisor stops; ErrSuspended, if a child would be
 // started; ErrMaxChildren; the error of Upgrade for a Strategy or a Name that cannot change;
+// under Graph ErrNeeded, if a child that StartChild has added needs one that is not desired any
+// more, and a *child.SpecError, if a child would become Temporary while another one needs it;
 // the cause of ctx, if it ended before; an error if ctx belongs to a child that would be
-// replaced or removed, or to one below it, because Apply would wait for its caller. As with
-// StartChild, the error is child.ErrNotReady if ctx belongs to a child whose start the
-// supervisor still waits for. ctx may carry a Request: see WithRequest.
+// replaced, restarted along or removed, or to one below it, because Apply would wait for its
+// caller. As with StartChild, the error is child.ErrNotReady if ctx belongs to a child whose
+// start the supervisor still waits for. ctx may carry a Request: see WithRequest.
 func (s *Supervisor) Apply(ctx context.Context, desired Spec) (Changes, error) {
 	if ctx == nil {
 		return Changes{}, errNilContext
 	}
-	desired.Children = slices.Clone(desired.Children)
+	desired.Children = copies(desired.Children)
 	if err := s.desiredFaults(&desired); err != nil {
 		return Changes{}, err
 	}
@@ -115,7 +129,7 @@ func (s *Supervisor) Apply(ctx context.Context, desired Spec) (Changes, error) {
 // Plan returns the changes that Apply would make, and the error for which Apply would change
 // nothing, except for what concerns its ctx. It changes nothing and does not wait.
 func (s *Supervisor) Plan(desired Spec) (Changes, error) {
-	desired.Children = slices.Clone(desired.Children)
+	desired.Children = copies(desired.Children)
 	if err := s.desiredFaults(&desired); err != nil {
 		return Changes{}, err
 	}
@@ -134,9 +148,18 @@ func (s *Supervisor) Plan(desired Spec) (Changes, error) {
 	}
 	l.mu.Unlock()
 	if err != nil {
-		return Changes{}, wrap(l.path, err)
+		return Changes{}, withPath(l.path, err)
 	}
 	return p.changes(), nil
+}
+
+// withPath adds the path of the supervisor to an error of a plan that has no path yet.
+func withPath(path string, err error) error {
+	switch err.(type) {
+	case *ChildError, *child.SpecError:
+		return err
+	}
+	return wrap(path, err)
 }
 
 // turnToApply waits until no other Apply is in progress. done ends the turn.
@@ -170,7 +193,7 @@ func (l *life) refusesStarts(p *plan) error {
 // apply carries out an Apply while the supervisor runs.
 func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 	if len(want.Children) > 0 {
-		if err := l.refuseUnready(ctx, want.Children[0].Name); err != nil {
+		if err := l.refuseUnready(ctx, want.Children...); err != nil {
 			return Changes{}, err
 		}
 	}
@@ -189,7 +212,7 @@ func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 		case err != nil || p.empty():
 		case l.m.Phase() == machine.Unborn: // its children do not exist yet
 			booted = false
-			l.declare(p.wanted(), p, true, now)
+			err = l.declare(p.wanted(), p, true, now)
 		default:
 			p.by, p.began = by, now
 			l.applying = p
@@ -201,13 +224,13 @@ func (l *life) apply(ctx context.Context, want *Spec) (Changes, error) {
 	})
 	switch {
 	case err != nil:
-		return Changes{}, wrap(l.path, err)
+		return Changes{}, withPath(l.path, err)
 	case p.empty() || !booted:
 		return p.changes(), nil
 	}
 	a := &applying{life: l, plan: p}
-	if a.remove(ctx) {
-		a.start(ctx)
+	if a.remove(ctx, false) && a.start(ctx) {
+		a.remove(ctx, true)
 	}
 	a.end()
 	return p.done, and(errors.Join(a.failures...), a.stopped.orNil())

@@ -61,7 +61,7 @@ func applyAtRandom(t *testing.T, seed uint64) {
 	moods, mu := rand.New(rand.NewPCG(seed, 8)), new(sync.Mutex) // of the runs
 	version := 0
 	spec := func(sup *supervisor.Supervisor) supervisor.Spec {
-		want := supervisor.Spec{Strategy: allStrategies[seed%4], Intensity: strategy.AtMost(50, time.Minute), Logger: quiet}
+		want := supervisor.Spec{Strategy: allStrategies[seed%5], Intensity: strategy.AtMost(50, time.Minute), Logger: quiet}
 		if sup != nil {
 			want = sup.Spec()
 			want.Children = nil
@@ -80,6 +80,11 @@ func applyAtRandom(t *testing.T, seed uint64) {
 				one.Backoff = child.Constant(2 * time.Second)
 			case 2:
 				one.StartTimeout = time.Second
+			}
+			for _, below := range want.Children {
+				if want.Strategy == strategy.Graph && below.Restart != child.Temporary && r.IntN(2) == 0 {
+					one.Needs = append(one.Needs, below.Name)
+				}
 			}
 			want.Children = append(want.Children, one)
 		}
@@ -127,9 +132,12 @@ func applyAtRandom(t *testing.T, seed uint64) {
 		if has, ok := inner.LookupSpec(declared.Name); ok {
 			if st, _ := inner.Lookup(declared.Name); !st.Added {
 				require.Equal(t, declared.Version, has.Version, "seed %d: %s", seed, declared.Name)
+				require.Equal(t, declared.Needs, has.Needs, "seed %d: %s", seed, declared.Name)
 			}
 		}
 	}
+	last := inner.Spec()
+	require.NoError(t, last.Validate(), "seed %d", seed)
 	open := 0
 	for _, e := range events.take() {
 		if e.Kind == supervisor.EventApplying {

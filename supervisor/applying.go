@@ -21,11 +21,12 @@ type applying struct {
 // why is the reason of what happens to the children.
 func (p *plan) why() why { return why{reason: ReasonApply, by: p.by, event: p.event} }
 
-// remove removes what is not desired, and reports whether to go on.
-func (a *applying) remove(ctx context.Context) bool {
+// remove removes what is not desired, before or after the others are replaced and added. It
+// reports whether to go on.
+func (a *applying) remove(ctx context.Context, late bool) bool {
 	var calls []*call
 	for _, name := range a.plan.gone {
-		if !a.plan.removed[name] { // it has ended
+		if !a.plan.removed[name] || a.plan.isLate(name) != late { // it has ended, or its turn is another one
 			continue
 		}
 		if ctx.Err() != nil {
@@ -65,16 +66,28 @@ func (a *applying) removed(ctx context.Context, made *call) bool {
 	return true
 }
 
-// start replaces and adds what is desired, in order.
-func (a *applying) start(ctx context.Context) {
+// start replaces and adds what is desired, in order. It reports whether to go on.
+func (a *applying) start(ctx context.Context) bool {
 	calls := make([]*call, len(a.plan.steps))
-	for i := range a.plan.steps {
+	added := func(i int) bool {
+		made := calls[i]
+		calls[i] = nil
+		return made == nil || a.started(ctx, i, made)
+	}
+	for at := range a.plan.steps {
+		i := a.plan.step(at)
 		s := &a.plan.steps[i]
 		switch {
-		case s.what != replace && s.what != add:
+		case s.what < replace && !s.edges:
 			continue
 		case ctx.Err() != nil:
 			a.fail(s.spec.Name, context.Cause(ctx))
+		case !a.plan.addsBefore(s, added): // that has failed
+		case s.what == update:
+			a.update(s)
+			if len(a.failures) == 0 {
+				continue
+			}
 		case s.what == replace:
 			calls[i] = a.replace(s)
 		default:
@@ -84,13 +97,28 @@ func (a *applying) start(ctx context.Context) {
 			break
 		}
 	}
-	if a.ordered {
-		return
-	}
 	for i, made := range calls {
-		if made != nil {
+		if made != nil && !a.ordered {
 			a.started(ctx, i, made)
 		}
+	}
+	return len(a.failures) == 0
+}
+
+// update gives a child of a Graph supervisor its other edges and settings before the end of
+// the Apply, because others may have to change after it.
+func (a *applying) update(s *planStep) {
+	kept := *s.spec // of its own, as for replace
+	var err error
+	a.do(func(now time.Duration) {
+		if c := a.m.Child(kept.Name); c != s.child {
+			err = a.absent()
+		} else if err = a.m.UpgradeChild(c, &kept, now); err == nil {
+			s.spec, s.ok = &kept, true
+		}
+	})
+	if err != nil {
+		a.fail(kept.Name, err)
 	}
 }
 
@@ -105,7 +133,7 @@ func (a *applying) replace(s *planStep) *call {
 			made.answer(a.absent()) // it was removed; there may be another of that name
 			return
 		}
-		s.spec = &spec
+		s.spec, s.asked = &spec, true
 		a.explainRequest(c, restart, a.plan.why())
 		a.m.Replace(c, &spec, &made.Waiter, now)
 	})
@@ -117,7 +145,7 @@ func (a *applying) add(s *planStep) *call {
 	made := newCall(a.life, s.spec.Name)
 	made.start = true
 	a.do(func(now time.Duration) {
-		s.child = a.m.AddWithin(a.plan.want.MaxChildren, s.spec, &made.Waiter, now)
+		s.child = a.m.AddWithin(a.plan.mostChildren(), s.spec, &made.Waiter, now)
 		if s.child != nil && a.subscribedKinds != 0 {
 			a.whys.of.set(s.child, a.plan.why())
 		}
@@ -191,6 +219,10 @@ func (a *applying) fail(name string, err error) {
 	if ended, ok := err.(*endedWait); ok {
 		err = ended.cause
 	}
+	if fault, is := err.(*child.SpecError); is { // a fault that only the machine sees
+		a.failures = append(a.failures, atPath(a.path, fault))
+		return
+	}
 	a.failures = append(a.failures, wrap(a.path+"/"+name, err))
 }
 
@@ -199,7 +231,9 @@ func (a *applying) fail(name string, err error) {
 func (a *applying) end() {
 	a.do(func(now time.Duration) {
 		if a.applying == a.plan {
-			a.endApply(errors.Join(a.failures...), now)
+			if err := a.endApply(errors.Join(a.failures...), now); err != nil && len(a.failures) == 0 {
+				a.failures = append(a.failures, err)
+			}
 		} else if len(a.failures) == 0 {
 			a.failures = append(a.failures, wrap(a.path, ErrNotRunning))
 		}
@@ -210,31 +244,39 @@ func (a *applying) end() {
 // inlined, to keep perform's frame small: see Ready. l.mu must be held.
 //
 //go:noinline
-func (l *life) cutOffApply() { l.endApply(wrap(l.path, ErrNotRunning), l.m.Now()) }
+func (l *life) cutOffApply() { _ = l.endApply(wrap(l.path, ErrNotRunning), l.m.Now()) }
 
-// endApply ends the Apply in progress. l.mu must be held.
-func (l *life) endApply(err error, now time.Duration) {
+// endApply ends the Apply in progress, which has failed with err or succeeded, and returns the
+// error of it. l.mu must be held.
+func (l *life) endApply(err error, now time.Duration) error {
 	p := l.applying
 	l.applying = nil
 	next := p.wanted()
-	if p.done = p.changes(); err != nil {
+	running := l.m.Phase() < machine.Closing
+	if p.done = p.changes(); err == nil && running {
+		err = l.declare(next, p, true, now)
+	}
+	if err != nil {
 		next = p.reached(l.m)
 		p.done = p.changed(l.m, len(next.Children))
+		if running {
+			_ = l.declare(next, p, false, now) // it fits what is running
+		}
 	}
-	if l.m.Phase() < machine.Closing {
-		l.declare(next, p, err == nil, now)
-	} else { // the machine is in the middle of its end: only the next start is concerned
+	if !running { // the machine is in the middle of its end: only the next start is concerned
 		l.sup.declared.Store(&declaration{spec: next})
 	}
 	l.publishOwn(&Event{
 		Kind: EventApplied, Text: p.done.String(), By: p.by, Because: p.event, Took: now - p.began,
 		Changes: p.done.clone(), Err: err,
 	})
+	return err
 }
 
 // declare makes spec what is declared: what was reached by the plan, or all of it. The
-// children exist already, except before the boot. l.mu must be held.
-func (l *life) declare(spec Spec, p *plan, all bool, now time.Duration) {
+// children exist already, except before the boot. It returns an error and changes nothing if
+// the edges of children that were added meanwhile do not fit. l.mu must be held.
+func (l *life) declare(spec Spec, p *plan, all bool, now time.Duration) error {
 	next := &declaration{spec: spec}
 	steps := p.byName()
 	specs := make([]*child.Spec, 0, len(spec.Children))
@@ -244,7 +286,7 @@ func (l *life) declare(spec Spec, p *plan, all bool, now time.Duration) {
 			continue
 		}
 		s := steps[c.Name()]
-		if !c.Declared && (s == nil || s.child != c || !all && !s.isDone(l.m)) { // StartChild has added it
+		if !c.Declared && !p.adopts(c.Name()) && (s == nil || s.child != c || !all && !s.isDone(l.m)) { // StartChild has added it
 			continue
 		}
 		own := c.Spec
@@ -258,9 +300,15 @@ func (l *life) declare(spec Spec, p *plan, all bool, now time.Duration) {
 		}
 		specs = append(specs, own)
 	}
-	_ = l.m.Arrange(spec.config(nil), specs, now) // plan has checked what could be refused
+	if err := l.m.Arrange(spec.config(nil), specs, now); err != nil {
+		if fault, is := err.(*child.SpecError); is {
+			return atPath(l.path, fault)
+		}
+		return wrap(l.path, err)
+	}
 	l.spec = &next.spec
 	l.sup.declared.Store(next)
+	return nil
 }
 
 // A notApplied is the error of a child that did not become ready with its new spec.

@@ -105,19 +105,24 @@ func (l *life) explain(c *machine.Child, a *machine.Action, e *Event) {
 		case c.Booting():
 			y = why{reason: ReasonBoot}
 		default:
-			y = l.whys.group
+			y = l.groupWhy(c)
 		}
 	case EventStopping, EventStopped, EventAbandoned:
-		if a.Run == 0 { // its pending restart is cancelled
+		if a.Run == 0 { // its pending start is cancelled
+			if y.reason == ReasonNone {
+				y = l.groupWhy(c)
+			}
 			break
 		}
 		switch runOfChild(c).why() {
 		case 0: // it ended by itself, before it was its turn
-			if y = l.whys.group; l.m.Phase() >= machine.Closing {
+			if l.m.Phase() >= machine.Closing {
 				y = l.whys.end
+			} else if group := l.groupWhy(c); group.reason != ReasonNone {
+				y = group
 			}
 		case machine.WhySibling:
-			y = l.whys.group
+			y = l.groupWhy(c)
 		case machine.WhyTimeout, machine.WhyHung:
 			y = why{reason: ReasonFailed, event: y.event}
 		case machine.WhyClosing:
@@ -143,6 +148,16 @@ func (l *life) explain(c *machine.Child, a *machine.Action, e *Event) {
 		return
 	}
 	e.Reason, e.By, e.Because = y.reason, y.by, y.event
+}
+
+// groupWhy returns why a child stops or starts together with another. Under Graph that may be
+// one of several at the same time. l.mu must be held.
+func (l *life) groupWhy(c *machine.Child) why {
+	with := l.m.With(c)
+	if with == nil || with == c {
+		return l.whys.group
+	}
+	return why{reason: ReasonGroup, by: l.pathOf(with), event: l.whys.known(with).event}
 }
 
 // endedIn returns the number of the event with which the supervisor in a child began to end
@@ -180,11 +195,14 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 		w.of.set(c, why{reason: ReasonFailed, event: e.Seq, hung: true})
 	case EventStopping:
 		if e.Reason == ReasonGroup {
-			w.of.set(c, w.group)
+			w.of.set(c, why{reason: e.Reason, by: e.By, event: e.Because})
 		}
 	case EventStopped, EventAbandoned:
 		known, _ := w.of.get(c)
-		stays := known.reason == ReasonStopChild || known.reason == ReasonGroup && a.Run == 0 // the group is not restarted
+		stays := known.reason == ReasonStopChild
+		if a.Run == 0 { // it is not started, neither with its group nor as a caller had asked
+			stays = stays || known.reason == ReasonGroup || known.reason == ReasonRestartChild
+		}
 		if stays && !l.removes(c) {
 			w.of.forget(c)
 		}
@@ -197,5 +215,5 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 
 // removes reports whether a child is removed when it ends for good.
 func (l *life) removes(c *machine.Child) bool {
-	return c.Spec.Restart == child.Temporary || !l.ordered
+	return c.Spec.Restart == child.Temporary || !l.ordered && !l.graph
 }

@@ -32,7 +32,7 @@ func allocs(t *testing.T, most float64, f func()) {
 }
 
 func TestAllocationsOfOneChildAddedAndRemoved(t *testing.T) {
-	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.RestForOne, strategy.Independent} {
+	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.RestForOne, strategy.Independent, strategy.Graph} {
 		t.Run(s.String(), func(t *testing.T) {
 			sup := crowd(t, s, 10)
 			// The child with its spec, the run, its context (three), the go statement.

@@ -119,7 +119,7 @@ func operations() []operation {
 
 var (
 	crowds = []int{10, 1000, 100_000}
-	alone  = []strategy.Strategy{strategy.OneForOne, strategy.Independent}
+	alone  = []strategy.Strategy{strategy.OneForOne, strategy.Independent, strategy.Graph}
 )
 
 // measure returns what each of n times op takes among the children of sup. Each

@@ -15,21 +15,22 @@ import (
 type Changes struct {
 	Added     []string // children that are started for the first time
 	Replaced  []string // children whose Version differs: they are restarted with the new spec
+	Along     []string // children of a Graph supervisor that are restarted because one that they need is replaced
 	Updated   []string // children that take other settings and keep running
 	Removed   []string // children that are stopped and removed
 	Settings  []string // fields of the supervisor's own spec that differ
 	Reordered bool     // the order of the children that stay differs
-	Unchanged int      // number of declared children that are as they were
+	Unchanged int      // number of declared children whose specs are as they were
 }
 
 // Empty reports whether nothing changes.
 func (c Changes) Empty() bool {
-	return len(c.Added)+len(c.Replaced)+len(c.Updated)+len(c.Removed)+len(c.Settings) == 0 && !c.Reordered
+	return len(c.Added)+len(c.Replaced)+len(c.Along)+len(c.Updated)+len(c.Removed)+len(c.Settings) == 0 && !c.Reordered
 }
 
 // String returns the changes in one line, such as "+ eu   ~ us, jp   - asia   = 14
 // unchanged". A plus is an added child, a tilde one that is replaced, an asterisk one with
-// other settings, a minus one that is removed. It names the first few of each, and counts
+// other settings, a minus one that is removed. "along: " precedes those of Along. It names the first few of each, and counts
 // the rest. It has no versions, because they may be secret.
 func (c Changes) String() string {
 	var parts []string
@@ -37,7 +38,7 @@ func (c Changes) String() string {
 		sign  string
 		names []string
 	}{
-		{"+ ", c.Added}, {"~ ", c.Replaced}, {"* ", c.Updated}, {"- ", c.Removed}, {"settings: ", c.Settings},
+		{"+ ", c.Added}, {"~ ", c.Replaced}, {"along: ", c.Along}, {"* ", c.Updated}, {"- ", c.Removed}, {"settings: ", c.Settings},
 	} {
 		if len(of.names) > 0 {
 			parts = append(parts, of.sign+firstFew(of.names, ", ", oneline.Text))
@@ -55,6 +56,7 @@ func (c Changes) MarshalJSON() ([]byte, error) {
 	text, err := json.Marshal(struct {
 		Added     []string `json:"added,omitempty"`
 		Replaced  []string `json:"replaced,omitempty"`
+		Along     []string `json:"along,omitempty"`
 		Updated   []string `json:"updated,omitempty"`
 		Removed   []string `json:"removed,omitempty"`
 		Settings  []string `json:"settings,omitempty"`
@@ -67,6 +69,6 @@ func (c Changes) MarshalJSON() ([]byte, error) {
 // clone returns a copy for an event: the caller of Apply may change its own.
 func (c Changes) clone() *Changes {
 	c.Added, c.Replaced, c.Updated = slices.Clone(c.Added), slices.Clone(c.Replaced), slices.Clone(c.Updated)
-	c.Removed, c.Settings = slices.Clone(c.Removed), slices.Clone(c.Settings)
+	c.Along, c.Removed, c.Settings = slices.Clone(c.Along), slices.Clone(c.Removed), slices.Clone(c.Settings)
 	return &c
 }

@@ -76,6 +76,10 @@
 //     spent Unready does not count. Default: 1 minute.
 //   - Heartbeat: the longest time between two calls of ctx.Heartbeat while the child is
 //     ready. Default: no heartbeat is required.
+//   - Needs: the children that this one cannot run without, under strategy.Graph. Default:
+//     none.
+//   - After: the children that this one starts after and stops before, if they do so at the
+//     same time, under strategy.Graph. Default: none.
 //   - Decide: receives the error that a run ended with (also a panic) and returns the
 //     error that counts instead. For a run that was being stopped it is called only if the
 //     error is not nil, and its answer is what is reported. Default: the error counts as
@@ -87,6 +91,7 @@
 //	RestForOne   it and those declared after it     each depends on the ones before it: db, cache, api
 //	OneForAll    all children                       children that only make sense together
 //	Independent  only the failed child, unordered   many dynamic children: connections, jobs
+//	Graph        it and those that need it          children that depend on each other, but not in one line
 //
 // The first three start children one after another in declared order; each starts when the
 // one before it is ready. They stop children in reverse order; each is stopped when the one
@@ -105,6 +110,17 @@
 // Transient. Independent corresponds to OTP's simple_one_for_one and Elixir's
 // DynamicSupervisor. Children can be added at any time under the other strategies too, but
 // there a slow start or stop delays the next one.
+//
+// Under Graph, child.Spec.Needs names what a child cannot run without, and After what it
+// starts after. A child starts when all that it needs is ready, and stops when all that
+// needs it is down; what has nothing to do with each other starts and stops concurrently.
+// When a child fails, those that need it, directly or through others, stop in reverse
+// order. The child is restarted after its backoff, and they follow when it is ready. That
+// is one restart. What was stopped by a call stays so: a failure does not start it.
+// StopChild stops those that need the child too, and they stay down; RestartChild of a
+// running child restarts them, and that of a stopped one starts what it needs first. A
+// child that is needed is not removed (ErrNeeded). A child without Needs and After that
+// nothing needs is restarted alone.
 //
 // # How a run ends
 //

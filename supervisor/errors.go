@@ -29,6 +29,9 @@ var (
 	ErrMaxChildren = machine.ErrMaxChildren
 	// ErrSuspended means that no child is started until Resume is called.
 	ErrSuspended = machine.ErrSuspended
+	// ErrNeeded means that the child is not removed because another one needs it: see
+	// child.Spec.Needs.
+	ErrNeeded = machine.ErrNeeded
 	// ErrOtherRun means that the child has another run by now than the request was for: see
 	// Request.Run.
 	ErrOtherRun = errors.New("another run by now")

@@ -18,7 +18,7 @@ type Explanation struct {
 	Path      string
 	Strategy  strategy.Strategy
 	Intensity strategy.Intensity
-	Children  []ChildExplanation // in start order
+	Children  []ChildExplanation // in the order of Supervisor.Children
 
 	// LongestStart is the longest time until all children are ready, if none of them fails.
 	// It is child.Forever if there is no limit, because a child has no StartTimeout.
@@ -49,7 +49,8 @@ type ChildExplanation struct {
 	Restart child.Restart
 
 	// With are the names of the children that are restarted together with it when it fails,
-	// in start order, itself included. It is empty if the child is not restarted.
+	// in start order, itself included; under Graph, those that need it, in the order of the
+	// children. A child that a caller has stopped is not restarted. With is empty if the child is not restarted.
 	With []string
 
 	// Delays are the delays before the first restarts of a child that keeps failing, up to
@@ -106,6 +107,10 @@ const mostExplained = 1000
 // child is known once it has started, so call Explain when the tree is up. Before the start,
 // Explain knows only the declared children.
 //
+// Under Graph, the longest start and stop are those of the longest path along Needs and After.
+// GiveUp.After does not count the time that a child waits for those that it needs to be ready,
+// or for those that need it to stop.
+//
 // Explain calls each Backoff, to see its delays. A policy that gives up after some time, not
 // after a number of delays, seems never to give up.
 func (s *Supervisor) Explain() Explanation {
@@ -153,6 +158,9 @@ type explained struct {
 	children []explainedChild
 
 	timesOnly bool // only the longest start and stop are of interest
+
+	edgeMap    *edgeMap // of a Graph supervisor, once edgesKnown
+	edgesKnown bool
 }
 
 type explainedChild struct {
@@ -165,7 +173,7 @@ type explainedChild struct {
 func (l *life) explainedAround(name string) *explained {
 	l.mu.Lock()
 	c := l.m.Child(name)
-	if c == nil || l.restartsGroups() {
+	if c == nil || l.restartsGroups() || l.graph && c.HasEdges() {
 		l.mu.Unlock()
 		return l.explained()
 	}
@@ -271,6 +279,10 @@ func (x *explained) along(i int, names []string) []string {
 		return names
 	case strategy.RestForOne:
 		return names[i:]
+	case strategy.Graph:
+		if e := x.edges(); e != nil {
+			return e.along(i, names)
+		}
 	}
 	return names[i : i+1 : i+1]
 }

@@ -65,7 +65,7 @@ func (g *grower) linger(d time.Duration) {
 
 // tree returns a random supervisor.
 func (g *grower) tree(depth int) supervisor.Spec {
-	spec := supervisor.Spec{Strategy: allStrategies[g.IntN(4)], Logger: quiet}
+	spec := supervisor.Spec{Strategy: allStrategies[g.IntN(5)], Logger: quiet}
 	if g.bounded && g.IntN(3) == 0 {
 		spec.StopTimeout = g.seconds(30)
 	}
@@ -102,7 +102,28 @@ func (g *grower) tree(depth int) supervisor.Spec {
 		}
 		spec.Children = append(spec.Children, one)
 	}
+	g.edges(&spec)
 	return spec
+}
+
+// edges gives the children of a Graph supervisor edges to some of those before them, in an
+// order that is not that of the declaration.
+func (g *grower) edges(spec *supervisor.Spec) {
+	if spec.Strategy != strategy.Graph {
+		return
+	}
+	order := g.Perm(len(spec.Children))
+	for i, at := range order {
+		one := &spec.Children[at]
+		for _, to := range order[:i] {
+			switch name := spec.Children[to].Name; g.IntN(4) {
+			case 0:
+				one.After = append(one.After, name)
+			case 1, 2:
+				one.Needs = append(one.Needs, name)
+			}
+		}
+	}
 }
 
 // play starts and stops a random tree, and returns how long that took and what was said.
@@ -186,7 +207,10 @@ func TestRandomTreesGiveUpAsExplainSays(t *testing.T) {
 				return nil
 			}
 			limits := func(s *supervisor.Spec) {
-				s.Strategy, s.Logger = allStrategies[r.IntN(4)], quiet
+				s.Strategy, s.Logger = allStrategies[r.IntN(5)], quiet
+				if s.Strategy == strategy.Graph && len(s.Children) > 1 {
+					s.Children[1].Needs = []string{s.Children[0].Name}
+				}
 				switch r.IntN(3) {
 				case 0:
 					s.Intensity = strategy.AtMost(r.IntN(4), time.Minute)
@@ -284,6 +308,44 @@ func TestExplainAsText(t *testing.T) {
 		require.True(t, ok)
 		require.Contains(t, want, one.String())
 	})
+}
+
+func TestExplainOfAGraphFollowsTheEdges(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sec := time.Second
+		sup := start(t, supervisor.Spec{Strategy: strategy.Graph, Children: []child.Spec{
+			{Name: "edge", Run: idle, Needs: []string{"api"}, StartTimeout: 2 * sec, StopTimeout: 20 * sec},
+			{Name: "api", Run: idle, Needs: []string{"db"}, After: []string{"cache"}, StartTimeout: 3 * sec, StopTimeout: 3 * sec},
+			{Name: "cache", Run: idle, StartTimeout: 9 * sec, StopTimeout: sec},
+			{Name: "db", Run: idle, StartTimeout: 4 * sec, StopTimeout: 4 * sec},
+			{Name: "other", Run: idle, StartTimeout: 10 * sec, StopTimeout: 22 * sec},
+		}})
+		want := strings.TrimPrefix(`
+/root: graph, at most 3 restarts in 5s
+  stop:  at most 27s: StopTimeout of /root/edge (20s), StopTimeout of /root/db (4s), StopTimeout of /root/api (3s)
+  start: at most 14s: StartTimeout of /root/cache (9s), StartTimeout of /root/api (3s), StartTimeout of /root/edge (2s)
+  /root/edge: restarted always, alone; at once; /root gives up after 3 restarts, and the tree ends; stops within 20s
+  /root/api: restarted always, with edge; at once; /root gives up after 3 restarts, and the tree ends; stops within 3s
+  /root/cache: restarted always, alone; at once; /root gives up after 3 restarts, and the tree ends; stops within 1s
+  /root/db: restarted always, with edge, api; at once; /root gives up after 3 restarts, and the tree ends; stops within 4s
+  /root/other: restarted always, alone; at once; /root gives up after 3 restarts, and the tree ends; stops within 22s
+`, "\n")
+		all := sup.Explain()
+		require.Equal(t, want, all.String())
+		for i, name := range []string{"edge", "api", "cache", "db", "other"} {
+			one, ok := sup.ExplainChild(name)
+			require.True(t, ok)
+			require.Equal(t, all.Children[i], one)
+		}
+	})
+}
+
+// A spec that was never started may have any fault.
+func TestExplainOfACycleEnds(t *testing.T) {
+	sup := newRoot(supervisor.Spec{Strategy: strategy.Graph, Children: []child.Spec{
+		{Name: "a", Run: idle, Needs: []string{"b"}}, {Name: "b", Run: idle, Needs: []string{"a", "b", "none"}},
+	}})
+	require.Equal(t, []string{"a", "b"}, sup.Explain().Children[0].With)
 }
 
 func TestExplainFitsAGracePeriodOrSaysWhatToChange(t *testing.T) {

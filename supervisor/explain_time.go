@@ -90,16 +90,20 @@ func lastingOf(path string, spec *child.Spec, nested, direct bool, below lasting
 	return t
 }
 
-// A sum adds up the times of the children of a supervisor.
+// A sum adds up the times of the children of a supervisor: of all of them, of the longest path
+// along the edges of a Graph, or only the longest one if all start and stop concurrently.
 type sum struct {
-	x *explained
-	t lasting
+	x   *explained
+	t   lasting
+	all []lasting // of a Graph with edges
 }
 
 func newSum(x *explained) *sum { return &sum{x: x} }
 
 func (s *sum) add(c ChildExplanation, t lasting) {
-	if s.x.ordered {
+	if s.x.edges() != nil {
+		s.all = append(s.all, t)
+	} else if s.x.ordered {
 		s.t.start, s.t.stop = machine.After(s.t.start, t.start), machine.After(s.t.stop, t.stop)
 		s.t.startParts, s.t.stopParts = longest(s.t.startParts, t.startParts), longest(s.t.stopParts, t.stopParts)
 	} else {
@@ -117,6 +121,10 @@ func (s *sum) add(c ChildExplanation, t lasting) {
 
 // total returns the times of the supervisor, within its StopTimeout.
 func (s *sum) total() lasting {
+	if e := s.x.edges(); e != nil {
+		s.t.start, s.t.startParts = e.longestPath(s.all, func(t *lasting) (time.Duration, []Part) { return t.start, t.startParts })
+		s.t.stop, s.t.stopParts = e.longestPath(s.all, func(t *lasting) (time.Duration, []Part) { return t.stop, t.stopParts })
+	}
 	limit := s.x.spec.StopTimeout
 	if limit == 0 || limit == child.Forever {
 		return s.t

@@ -75,10 +75,14 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 		delete(f.since, c)
 	case EventRestarting:
 		l.logFailure(c, machine.Restarts, a.Wait)
-		if !l.restartsGroups() {
+		graph := l.m.IsNeeded(c)
+		if !graph && !l.restartsGroups() {
 			return // thousands may be held, and none of them comes up with c
 		}
 		for _, with := range f.inOrder() {
+			if graph && l.m.With(with) != c {
+				continue
+			}
 			if with.Marked() || with.State() == child.Stopped { // its own backoff is not called: it starts together with c
 				l.logFailure(with, machine.Restarts, a.Wait)
 			}

@@ -34,6 +34,9 @@ type Forecast struct {
 // child, if the child neither runs nor waits for a restart, or if the supervisor is not
 // running.
 //
+// Under Graph, Forecast does not count the time that a child waits for those that it needs
+// to be ready, or for those that need it to stop: it assumes that they take none.
+//
 // Forecast calls the Backoff of the child, and those of the supervisors on the way, to see
 // their delays. A policy that gives up after some time, not after a number of delays, seems
 // never to give up.

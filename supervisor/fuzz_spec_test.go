@@ -19,6 +19,8 @@ func FuzzSpec(f *testing.F) {
 	f.Add("", "a", uint8(0), uint8(0), uint8(0), uint8(0), 0, int64(0), int64(0), int64(0), false)
 	f.Add("shop", "a", uint8(1), uint8(1), uint8(1), uint8(2), 1, int64(time.Second), int64(child.AtOnce), int64(1), true)
 	f.Add("a/b", "\xff", uint8(4), uint8(9), uint8(3), uint8(3), -1, int64(-1), int64(-2), int64(-1), true)
+	f.Add("b", "a", uint8(4), uint8(0), uint8(0), uint8(4), 0, int64(0), int64(0), int64(0), false)
+	f.Add("x", "a", uint8(4), uint8(0), uint8(2), uint8(28), 0, int64(0), int64(0), int64(0), false)
 	f.Fuzz(func(t *testing.T, name, childName string, strat, auto, restart, limit uint8, n int, period, stopTimeout, startTimeout int64, significant bool) {
 		spec := supervisor.Spec{
 			Name: name, Logger: quiet,
@@ -34,6 +36,17 @@ func FuzzSpec(f *testing.F) {
 				},
 				{Name: "b", Run: obedient},
 			},
+		}
+		if edges := limit >> 2; spec.Strategy == strategy.Graph || edges&8 != 0 {
+			if edges&1 != 0 {
+				spec.Children[1].Needs = []string{childName}
+			}
+			if edges&2 != 0 {
+				spec.Children[0].After = []string{"b"}
+			}
+			if edges&4 != 0 {
+				spec.Children[1].After = []string{name}
+			}
 		}
 		switch limit % 3 {
 		case 1:

@@ -26,6 +26,8 @@ type storm struct {
 	mu   sync.Mutex
 	rand *rand.Rand
 	sups []*supervisor.Supervisor // the root first
+
+	needs []string // of children that are added to the root, which is a Graph supervisor
 }
 
 func (s *storm) n(n int) int {
@@ -116,14 +118,15 @@ func (s *storm) added() child.Spec { return s.spec(fmt.Sprint("j", s.n(6))) }
 // known are the errors that a call may return.
 var known = []error{
 	supervisor.ErrNotRunning, supervisor.ErrNotFound, supervisor.ErrDuplicate, supervisor.ErrMaxChildren,
-	supervisor.ErrSuspended, supervisor.ErrNested, supervisor.ErrAlreadyStarted,
+	supervisor.ErrSuspended, supervisor.ErrNeeded, supervisor.ErrNested, supervisor.ErrAlreadyStarted,
 	child.ErrNotReady, child.ErrStopped, child.ErrRemoved, child.ErrSibling, child.ErrGaveUp, child.ErrStartTimeout,
 	child.ErrShutdown, errBoom, context.DeadlineExceeded, context.Canceled,
 }
 
 func (s *storm) check(err error) {
 	var stop *supervisor.StopError
-	if err == nil || errors.As(err, &stop) || slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
+	var fault *child.SpecError // such as a need that is being removed
+	if err == nil || errors.As(err, &stop) || s.needs != nil && errors.As(err, &fault) || slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
 		return
 	}
 	s.t.Errorf("unknown answer: %v", err)
@@ -135,7 +138,11 @@ func (s *storm) call(parent context.Context) {
 	defer cancel()
 	switch sup := s.sup(); s.n(12) {
 	case 0, 1:
-		s.check(sup.StartChild(ctx, s.added()))
+		spec := s.added()
+		if sup == s.sups[0] {
+			spec.Needs = s.needs
+		}
+		s.check(sup.StartChild(ctx, spec))
 	case 2:
 		s.check(sup.StartChild(ctx, s.added(), s.spec(child.UniqueName("j")), s.spec(child.UniqueName("j"))))
 	case 3:
@@ -179,9 +186,16 @@ func TestStorm(t *testing.T) {
 				inner := newRoot(supervisor.Spec{Strategy: strategy.OneForAll, Intensity: strategy.AtMost(10, time.Second), Children: []child.Spec{
 					s.declared("x"), {Name: "pool", Run: pool.Run}, s.declared("y"),
 				}})
-				root := newRoot(supervisor.Spec{Strategy: strat, Intensity: strategy.AtMost(20, time.Second), StopTimeout: 20 * time.Second, Children: []child.Spec{
+				top := supervisor.Spec{Strategy: strat, Intensity: strategy.AtMost(20, time.Second), StopTimeout: 20 * time.Second, Children: []child.Spec{
 					s.declared("a"), s.declared("b"), {Name: "inner", Run: inner.Run}, s.declared("c"),
-				}})
+				}}
+				if strat == strategy.Graph {
+					all := top.Children
+					all[0].Restart = child.Permanent
+					all[1].Needs, all[2].Needs, all[2].After, all[3].Needs = []string{"a"}, []string{"a"}, []string{"b"}, []string{"inner"}
+					s.needs = []string{"a"}
+				}
+				root := newRoot(top)
 				s.sups = []*supervisor.Supervisor{root, inner, pool}
 				var callers sync.WaitGroup
 				for range 8 {

@@ -87,7 +87,27 @@ func (s *fuzzTree) supervisor(nested string, names ...string) supervisor.Spec {
 		c.Run, c.Heartbeat = s.sub.Run, 0
 		spec.Children = append(spec.Children, c)
 	}
+	if b&128 != 0 {
+		spec.Strategy = strategy.Graph
+		s.edges(spec.Children)
+	}
 	return spec
+}
+
+// edges makes each child need, or come after, any of those before it.
+func (s *fuzzTree) edges(children []child.Spec) {
+	for i := range children {
+		for b, j := s.dice.byte(), 0; j < i; j, b = j+1, b>>2 {
+			switch b & 3 {
+			case 1, 2:
+				if children[j].Restart != child.Temporary {
+					children[i].Needs = append(children[i].Needs, children[j].Name)
+				}
+			case 3:
+				children[i].After = append(children[i].After, children[j].Name)
+			}
+		}
+	}
 }
 
 // child returns a spec with any of the options.

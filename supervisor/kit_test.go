@@ -33,7 +33,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-var allStrategies = []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent}
+var allStrategies = []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent, strategy.Graph}
 
 // underEach runs a test in a bubble for each strategy.
 func underEach(t *testing.T, f func(t *testing.T, s strategy.Strategy)) {
@@ -184,4 +184,10 @@ func unclean(t *testing.T, err error) (all []string) {
 		all = append(all, end.Error())
 	}
 	return all
+}
+
+// concurrent reports whether children that have nothing to do with each other start and
+// stop concurrently.
+func concurrent(s strategy.Strategy) bool {
+	return s == strategy.Independent || s == strategy.Graph
 }

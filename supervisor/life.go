@@ -11,6 +11,7 @@ import (
 	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/rules"
+	"github.com/coppice-go/coppice/strategy"
 )
 
 // A life is one run of a supervisor, from its start to its end. It carries out what the
@@ -34,6 +35,7 @@ type life struct {
 	began      time.Time
 	passPanics bool
 	ordered    bool     // children start and stop one after another; Upgrade cannot change that
+	graph      bool     // children start and stop along their edges; nor that
 	around     []around // the outermost last
 	log        *logger
 	labels     context.Context // the pprof labels of base, and nothing else
@@ -85,6 +87,7 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 		began:      time.Now(),
 		passPanics: spec.PassPanics,
 		ordered:    rules.Ordered(spec.Strategy),
+		graph:      spec.Strategy == strategy.Graph,
 		up:         make(chan struct{}),
 		over:       make(chan struct{}),
 	}

@@ -209,17 +209,19 @@ func TestUpgradeKeepsTheRestartsOfThePeriod(t *testing.T) {
 }
 
 // OTP, code_change_simple: a supervisor does not become simple_one_for_one while
-// it runs, nor cease to be. While it does not run it may.
+// it runs, nor cease to be. While it does not run it may. The same holds for Graph.
 func TestUpgradeMakesNoRunningSupervisorIndependent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ordered := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "a", Run: obedient}}}
 		independent := ordered
 		independent.Strategy = strategy.Independent
+		graph := ordered
+		graph.Strategy = strategy.Graph
 		sup := newRoot(ordered)
-		for _, next := range []supervisor.Spec{independent, ordered} {
+		for _, next := range []supervisor.Spec{independent, ordered, graph, independent, graph, ordered} {
 			require.NoError(t, sup.Start(t.Context()))
 			require.EqualError(t, sup.Upgrade(next),
-				"/root: a running supervisor cannot become or cease to be independent")
+				"/root: a running supervisor cannot change its strategy from or to independent or graph")
 			require.NotEqual(t, next.Strategy, sup.Tree().Strategy)
 			require.NoError(t, sup.Stop(t.Context()))
 			require.NoError(t, sup.Upgrade(next))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/rules"
 )
 
 // Nested returns the supervisor that runs in the child at path, which is a name, a path
@@ -46,7 +47,7 @@ func (s *Supervisor) LookupSpec(path string) (child.Spec, bool) {
 	if c == nil {
 		return child.Spec{}, false
 	}
-	return *c.Spec, true
+	return rules.Copy(*c.Spec), true
 }
 
 // resolve returns the supervisor that a path leads to and the name of the child there. A

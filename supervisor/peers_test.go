@@ -380,5 +380,5 @@ func TestD17CapatazEachStrategyThatHasANameIsThere(t *testing.T) {
 		require.NoError(t, supervisor.Spec{Strategy: s}.Validate())
 	}
 	var fault *child.SpecError
-	require.True(t, errors.As(supervisor.Spec{Strategy: 4}.Validate(), &fault))
+	require.True(t, errors.As(supervisor.Spec{Strategy: 5}.Validate(), &fault))
 }

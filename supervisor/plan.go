@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/rules"
+	"github.com/coppice-go/coppice/strategy"
 )
 
 // A plan is what Apply must do to get from what is declared, or runs, to a desired spec.
@@ -21,6 +23,7 @@ type plan struct {
 	reordered bool
 
 	removed map[string]bool // names of gone, those that are present
+	edges   *edges          // of the children of a running Graph supervisor, or nil
 	by      string          // the operator
 	event   uint64          // number of EventApplying, or zero
 	began   time.Duration
@@ -43,7 +46,9 @@ type planStep struct {
 	spec  *child.Spec    // what is desired
 	old   *child.Spec    // what was declared before, or nil
 	child *machine.Child // nil if it has ended and was removed; of add nil until the machine was asked
-	ok    bool           // it is ready
+	edges bool           // an update that changes Needs or After, under Graph
+	asked bool           // the machine was asked to replace it
+	ok    bool           // it is ready, or was updated before the end
 }
 
 // empty reports whether nothing has to be done.
@@ -56,7 +61,7 @@ func (p *plan) empty() bool {
 func (p *plan) stops(name string) bool {
 	return p.removed[name] || slices.ContainsFunc(p.steps, func(s planStep) bool {
 		return s.what == replace && s.spec.Name == name
-	})
+	}) || slices.Contains(p.along(func(*planStep) bool { return true }), name)
 }
 
 // starts reports whether the plan starts a child.
@@ -70,6 +75,7 @@ func (p *plan) changes() Changes {
 	for _, s := range p.steps {
 		c.note(s)
 	}
+	c.Along = p.along(func(*planStep) bool { return true })
 	return c
 }
 
@@ -120,7 +126,7 @@ func (l *life) plan(want *Spec) (*plan, error) {
 		return nil, ErrNotRunning
 	case l.parent == nil && want.Name != "" && l.path != "/"+want.Name:
 		return nil, errName
-	case rules.Ordered(want.Strategy) != l.ordered:
+	case rules.Ordered(want.Strategy) != l.ordered, (want.Strategy == strategy.Graph) != l.graph:
 		return nil, machine.ErrStrategy
 	case l.m.Phase() == machine.Unborn:
 		return planAtRest(l.spec, want)
@@ -131,6 +137,11 @@ func (l *life) plan(want *Spec) (*plan, error) {
 	}
 	if n := l.m.Specs() - len(p.removed) + p.adds(); p.adds() > 0 && want.MaxChildren > 0 && n > want.MaxChildren {
 		return nil, fmt.Errorf("%w: %d with those that StartChild has added, but MaxChildren is %d", ErrMaxChildren, n, want.MaxChildren)
+	}
+	if l.graph {
+		if err := p.alongEdges(l.path, l.m); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
@@ -227,6 +238,9 @@ func (p *plan) reached(m *machine.Machine) Spec {
 		case s.isDone(m):
 			spec.Children = append(spec.Children, *s.spec)
 		default:
+			if c := m.Child(was.Name); c != nil { // it may have its new edges already
+				was.Needs, was.After = c.Spec.Needs, c.Spec.After
+			}
 			spec.Children = append(spec.Children, was)
 		}
 	}
@@ -235,6 +249,7 @@ func (p *plan) reached(m *machine.Machine) Spec {
 			spec.Children = append(spec.Children, *s.spec)
 		}
 	}
+	spec.Children = p.closeEdges(spec.Children, m)
 	return spec
 }
 
@@ -256,11 +271,12 @@ func (p *plan) changed(m *machine.Machine, left int) Changes {
 		}
 	}
 	for i := range p.steps {
-		if s := &p.steps[i]; s.what > update && s.isDone(m) {
+		if s := &p.steps[i]; s.what != keep && s.isDone(m) {
 			c.note(*s)
 		}
 	}
-	c.Unchanged = left - len(c.Added) - len(c.Replaced)
+	c.Along = p.along(func(s *planStep) bool { return s.asked })
+	c.Unchanged = left - len(c.Added) - len(c.Replaced) - len(c.Updated)
 	return c
 }
 
@@ -313,12 +329,14 @@ type settings struct {
 	restart                                          child.Restart
 	significant, retryStart, backoff, decides        bool
 	startTimeout, stopTimeout, resetAfter, heartbeat time.Duration
+	needs, after                                     string
 }
 
 func settingsOf(s *child.Spec) settings {
 	return settings{
 		s.Restart, s.Significant, s.RetryStart, s.Backoff != nil, s.Decide != nil,
 		s.StartTimeout, s.StopTimeout, s.ResetAfter, s.Heartbeat,
+		strings.Join(s.Needs, "/"), strings.Join(s.After, "/"),
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	ReasonBoot                       // its supervisor starts
 	ReasonFailed                     // it failed, was late to be ready, or missed its heartbeat
 	ReasonCompleted                  // it ended without a failure, and is restarted
-	ReasonGroup                      // a child that failed is restarted together with it: By
+	ReasonGroup                      // it is stopped or started together with another child: By
 	ReasonStartChild                 // StartChild was called, or removes the child again because a start failed
 	ReasonStopChild                  // StopChild was called
 	ReasonRestartChild               // RestartChild was called

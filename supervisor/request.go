@@ -23,6 +23,7 @@ type call struct {
 	name  string
 	child *machine.Child // of StartChild: the added child, or nil if it was refused
 	asked uint64         // of StartChild: number of the EventRequest
+	over  bool           // wait has returned the answer
 }
 
 // newCall returns a call, a used one if there is one: a new record and a new channel for
@@ -40,7 +41,7 @@ func newCall(to *life, name string) *call {
 // free makes a call available for reuse. It must have been answered with nil, and nothing
 // may use it any more.
 func (c *call) free() {
-	c.name, c.err, c.child, c.asked, c.wrong, c.start = "", nil, nil, 0, StopError{}, false
+	c.name, c.err, c.child, c.asked, c.wrong, c.start, c.over = "", nil, nil, 0, StopError{}, false, false
 	c.to.spare.Store(c)
 }
 
@@ -50,8 +51,12 @@ func (c *call) answer(err error) {
 }
 
 // wait returns the answer, or the cause of ctx if ctx ends first, with the path of the
-// child in front. It adds what went wrong with stops.
+// child in front. It adds what went wrong with stops. Once it has returned the answer, it
+// returns nil.
 func (c *call) wait(ctx context.Context) error {
+	if c.over {
+		return nil
+	}
 	if !c.answered(ctx) {
 		cause := context.Cause(ctx)
 		if c.start {
@@ -63,8 +68,11 @@ func (c *call) wait(ctx context.Context) error {
 		defer c.to.mu.Unlock()
 		return and(wrap(c.to.path+"/"+c.name, cause), c.heard())
 	}
+	c.over = true
 	err := c.err
-	if err != nil {
+	if fault, is := err.(*child.SpecError); is { // a fault that only the machine sees
+		err = atPath(c.to.path, fault)
+	} else if err != nil {
 		err = wrap(c.to.path+"/"+c.name, err)
 	}
 	return and(err, c.heard())
@@ -120,16 +128,20 @@ func wrap(path string, err error) error {
 // StartChild adds children, starts them, and returns when all of them are ready. If one
 // cannot start, or ctx ends, StartChild removes all children of this call again and
 // returns the error. Children are started in order after all others; under an Independent
-// supervisor they are started concurrently. They are removed when the supervisor ends.
-// While the supervisor starts, they wait until the declared children have started.
-// Without specs StartChild returns nil.
+// supervisor they are started concurrently. Under a Graph supervisor each is started when
+// what it needs is ready, whatever the order of specs. They are removed when the
+// supervisor ends. While the supervisor starts, they wait until the declared children have
+// started; not under Independent and Graph. Without specs StartChild returns nil.
 //
-// A roll-back removes the children in reverse order, each within its stop
-// timeout, and all at once when ctx has ended. StartChild waits for that, so it may
-// return later than ctx ends; with a child.Forever child there is no limit.
+// A roll-back removes the children in reverse order, each within its stop timeout, and all
+// at once when ctx has ended. Under Graph, those that need each other are removed in order
+// in any case. StartChild waits for that, so it may return later than ctx ends; with a
+// child.Forever child there is no limit.
 //
-// Errors have the path of the child in front. They are the problems of the specs, the
-// error of a start, the cause of ctx with the children that were still starting,
+// Errors have the path of the child in front. They are the problems of the specs (also a
+// child that one of them needs and that is missing, Temporary, being removed, or was added
+// by a call that has not returned yet), the error of a start, the cause of ctx with the
+// children that were still starting,
 // ErrNotRunning (also while the supervisor stops), ErrDuplicate, ErrMaxChildren and
 // ErrSuspended. A *StopError is joined to them if a run that was rolled back was abandoned
 // or returned an error. The error is child.ErrNotReady if ctx belongs to a sibling that
@@ -141,7 +153,9 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if err := s.fault(); err != nil {
 		return err
 	}
-	if err := errors.Join(s.declaredSpec().childFaults(s.Path(), specs)...); err != nil {
+	declared := s.declaredSpec()
+	faults := append(declared.childFaults(s.Path(), specs), declared.edgeFaults(s.Path(), specs, false)...)
+	if err := errors.Join(faults...); err != nil {
 		return err
 	}
 	l, err := s.running()
@@ -151,21 +165,22 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if len(specs) == 0 {
 		return nil
 	}
-	if err := l.refuseUnready(ctx, specs[0].Name); err != nil {
+	if err := l.refuseUnready(ctx, specs...); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return wrap(l.path+"/"+specs[0].Name, context.Cause(ctx))
 	}
 	calls := make([]*call, 0, 1)
-	for i := range specs {
-		made := l.add(&specs[i], requestOf(ctx))
+	for i, order := 0, startOrder(specs); i < len(specs) && err == nil; i++ {
+		spec := order.at(i)
+		if err = order.waitForNeeds(ctx, spec, calls); err != nil {
+			break
+		}
+		made := l.add(spec, requestOf(ctx))
 		calls = append(calls, made)
 		if l.ordered {
 			err = made.wait(ctx)
-		}
-		if err != nil {
-			break
 		}
 	}
 	for _, made := range calls {
@@ -232,10 +247,10 @@ func (l *life) undo(ctx context.Context, added []*call, by string) error {
 }
 
 // refuseUnready returns an error if ctx belongs to a run, at any depth below this
-// supervisor, whose own start this supervisor waits for: such a caller would wait for
-// itself.
-func (l *life) refuseUnready(ctx context.Context, name string) error {
-	if !l.ordered {
+// supervisor, whose own start this supervisor waits for before it starts the children with
+// these specs: such a caller would wait for itself.
+func (l *life) refuseUnready(ctx context.Context, specs ...child.Spec) error {
+	if !l.ordered && !l.graph {
 		return nil
 	}
 	for r := runOf(ctx); r != nil; r = r.life.parent {
@@ -243,10 +258,12 @@ func (l *life) refuseUnready(ctx context.Context, name string) error {
 			continue
 		}
 		l.mu.Lock()
-		waiting := !r.ready
+		waiting := !r.ready && (l.ordered || slices.ContainsFunc(specs, func(spec child.Spec) bool {
+			return l.m.Precedes(r.spec.Name, &spec)
+		}))
 		l.mu.Unlock()
 		if waiting {
-			return wrap(l.path+"/"+name, fmt.Errorf("called from %s, which is %w: the call would wait for its caller", r.Path(), child.ErrNotReady))
+			return wrap(l.path+"/"+specs[0].Name, fmt.Errorf("called from %s, which is %w: the call would wait for its caller", r.Path(), child.ErrNotReady))
 		}
 	}
 	return nil
@@ -258,9 +275,12 @@ func (l *life) refuseUnready(ctx context.Context, name string) error {
 // stopped, and an event is emitted for each. Stopping a stopped child is not an error. A
 // later group restart starts a stopped child again. All of this is as in OTP.
 //
+// Under a Graph supervisor, those that need the child stop first and stay down, with an
+// event for each; a later restart does not start them. A child that is Done stays Done.
+//
 // A path is a name, a path from this supervisor (jobs/job-17), or a full path. Several
-// children are stopped one after another; under an Independent supervisor they are
-// stopped concurrently. ctx bounds the wait, not the work: when it ends, StopChild
+// children are stopped one after another; under an Independent or Graph supervisor they
+// are stopped concurrently. ctx bounds the wait, not the work: when it ends, StopChild
 // returns its cause, and the stop continues. A child may stop itself; the end of its own
 // ctx then ends the wait.
 //
@@ -272,7 +292,8 @@ func (s *Supervisor) StopChild(ctx context.Context, paths ...string) error {
 }
 
 // RemoveChild stops children as StopChild does, and removes their specs. Removing a child
-// that does not exist is not an error.
+// that does not exist is not an error. Under a Graph supervisor a child that another one
+// needs is not removed: the error is ErrNeeded. To remove both, name the other one first.
 func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
 	return s.request(ctx, remove, paths)
 }
@@ -282,6 +303,10 @@ func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
 // at once, with its group. A child that is Stopped or Done is started. If a start fails,
 // the child is Stopped and the error is returned; with RetryStart the start is retried
 // and the call keeps waiting.
+//
+// Under a Graph supervisor, those that need a running child are restarted with it. What a
+// stopped child needs and was stopped by a call is started first; if that fails, the error
+// says so. If what it needs waits for its own backoff, the call waits too.
 //
 // Paths, order and ctx are as for StopChild. Errors: the error of a start, ErrNotFound,
 // ErrNotRunning, ErrSuspended, the cause of ctx, child.ErrNotReady as for StartChild, and
@@ -329,7 +354,7 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 	for _, path := range paths {
 		l, name, err := s.resolve(path)
 		if err == nil && what == restart {
-			err = l.refuseUnready(ctx, name)
+			err = l.refuseUnready(ctx, l.specNamed(name))
 		} else if err != nil {
 			err = wrap(s.absolute(path), err)
 		}
@@ -392,6 +417,7 @@ func (l *life) explainRequest(c *machine.Child, what order, y why) {
 	down := c.State() == child.Stopped || c.State() == child.Done
 	switch {
 	case l.subscribedKinds == 0, // nobody will read it
+		what == remove && l.m.NeededBy(c) != nil,                           // it is refused
 		l.m.Phase() >= machine.Closing, what == restart && l.m.Suspended(), // it is refused
 		c.Removing(),                          // it changes nothing
 		down && what == stop && !l.removes(c): // it changes nothing

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -24,7 +23,7 @@ func TestChildThatIsNotReadyMayStopAndRemoveSiblings(t *testing.T) {
 				require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "z", Run: func(ctx child.Context) error {
 					sup, _ := supervisor.FromContext(ctx)
 					answers = append(answers, sup.StopChild(ctx, "a"), sup.RemoveChild(ctx, "b"))
-					if s != strategy.Independent {
+					if !concurrent(s) {
 						answers = append(answers, sup.RestartChild(ctx, "c"))
 					}
 					return idle(ctx)
@@ -32,7 +31,7 @@ func TestChildThatIsNotReadyMayStopAndRemoveSiblings(t *testing.T) {
 				synctest.Wait()
 				require.NoError(t, answers[0])
 				require.NoError(t, answers[1])
-				if s != strategy.Independent {
+				if !concurrent(s) {
 					require.ErrorIs(t, answers[2], child.ErrNotReady)
 				}
 				_, there := sup.Lookup("b")

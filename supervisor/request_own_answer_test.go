@@ -160,7 +160,7 @@ func TestManySpecsAndAContextThatEnds(t *testing.T) {
 			var specs []child.Spec
 			for i := range 100 {
 				up := time.Millisecond // one after another
-				if s == strategy.Independent {
+				if concurrent(s) {
 					up *= time.Duration(i + 1)
 				}
 				specs = append(specs, child.Spec{Name: fmt.Sprint(i), Run: slow(up, time.Second)})

@@ -24,7 +24,7 @@ func roomFor[T child.Status | Tree | finding](n, had int) []T {
 
 // touch writes to each page of room, which is all zero.
 func touch[T child.Status | Tree | finding](room []T) {
-	const perPage = 12 // at least, of any of them
+	const perPage = 11 // at least, of any of them
 	var zero T
 	for i := 0; i < len(room); i += perPage {
 		room[i] = zero

@@ -44,7 +44,8 @@ type Spec struct {
 	AutoShutdown strategy.AutoShutdown
 
 	// Children are started in this order; each starts when the one before it is ready. An
-	// Independent supervisor starts them concurrently.
+	// Independent supervisor starts them concurrently. A Graph supervisor starts each when
+	// those that it Needs and comes After are ready, whatever their order here.
 	Children []child.Spec
 
 	// MaxChildren limits the number of children, declared and added. Stopped children and
@@ -82,8 +83,8 @@ type Spec struct {
 	//	       heartbeat; a run was abandoned; a supervisor gave up
 	//	warn   OnError, Unready (the first in a row), a slow start, an error returned
 	//	       while being stopped, the late return of an abandoned run, a child that
-	//	       returns nil and is restarted again and again, one that a cancelled group
-	//	       restart leaves stopped
+	//	       returns nil and is restarted again and again, one that stays stopped because
+	//	       the restart of its group was cancelled or what it needs was stopped
 	//	info   the tree is up, with the number of children; a child is ready again,
 	//	       and how long it was not; the tree drains, is closing, and is over;
 	//	       Suspend and Resume; what an operator requested (see WithRequest)
@@ -124,7 +125,7 @@ func (s Spec) validate(path string) error {
 	if problem := naming.Problem(s.name()); problem != "" {
 		fault("Name", "%s", problem)
 	}
-	if s.Strategy > strategy.Independent {
+	if s.Strategy > strategy.Graph {
 		fault("Strategy", "unknown: %d", uint8(s.Strategy))
 	}
 	if err := s.Intensity.Validate(); err != nil {
@@ -146,7 +147,8 @@ func (s Spec) validate(path string) error {
 	if s.Drain < 0 {
 		fault("Drain", "negative: %v", s.Drain)
 	}
-	return errors.Join(append(faults, s.childFaults(path, s.Children)...)...)
+	faults = append(faults, s.childFaults(path, s.Children)...)
+	return errors.Join(append(faults, s.edgeFaults(path, s.Children, true)...)...)
 }
 
 // config returns the part of the spec that the machine needs. runs is the number of the

@@ -37,7 +37,7 @@ func TestStartChildOfSeveralStartsThemInOrderOrSideBySide(t *testing.T) {
 			child.Spec{Name: "b", Run: slow(time.Second, 0)},
 			child.Spec{Name: "c", Run: slow(2*time.Second, 0)},
 		))
-		if s == strategy.Independent {
+		if concurrent(s) {
 			require.Equal(t, 3*time.Second, time.Since(began))
 		} else {
 			require.Equal(t, 6*time.Second, time.Since(began))
@@ -71,7 +71,7 @@ func TestStartChildThatFailsKeepsNoneOfItsChildren(t *testing.T) {
 		)
 		require.EqualError(t, err, "/root/c: boom")
 		require.Equal(t, []string{"before"}, names(sup.Children()), "they are gone when it returns")
-		if s == strategy.Independent {
+		if concurrent(s) {
 			require.Equal(t, time.Minute+time.Second, time.Since(began))
 		} else {
 			require.Equal(t, time.Minute+2*time.Second, time.Since(began), "undone in reverse order")
@@ -235,7 +235,7 @@ func TestStartChildWhileStartingWaitsItsTurn(t *testing.T) {
 		go func() { started <- sup.Start(t.Context()) }()
 		synctest.Wait()
 		require.NoError(t, sup.StartChild(t.Context(), child.Spec{Name: "c", Run: slow(time.Second, 0)}))
-		if s == strategy.Independent {
+		if concurrent(s) {
 			require.Equal(t, time.Second, time.Since(began))
 		} else {
 			require.Equal(t, 2*time.Minute+time.Second, time.Since(began))
@@ -291,7 +291,7 @@ func TestStartChildFromASibling(t *testing.T) {
 			return nil
 		}}}})
 		err := <-early
-		if s == strategy.Independent {
+		if concurrent(s) {
 			require.NoError(t, err, "there no call waits for it")
 		} else {
 			require.ErrorIs(t, err, child.ErrNotReady)

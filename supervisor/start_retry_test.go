@@ -52,7 +52,7 @@ func TestRetryStartKeepsTheStarterWaitingUntilItSucceeds(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, child.Waiting, lookup(t, sup, "db").State)
 		require.Equal(t, began.Add(time.Minute), lookup(t, sup, "db").NextStart)
-		require.Equal(t, s == strategy.Independent, later, "in an ordered supervisor what comes after waits too")
+		require.Equal(t, concurrent(s), later, "in an ordered supervisor what comes after waits too")
 		require.Equal(t, child.Running, lookup(t, sup, "a").State)
 		require.NoError(t, <-returned)
 		require.Equal(t, 5*time.Minute, time.Since(began))

@@ -126,7 +126,7 @@ func TestAppendChildrenSizesItsBuffer(t *testing.T) {
 }
 
 func TestEachPageOfRoomIsTouched(t *testing.T) {
-	const perPage, page = 12, 4096
+	const perPage, page = 11, 4096
 	require.LessOrEqual(t, perPage*max(unsafe.Sizeof(Tree{}), unsafe.Sizeof(child.Status{}), unsafe.Sizeof(finding{})), uintptr(page))
 }
 

@@ -2,10 +2,8 @@ package supervisor
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 
-	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/runkey"
 )
 
@@ -70,7 +68,7 @@ type Supervisor struct {
 // New returns a supervisor that is declared by spec. It never fails: Serve, Start, Run
 // and StartChild return the problems of the spec, before any of its children runs.
 func New(spec Spec) *Supervisor {
-	spec.Children = append([]child.Spec(nil), spec.Children...)
+	spec.Children = copies(spec.Children)
 	s := new(Supervisor)
 	s.declared.Store(&declaration{spec, spec.Validate()})
 	return s
@@ -87,7 +85,7 @@ type declaration struct {
 // Apply.
 func (s *Supervisor) Spec() Spec {
 	spec := *s.declaredSpec()
-	spec.Children = slices.Clone(spec.Children)
+	spec.Children = copies(spec.Children)
 	return spec
 }
 

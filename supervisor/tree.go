@@ -20,6 +20,9 @@ type Tree struct {
 	Strategy strategy.Strategy // of a supervisor
 	Children []Tree            // of a supervisor: its children in start order
 
+	// Of a child of a Graph supervisor: child.Spec.Needs and After. Do not change them.
+	Needs, After []string
+
 	// Of a supervisor that runs: its limit, and how many restarts count towards it now.
 	Intensity strategy.Intensity
 	Counted   int
@@ -144,6 +147,12 @@ func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
 	for c := l.m.First(); c != nil; c = c.Next() {
 		t := &room[n]
 		describe(c, &t.Status)
+		if c.Spec.Needs != nil || t.Needs != nil {
+			t.Needs = c.Spec.Needs
+		}
+		if c.Spec.After != nil || t.After != nil {
+			t.After = c.Spec.After
+		}
 		if c.Super { // otherwise no supervisor runs or ran in it
 			rare := runOfChild(c).rareFields()
 			if t.Strategy = rare.super.declaredSpec().Strategy; rare.nested != nil {
@@ -173,9 +182,10 @@ func (t *Tree) walk(yield func(child.Status) bool) bool {
 	return true
 }
 
-// MarshalJSON writes the fields of child.Status, and for a supervisor its strategy and
-// children. The outermost object begins with "v", the version of the format, which is 1.
-// Fields may be added to version 1, but none will change or be removed.
+// MarshalJSON writes the fields of child.Status, what a child needs and comes after, and
+// for a supervisor its strategy and children. The outermost object begins with "v", the
+// version of the format, which is 1. Fields may be added to version 1, but none will change
+// or be removed.
 //
 // encoding/json refuses more than 10,000 levels of objects and arrays, so json.Marshal
 // accepts trees of up to 5,000 supervisors nested in one another. MarshalJSON has no
@@ -195,6 +205,18 @@ func (t *Tree) appendJSON(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	text = append(text, status[1:]...)
+	for _, edges := range []struct {
+		field string
+		names []string
+	}{{"needs", t.Needs}, {"after", t.After}} {
+		if len(edges.names) > 0 {
+			names, err := json.Marshal(edges.names)
+			if err != nil {
+				return nil, err
+			}
+			text = fmt.Appendf(text[:len(text)-1], `,%q:%s}`, edges.field, oneline.JSON(names))
+		}
+	}
 	if !t.Supervisor {
 		return text, nil
 	}
@@ -230,10 +252,11 @@ const foldAfter = 20
 const foldShown = 3
 
 // String draws the tree, one line for each child: name, state, the strategy or a restart
-// type other than the default, restarts, next start, the status text, the reason if it is
-// unready, the last error and its age. A row of more than twenty leaves that differ only in
-// name, status text and age of the last error is folded. String prints the first line of an error, with control
-// characters escaped. A next start more than a century away is printed as "never".
+// type other than the default, what it needs and comes after, restarts, next start, the
+// status text, the reason if it is unready, the last error and its age. A row of more than
+// twenty leaves that differ only in name, status text and age of the last error is folded.
+// String prints the first line of an error, with control characters escaped. A next start
+// more than a century away is printed as "never".
 func (t Tree) String() string {
 	var rows []row
 	t.draw(&rows, "", "")
@@ -300,6 +323,12 @@ func (t *Tree) describe(withAge bool) string {
 	}
 	if t.Restart != child.Permanent {
 		say("%v", t.Restart)
+	}
+	if len(t.Needs) > 0 {
+		say("needs %s", firstFew(t.Needs, " ", oneline.Text))
+	}
+	if len(t.After) > 0 {
+		say("after %s", firstFew(t.After, " ", oneline.Text))
 	}
 	switch {
 	case t.Restarts == 1:

@@ -16,19 +16,22 @@ import (
 // keeps running. It uses the new Run from its next start on. Its backoff starts over, and
 // its running timers are not changed. A child that is new in the spec is added at its
 // place but not started: RestartChild starts it. A child that is not in the spec stays,
-// after the others. Logger, PassPanics and Around take effect at the next start of the
-// supervisor.
+// after the others. Under Graph a child that is running keeps running also if it now needs
+// one that is down; it is restarted when that one starts. Logger, PassPanics and Around take
+// effect at the next start of the supervisor.
 //
 // Upgrade restarts nothing: to restart what has changed, use Apply.
 //
 // If the spec is invalid, Upgrade returns its problems and changes nothing. It also
 // changes nothing and returns an error in these cases: the supervisor is being stopped
 // (ErrNotRunning); an Apply is in progress; it is running, and its Strategy would change from
-// or to Independent; it is a running root, and its Name would change (an empty Name is
+// or to Independent or Graph; it is running, and the Needs and After of the spec form a cycle
+// with those of children that the spec does not name, or one of these needs a child that would
+// become Temporary; it is a running root, and its Name would change (an empty Name is
 // "root"). The Name of a nested supervisor may be anything, since it takes the name of its
 // child. If the supervisor is not running, Upgrade sets the spec of the next start.
 func (s *Supervisor) Upgrade(spec Spec) error {
-	spec.Children = append([]child.Spec(nil), spec.Children...)
+	spec.Children = copies(spec.Children)
 	if err := spec.Validate(); err != nil {
 		return err
 	}
@@ -58,6 +61,9 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 			}
 		}
 	})
+	if fault, is := err.(*child.SpecError); is {
+		return atPath(l.path, fault)
+	}
 	return wrap(l.path, err)
 }
 

@@ -109,14 +109,14 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 	writeEvents := func() {
 		testkit.Settle()
 		events := tr.events.Events()
-		order := strategies(tr.Sup)
+		order := concurrent(tr.Sup)
 		ofChildren := slices.DeleteFunc(slices.Clone(events[written:]), func(e supervisor.Event) bool { return e.Kind >= supervisor.EventUp })
 		for _, e := range testkit.CanonicalOrder(ofChildren, func(a, b *supervisor.Event) bool {
 			if a.Kind == supervisor.EventSlowStart || b.Kind == supervisor.EventSlowStart {
 				return a.Path != b.Path // it comes from a timer
 			}
 			above, ok := testkit.Apart(a.Path, b.Path)
-			return ok && order[above] == strategy.Independent
+			return ok && order[above] != nil && order[above](a.Path, b.Path)
 		}) {
 			line(text, e.Time, e.String())
 		}
@@ -166,13 +166,25 @@ func (f fault) play(t testing.TB, text *strings.Builder, spec supervisor.Spec, p
 	}
 }
 
-// strategies returns the strategy of each supervisor in the tree, by path.
-func strategies(sup *supervisor.Supervisor) map[string]strategy.Strategy {
-	by := make(map[string]strategy.Strategy)
+// concurrent returns, for each supervisor in the tree that starts and stops children
+// concurrently, by its path, whether what happens at two paths below it does not depend on
+// each other.
+func concurrent(sup *supervisor.Supervisor) map[string]func(a, b string) bool {
+	by := make(map[string]func(a, b string) bool)
 	var visit func(supervisor.Tree)
 	visit = func(t supervisor.Tree) {
-		if t.Supervisor {
-			by[t.Path] = t.Strategy
+		switch {
+		case t.Supervisor && t.Strategy == strategy.Independent:
+			by[t.Path] = func(a, b string) bool { return true }
+		case t.Supervisor && t.Strategy == strategy.Graph:
+			before := make(map[string][]string)
+			for _, c := range t.Children {
+				before[c.Name] = slices.Concat(c.Needs, c.After)
+			}
+			by[t.Path] = func(a, b string) bool {
+				a, b = nameBelow(t.Path, a), nameBelow(t.Path, b)
+				return !leads(before, a, b) && !leads(before, b, a)
+			}
 		}
 		for _, c := range t.Children {
 			visit(c)
@@ -180,4 +192,28 @@ func strategies(sup *supervisor.Supervisor) map[string]strategy.Strategy {
 	}
 	visit(sup.Tree())
 	return by
+}
+
+// nameBelow returns the name of the child of the supervisor at above that path leads to.
+func nameBelow(above, path string) string {
+	name, _, _ := strings.Cut(path[len(above)+1:], "/")
+	return name
+}
+
+// leads reports whether a leads to b by the edges, in any number of steps.
+func leads(edges map[string][]string, a, b string) bool {
+	seen, todo := map[string]bool{a: true}, []string{a}
+	for len(todo) > 0 {
+		for _, next := range edges[todo[0]] {
+			if next == b {
+				return true
+			}
+			if !seen[next] {
+				seen[next] = true
+				todo = append(todo, next)
+			}
+		}
+		todo = todo[1:]
+	}
+	return false
 }

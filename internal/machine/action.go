@@ -166,13 +166,19 @@ var (
 	ErrDuplicate   = errors.New("name already in use")
 	ErrMaxChildren = errors.New("too many children")
 	ErrSuspended   = errors.New("suspended")
-	ErrStrategy    = errors.New("a running supervisor cannot become or cease to be independent")
+	ErrStrategy    = errors.New("a running supervisor cannot change its strategy from or to independent or graph")
+
+	// ErrNeeded refuses to remove a child that another one needs.
+	ErrNeeded = errors.New("needed by another child")
 
 	// ErrAbandoned answers a caller that asked for a stop in which the run was abandoned.
 	ErrAbandoned = errors.New("abandoned")
 	// ErrLeftStopped is the error of a child that was stopped with its group and not
 	// started again, because the restart of the group was cancelled.
 	ErrLeftStopped = errors.New("left stopped: the restart of its group was cancelled")
+	// ErrNeedStopped is the error of a child that stays stopped because one that it needs
+	// was stopped by a caller, or could not be started.
+	ErrNeedStopped = errors.New("left stopped: a child that it needs was stopped")
 )
 
 // SlowStartAfter is how long a start may take before it is reported as slow.

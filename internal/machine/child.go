@@ -33,6 +33,7 @@ type Child struct {
 	origin    origin
 	afterStop afterStop
 	armed     Timer // its one timer, or NoTimer
+	sent      sent  // what the supervisor in it was asked for; cleared by launch
 
 	// The marks. Each comment says when the mark is set and when it is cleared.
 
@@ -56,8 +57,9 @@ type Child struct {
 	Ignored bool
 
 	// Part of the group operation: if alive it must stop, and if not it must start. Set by
-	// Boot, by markGroup, and by startAsked if the operation has yet to reach the child.
-	// Cleared by launch, retire, dissolve, Stop, retryDue and close.
+	// Boot, by markGroup, and by startAsked if the operation has yet to reach the child; under
+	// Graph by claim. Cleared by launch, retire, dissolve, Stop, retryDue and close; under
+	// Graph by sink and act.
 	marked bool
 	// The restart that it waits for is in the window. Set by beginRestart and retryDue,
 	// cleared when the start fails and by retire.
@@ -77,16 +79,13 @@ type Child struct {
 	failing bool
 	// It was stopped because it missed its heartbeat. Set by a BeatTimer, cleared by launch.
 	hung bool
-	// The supervisor in it was asked to stop all its children at once, because most of the
-	// stop timeout has passed. Set by a StopTimer, cleared by launch.
-	cancelAllSent bool
-	// The supervisor in it had to abandon its children. Set by abandonAllIn, cleared by launch.
-	abandonAllSent bool
 	// Stopped with its group and not started with it. Set by dissolve, cleared by launch,
 	// retire, publishLeftStopped and close.
 	leftStopped bool
 	// It is among the children. Set when it is added, cleared by remove.
 	present bool
+
+	node uint32 // under Graph: its node in graph.nodes, if it has edges: see edges.go
 }
 
 // An origin is the cause of a start, of the one in progress or the next one.
@@ -99,8 +98,8 @@ const (
 	originManual               // RestartChild
 )
 
-// An afterStop is what happens to a Stopping child when its run has ended. If the child
-// is marked, the group operation decides instead.
+// An afterStop is what happens to a child that stops, or has to under Graph, when its run
+// has ended. If the child is marked, the group operation decides instead.
 type afterStop uint8
 
 const (
@@ -108,6 +107,14 @@ const (
 	afterStopRemove                  // it is removed
 	afterStopStart                   // it starts
 	afterStopFail                    // its start or its run has failed
+)
+
+// sent is what the supervisor in a child was asked for because the child takes long to stop.
+type sent uint8
+
+const (
+	cancelAllSent  sent = 1 << iota // to stop all its children at once: most of the stop timeout has passed
+	abandonAllSent                  // to abandon its children: all of it has passed
 )
 
 // Name returns the child's name.
@@ -134,7 +141,7 @@ func (c *Child) Failing() bool {
 
 // Removing reports whether c will be removed when it has stopped.
 func (c *Child) Removing() bool {
-	return c.state == child.Stopping && c.afterStop == afterStopRemove
+	return c.alive() && c.afterStop == afterStopRemove
 }
 
 // Adding reports whether c was added by request, and its start is not over.
@@ -146,7 +153,8 @@ func (c *Child) Next() *Child { return c.next }
 // Booting reports whether the start of the supervisor waits for c, or will do so.
 func (c *Child) Booting() bool { return c.bootPending }
 
-// Marked reports whether c is part of the group operation in progress.
+// Marked reports whether c is part of the group operation in progress, or must start under
+// Graph.
 func (c *Child) Marked() bool { return c.marked }
 
 func (c *Child) alive() bool { return c.state.Alive() }
@@ -205,6 +213,9 @@ func (m *Machine) setState(c *Child, s child.State) {
 	m.significant += count(c.countsAsSignificant())
 	if c.Awaited {
 		m.emitChanged(c)
+	}
+	if c.node != 0 {
+		m.stateChanged(c)
 	}
 }
 
@@ -268,6 +279,9 @@ func (m *Machine) remove(c *Child) {
 		m.last = c.prev
 	}
 	c.prev, c.next, c.present = nil, nil, false
+	if c.node != 0 {
+		m.disconnect(c)
+	}
 	m.noteRetired(c)
 	if c.Awaited {
 		m.emitChanged(c)

@@ -36,6 +36,9 @@ func (m *Machine) close(end End) {
 	m.emit(IsClosing, nil)
 	for c := m.first; c != nil; c = c.next {
 		c.marked, c.held, c.leftStopped = false, false, false
+		if c.node != 0 {
+			m.touch(c)
+		}
 		if c.state == child.Waiting {
 			m.setState(c, child.Stopped)
 			m.answerWaiters(c, false, nil)

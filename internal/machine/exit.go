@@ -17,14 +17,14 @@ func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 		took := m.now - c.Since
 		m.setState(c, child.Running)
 		c.failing = false
-		if len(m.trials) > 0 {
-			m.settle(c)
-		}
+		isNew := len(m.trials) == 0 || m.readyOnTrial(c)
 		m.publish(Ready, c, nil).Wait = took
 		if c.Spec.Heartbeat > 0 {
 			m.arm(c, BeatTimer, c.Spec.Heartbeat)
 		}
-		m.answerWaiters(c, true, nil)
+		if isNew {
+			m.answerWaiters(c, true, nil)
+		}
 		m.bootSettled(c)
 	}
 	m.endEvent()
@@ -38,7 +38,7 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) {
 	case c.run != run || !c.alive():
 		c.Abandoned--
 		m.publish(LateExit, c, out.Err).Run = run
-	case was == child.Stopping || c.marked || m.phase == Closing:
+	case was == child.Stopping || c.marked || m.phase == Closing || m.mustStop(c):
 		m.stoppedExit(c, out, false)
 	case was == child.Starting:
 		m.startExit(c, out)
@@ -81,9 +81,11 @@ func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
 		m.retire(c, child.Stopped, ErrNotRunning)
 	case after == afterStopRemove:
 		m.retireAndRemove(c, child.ErrRemoved)
+	case len(m.trials) > 0 && m.isDownAgain(c):
+		m.downAgain(c, m.trials[c], child.ErrStopped)
 	case after == afterStopStart && !c.marked:
 		m.startAsked(c)
-	case c.marked && c.Spec.Restart == child.Temporary:
+	case c.marked && c.Spec.Restart == child.Temporary && (c.node == 0 || after != afterStopStart):
 		m.retire(c, child.Stopped, child.ErrSibling)
 	case c.marked:
 		m.setState(c, child.Waiting)
@@ -92,6 +94,7 @@ func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
 	case after == afterStopFail:
 		m.startExit(c, stopFailure(child.ErrStartTimeout, out.Err))
 	default:
+		m.publishSunk(c)
 		m.retire(c, child.Stopped, child.ErrStopped)
 	}
 }
@@ -111,7 +114,7 @@ func stopFailure(sentinel, returned error) Outcome {
 // Temporary child, or any child of an Independent supervisor, is then removed.
 func (m *Machine) retire(c *Child, s child.State, err error) {
 	m.retireKept(c, s, err)
-	if c.Spec.Restart == child.Temporary || !m.ordered() {
+	if c.Spec.Restart == child.Temporary || m.forgets() {
 		m.remove(c)
 	}
 }
@@ -167,13 +170,13 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 	}
 	switch out.Kind {
 	case Ignore:
-		m.settle(c)
+		m.endTrial(c)
 		c.Ignored = true
 		m.publish(Completed, c, out.Err).Next = StaysDown
 		m.notStarted(c, nil)
 		return
 	case Normal, Shutdown, Done:
-		m.settle(c)
+		m.endTrial(c)
 		m.completed(c, out)
 		return
 	}
@@ -200,7 +203,7 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 			m.dissolve(c)
 		}
 		m.awaitRetry(c)
-	case c.origin == originAdded:
+	case c.origin == originAdded && m.NeededBy(c) == nil:
 		m.retireAndRemove(c, out.Err)
 	case c.origin == originBoot:
 		m.setState(c, child.Stopped)
@@ -211,6 +214,9 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 			m.publishLeftStopped(c)
 		}
 		m.notStarted(c, out.Err)
+		if c.node != 0 {
+			m.sink(c, &needError{c.Name(), out.Err})
+		}
 	}
 }
 
@@ -218,7 +224,7 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 // child whose start was a RestartChild is kept for another attempt, as in OTP, even if it
 // is Temporary.
 func (m *Machine) notStarted(c *Child, err error) {
-	if c.origin == originManual && m.ordered() {
+	if c.origin == originManual && !m.forgets() {
 		m.retireKept(c, child.Stopped, err)
 		return
 	}

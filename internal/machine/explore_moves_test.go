@@ -3,6 +3,7 @@ package machine
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -16,15 +17,15 @@ type move struct {
 
 // moves returns all events that may come next.
 func (w *world) moves() []move {
-	var all []move
+	all := make([]move, 0, 32)
 	add := func(name string, do func(*world)) { all = append(all, move{name, do}) }
 	for i, g := range w.runs {
-		id := fmt.Sprintf("%s#%d", g.c.Name(), g.run)
+		id := runName(g.c, g.run)
 		if g.inner != nil {
 			w.innerMoves(i, id, add)
 			continue
 		}
-		if !g.called {
+		if !g.called && !(w.scene.bare && g.cancelled) {
 			add("ready "+id, func(w *world) {
 				g := &w.runs[i]
 				g.called, g.ready = true, !g.abandoned && !g.cancelled
@@ -41,12 +42,15 @@ func (w *world) moves() []move {
 			ends = ends[:1] // the outcome makes no difference then
 		}
 		for _, out := range ends {
-			name := fmt.Sprintf("exit %s %v", id, outcomeNames[out.Kind])
+			name := "exit " + id + " " + outcomeNames[out.Kind]
 			add(name, func(w *world) { w.exit(i, name, out) })
 		}
 	}
 	for i, t := range w.timers {
-		name := fmt.Sprintf("timer %s#%d %s", t.c.Name(), t.run, timerNames[t.kind])
+		if w.scene.bare && t.kind != RetryTimer {
+			continue
+		}
+		name := "timer " + runName(t.c, t.run) + " " + timerNames[t.kind]
 		add(name, func(w *world) { w.timerFires(i, name, 0) })
 		if limit, limited := t.c.StopTimeout(); t.kind == StopTimer && limited && t.c.Nested {
 			name += " after its full time"
@@ -54,10 +58,10 @@ func (w *world) moves() []move {
 		}
 	}
 	for i, t := range w.stale {
-		name := fmt.Sprintf("late timer %s#%d %s", t.c.Name(), t.run, timerNames[t.kind])
+		name := "late timer " + runName(t.c, t.run) + " " + timerNames[t.kind]
 		add(name, func(w *world) {
 			t := w.stale[i]
-			w.stale = slices.Delete(slices.Clone(w.stale), i, i+1)
+			w.stale = slices.Delete(w.stale, i, i+1)
 			if t.c.run == t.run && t.c.armed == t.kind {
 				return // the shell can tell it from the new timer
 			}
@@ -65,11 +69,11 @@ func (w *world) moves() []move {
 		})
 	}
 	for i, c := range w.backoffs {
-		for _, d := range []time.Duration{0, time.Second, -1} {
+		for _, d := range w.scene.delays() {
 			name := fmt.Sprintf("delay %s %v", c.Name(), d)
 			add(name, func(w *world) {
 				c := w.backoffs[i]
-				w.backoffs = slices.Delete(slices.Clone(w.backoffs), i, i+1)
+				w.backoffs = slices.Delete(w.backoffs, i, i+1)
 				w.do(name, func() { w.m.BackoffDelay(c, d, 0) })
 			})
 		}
@@ -90,13 +94,25 @@ func (w *world) moves() []move {
 	return all
 }
 
+func runName(c *Child, run uint64) string {
+	return c.Name() + "#" + strconv.FormatUint(run, 10)
+}
+
+// delays returns what a backoff may answer.
+func (s *scene) delays() []time.Duration {
+	if s.bare {
+		return []time.Duration{time.Second}
+	}
+	return []time.Duration{0, time.Second, -1}
+}
+
 func (w *world) requests(add func(string, func(*world))) {
 	request := func(name string, do func(w *world, who *Waiter)) {
 		add(name, func(w *world) {
 			w.calls--
 			w.callers++
 			who := w.callers
-			w.waiting[who] = true
+			w.waiting = append(w.waiting, who)
 			w.do(name, func() { do(w, &Waiter{Owner: who}) })
 		})
 	}
@@ -105,9 +121,10 @@ func (w *world) requests(add func(string, func(*world))) {
 		stop := func(remove bool) func(w *world, who *Waiter) {
 			return func(w *world, who *Waiter) {
 				c := w.m.Child(n)
+				refused := remove && w.m.NeededBy(c) != nil
 				w.m.Stop(c, remove, who, 0)
-				if m := w.m; m.phase < Closing && c.present &&
-					(c.state != child.Stopping && c.state.Alive() || c.state == child.Waiting || c.afterStop == afterStopStart || c.marked) {
+				if m := w.m; m.phase < Closing && c.present && !refused &&
+					(c.state != child.Stopping && c.state.Alive() && !m.mustStop(c) || c.state == child.Waiting || c.afterStop == afterStopStart || c.marked) {
 					w.fail("a stop cancels a start: %s", n)
 				}
 			}
@@ -167,7 +184,7 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 		add(id+"/"+mv.name, func(w *world) {
 			inner := w.runs[i].inner
 			mv.do(inner)
-			w.trace = append(w.trace, id+"/"+mv.name)
+			w.trace = w.trace.then(id + "/" + mv.name)
 			if inner.failure != "" {
 				w.fail("inside %s: %s", id, inner.failure)
 			}
@@ -191,7 +208,6 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 	case g.inner.upSeen && !g.inner.upReported:
 		add("up "+id, func(w *world) {
 			g := &w.runs[i]
-			g.inner = g.inner.clone()
 			g.inner.upReported, g.ready = true, true
 			w.do("up "+id, func() { w.m.Ready(g.c, g.run, 0) })
 		})
@@ -200,7 +216,7 @@ func (w *world) innerMoves(i int, id string, add func(string, func(*world))) {
 		add("close "+id, func(w *world) {
 			inner := w.runs[i].inner
 			inner.do("close from above", func() { inner.m.Close(0) })
-			w.trace = append(w.trace, "close "+id)
+			w.trace = w.trace.then("close " + id)
 		})
 	}
 }

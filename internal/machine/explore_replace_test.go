@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"fmt"
+
 	"github.com/coppice-go/coppice/child"
 )
 
@@ -16,12 +18,29 @@ type replacement struct {
 func (w *world) replacements(request func(string, func(*world, *Waiter)), add func(string, func(*world))) {
 	for c := w.m.first; c != nil; c = c.next {
 		n := c.Name()
-		request("replace "+n, func(w *world, who *Waiter) {
-			c := w.m.Child(n)
-			spec := *c.Spec
-			w.replaced[who.Owner.(int)] = &replacement{n, &spec, c.Spec}
-			w.m.Replace(c, &spec, who, 0)
-		})
+		for i, edges := range append([]child.Spec{*c.Spec}, w.scene.edges[n]...) {
+			name := "replace " + n
+			if i > 0 {
+				name += fmt.Sprint(" with other edges ", i)
+			}
+			request(name, func(w *world, who *Waiter) {
+				c := w.m.Child(n)
+				spec := *c.Spec
+				spec.Needs, spec.After = edges.Needs, edges.After
+				if w.m.refuseRelink(c, &spec) != nil {
+					w.m.Replace(c, &spec, who, 0)
+					return
+				}
+				r := &replacement{n, &spec, c.Spec}
+				w.replaced[who.Owner.(int)] = r
+				w.m.Replace(c, &spec, who, 0)
+				if t := w.m.trials[c]; t != nil && t.spec == &spec { // other edges need a copy of the old spec
+					if r.old = c.Spec; t.old != nil {
+						r.old = t.old
+					}
+				}
+			})
+		}
 		if t := w.m.trials[c]; t != nil && !t.back && w.m.phase < Closing {
 			add("take back "+n, func(w *world) {
 				w.calls--
@@ -60,6 +79,14 @@ func (w *world) checkReplaced(who int, err error) {
 	}
 }
 
+// checkOldStart checks that a child that was down before its replacement is not started with
+// its old spec, unless a caller has restarted it since.
+func (w *world) checkOldStart(c *Child) {
+	if t := w.m.trials[c]; t != nil && t.back && t.down {
+		w.fail("a child that was down before its replacement is not started with its old spec: %s", c.Name())
+	}
+}
+
 // checkTrials checks that a trial ends with the start that it is about, and does not end the
 // supervisor.
 func (w *world) checkTrials() {
@@ -70,7 +97,7 @@ func (w *world) checkTrials() {
 		switch {
 		case !c.present:
 			w.fail("a child that is removed is not on trial: %s", c.Name())
-		case c.marked || w.m.phase >= Closing: // it will start, or never
+		case c.marked, w.m.mustStop(c), w.m.phase >= Closing: // it will start, or stop, or never start
 		case c.state == child.Done || c.state == child.Stopped:
 			w.fail("a child that is down is not on trial: %s", c.Name())
 		case c.state == child.Running:

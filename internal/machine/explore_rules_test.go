@@ -19,9 +19,10 @@ var timerNames = [...]string{"none", "slow", "start", "stop", "retry", "beat"}
 type snapshot struct {
 	phase Phase
 	sweep sweepKind
+	graph graphSnapshot
 }
 
-func (w *world) look() snapshot { return snapshot{w.m.phase, w.m.sweep.what} }
+func (w *world) look() snapshot { return snapshot{w.m.phase, w.m.sweep.what, w.lookAtGraph()} }
 
 // check checks the invariants after a step.
 func (w *world) check(before snapshot, acts []Action) {
@@ -31,13 +32,14 @@ func (w *world) check(before snapshot, acts []Action) {
 	w.checkCounts()
 	w.checkMarks()
 	w.checkTrials()
+	w.checkGraph(before.graph, acts)
 }
 
 // checkActions checks the order of starts and stops, and what must not happen while closing
 // or suspended.
 func (w *world) checkActions(before snapshot, acts []Action) {
 	gaveUp := false
-	last := w.trace[len(w.trace)-1]
+	last := w.trace.name
 	asked := strings.HasPrefix(last, "stop") || strings.HasPrefix(last, "remove")
 	for _, a := range acts {
 		switch {
@@ -47,6 +49,8 @@ func (w *world) checkActions(before snapshot, acts []Action) {
 			w.fail("nothing starts while closing: %s", a.Child.Name())
 		case a.Kind == Launch && w.m.suspended:
 			w.fail("nothing starts while suspended: %s", a.Child.Name())
+		case a.Kind == Launch && w.m.restartsAlone(): // else its group may start it
+			w.checkOldStart(a.Child)
 		case a.Kind == Publish && a.Event == GaveUp:
 			gaveUp = true
 		}
@@ -130,15 +134,15 @@ func (w *world) checkStop(a Action) {
 // checkRuns checks that a child has at most one run that is not abandoned, and that it is
 // the one that the machine knows.
 func (w *world) checkRuns() {
-	live := map[*Child]int{}
+	live := make([]*Child, 0, 8)
 	for _, g := range w.runs {
 		if g.abandoned {
 			continue
 		}
-		live[g.c]++
-		if live[g.c] > 1 {
+		if slices.Contains(live, g.c) {
 			w.fail("one run of a child at a time: %s has two", g.c.Name())
 		}
+		live = append(live, g.c)
 		if g.run != g.c.run || !g.c.alive() {
 			w.fail("a live run is known to the machine: %s#%d is %v", g.c.Name(), g.run, g.c.state)
 		}
@@ -147,7 +151,7 @@ func (w *world) checkRuns() {
 		}
 	}
 	for c := w.m.first; c != nil; c = c.next {
-		if c.alive() && live[c] == 0 {
+		if c.alive() && !slices.Contains(live, c) {
 			w.fail("an alive child has a run: %s", c.Name())
 		}
 	}
@@ -158,7 +162,7 @@ func (w *world) checkRuns() {
 
 // checkTimers checks that timers fit the states of their children.
 func (w *world) checkTimers() {
-	fits := map[Timer]child.State{
+	fits := [...]child.State{
 		SlowTimer: child.Starting, StartTimer: child.Starting, StopTimer: child.Stopping,
 		RetryTimer: child.Waiting, BeatTimer: child.Running,
 	}
@@ -209,7 +213,7 @@ func (w *world) checkMarks() {
 		w.fail("only a group operation waits for a backoff")
 	}
 	for c := w.m.first; c != nil; c = c.next {
-		if c.marked {
+		if c.marked && c.node == 0 {
 			w.fail("between operations no child is marked: %s is", c.Name())
 		}
 	}
@@ -222,7 +226,7 @@ func (w *world) stuck() string {
 	if w.busy() {
 		return ""
 	}
-	for who := range w.waiting {
+	for _, who := range w.waiting {
 		if !w.m.suspended {
 			return fmt.Sprintf("every caller gets an answer: caller %d never does", who)
 		}
@@ -238,6 +242,12 @@ func (w *world) stuck() string {
 	for c := w.m.first; c != nil; c = c.next {
 		if c.state == child.Waiting {
 			return "a waiting child is started some time: " + c.Name() + " never is"
+		}
+		if c.marked {
+			return "a child that must start is started some time: " + c.Name() + " never is"
+		}
+		if w.m.mustStop(c) {
+			return "a child that must stop is asked some time: " + c.Name() + " never is"
 		}
 	}
 	return ""
@@ -278,6 +288,9 @@ func (w *world) describe() string {
 	for c := m.first; c != nil; c = c.next {
 		fmt.Fprintf(&text, "  %s#%d %v marked=%v afterStop=%d origin=%d armed=%s held=%v backoffAsked=%v charged=%v bootPending=%v waiters=%v\n",
 			c.Name(), c.run, c.state, c.marked, c.afterStop, c.origin, timerNames[c.armed], c.held, c.backoffAsked, c.charged, c.bootPending, callers(c))
+		if c.node != 0 {
+			fmt.Fprintf(&text, "    %s\n", m.describeNode(c.node))
+		}
 	}
 	for _, g := range w.runs {
 		fmt.Fprintf(&text, "  run %s#%d ready=%v cancelled=%v abandoned=%v\n", g.c.Name(), g.run, g.ready, g.cancelled, g.abandoned)

@@ -22,14 +22,17 @@ type scene struct {
 	name      string
 	conf      Config
 	specs     []child.Spec
-	add       []child.Spec // what StartChild may add
-	inner     *scene       // the supervisor in the first child; nil if that is a worker
-	ends      []Outcome    // how a run may end by itself
-	calls     int          // how many requests may come
-	outOfTime bool         // whether CancelAll and AbandonAll may come
-	suspends  bool         // whether Suspend and Resume may come
-	newer     []child.Spec // what Upgrade may put in place of specs
-	replaces  bool         // whether Replace and TakeBack may come
+	add       []child.Spec            // what StartChild may add
+	inner     *scene                  // the supervisor in the first child; nil if that is a worker
+	ends      []Outcome               // how a run may end by itself
+	calls     int                     // how many requests may come
+	outOfTime bool                    // whether CancelAll and AbandonAll may come
+	suspends  bool                    // whether Suspend and Resume may come
+	newer     []child.Spec            // what Upgrade may put in place of specs
+	replaces  bool                    // whether Replace and TakeBack may come
+	edges     map[string][]child.Spec // edges that Replace may give a child instead of its own
+	bare      bool                    // whether nothing comes late, takes long or is abandoned
+	whole     bool                    // whether batches are large, so that all is done in one event
 }
 
 // explore visits the states of a scene, in order of their distance from the start, until
@@ -87,7 +90,7 @@ func explore(s *scene, limit int) (states, depth int, failure string) {
 }
 
 func (w *world) report() string {
-	return w.failure + "\nafter:\n  " + strings.Join(w.trace, "\n  ") + "\nin:\n" + w.describe()
+	return w.failure + "\nafter:\n  " + strings.Join(w.trace.names(), "\n  ") + "\nin:\n" + w.describe()
 }
 
 // exploreStates returns how many states of each scene are visited. EXPLORE=n sets it.

@@ -38,7 +38,7 @@ type world struct {
 	timers     []timerAt // set
 	stale      []timerAt // cleared, but may have fired already
 	backoffs   []*Child
-	waiting    map[int]bool // callers without an answer
+	waiting    []int // callers without an answer
 	replaced   map[int]*replacement
 	callers    int
 	calls      int      // requests that may still be made
@@ -47,35 +47,69 @@ type world struct {
 	failure    string
 	upSeen     bool
 	over       bool
-	continues  int  // how often Continue will still be called
-	upReported bool // Ready has come to the parent of this world
-	trace      []string
+	continues  int      // how often Continue will still be called
+	upReported bool     // Ready has come to the parent of this world
+	trace      *event   // the latest one
+	keeps      bool     // whether actions are added to kept
+	kept       []Action // of the moves since it was cleared
+}
+
+// An event is one that has come to a world, after others.
+type event struct {
+	name   string
+	before *event
+}
+
+func (e *event) then(name string) *event { return &event{name, e} }
+
+// names returns the names of all events up to e.
+func (e *event) names() (all []string) {
+	for ; e != nil; e = e.before {
+		all = append(all, e.name)
+	}
+	slices.Reverse(all)
+	return all
 }
 
 func newWorld(s *scene) *world {
-	w := &world{scene: s, m: New(s.conf), calls: s.calls, waiting: map[int]bool{}, replaced: map[int]*replacement{}}
-	w.m.batchSize = 1
+	w := &world{scene: s, m: New(s.conf), calls: s.calls}
+	if s.replaces {
+		w.replaced = map[int]*replacement{}
+	}
+	if w.m.batchSize = 1; s.whole {
+		w.m.batchSize = BatchSize
+	}
 	w.do("boot", func() { w.m.Boot(s.specs, 0) })
 	return w
 }
 
 func (w *world) clone() *world {
-	to := make(map[*Child]*Child)
+	// There are few children, so lists are faster than maps.
+	copies := make([]Child, 0, w.m.specs)
+	from, to := make([]*Child, 0, w.m.specs+2), make([]*Child, 0, w.m.specs+2)
 	waiters := make(map[*Waiter]*Waiter)
 	at := func(c *Child) *Child {
 		if c == nil {
 			return nil
 		}
-		if to[c] == nil {
-			dup := *c
-			dup.lastWaiter = nil
-			for w := range c.eachWaiter {
-				waiters[w] = &Waiter{Owner: w.Owner, takenBack: w.takenBack, down: w.down}
-				dup.addWaiter(waiters[w], w.start)
-			}
-			to[c] = &dup
+		if i := slices.Index(from, c); i >= 0 {
+			return to[i]
 		}
-		return to[c]
+		var dup *Child
+		if len(copies) < cap(copies) {
+			copies = append(copies, *c)
+			dup = &copies[len(copies)-1]
+		} else { // it was removed, but its run has not returned
+			kept := *c
+			dup = &kept
+		}
+		from, to = append(from, c), append(to, dup)
+		dup.lastWaiter = nil
+		for w := range c.eachWaiter {
+			waiters[w] = &Waiter{Owner: w.Owner, takenBack: w.takenBack, down: w.down}
+			dup.addWaiter(waiters[w], w.start)
+		}
+		return dup
 	}
 	n := *w
 	m := *w.m
@@ -98,8 +132,9 @@ func (w *world) clone() *world {
 			kept.caller = waiters[t.caller]
 		}
 	}
+	m.graph = w.m.graph.clone(at)
 	m.window = cloneWindow(w.m)
-	m.out = nil
+	m.out = m.room[:0]
 	n.runs = slices.Clone(w.runs)
 	for i := range n.runs {
 		n.runs[i].c = at(n.runs[i].c)
@@ -123,12 +158,9 @@ func (w *world) clone() *world {
 	for i := range n.backoffs {
 		n.backoffs[i] = at(n.backoffs[i])
 	}
-	n.waiting = make(map[int]bool, len(w.waiting))
-	for k := range w.waiting {
-		n.waiting[k] = true
-	}
+	n.waiting = slices.Clone(w.waiting)
 	n.replaced = maps.Clone(w.replaced)
-	n.trace = slices.Clip(w.trace)
+	n.kept = nil
 	return &n
 }
 
@@ -146,11 +178,11 @@ func cloneWindow(m *Machine) rules.Window {
 // and the numbers of callers. The counts of abandoned runs are part of it if abandoned is
 // true.
 func (w *world) key(h *maphash.Hash, abandoned bool) {
-	var b [8]byte
+	var room [1024]byte
+	b := room[:0]
 	num := func(ns ...int) {
 		for _, n := range ns {
-			binary.LittleEndian.PutUint32(b[:], uint32(n))
-			h.Write(b[:4])
+			b = binary.LittleEndian.AppendUint32(b, uint32(n))
 		}
 	}
 	flag := func(bs ...bool) {
@@ -160,11 +192,10 @@ func (w *world) key(h *maphash.Hash, abandoned bool) {
 		}
 		num(n)
 	}
-	index := map[*Child]int{nil: -1}
-	order := []*Child{}
+	order := make([]*Child, 0, 8)
+	index := func(c *Child) int { return slices.Index(order, c) } // -1 for nil
 	note := func(c *Child) {
-		if _, ok := index[c]; !ok {
-			index[c] = len(order)
+		if index(c) < 0 {
 			order = append(order, c)
 		}
 	}
@@ -181,15 +212,18 @@ func (w *world) key(h *maphash.Hash, abandoned bool) {
 		note(c)
 	}
 	m := w.m
-	num(int(m.phase), int(m.op), index[m.cursor], index[m.firstMarked], index[m.waitsFor], m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.continues, int(m.sweep.what), index[m.sweep.next])
+	num(int(m.phase), int(m.op), index(m.cursor), index(m.firstMarked), index(m.waitsFor), m.live, m.booting, m.window.Count(), w.granted, w.calls, int(m.end.Kind), w.continues, int(m.sweep.what), index(m.sweep.next))
 	flag(m.suspended, m.endedInBoot != nil, w.upReported)
 	for _, c := range order {
-		h.WriteString(c.Name())
+		b = append(b, c.Name()...)
 		num(int(c.state), int(c.origin), int(c.afterStop), int(c.armed), int(c.Spec.Restart))
 		if abandoned {
 			num(int(c.Abandoned))
 		}
-		flag(c.marked, c.charged, c.bootPending, c.cancelAllSent, c.abandonAllSent, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, c.present, c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
+		if w.scene.edges != nil {
+			b = fmt.Append(b, c.Spec.Needs, c.Spec.After)
+		}
+		flag(c.marked, c.charged, c.bootPending, c.sent&cancelAllSent != 0, c.sent&abandonAllSent != 0, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, c.present, c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
 		for x := range c.eachWaiter {
 			flag(x.start, x.takenBack != nil, w.replaced[x.Owner.(int)] != nil)
 		}
@@ -199,26 +233,28 @@ func (w *world) key(h *maphash.Hash, abandoned bool) {
 		}
 		num(-2)
 	}
+	m.graph.key(num, order, index)
 	num(len(w.runs))
 	for _, g := range w.runs {
-		num(index[g.c], count(g.run == g.c.run))
+		num(index(g.c), count(g.run == g.c.run))
 		flag(g.called, g.ready, g.cancelled, g.abandoned, g.linked)
 		if g.inner != nil {
 			g.inner.key(h, abandoned)
 		}
 	}
 	for _, t := range w.stale {
-		num(index[t.c], int(t.kind), count(t.run == t.c.run))
+		num(index(t.c), int(t.kind), count(t.run == t.c.run))
 	}
 	for _, c := range w.backoffs {
-		num(index[c])
+		num(index(c))
 	}
+	h.Write(b)
 }
 
 // timerFires fires a timer. Time stands still except for the wait.
 func (w *world) timerFires(i int, name string, wait time.Duration) {
 	t := w.timers[i]
-	w.timers = slices.Delete(slices.Clone(w.timers), i, i+1)
+	w.timers = slices.Delete(w.timers, i, i+1)
 	w.do(name, func() { w.m.Timer(t.c, t.run, t.kind, t.c.Since+wait) })
 	if t.kind != RetryTimer {
 		return
@@ -234,9 +270,9 @@ func (w *world) timerFires(i int, name string, wait time.Duration) {
 
 func (w *world) exit(i int, name string, out Outcome) {
 	g := w.runs[i]
-	w.runs = slices.Delete(slices.Clone(w.runs), i, i+1)
+	w.runs = slices.Delete(w.runs, i, i+1)
 	if !g.abandoned {
-		marked, state, by := g.c.marked, g.c.state, g.c.origin
+		marked, state, by := g.c.marked || w.m.mustStop(g.c), g.c.state, g.c.origin
 		acts := w.do(name, func() { w.m.Exited(g.c, g.run, out, 0) })
 		for _, a := range acts {
 			if marked && a.Kind == Publish && a.Event == Failed {
@@ -258,10 +294,13 @@ func (w *world) exit(i int, name string, out Outcome) {
 
 // do sends an event to the machine, carries out the actions and returns them.
 func (w *world) do(name string, event func()) []Action {
-	w.trace = append(w.trace, name)
+	w.trace = w.trace.then(name)
 	before := w.look()
 	event()
 	acts := drain(w.m)
+	if w.keeps {
+		w.kept = append(w.kept, acts...)
+	}
 	for _, a := range acts {
 		w.carryOut(a)
 	}
@@ -271,7 +310,7 @@ func (w *world) do(name string, event func()) []Action {
 
 // dropped sends the machine an event that must change nothing.
 func (w *world) dropped(name string, event func()) {
-	w.trace = append(w.trace, name)
+	w.trace = w.trace.then(name)
 	var h1, h2 maphash.Hash
 	h1.SetSeed(seed)
 	h2.SetSeed(seed)
@@ -295,7 +334,7 @@ func (w *world) carryOut(a Action) {
 	switch a.Kind {
 	case Launch:
 		g := liveRun{c: a.Child, run: a.Run}
-		w.runs = append(slices.Clone(w.runs), g)
+		w.runs = append(w.runs, g)
 		w.attempt = slices.DeleteFunc(w.attempt, func(c *Child) bool { return c == a.Child })
 		if w.scene.inner != nil && a.Child.Name() == w.scene.specs[0].Name {
 			w.runs[len(w.runs)-1].inner = newWorld(w.scene.inner)
@@ -309,7 +348,6 @@ func (w *world) carryOut(a Action) {
 		if w.runs[i].cancelled {
 			w.fail("a run is cancelled once: %s", describe(a))
 		}
-		w.runs = slices.Clone(w.runs)
 		w.runs[i].cancelled = true
 	case Abandon:
 		i := at()
@@ -320,16 +358,13 @@ func (w *world) carryOut(a Action) {
 		if w.runs[i].linked && !w.runs[i].inner.over {
 			w.fail("a supervisor is never abandoned: %s", describe(a))
 		}
-		w.runs = slices.Clone(w.runs)
 		w.runs[i].abandoned = true
 	case AbandonAll, CancelAll:
 		i := at()
 		if i < 0 || w.runs[i].inner == nil {
 			return
 		}
-		w.runs = slices.Clone(w.runs)
-		inner := w.runs[i].inner.clone()
-		w.runs[i].inner = inner
+		inner := w.runs[i].inner
 		if a.Kind == AbandonAll {
 			inner.do("abandon-all from above", func() { inner.m.AbandonAll(0) })
 		} else {
@@ -337,20 +372,22 @@ func (w *world) carryOut(a Action) {
 		}
 	case Arm:
 		w.drop(a.Child)
-		w.timers = append(slices.Clone(w.timers), timerAt{a.Child, a.Run, a.Timer})
+		w.timers = append(w.timers, timerAt{a.Child, a.Run, a.Timer})
 	case Disarm:
 		w.drop(a.Child)
 	case NextBackoff:
 		if slices.Contains(w.backoffs, a.Child) {
 			w.fail("a backoff is asked once at a time: %s", a.Child.Name())
 		}
-		w.backoffs = append(slices.Clone(w.backoffs), a.Child)
+		w.backoffs = append(w.backoffs, a.Child)
 	case Answer:
 		who := a.Waiter.Owner.(int)
-		if !w.waiting[who] {
+		i := slices.Index(w.waiting, who)
+		if i < 0 {
 			w.fail("a caller gets one answer: caller %d got another", who)
+			return
 		}
-		delete(w.waiting, who)
+		w.waiting = slices.Delete(w.waiting, i, i+1)
 		w.checkReplaced(who, a.Err)
 	case Continue:
 		w.continues++
@@ -363,12 +400,11 @@ func (w *world) carryOut(a Action) {
 
 // drop clears the timer of a child, which may have fired already.
 func (w *world) drop(c *Child) {
-	w.timers = slices.Clone(w.timers)
 	for i, t := range w.timers {
 		if t.c == c {
 			w.timers = slices.Delete(w.timers, i, i+1)
-			if len(w.stale) < 1 { // more of them find nothing new
-				w.stale = append(slices.Clone(w.stale), t)
+			if len(w.stale) < 1 && !w.scene.bare { // more of them find nothing new
+				w.stale = append(w.stale, t)
 			}
 			return
 		}

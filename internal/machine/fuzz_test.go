@@ -16,6 +16,7 @@ import (
 func FuzzMachine(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x05\x02\x00\x00\x00\x00 stop and go"))
+	f.Add([]byte("\x05\x2f\x00\x00\x00\x00\x01\x01\x1d\x07\x00\x00 stop and go along the edges"))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		d := dice(script)
 		s := d.scene()
@@ -74,8 +75,33 @@ func (d *dice) scene() *scene {
 	for _, name := range names[:1+shape&3] {
 		s.specs = append(s.specs, d.spec(name, s.conf.AutoShutdown))
 	}
+	if shape&32 != 0 {
+		s.conf.Strategy = strategy.Graph
+		d.edges(s.specs)
+	}
 	s.add = []child.Spec{d.spec("x", s.conf.AutoShutdown), d.spec("y", s.conf.AutoShutdown)}
+	if s.conf.Strategy == strategy.Graph {
+		for i := range s.add { // what they need may be removed by then
+			s.add[i].Needs, s.add[i].After = []string{names[0]}, []string{"z"}
+		}
+	}
 	return s
+}
+
+// edges makes each child need, or come after, any of those before it.
+func (d *dice) edges(specs []child.Spec) {
+	for i := range specs {
+		for b, j := d.byte(), 0; j < i; j, b = j+1, b>>2 {
+			switch b & 3 {
+			case 1, 2:
+				if specs[j].Restart != child.Temporary {
+					specs[i].Needs = append(specs[i].Needs, specs[j].Name)
+				}
+			case 3:
+				specs[i].After = append(specs[i].After, specs[j].Name)
+			}
+		}
+	}
 }
 
 func (d *dice) spec(name string, auto strategy.AutoShutdown) child.Spec {

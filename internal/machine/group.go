@@ -47,6 +47,9 @@ func (m *Machine) disarmRetry(c *Child) {
 // marked children until it must wait for one.
 func (m *Machine) advance() {
 	if !m.ordered() { // its operation continues at events of its own
+		if m.graph != nil {
+			m.settle()
+		}
 		if m.phase == Closing && m.live == 0 {
 			m.over()
 		}

@@ -14,10 +14,13 @@ import (
 // BatchSize is the number of children that are started or stopped in one batch.
 const BatchSize = 256
 
-// Continue handles the next batch of Independent children and of a sweep. The action
+// Continue handles the next batch of Independent children, of a Graph and of a sweep. The action
 // Continue asks for it. It has no effect if nothing is in progress.
 func (m *Machine) Continue(now time.Duration) {
 	m.beginEvent(now)
+	if m.graph != nil {
+		m.graph.asked = false
+	}
 	m.walkBatch()
 	m.continueSweep()
 	m.endEvent()
@@ -45,6 +48,7 @@ func (m *Machine) walkBatch() {
 		c := m.cursor
 		m.cursor = c.next // a stop that does not wait may remove c
 		switch {
+		case c.node != 0: // see settle
 		case m.op == opStopping && c.alive() && c.state != child.Stopping:
 			m.cancel(c, WhyClosing)
 		case m.op == opStarting && c.marked:

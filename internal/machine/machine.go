@@ -26,6 +26,8 @@
 // runExit records the restart in the window first, and the supervisor gives up if the
 // window does not permit it.
 //
+// Under strategy.Graph there is no group operation: see graph.go.
+//
 // An event about a run that is not its child's latest, or that has ended, changes
 // nothing: see Exited, Ready and Timer.
 package machine
@@ -101,6 +103,7 @@ type Machine struct {
 
 	sweep  sweep             // a request for every child: see sweep.go
 	trials map[*Child]*trial // of children whose spec was replaced: see replace.go; nil before the first
+	graph  *graph            // the edges between children, nil if there are none: see edges.go
 
 	// Counts. The first two depend on the states of children: see setState.
 	live        int // children that are alive
@@ -185,6 +188,9 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) {
 		c.bootPending, c.marked = true, true
 		m.booting++
 	}
+	if m.isGraph() {
+		m.bootGraph()
+	}
 	m.op, m.cursor = opStarting, m.first
 	if m.ordered() {
 		m.firstMarked = m.first
@@ -208,7 +214,8 @@ func (m *Machine) bootDone() {
 }
 
 // bootSettled ends the first start of c, if c is a declared child whose first start is
-// pending. Starts of c from now on are restarts, unless a caller asks for one.
+// pending. Starts of c from now on are restarts, unless a caller asks for one. The state of c
+// has changed in the same event.
 func (m *Machine) bootSettled(c *Child) {
 	c.origin = originAuto
 	if !c.bootPending {
@@ -224,7 +231,11 @@ func (m *Machine) bootSettled(c *Child) {
 // ordered reports whether children start and stop one after the other.
 func (m *Machine) ordered() bool { return rules.Ordered(m.conf.Strategy) }
 
-// restartsAlone reports whether a failed child is restarted without its siblings.
+// forgets reports whether a child that stays down is removed.
+func (m *Machine) forgets() bool { return m.conf.Strategy == strategy.Independent }
+
+// restartsAlone reports whether a failed child that has no node is restarted without its
+// siblings.
 func (m *Machine) restartsAlone() bool {
-	return m.conf.Strategy == strategy.OneForOne || m.conf.Strategy == strategy.Independent
+	return m.conf.Strategy == strategy.OneForOne || !m.ordered()
 }

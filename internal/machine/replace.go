@@ -20,7 +20,8 @@ type trial struct {
 	caller *Waiter     // who asked for the replacement; may be nil
 	origin origin      // of the child before
 
-	// If the child was down before, a failure leaves it down, in the state in which it was.
+	// If the child was down before, and no other caller has started it since, a failure leaves
+	// it down, in the state in which it was.
 	down          bool
 	state         child.State
 	ignored, lost bool
@@ -45,26 +46,51 @@ var ErrReplacing = errors.New("is being replaced already")
 // did not run before: then it is down as before. A start that spec retries counts as one
 // start, which fails when its backoff or the supervisor would give up. The waiter gets a
 // TakenBack when the first start with the old spec has succeeded or failed, or when c is down.
-// It is refused while an earlier Replace of c is in progress, but not once that was taken back.
+// If another caller restarts c meanwhile, it counts as a child that ran before. It is refused
+// while an earlier Replace of c is in progress, but not once that was taken back.
+//
+// Under Graph, c gets the edges of spec at once, and those that then need c are restarted with
+// it. It keeps these edges if spec is taken back. It is refused if a child with these edges
+// could not be added.
 func (m *Machine) Replace(c *Child, spec *child.Spec, caller *Waiter, now time.Duration) {
-	refused := m.phase >= Closing || !c.present || c.Removing() || m.suspended
-	switch {
-	case !refused && m.trials[c] != nil && !m.trials[c].back:
-		m.beginEvent(now)
-		m.refuse(caller, ErrReplacing)
+	m.beginEvent(now)
+	if err := m.refuseReplace(c, spec); err != nil {
+		m.refuse(caller, err)
 		m.endEvent()
 		return
-	case !refused:
-		if m.trials == nil {
-			m.trials = make(map[*Child]*trial)
-		}
-		m.trials[c] = &trial{
-			spec: spec, caller: caller, origin: c.origin,
-			down:  !c.alive() && c.state != child.Waiting && !c.marked,
-			state: c.state, ignored: c.Ignored, lost: c.Lost,
-		}
 	}
-	m.Restart(c, caller, now)
+	if m.trials == nil {
+		m.trials = make(map[*Child]*trial)
+	}
+	t := &trial{
+		spec: spec, caller: caller, origin: c.origin,
+		down:  !c.alive() && c.state != child.Waiting && !c.marked,
+		state: c.state, ignored: c.Ignored, lost: c.Lost,
+	}
+	m.relink(c, spec) // this may stop c, and end an earlier trial
+	m.trials[c] = t
+	m.restart(c, caller)
+	m.endEvent()
+}
+
+// refuseReplace returns why the spec of c cannot be replaced now, or nil.
+func (m *Machine) refuseReplace(c *Child, spec *child.Spec) error {
+	if err := m.refuseRestart(c); err != nil {
+		return err
+	}
+	if t := m.trials[c]; t != nil && !t.back {
+		return ErrReplacing
+	}
+	return m.refuseRelink(c, spec)
+}
+
+// keepUp is for a child that a caller restarts. If it is on trial and was down before, it is
+// not down again when its spec is taken back: it starts with the old one. So it does not
+// matter which of the two comes first.
+func (m *Machine) keepUp(c *Child) {
+	if t := m.trials[c]; t != nil {
+		t.down = false
+	}
 }
 
 // Trying reports whether c is on trial: its spec was replaced, and it is not ready yet.
@@ -87,20 +113,47 @@ func (m *Machine) takeBackNow(c *Child, t *trial, err error) {
 	case t.old == nil:
 		t.old = c.Spec
 		m.restore(c, t, err)
+	case c.state == child.Starting && c.node != 0:
+		m.restore(c, t, err)
+		if !m.mustStop(c) { // else what follows its stop is known
+			m.claimOld(c)
+		}
 	case c.state == child.Starting:
 		m.restore(c, t, err)
 		c.afterStop = t.afterStop()
 		m.cancel(c, WhyStopped)
 	case c.state == child.Stopping:
 		m.restore(c, t, err)
-		if c.afterStop == afterStopFail { // its start took too long
+		switch {
+		case c.afterStop != afterStopFail: // else its start took too long
+		case c.node != 0:
+			m.claimOld(c)
+		default:
 			c.afterStop = t.afterStop()
 		}
+	case c.node != 0 && t.down:
+		m.startOld(c, t, err)
 	case c.marked && m.waitsFor != c, c.held: // it will start anyway
 		m.restore(c, t, err)
 	default: // it waits for its backoff
 		m.startOld(c, t, err)
 	}
+}
+
+// claimOld makes a child that has a node, and whose old spec is back, stop if it has to, and
+// then start with that. If it was down before, it is down again then: see stoppedExit. Until
+// then it is claimed nevertheless, so that those that need it wait for what becomes of it.
+func (m *Machine) claimOld(c *Child) {
+	c.afterStop = afterStopStart
+	m.claim(c, c)
+	m.nodeOf(c).why = WhyStopped
+}
+
+// isDownAgain reports whether c is down once it has stopped, because it was down before its
+// replacement, which was taken back.
+func (m *Machine) isDownAgain(c *Child) bool {
+	t := m.trials[c]
+	return t != nil && t.back && t.down && c.node != 0 && c.marked // else a caller has stopped it
 }
 
 // afterStop returns what happens to the child when its run with the new spec has stopped.
@@ -132,11 +185,21 @@ func (m *Machine) setSpec(c *Child, spec *child.Spec) {
 	m.significant += count(c.countsAsSignificant())
 }
 
-// settle ends the trial of c, which is ready or needs no start any more. It is not inlined,
-// to keep the frame of Ready small.
+// endTrial ends the trial of c, which is ready or needs no start any more.
+func (m *Machine) endTrial(c *Child) { delete(m.trials, c) }
+
+// readyOnTrial ends the trial of c, which is ready. It reports false if c is ready with its old
+// spec and will stop for the new one, when its group or those that need it are down: callers
+// wait for the start with the new one. It is not inlined, to keep the frame of Ready small.
 //
 //go:noinline
-func (m *Machine) settle(c *Child) { delete(m.trials, c) }
+func (m *Machine) readyOnTrial(c *Child) bool {
+	if t := m.trials[c]; t != nil && t.old == nil && (c.marked || m.mustStop(c)) {
+		return false
+	}
+	m.endTrial(c)
+	return true
+}
 
 // startFailed handles a failed start of a child that is on trial. It reports false if the
 // failure must be handled like any other: if the start is retried, or was one with the old
@@ -176,17 +239,37 @@ func (m *Machine) givesUpTrial(c *Child, err error) bool {
 func (m *Machine) startOld(c *Child, t *trial, err error) {
 	if t.down {
 		if t.caller != nil {
-			t.caller.takenBack, t.caller.down = err, true
+			t.caller.takenBack = err
 		}
-		m.retireKept(c, t.state, err)
-		c.Ignored, c.Lost = t.ignored, t.lost
+		m.downAgain(c, t, err)
 		return
 	}
 	m.restore(c, t, err)
 	c.reason, c.charged = err, false
 	m.setState(c, child.Waiting)
 	m.publishRestart(c, 0)
+	if c.node != 0 {
+		m.take(c)
+		return
+	}
 	m.restartAlone(c)
+}
+
+// downAgain makes a child that is not alive what it was before its replacement: down. Under
+// Graph, those that need it start if it is as good as running, and stay down if not.
+func (m *Machine) downAgain(c *Child, t *trial, err error) {
+	if t.caller != nil {
+		t.caller.down = true
+	}
+	m.retireKept(c, t.state, err)
+	c.Ignored, c.Lost = t.ignored, t.lost
+	if c.node == 0 {
+		return
+	}
+	m.touch(c)
+	if c.state == child.Stopped && !c.Ignored {
+		m.sink(c, &needError{c.Name(), err})
+	}
 }
 
 // restore gives c its old spec. The trial goes on until the first start with it has ended.

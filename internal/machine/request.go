@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 )
 
 // Add adds a child and starts it. It returns nil if that is refused. The waiter is
@@ -26,6 +27,8 @@ func (m *Machine) AddWithin(limit int, spec *child.Spec, caller *Waiter, now tim
 		refusal = ErrDuplicate
 	case limit > 0 && m.specs >= limit:
 		refusal = ErrMaxChildren
+	case m.isGraph():
+		refusal = m.refuseEdges(spec)
 	}
 	if refusal != nil {
 		m.refuse(caller, refusal)
@@ -35,9 +38,12 @@ func (m *Machine) AddWithin(limit int, spec *child.Spec, caller *Waiter, now tim
 	kept := &struct {
 		Child
 		spec child.Spec
-	}{spec: *spec}
+	}{spec: rules.Copy(*spec)}
 	c := m.append(&kept.Child, &kept.spec, originAdded)
 	c.addWaiter(caller, true)
+	if m.isGraph() {
+		m.connect(c)
+	}
 	m.startAsked(c)
 	m.endEvent()
 	return c
@@ -48,32 +54,42 @@ func (m *Machine) AddWithin(limit int, spec *child.Spec, caller *Waiter, now tim
 // the intensity.
 func (m *Machine) Restart(c *Child, caller *Waiter, now time.Duration) {
 	m.beginEvent(now)
+	if err := m.refuseRestart(c); err != nil {
+		m.refuse(caller, err)
+	} else {
+		m.keepUp(c)
+		m.restart(c, caller)
+	}
+	m.endEvent()
+}
+
+// refuseRestart returns why c cannot be restarted by request, or nil.
+func (m *Machine) refuseRestart(c *Child) error {
 	switch {
 	case m.phase >= Closing:
-		m.refuse(caller, ErrNotRunning)
-		m.endEvent()
-		return
+		return ErrNotRunning
 	case !c.present || c.Removing():
-		m.refuse(caller, ErrNotFound)
-		m.endEvent()
-		return
+		return ErrNotFound
 	case m.suspended:
-		m.refuse(caller, ErrSuspended)
-		m.endEvent()
+		return ErrSuspended
+	}
+	return nil
+}
+
+func (m *Machine) restart(c *Child, caller *Waiter) {
+	c.addWaiter(caller, true)
+	if c.node != 0 {
+		m.restartNode(c)
 		return
 	}
-	c.addWaiter(caller, true)
 	if c.marked { // it will start with its group, which no longer waits for its backoff
 		if m.waitsFor == c {
 			m.waitsFor = nil
 			m.disarmRetry(c)
 		}
-		m.endEvent()
 		return
 	}
-	if c.origin != originAdded && c.origin != originBoot {
-		c.origin = originManual
-	}
+	c.requestOrigin()
 	switch c.state {
 	case child.Starting, child.Running:
 		c.afterStop = afterStopStart
@@ -89,7 +105,13 @@ func (m *Machine) Restart(c *Child, caller *Waiter, now time.Duration) {
 	default:
 		m.startAsked(c)
 	}
-	m.endEvent()
+}
+
+// requestOrigin makes the next start of c one that a caller asked for.
+func (c *Child) requestOrigin() {
+	if c.origin != originAdded && c.origin != originBoot {
+		c.origin = originManual
+	}
 }
 
 // Stop stops c, or cancels its restart, and removes it if remove is true. The waiter is
@@ -105,11 +127,20 @@ func (m *Machine) Stop(c *Child, remove bool, caller *Waiter, now time.Duration)
 		m.refuse(caller, nil) // it was removed
 		m.endEvent()
 		return
+	case remove && m.NeededBy(c) != nil:
+		m.refuse(caller, &NeededError{m.NeededBy(c).Name()})
+		m.endEvent()
+		return
 	}
 	c.addWaiter(caller, false)
 	why, to := WhyStopped, afterStopKeep
 	if remove || c.afterStop == afterStopRemove {
 		why, to = WhyRemoved, afterStopRemove
+	}
+	if c.node != 0 {
+		m.stopNode(c, to, why)
+		m.endEvent()
+		return
 	}
 	switch c.state {
 	case child.Starting, child.Running:
@@ -158,6 +189,10 @@ func (m *Machine) Resume(now time.Duration) {
 
 // resumeHeld starts c if its start is held.
 func (m *Machine) resumeHeld(c *Child) {
+	if c.node != 0 {
+		m.touch(c)
+		return
+	}
 	if !c.held {
 		return
 	}
@@ -199,7 +234,7 @@ func (m *Machine) Unlinked(c *Child, run uint64, now time.Duration) {
 		c.Nested = false
 		if c.state == child.Stopping {
 			d, limited := c.StopTimeout()
-			if c.abandonAllSent {
+			if c.sent&abandonAllSent != 0 {
 				d, limited = AfterAbandonAll, true
 			}
 			if limited {

@@ -11,7 +11,7 @@ func (m *Machine) launch(c *Child, restart bool) {
 	if len(m.trials) > 0 {
 		m.beginTrial(c)
 	}
-	c.marked, c.held, c.leftStopped, c.hung, c.cancelAllSent, c.abandonAllSent = false, false, false, false, false, false
+	c.marked, c.held, c.leftStopped, c.hung, c.sent = false, false, false, false, 0
 	c.Nested, c.Lost, c.Ignored = false, false, false
 	if m.waitsFor == c {
 		m.waitsFor = nil
@@ -43,6 +43,8 @@ func (m *Machine) number(c *Child) {
 // Resume.
 func (m *Machine) startAsked(c *Child) {
 	switch {
+	case c.node != 0:
+		m.take(c)
 	case m.op == opStopping && m.firstMarked != nil && c.seq >= m.firstMarked.seq,
 		m.op == opStarting && m.cursor != nil && c.seq > m.cursor.seq:
 		c.marked = true
@@ -91,6 +93,8 @@ func (m *Machine) nextTry(c *Child) Next {
 func (m *Machine) beginRestart(c *Child, err error) {
 	c.charged, c.reason = true, err
 	switch {
+	case c.node != 0:
+		m.failNode(c)
 	case m.restartsAlone() && m.hasBackoff(c):
 		m.awaitRetry(c)
 	case m.restartsAlone():
@@ -174,6 +178,10 @@ func (m *Machine) retryDue(c *Child) {
 	if !m.hasBackoff(c) { // otherwise BackoffDelay has published it, with the delay
 		m.publishRestart(c, 0)
 	}
+	if c.node != 0 {
+		m.take(c)
+		return
+	}
 	if m.restartsAlone() {
 		if m.reached(c) { // a boot has reached c, and waits for it
 			m.waitsFor = nil
@@ -202,11 +210,15 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) {
 			m.arm(c, StartTimer, c.Spec.StartTimeout-SlowStartAfter)
 		}
 	case StartTimer:
-		c.afterStop = afterStopFail
+		if !m.mustStop(c) { // else what follows its stop is known
+			c.afterStop = afterStopFail
+		}
 		m.cancel(c, WhyTimeout)
 	case BeatTimer:
 		m.publish(Hung, c, nil)
-		c.afterStop, c.hung = afterStopFail, true
+		if c.hung = true; !m.mustStop(c) {
+			c.afterStop = afterStopFail
+		}
 		m.cancel(c, WhyHung)
 	case RetryTimer:
 		m.retryDue(c)
@@ -215,8 +227,8 @@ func (m *Machine) Timer(c *Child, run uint64, t Timer, now time.Duration) {
 		switch {
 		case !c.Nested:
 			m.abandon(c)
-		case !c.cancelAllSent && limited:
-			c.cancelAllSent = true
+		case c.sent&cancelAllSent == 0 && limited:
+			c.sent |= cancelAllSent
 			m.emit(CancelAll, c)
 			m.arm(c, StopTimer, limit-MostOf(limit))
 		default:
@@ -251,7 +263,7 @@ func (m *Machine) cancel(c *Child, why Why) {
 // abandonAllIn makes the supervisor in c abandon its children. It is not abandoned itself,
 // so that the children that held it up are reported instead.
 func (m *Machine) abandonAllIn(c *Child) {
-	c.abandonAllSent = true
+	c.sent |= abandonAllSent
 	m.emit(AbandonAll, c)
 }
 

@@ -69,7 +69,7 @@ func transitionsOnWalks() map[picture.Edge]string {
 					if before, known := was[c]; known && before != c.state {
 						edge := picture.Edge{From: stateName(before), To: stateName(c.state)}
 						if seen[edge] == "" {
-							seen[edge] = fmt.Sprint(s.name, ", ", c.Name(), ": ", strings.Join(w.trace, ", "))
+							seen[edge] = fmt.Sprint(s.name, ", ", c.Name(), ": ", strings.Join(w.trace.names(), ", "))
 						}
 					}
 					was[c] = c.state

@@ -72,6 +72,8 @@ func lineOf(a Action) string {
 		return fmt.Sprintf("answer %q: %s", a.Waiter.Owner, result(a.Err))
 	case Publish:
 		return eventLine(a)
+	case Continue:
+		return "continue"
 	case IsUp:
 		return "is up"
 	case IsClosing:

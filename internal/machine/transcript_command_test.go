@@ -50,7 +50,8 @@ func (s *player) declare(words []string) (bool, error) {
 	return false, nil
 }
 
-// specOptions are the options that may follow the name of a child.
+// specOptions are the options that may follow the name of a child, besides needs:NAME,NAME
+// and after:NAME,NAME.
 var specOptions = map[string]func(*child.Spec){
 	"transient": transient, "temporary": temporary, "significant": significant,
 	"backoff": backoff, "retry-start": retries, "start-timeout": impatient,
@@ -60,11 +61,17 @@ var specOptions = map[string]func(*child.Spec){
 func specOf(words []string) (child.Spec, error) {
 	spec := worker(words[0])
 	for _, w := range words[1:] {
-		change := specOptions[w]
-		if change == nil {
+		option, names, _ := strings.Cut(w, ":")
+		switch change := specOptions[w]; {
+		case option == "needs":
+			spec.Needs = strings.Split(names, ",")
+		case option == "after":
+			spec.After = strings.Split(names, ",")
+		case change == nil:
 			return spec, fmt.Errorf("no such option of a child: %s", w)
+		default:
+			change(&spec)
 		}
-		change(&spec)
 	}
 	return spec, nil
 }

@@ -5,13 +5,15 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/rules"
+	"github.com/coppice-go/coppice/strategy"
 )
 
 // Upgrade replaces the configuration and the specs, as OTP's code_change does. Children
 // that specs names get the new settings and keep running. New children are added in their
 // place and not started. Children that specs does not name stay, after the others. Restarts
 // that are in the window still count. Upgrade returns an error and changes nothing if the
-// supervisor ends, or if the strategy would change to or from Independent. Before Boot it
+// supervisor ends, if the strategy would change to or from Independent or Graph, or if edges of
+// new specs and of children that they do not name do not go together. Before Boot it
 // replaces only the configuration, because Boot gets the specs. The specs must be valid and
 // must not change afterwards.
 func (m *Machine) Upgrade(conf Config, specs []child.Spec, now time.Duration) error {
@@ -30,9 +32,15 @@ func (m *Machine) Arrange(conf Config, specs []*child.Spec, now time.Duration) e
 	case m.phase >= Closing:
 		m.endEvent()
 		return ErrNotRunning
-	case rules.Ordered(conf.Strategy) != m.ordered():
+	case rules.Ordered(conf.Strategy) != m.ordered(), (conf.Strategy == strategy.Graph) != m.isGraph():
 		m.endEvent()
 		return ErrStrategy
+	}
+	if m.isGraph() && m.phase != Unborn {
+		if err := m.upgradeFault(specs); err != nil {
+			m.endEvent()
+			return err
+		}
 	}
 	conf.Runs = m.conf.Runs
 	m.conf = conf
@@ -56,7 +64,7 @@ func (m *Machine) Arrange(conf Config, specs []*child.Spec, now time.Duration) e
 			m.specs++
 		}
 		if c.Spec != spec {
-			m.settle(c)
+			m.endTrial(c)
 		}
 		m.significant -= count(c.countsAsSignificant())
 		c.Spec, c.Declared = spec, true
@@ -82,6 +90,9 @@ func (m *Machine) Arrange(conf Config, specs []*child.Spec, now time.Duration) e
 		m.op, m.firstMarked, m.cursor = opStopping, m.first, m.last
 	default:
 		m.cursor = m.first
+	}
+	if m.isGraph() {
+		m.upgradeGraph()
 	}
 	m.endEvent()
 	return nil

@@ -9,7 +9,7 @@ import (
 )
 
 // Ordered reports whether children start and stop one after the other.
-func Ordered(s strategy.Strategy) bool { return s != strategy.Independent }
+func Ordered(s strategy.Strategy) bool { return s < strategy.Independent }
 
 // Due reports whether the end of a significant child ends the supervisor. others is the
 // number of other significant children that run or wait for a restart.

@@ -9,11 +9,12 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-func TestOnlyIndependentIsUnordered(t *testing.T) {
+func TestIndependentAndGraphAreUnordered(t *testing.T) {
 	require.True(t, Ordered(strategy.OneForOne))
 	require.True(t, Ordered(strategy.OneForAll))
 	require.True(t, Ordered(strategy.RestForOne))
 	require.False(t, Ordered(strategy.Independent))
+	require.False(t, Ordered(strategy.Graph))
 }
 
 func TestAutoShutdownDue(t *testing.T) {

@@ -29,6 +29,9 @@ type Node struct {
 	Declined    bool          `json:"declined,omitempty"`
 	Supervisor  bool          `json:"supervisor,omitempty"`
 
+	Needs []string `json:"needs,omitempty"` // names of siblings, under strategy.Graph
+	After []string `json:"after,omitempty"`
+
 	// Look is the one word for how it is: running, starting, stopping, waiting, unready,
 	// hung, gaveup, stopped, pending, done, standby, suspended, abandoned, or degraded. Trouble
 	// is how bad that is: see package wellness.

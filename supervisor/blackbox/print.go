@@ -198,7 +198,7 @@ func reason(e *supervisor.Event) string {
 	case supervisor.ReasonNone, supervisor.ReasonBoot, supervisor.ReasonFailed, supervisor.ReasonCompleted, supervisor.ReasonShutdown:
 		why = ""
 	case supervisor.ReasonGroup:
-		return "restarted with " + e.By
+		return "together with " + e.By
 	}
 	if e.By != "" && e.By != e.Path {
 		why = strings.TrimPrefix(why+" by "+e.By, " ")

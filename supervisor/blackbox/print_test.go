@@ -124,10 +124,10 @@ func TestPrintNamesTheOtherLives(t *testing.T) {
 
 func TestWhyAnEventHappened(t *testing.T) {
 	for want, e := range map[string]supervisor.Event{
-		"":                       {Reason: supervisor.ReasonFailed, By: "/a", Path: "/a"},
-		"restarted with /shop/a": {Reason: supervisor.ReasonGroup, By: "/shop/a", Path: "/shop/b"},
-		"stop-child by alice":    {Reason: supervisor.ReasonStopChild, By: "alice"},
-		"by bob":                 {Reason: supervisor.ReasonShutdown, By: "bob"},
+		"":                      {Reason: supervisor.ReasonFailed, By: "/a", Path: "/a"},
+		"together with /shop/a": {Reason: supervisor.ReasonGroup, By: "/shop/a", Path: "/shop/b"},
+		"stop-child by alice":   {Reason: supervisor.ReasonStopChild, By: "alice"},
+		"by bob":                {Reason: supervisor.ReasonShutdown, By: "bob"},
 	} {
 		require.Equal(t, want, reason(&e))
 	}

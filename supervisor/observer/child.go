@@ -7,6 +7,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/internal/wellness"
+	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -184,16 +185,28 @@ func (o *Observer) choice(m *model, i int32, a view.Action) view.Choice {
 		c.Text = "It is stopped and started again. That does not count as a restart."
 		if it.tree.State == child.Waiting {
 			c.Text = "It is started now" + m.with(i) + ". That does not count as a restart."
-			others, _ := m.companions(i)
-			for _, k := range others {
-				also(k)
-				below(k)
-			}
+		}
+		others, sup := m.companions(i)
+		if graph := sup >= 0 && m.items[sup].tree.Strategy == strategy.Graph; graph && it.tree.State != child.Waiting {
+			c.Text = "It is stopped and started again" + m.with(i) + ". That does not count as a restart."
+		} else if it.tree.State != child.Waiting {
+			others = nil
+		}
+		for _, k := range others {
+			also(k)
+			below(k)
 		}
 	case Stop:
 		c.Text = "It is stopped and stays so until it is started. Siblings that wait to be restarted with it stay stopped too."
 		if up := m.items[it.parent].tree; up.Strategy.String() == "independent" || it.tree.Restart == child.Temporary {
 			c.Text = "It is stopped and removed."
+		}
+		if up := m.items[it.parent].tree; up.Strategy == strategy.Graph {
+			for _, k := range m.dependents(i) {
+				also(k)
+				below(k)
+				c.Text = "It is stopped and stays so until it is started, and so do those that need it."
+			}
 		}
 	case Start:
 		c.Text = "It is started, with fresh counts."

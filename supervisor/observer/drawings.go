@@ -31,7 +31,9 @@ type box struct {
 	id, parent int // parent is -1 for the top
 	lines      []string
 	trouble    int
-	round      bool // a leaf
+	round      bool  // a leaf
+	needs      []int // boxes of children that it needs, and
+	after      []int // that it comes after
 }
 
 // boxes returns the nodes of a drawing of a subtree: those of tree.json.
@@ -56,8 +58,23 @@ func (o *Observer) boxes(r *http.Request) ([]box, error) {
 		for _, f := range n.Folds {
 			all = append(all, box{id: len(all), parent: b.id, lines: []string{alike(f.N), f.Look}, trouble: f.Trouble, round: true})
 		}
+		named := make(map[string]int, len(n.Children))
 		for _, kid := range n.Children {
+			named[kid.Name] = len(all)
 			add(kid, b.id)
+		}
+		for _, kid := range n.Children { // those that are folded have no box of their own
+			k := &all[named[kid.Name]]
+			for _, name := range kid.Needs {
+				if to, shown := named[name]; shown {
+					k.needs = append(k.needs, to)
+				}
+			}
+			for _, name := range kid.After {
+				if to, shown := named[name]; shown {
+					k.after = append(k.after, to)
+				}
+			}
 		}
 	}
 	add(m.nested(i, &left), -1)
@@ -83,6 +100,14 @@ func (o *Observer) serveDot(w http.ResponseWriter, r *http.Request) error {
 		fmt.Fprintf(&text, "\tn%d [label=\"%s\", style=%q, fillcolor=%q, color=%q]\n", b.id, dotText(b.lines), style, colours[b.trouble][0], colours[b.trouble][1])
 		if b.parent >= 0 {
 			fmt.Fprintf(&text, "\tn%d -> n%d\n", b.parent, b.id)
+		}
+	}
+	for _, b := range all {
+		for _, to := range b.needs {
+			fmt.Fprintf(&text, "\tn%d -> n%d [label=\"needs\", style=dashed, constraint=false]\n", b.id, to)
+		}
+		for _, to := range b.after {
+			fmt.Fprintf(&text, "\tn%d -> n%d [label=\"after\", style=dotted, constraint=false]\n", b.id, to)
 		}
 	}
 	text.WriteString("}\n")
@@ -118,6 +143,14 @@ func (o *Observer) serveMermaid(w http.ResponseWriter, r *http.Request) error {
 		fmt.Fprintf(&text, "\tn%d%s%s%s:::t%d\n", b.id, open, mermaidText(b.lines), shut, b.trouble)
 		if b.parent >= 0 {
 			fmt.Fprintf(&text, "\tn%d --> n%d\n", b.parent, b.id)
+		}
+	}
+	for _, b := range all {
+		for _, to := range b.needs {
+			fmt.Fprintf(&text, "\tn%d -. needs .-> n%d\n", b.id, to)
+		}
+		for _, to := range b.after {
+			fmt.Fprintf(&text, "\tn%d -. after .-> n%d\n", b.id, to)
 		}
 	}
 	writeText(w, r, text.String())

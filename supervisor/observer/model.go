@@ -245,6 +245,7 @@ func (m *model) node(i int32) *view.Node {
 		Supervisor: s.Supervisor, Look: string(it.look), Trouble: int(it.level), Dynamic: it.dynamic, Guess: it.guess,
 		Slow:   s.State == child.Starting && m.at.Sub(s.Since) > wellness.SlowStart,
 		Serves: m.serves != "" && under(m.serves, s.Path),
+		Needs:  someNames(it.tree.Needs), After: someNames(it.tree.After),
 	}
 	if s.LastError != nil {
 		n.LastError = about(s.Path, s.LastError)
@@ -260,6 +261,19 @@ func (m *model) node(i int32) *view.Node {
 		}
 	}
 	return n
+}
+
+// someNames returns names of siblings, not more than a view should have of one child.
+func someNames(names []string) []string {
+	const most = 100
+	if len(names) == 0 {
+		return nil
+	}
+	made := make([]string, min(len(names), most))
+	for i := range made {
+		made[i] = valid(names[i], view.MaxText)
+	}
+	return made
 }
 
 // text returns what a filter looks at.

@@ -2,9 +2,11 @@ package observer
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -68,6 +70,12 @@ func (o *Observer) specWords(m *model, i int32) []string {
 		default:
 			say("Its stop may take %v.", spec.StopTimeout)
 		}
+		if len(spec.Needs) > 0 {
+			say("It needs %s: it starts after that and stops before it, and fails with it.", listed(spec.Needs))
+		}
+		if len(spec.After) > 0 {
+			say("It starts after %s and stops before it, if they do so at the same time.", listed(spec.After))
+		}
 		if spec.Heartbeat > 0 {
 			say("It must call Heartbeat every %v, or it counts as hung and is restarted.", spec.Heartbeat)
 		}
@@ -88,6 +96,8 @@ func (o *Observer) specWords(m *model, i int32) []string {
 		say("Rest-for-one: if a child fails, it and those after it are restarted.")
 	case strategy.Independent:
 		say("Independent: a child that fails is restarted alone, and children start and stop concurrently.")
+	case strategy.Graph:
+		say("Graph: a child that fails is restarted with those that need it, and children start and stop along what they need.")
 	default:
 		say("Strategy: %v.", of.Strategy)
 	}
@@ -128,7 +138,21 @@ func (o *Observer) longestStop(m *model, i int32) string {
 	return d.String()
 }
 
-// stopTime adds up stop timeouts: those of ordered children, and the longest of others.
+// listed returns names as "a, b and 7 others".
+func listed(names []string) string {
+	const most = 5
+	shown := make([]string, min(len(names), most))
+	for i := range shown {
+		shown[i] = valid(names[i], view.MaxText)
+	}
+	if more := len(names) - most; more > 0 {
+		return strings.Join(shown, ", ") + " and " + plural(more, "other", "others")
+	}
+	return strings.Join(shown, ", ")
+}
+
+// stopTime adds up stop timeouts: those of ordered children, the longest of others, and
+// along the edges of a Graph supervisor.
 func (o *Observer) stopTime(m *model, i int32, left *int) (time.Duration, bool) {
 	if *left--; *left < 0 {
 		return 0, false
@@ -148,6 +172,7 @@ func (o *Observer) stopTime(m *model, i int32, left *int) (time.Duration, bool) 
 		return 0, false
 	}
 	var sum, longest time.Duration
+	own := make(map[string]time.Duration) // of a Graph supervisor: of each child that runs
 	for k := i + 1; k < m.items[i].end; k = m.items[k].end {
 		if !m.items[k].tree.State.Alive() {
 			continue
@@ -157,15 +182,61 @@ func (o *Observer) stopTime(m *model, i int32, left *int) (time.Duration, bool) 
 			return 0, false
 		}
 		longest = max(longest, d)
+		if of.Strategy == strategy.Graph {
+			own[m.items[k].tree.Name] = d
+		}
 		if sum += d; sum < 0 || d == child.Forever { // too long to add
 			sum = child.Forever
 		}
 	}
-	if of.Strategy != strategy.Independent {
+	switch of.Strategy {
+	case strategy.Independent:
+	case strategy.Graph:
+		longest = m.longestPath(i, own)
+	default:
 		longest = sum
 	}
 	if of.StopTimeout > 0 {
 		longest = min(longest, of.StopTimeout)
 	}
 	return longest, true
+}
+
+// longestPath returns the longest time of a stop of the children of a Graph supervisor, given
+// the time of each: a child stops when those that need it or come after it are down.
+func (m *model) longestPath(sup int32, own map[string]time.Duration) (longest time.Duration) {
+	next := make(map[string][]string) // what may stop once a child is down
+	waits := make(map[string]int)     // for how many others a child waits
+	for k := sup + 1; k < m.items[sup].end; k = m.items[k].end {
+		t := m.items[k].tree
+		for _, names := range [][]string{t.Needs, t.After} {
+			for _, name := range names {
+				next[t.Name] = append(next[t.Name], name)
+				waits[name]++
+			}
+		}
+	}
+	until := make(map[string]time.Duration) // until those before it are down
+	var todo []string
+	for k := sup + 1; k < m.items[sup].end; k = m.items[k].end {
+		if name := m.items[k].tree.Name; waits[name] == 0 {
+			todo = append(todo, name)
+		}
+	}
+	for len(todo) > 0 {
+		name := todo[0]
+		todo = todo[1:]
+		down := until[name] + own[name]
+		if down < 0 || own[name] == child.Forever { // too long to add
+			down = child.Forever
+		}
+		longest = max(longest, down)
+		for _, need := range next[name] {
+			until[need] = max(until[need], down)
+			if waits[need]--; waits[need] == 0 {
+				todo = append(todo, need)
+			}
+		}
+	}
+	return longest
 }

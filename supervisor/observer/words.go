@@ -2,6 +2,7 @@ package observer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -102,9 +103,12 @@ func (m *model) follows(i int32, by string, ask asker) []view.Next {
 			say(time.Time{}, "If it gives up, its children stop in order, Serve returns the error, and the process decides.")
 		}
 	case s.State == child.Waiting:
-		if s.NextStart.IsZero() {
+		switch {
+		case s.NextStart.IsZero() && len(it.tree.Needs) > 0:
+			say(time.Time{}, "It starts when what it needs is ready: %s.", listed(it.tree.Needs))
+		case s.NextStart.IsZero():
 			say(time.Time{}, "It starts when its turn comes.")
-		} else {
+		default:
 			say(s.NextStart, "It starts%s.", m.with(i))
 		}
 		if f, ok := ask.Forecast(s.Path); ok {
@@ -133,7 +137,14 @@ func (m *model) follows(i int32, by string, ask asker) []view.Next {
 	case it.look == wellness.Unready:
 		say(time.Time{}, "It says itself when it is ready again: a child that is not ready is not restarted.")
 	case m.inLine(i) && by == "":
-		say(time.Time{}, "It starts when those declared before it are ready.")
+		switch edges := slices.Concat(it.tree.Needs, it.tree.After); {
+		case len(edges) > 0:
+			say(time.Time{}, "It starts when what it needs and comes after is ready: %s.", listed(edges))
+		case m.items[it.parent].tree.Strategy == strategy.Graph:
+			say(time.Time{}, "It starts when its turn comes.")
+		default:
+			say(time.Time{}, "It starts when those declared before it are ready.")
+		}
 	case s.State == child.Stopped || s.State == child.Done:
 		say(time.Time{}, "Nothing, until an operator or its group starts it.")
 	default:
@@ -197,6 +208,9 @@ func (m *model) companions(i int32) (others []int32, sup int32) {
 		return nil, sup
 	}
 	kind := m.items[sup].tree.Strategy
+	if kind == strategy.Graph {
+		return m.dependents(i), sup
+	}
 	if kind != strategy.OneForAll && kind != strategy.RestForOne {
 		return nil, sup
 	}
@@ -207,4 +221,30 @@ func (m *model) companions(i int32) (others []int32, sup int32) {
 		others = append(others, k)
 	}
 	return others, sup
+}
+
+// dependents returns the siblings of a child of a Graph supervisor that need it, directly or
+// through others, in the order of their declaration.
+func (m *model) dependents(i int32) (all []int32) {
+	users := make(map[string][]int32)
+	sup := m.items[i].parent
+	for k := sup + 1; k < m.items[sup].end; k = m.items[k].end {
+		for _, name := range m.items[k].tree.Needs {
+			users[name] = append(users[name], k)
+		}
+	}
+	seen := map[int32]bool{i: true}
+	todo := []int32{i}
+	for len(todo) > 0 {
+		name := m.items[todo[0]].tree.Name
+		todo = todo[1:]
+		for _, k := range users[name] {
+			if !seen[k] {
+				seen[k] = true
+				all, todo = append(all, k), append(todo, k)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }

@@ -75,7 +75,7 @@ func (c *campaign) child(name string, few bool) child.Spec {
 // supervisor returns the spec of a nested supervisor.
 func (c *campaign) supervisor(name string) child.Spec {
 	inner := supervisor.Spec{
-		Strategy: strategy.Strategy(c.rng.IntN(4)),
+		Strategy: strategy.Strategy(c.rng.IntN(5)),
 		Logger:   silent,
 	}
 	if hit(c.rng, 0.5) {
@@ -86,6 +86,13 @@ func (c *campaign) supervisor(name string) child.Spec {
 		d.Run = c.rascal(name + "/" + d.Name).Run
 		if d.Restart == child.Temporary {
 			d.Restart = child.Transient
+		}
+		for _, before := range inner.Children {
+			if edge := c.rng.IntN(3); inner.Strategy == strategy.Graph && edge == 1 {
+				d.Needs = append(d.Needs, before.Name)
+			} else if inner.Strategy == strategy.Graph && edge == 2 {
+				d.After = append(d.After, before.Name)
+			}
 		}
 		inner.Children = append(inner.Children, d)
 	}

@@ -388,7 +388,7 @@ func (c *campaign) failed(err error) {
 // kindOf classifies the error of a call, without details that differ from run to run.
 func kindOf(err error) string {
 	for _, kind := range []error{
-		supervisor.ErrNotRunning, supervisor.ErrNotFound, supervisor.ErrDuplicate, supervisor.ErrMaxChildren,
+		supervisor.ErrNotRunning, supervisor.ErrNeeded, supervisor.ErrNotFound, supervisor.ErrDuplicate, supervisor.ErrMaxChildren,
 		supervisor.ErrSuspended, supervisor.ErrNested, context.DeadlineExceeded, context.Canceled,
 		child.ErrRemoved, child.ErrSibling, child.ErrStopped, child.ErrNotReady, Err, child.ErrGoexit,
 	} {

@@ -29,6 +29,7 @@ type watch struct {
 	asked    map[string]time.Time     // when a stopping child was asked to stop
 	limits   map[string]time.Duration // stop timeouts, by the last one or two names of a path, or by the whole
 	declared map[string][]string      // the children of a supervisor that starts them in order, by its name or path
+	needs    map[string][]string      // what a child of a Graph supervisor needs, by the last two names of its path
 	begun    map[string]bool          // children that have come beyond starting since their supervisor started
 	crashes  map[string]time.Time     // the last crash of a child that was ready
 	restarts []time.Time              // those that count for Spec.Intensity of the root
@@ -59,7 +60,7 @@ func newWatch(tr *testkit.Tree, keep bool) *watch {
 	w := &watch{
 		tr: tr, keep: keep,
 		counts: make(map[string]uint64), state: make(map[string]watched), left: make(map[string]int),
-		asked: make(map[string]time.Time), limits: make(map[string]time.Duration),
+		asked: make(map[string]time.Time), limits: make(map[string]time.Duration), needs: make(map[string][]string),
 		declared: make(map[string][]string), begun: make(map[string]bool), crashes: make(map[string]time.Time),
 	}
 	w.declare(tr.Sup.Path(), tr.Spec)
@@ -78,6 +79,10 @@ func (w *watch) declare(sup string, spec supervisor.Spec) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, c := range spec.Children {
+		_, name := cutName("/" + sup)
+		w.needs[name+"/"+c.Name] = c.Needs
+	}
 	if !rules.Ordered(spec.Strategy) {
 		return
 	}
@@ -159,6 +164,7 @@ func (w *watch) add(e supervisor.Event) {
 	case supervisor.EventStarting:
 		wants(down)
 		w.inOrder(path)
+		w.afterNeeds(path)
 		w.state[path] = starting
 		w.begin(path)
 		return
@@ -218,6 +224,17 @@ func (w *watch) inOrder(path string) {
 	}
 }
 
+// afterNeeds checks that what a child needs neither starts nor stops when it starts.
+func (w *watch) afterNeeds(path string) {
+	above, name := cutName(path)
+	_, super := cutName(above)
+	for _, need := range w.needs[super+"/"+name] {
+		if s := w.state[above+"/"+need]; s == starting || s == stopping {
+			w.fault("starting %s, but %s, which it needs, is %v", path, need, s)
+		}
+	}
+}
+
 // inTime checks that a child has stopped within its stop timeout. A supervisor's own
 // timeout limits its children, so supervisors are not checked.
 func (w *watch) inTime(e *supervisor.Event) {
@@ -265,7 +282,7 @@ func (w *watch) inReverse(e *supervisor.Event) {
 	}
 	for _, later := range w.behind[e.Path] {
 		if s := w.state[later]; s == starting || s == running || s == stopping {
-			w.fault("stopping %s, but %s, which is declared after it, is not down", e.Path, later)
+			w.fault("stopping %s, but %s, which must stop before it, is not down", e.Path, later)
 		}
 	}
 }
@@ -330,6 +347,11 @@ func (w *watch) finalStop(t supervisor.Tree, now time.Time) {
 			if known && rules.Ordered(t.Strategy) {
 				for _, later := range t.Children[i+1:] {
 					w.behind[c.Path] = append(w.behind[c.Path], later.Path)
+				}
+			}
+			for _, before := range slices.Concat(c.Needs, c.After) {
+				if known {
+					w.behind[t.Path+"/"+before] = append(w.behind[t.Path+"/"+before], c.Path)
 				}
 			}
 			// Other supervisors may have a stop timeout, after which they ask all

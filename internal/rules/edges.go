@@ -1,0 +1,152 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coppice-go/coppice/child"
+)
+
+// A Fault is a problem with the Needs or After of a spec.
+type Fault struct {
+	Index   int // of the spec
+	Field   string
+	Problem string
+}
+
+// Faults returns what is wrong with the edges between specs, taken together. Names that
+// none of specs has are faults only if all is true: specs are all children that there are.
+func Faults(specs []child.Spec, all bool) (faults []Fault) {
+	if !slices.ContainsFunc(specs, HasEdges) {
+		return nil
+	}
+	index := make(map[string]int, len(specs))
+	for i := range specs {
+		index[specs[i].Name] = i
+	}
+	for i := range specs {
+		for _, name := range specs[i].Needs {
+			switch at, known := index[name]; {
+			case !known && all:
+				faults = append(faults, Fault{i, "Needs", NoSuchChild(name)})
+			case known && at != i && specs[at].Restart == child.Temporary:
+				faults = append(faults, Fault{i, "Needs", NeedsTemporary(name)})
+			}
+		}
+		for _, name := range specs[i].After {
+			if _, known := index[name]; !known && all {
+				faults = append(faults, Fault{i, "After", NoSuchChild(name)})
+			}
+		}
+	}
+	for _, cycle := range cycles(specs, index) {
+		field := "After"
+		if next := specs[cycle[1%len(cycle)]].Name; slices.Contains(specs[cycle[0]].Needs, next) {
+			field = "Needs"
+		}
+		faults = append(faults, Fault{cycle[0], field, "cycle: " + path(specs, cycle)})
+	}
+	return faults
+}
+
+// HasEdges reports whether a child needs others or comes after them.
+func HasEdges(spec child.Spec) bool { return len(spec.Needs)+len(spec.After) > 0 }
+
+// Copy returns a copy of spec that shares no memory with it.
+func Copy(spec child.Spec) child.Spec {
+	if HasEdges(spec) {
+		spec.Needs, spec.After = slices.Clone(spec.Needs), slices.Clone(spec.After)
+	}
+	return spec
+}
+
+// NeedsTemporary returns the problem of a child that needs a Temporary one.
+func NeedsTemporary(name string) string {
+	return cut(name) + " is temporary, and is removed when it ends: name it in After, or make it transient"
+}
+
+// NoSuchChild returns the problem of a child that names one that does not exist.
+func NoSuchChild(name string) string { return "no such child: " + cut(name) }
+
+// cut shortens a name that may be as long as somebody likes.
+func cut(name string) string {
+	const most = 128
+	if len(name) <= most {
+		return fmt.Sprintf("%q", name)
+	}
+	return fmt.Sprintf("%q...", name[:most])
+}
+
+// cycles returns a cycle of each group of specs that wait for each other. Each begins with
+// its first spec. One that a spec forms with itself is left out: package child finds it.
+func cycles(specs []child.Spec, index map[string]int) (all [][]int) {
+	const (
+		unseen = iota
+		open
+		closed
+	)
+	type step struct{ at, next int } // next is the number of the edge to follow next
+	state := make([]uint8, len(specs))
+	for root := range specs {
+		if state[root] != unseen {
+			continue
+		}
+		stack, found := []step{{root, 0}}, false
+		state[root] = open
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			spec := &specs[top.at]
+			if found || top.next == len(spec.Needs)+len(spec.After) {
+				state[top.at] = closed
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			to, known := index[Edge(spec, top.next)]
+			top.next++
+			switch {
+			case !known || to == top.at:
+			case state[to] == unseen:
+				state[to] = open
+				stack = append(stack, step{to, 0})
+			case state[to] == open:
+				from := slices.IndexFunc(stack, func(s step) bool { return s.at == to })
+				var cycle []int
+				for _, s := range stack[from:] {
+					cycle = append(cycle, s.at)
+				}
+				first := slices.Index(cycle, slices.Min(cycle))
+				all = append(all, append(cycle[first:len(cycle):len(cycle)], cycle[:first]...))
+				found = true // one is enough: what else is wrong shows when it is mended
+			}
+		}
+	}
+	return all
+}
+
+// Edge returns the name at the end of edge number i of a spec.
+func Edge(spec *child.Spec, i int) string {
+	if i < len(spec.Needs) {
+		return spec.Needs[i]
+	}
+	return spec.After[i-len(spec.Needs)]
+}
+
+// path returns a cycle as "a -> b -> a". The middle of a long one is left out.
+func path(specs []child.Spec, cycle []int) string {
+	const most = 10
+	var names []string
+	for i, at := range append(slices.Clone(cycle), cycle[0]) {
+		switch {
+		case len(cycle) <= most || i < most/2 || i > len(cycle)-most/2:
+			name := specs[at].Name
+			if len(name) > 64 {
+				name = name[:64] + "..."
+			}
+			names = append(names, name)
+		case i == most/2:
+			names = append(names, "...")
+		}
+	}
+	return strings.Join(names, " -> ")
+}

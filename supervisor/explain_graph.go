@@ -1,0 +1,137 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/rules"
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// An edgeMap has the edges between the children of an explained Graph supervisor, by number.
+type edgeMap struct {
+	users [][]int // those that need it
+	order []int   // each after those that it needs and comes after
+	own   [][]int // those that it needs and comes after
+}
+
+// edges returns the edges between the children, or nil if there are none.
+func (x *explained) edges() *edgeMap {
+	if x.spec.Strategy != strategy.Graph {
+		return nil
+	}
+	if !x.edgesKnown {
+		x.edgesKnown, x.edgeMap = true, x.newEdgeMap()
+	}
+	return x.edgeMap
+}
+
+func (x *explained) newEdgeMap() *edgeMap {
+	n, some := len(x.children), false
+	index := make(map[string]int, n)
+	for i, c := range x.children {
+		index[c.spec.Name] = i
+		some = some || rules.HasEdges(*c.spec)
+	}
+	if !some {
+		return nil
+	}
+	e := &edgeMap{users: make([][]int, n), own: make([][]int, n), order: make([]int, 0, n)}
+	for i, c := range x.children {
+		for k := range len(c.spec.Needs) + len(c.spec.After) {
+			to, known := index[rules.Edge(c.spec, k)]
+			if !known { // it comes after a name that no child has
+				continue
+			}
+			e.own[i] = append(e.own[i], to)
+			if k < len(c.spec.Needs) {
+				e.users[to] = append(e.users[to], i)
+			}
+		}
+	}
+	e.sort()
+	return e
+}
+
+// sort finds the order. A spec that was never started may have a cycle, of which the order
+// ignores an edge.
+func (e *edgeMap) sort() {
+	seen, next := make([]bool, len(e.own)), make([]int, len(e.own))
+	for first := range e.own {
+		if seen[first] {
+			continue
+		}
+		seen[first] = true
+		for stack := []int{first}; len(stack) > 0; {
+			i := stack[len(stack)-1]
+			if next[i] == len(e.own[i]) {
+				stack = stack[:len(stack)-1]
+				e.order = append(e.order, i)
+				continue
+			}
+			to := e.own[i][next[i]]
+			next[i]++
+			if !seen[to] {
+				seen[to] = true
+				stack = append(stack, to)
+			}
+		}
+	}
+}
+
+// along returns the names of the child at i and of all that need it, directly or through others,
+// in the order of names.
+func (e *edgeMap) along(i int, names []string) (all []string) {
+	found := make(map[int]bool)
+	found[i] = true
+	for todo := []int{i}; len(todo) > 0; {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, user := range e.users[at] {
+			if !found[user] {
+				found[user] = true
+				todo = append(todo, user)
+			}
+		}
+	}
+	if len(found) == 1 {
+		return names[i : i+1 : i+1]
+	}
+	for k, name := range names {
+		if found[k] {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// longestPath returns the longest time along edges, and what makes it long. A start goes from
+// what is needed to what needs it, and a stop the other way; both take the same paths.
+func (e *edgeMap) longestPath(children []lasting, of func(*lasting) (time.Duration, []Part)) (longestTime time.Duration, parts []Part) {
+	took, before, known := make([]time.Duration, len(children)), make([]int, len(children)), make([]bool, len(children))
+	at := -1
+	for _, i := range e.order {
+		before[i] = -1
+		for _, to := range e.own[i] {
+			if known[to] && (before[i] < 0 || took[to] > took[before[i]]) {
+				before[i] = to
+			}
+		}
+		known[i] = true
+		own, _ := of(&children[i])
+		if took[i] = own; before[i] >= 0 {
+			took[i] = machine.After(took[before[i]], own)
+		}
+		if at < 0 || took[i] > took[at] {
+			at = i
+		}
+	}
+	if at >= 0 {
+		longestTime = took[at]
+	}
+	for ; at >= 0; at = before[at] {
+		_, own := of(&children[at])
+		parts = longest(own, parts)
+	}
+	return longestTime, parts
+}
