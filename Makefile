@@ -24,7 +24,7 @@ unit: ## all tests with the race detector, then without it on 1 and on 4 process
 	$(GO) test -race ./...
 	$(GO) test -cpu=1,4 $$($(GO) list ./... | tail -n +2) # not the tests of the documents, in the root
 	@for mod in $(filter-out %/browsertest contrib/etcdgate,$(MODULES)); do (cd $$mod && $(GO) test -short ./...) || exit 1; done
-	@EXPLORE=40000 $(GO) test -run 'Explore|RandomWalks|RandomTrees' -v ./internal/machine ./supervisor >explore.out || { cat explore.out; exit 1; }
+	@EXPLORE=40000 GOGC=400 $(GO) test -run 'Explore|RandomWalks|RandomTrees' -v ./internal/machine ./supervisor >explore.out || { cat explore.out; exit 1; }
 	@awk '/ states, / { scenes++; states += $$2; if ($$4 > deep) deep = $$4 } / walks, / { walks += $$2; steps += $$4 } / trees$$/ { trees += $$2 } \
 		END { printf "explored %d scenes: %d states, up to %d events deep; %d random walks of %d events; %d random trees\n", scenes, states, deep, walks, steps, trees }' explore.out
 
