@@ -9,12 +9,13 @@ import (
 // from the event that begins something, such as a failure, to the last one that follows.
 // It does so only while there is a subscriber.
 
-// A why is what an event says about what led to it.
+// A why is what an event says about what led to it. It is copied for each event: the order
+// of its fields keeps it at 32 bytes.
 type why struct {
-	reason Reason
 	by     string
 	event  uint64 // number of the event that led to it
-	hung   bool   // that event is an EventHung
+	reason Reason
+	hung   bool // that event is an EventHung
 }
 
 // whys is what a life remembers. It is guarded by the lock of the life.
