@@ -234,8 +234,12 @@ func (l *life) publishAction(a *machine.Action) {
 	if l.lastEvent.at.IsZero() { // all events of one visit to the machine have the same time
 		l.lastEvent.at = time.Now()
 	}
-	l.lastEvent.path = l.pathLike(c, l.lastEvent.path) // usually it is the same child again
-	e := Event{Time: l.lastEvent.at, Kind: kind, Path: l.lastEvent.path, Restarts: a.Count, Err: a.Err, Run: a.Run}
+	if name := c.Name(); l.lastEvent.name != name { // usually it is the same child again
+		l.lastEvent.name, l.lastEvent.path = name, l.pathOf(c)
+	}
+	var e Event // filled in place: a literal would be made elsewhere and copied
+	e.Time, e.Kind, e.Path = l.lastEvent.at, kind, l.lastEvent.path
+	e.Run, e.Restarts, e.Err = a.Run, a.Count, a.Err
 	e.atOnce = c.Spec.StopTimeout == child.AtOnce
 	r := runOfChild(c)
 	e.Ready = r != nil && r.ready

@@ -65,7 +65,8 @@ type life struct {
 	late            uint64   // number of the abandoned run that has returned, in this visit
 	drain           drain    // of a root
 	lastEvent       struct { // of the machine
-		path string
+		name string    // of its child
+		path string    // of its child
 		at   time.Time // of all events of this visit to the machine; zero: not read yet
 	}
 	budget budget    // for the whole stop

@@ -155,11 +155,3 @@ func (l *life) isPathOf(name, path string) bool {
 	at := len(l.path)
 	return len(path) == at+1+len(name) && path[at] == '/' && path[at+1:] == name && path[:at] == l.path
 }
-
-// pathLike returns the path of a child: before itself if that is the path.
-func (l *life) pathLike(c *machine.Child, before string) string {
-	if l.isPathOf(c.Name(), before) {
-		return before
-	}
-	return l.pathOf(c)
-}
