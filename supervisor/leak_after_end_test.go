@@ -140,6 +140,44 @@ func TestNothingIsKeptOfAChildThatWasRemoved(t *testing.T) {
 	}
 }
 
+// A child that stays must not keep the specs that were applied together with its own.
+func TestNothingIsKeptOfAnEarlierApply(t *testing.T) {
+	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent, strategy.Graph} {
+		for _, version := range []string{"", "2"} { // added; replaced
+			t.Run(fmt.Sprint(s, "/", version), func(t *testing.T) {
+				idle := func(ctx child.Context) error {
+					err := ctx.Ready()
+					<-ctx.Done()
+					return err
+				}
+				stays := child.Spec{Name: "stays", Version: version, Run: idle}
+				want := Spec{Logger: discard, Strategy: s}
+				if version != "" {
+					want.Children = []child.Spec{{Name: "stays", Version: "1", Run: idle}}
+				}
+				stays.Version += "x"
+				sup := New(want)
+				require.NoError(t, sup.Start(t.Context()))
+				t.Cleanup(func() { _ = sup.Stop(context.Background()) })
+				load := new(cargo)
+				goes := child.Spec{Name: "goes", Version: "1", Run: func(ctx child.Context) error {
+					load[0]++
+					return idle(ctx)
+				}}
+				want.Children = []child.Spec{stays, goes}
+				_, err := sup.Apply(t.Context(), want)
+				require.NoError(t, err)
+				want.Children = []child.Spec{stays}
+				_, err = sup.Apply(t.Context(), want)
+				require.NoError(t, err)
+				at := weak.Make(load)
+				load, goes = nil, child.Spec{}
+				requireFreed(t, at)
+			})
+		}
+	}
+}
+
 func TestNothingIsKeptOfARunThatIsOver(t *testing.T) {
 	for _, h := range holdings {
 		if h.until == EventStarting {
