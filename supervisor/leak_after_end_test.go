@@ -140,6 +140,15 @@ func TestNothingIsKeptOfAChildThatWasRemoved(t *testing.T) {
 	}
 }
 
+// carrying returns a run that refers to a cargo.
+func carrying(run func(child.Context) error) (weak.Pointer[cargo], func(child.Context) error) {
+	load := new(cargo)
+	return weak.Make(load), func(ctx child.Context) error {
+		load[0]++
+		return run(ctx)
+	}
+}
+
 // A child that stays must not keep the specs that were applied together with its own.
 func TestNothingIsKeptOfAnEarlierApply(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.Independent, strategy.Graph} {
@@ -159,19 +168,13 @@ func TestNothingIsKeptOfAnEarlierApply(t *testing.T) {
 				sup := New(want)
 				require.NoError(t, sup.Start(t.Context()))
 				t.Cleanup(func() { _ = sup.Stop(context.Background()) })
-				load := new(cargo)
-				goes := child.Spec{Name: "goes", Version: "1", Run: func(ctx child.Context) error {
-					load[0]++
-					return idle(ctx)
-				}}
-				want.Children = []child.Spec{stays, goes}
+				at, carries := carrying(idle)
+				want.Children = []child.Spec{stays, {Name: "goes", Version: "1", Run: carries}}
 				_, err := sup.Apply(t.Context(), want)
 				require.NoError(t, err)
-				want.Children = []child.Spec{stays}
+				carries, want.Children = nil, []child.Spec{stays}
 				_, err = sup.Apply(t.Context(), want)
 				require.NoError(t, err)
-				at := weak.Make(load)
-				load, goes = nil, child.Spec{}
 				requireFreed(t, at)
 			})
 		}
