@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +118,7 @@ func (d *drawing) parts(n *view.Node, hide bool) (parts []func(depth int, first,
 // alike reports whether two leaves differ only in their names and times.
 func alike(a, b *view.Node) bool {
 	return !a.Supervisor && !b.Supervisor && a.Look == b.Look && a.Trouble == b.Trouble && a.Guess == b.Guess &&
+		slices.Equal(a.Needs, b.Needs) && slices.Equal(a.After, b.After) && slices.Equal(a.Waits, b.Waits) &&
 		trouble(a, time.Time{}) == trouble(b, time.Time{})
 }
 
@@ -156,6 +158,9 @@ func detail(n *view.Node, now time.Time) string {
 	if text := trouble(n, now); text != "" {
 		say("%s", text)
 	}
+	if len(n.Waits) > 0 {
+		say("waits for %s", few(n.Waits))
+	}
 	if n.Slow {
 		say("not ready yet")
 	}
@@ -174,7 +179,26 @@ func detail(n *view.Node, now time.Time) string {
 	if n.Text != "" {
 		say("%s", clean(n.Text))
 	}
+	if len(n.Needs) > 0 && len(n.Waits) == 0 {
+		say("needs %s", few(n.Needs))
+	}
+	if len(n.After) > 0 && len(n.Waits) == 0 {
+		say("after %s", few(n.After))
+	}
 	return strings.Join(parts, ", ")
+}
+
+// few lists names: "a, b and 7 others".
+func few(names []string) string {
+	const most = 5
+	shown := make([]string, min(len(names), most))
+	for i := range shown {
+		shown[i] = clean(names[i])
+	}
+	if more := len(names) - most; more > 0 {
+		return strings.Join(shown, ", ") + " and " + counted(more, "other", "others")
+	}
+	return strings.Join(shown, ", ")
 }
 
 // trouble returns the error of a child that is in trouble, and how old it is unless now

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/coppice-go/coppice/internal/view"
 )
 
 func TestShortDurations(t *testing.T) {
@@ -90,4 +92,15 @@ func TestASentenceAboutALook(t *testing.T) {
 		verb, words := is(look)
 		require.Equal(t, want, verb+words)
 	}
+}
+
+func TestRowsOfAGraph(t *testing.T) {
+	api := view.Node{Needs: []string{"db\x1b[31m"}, After: []string{"a", "b", "c", "d", "e", "f"}}
+	require.Equal(t, `needs db\x1b[31m, after a, b, c, d, e and 1 other`, detail(&api, time.Time{}))
+	waiting := api
+	waiting.Waits = api.Needs
+	require.Equal(t, `waits for db\x1b[31m`, detail(&waiting, time.Time{}))
+	require.False(t, alike(&api, &waiting))
+	require.False(t, alike(&api, &view.Node{Needs: api.Needs}))
+	require.True(t, alike(&api, &view.Node{Name: "other", Needs: api.Needs, After: api.After}))
 }

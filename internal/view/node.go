@@ -31,6 +31,7 @@ type Node struct {
 
 	Needs []string `json:"needs,omitempty"` // names of siblings, under strategy.Graph
 	After []string `json:"after,omitempty"`
+	Waits []string `json:"waits,omitempty"` // those of them that it waits for now
 
 	// Look is the one word for how it is: running, starting, stopping, waiting, unready,
 	// hung, gaveup, stopped, pending, done, standby, suspended, abandoned, or degraded. Trouble

@@ -113,14 +113,26 @@ func TestChildOfAGraphSaysWhatItWaitsFor(t *testing.T) {
 				}
 			}},
 			{Name: "api", Run: idle, Needs: []string{"db"}},
+			{Name: "report", Run: idle, After: []string{"db", "api"}},
 		}})
 		o := observe(t, root, observer.Spec{})
+		waits := func() (all [][]string) {
+			for _, c := range get[view.Tree](t, o, "/tree.json").Tree.Children {
+				all = append(all, c.Waits)
+			}
+			return all
+		}
 		go func() { _ = root.Start(t.Context()) }()
 		synctest.Wait()
+		require.Equal(t, [][]string{nil, {"db"}, {"db", "api"}}, waits())
 		require.Equal(t, "It starts when what it needs and comes after is ready: db.", get[view.Child](t, o, "/child?path=api").Next[0].Text)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Equal(t, [][]string{nil, nil, nil}, waits())
 		fail <- errors.New("connection refused")
 		synctest.Wait()
+		require.Equal(t, [][]string{nil, {"db"}, nil}, waits())
+		require.Contains(t, get[view.Child](t, o, "/child?path=api").Say, "It has been waiting for db since ")
 		require.Equal(t, "It starts when what it needs is ready: db.", get[view.Child](t, o, "/child?path=api").Next[0].Text)
 		require.Equal(t, "It starts, and with it api.", get[view.Child](t, o, "/child?path=db").Next[0].Text)
 		require.NoError(t, root.Stop(context.Background()))

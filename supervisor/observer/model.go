@@ -8,6 +8,7 @@ import (
 	"github.com/coppice-go/coppice/internal/oneline"
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/internal/wellness"
+	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -54,6 +55,7 @@ type super struct {
 	dynamic, bad int // of those that are dynamic, and in trouble
 	badTotal     int // of its own children, in trouble
 	degraded     bool
+	named        map[string]int32 // under strategy.Graph: its own children by name
 }
 
 // A group is the children that fail alike.
@@ -87,9 +89,15 @@ func (m *model) add(t *supervisor.Tree, parent int32, dynamic bool, share float6
 	if t.Supervisor {
 		s := &super{counts: map[string]int{}, kids: len(t.Children)}
 		m.supers[at] = s
+		if t.Strategy == strategy.Graph {
+			s.named = make(map[string]int32, len(t.Children))
+		}
 		for i := range t.Children {
 			kid := &t.Children[i]
 			k := m.add(kid, at, dynamic || kid.Added, share)
+			if s.named != nil {
+				s.named[kid.Name] = k
+			}
 			it := &m.items[k]
 			s.all++
 			s.counts[string(it.look)]++
@@ -245,7 +253,7 @@ func (m *model) node(i int32) *view.Node {
 		Supervisor: s.Supervisor, Look: string(it.look), Trouble: int(it.level), Dynamic: it.dynamic, Guess: it.guess,
 		Slow:   s.State == child.Starting && m.at.Sub(s.Since) > wellness.SlowStart,
 		Serves: m.serves != "" && under(m.serves, s.Path),
-		Needs:  someNames(it.tree.Needs), After: someNames(it.tree.After),
+		Needs:  someNames(it.tree.Needs), After: someNames(it.tree.After), Waits: someNames(m.waitsFor(i)),
 	}
 	if s.LastError != nil {
 		n.LastError = about(s.Path, s.LastError)
@@ -261,19 +269,6 @@ func (m *model) node(i int32) *view.Node {
 		}
 	}
 	return n
-}
-
-// someNames returns names of siblings, not more than a view should have of one child.
-func someNames(names []string) []string {
-	const most = 100
-	if len(names) == 0 {
-		return nil
-	}
-	made := make([]string, min(len(names), most))
-	for i := range made {
-		made[i] = valid(names[i], view.MaxText)
-	}
-	return made
 }
 
 // text returns what a filter looks at.

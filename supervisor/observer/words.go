@@ -58,7 +58,10 @@ func (m *model) say(i int32, by string) string {
 	case wellness.GaveUp:
 		return "It gave up at " + clock(s.Since, m.at) + "."
 	case wellness.Waiting:
-		if it.level == wellness.Notice {
+		switch needs := m.waitsFor(i); {
+		case len(needs) > 0:
+			return "It has been waiting for " + listed(needs) + since
+		case it.level == wellness.Notice:
 			return "It has been waiting for its group, or for Resume," + since
 		}
 		return "It waits for its next start." + times
@@ -221,30 +224,4 @@ func (m *model) companions(i int32) (others []int32, sup int32) {
 		others = append(others, k)
 	}
 	return others, sup
-}
-
-// dependents returns the siblings of a child of a Graph supervisor that need it, directly or
-// through others, in the order of their declaration.
-func (m *model) dependents(i int32) (all []int32) {
-	users := make(map[string][]int32)
-	sup := m.items[i].parent
-	for k := sup + 1; k < m.items[sup].end; k = m.items[k].end {
-		for _, name := range m.items[k].tree.Needs {
-			users[name] = append(users[name], k)
-		}
-	}
-	seen := map[int32]bool{i: true}
-	todo := []int32{i}
-	for len(todo) > 0 {
-		name := m.items[todo[0]].tree.Name
-		todo = todo[1:]
-		for _, k := range users[name] {
-			if !seen[k] {
-				seen[k] = true
-				all, todo = append(all, k), append(todo, k)
-			}
-		}
-	}
-	slices.Sort(all)
-	return all
 }

@@ -114,10 +114,18 @@ function what(node, same) {
 	if (node.all && !node.gave_up) {
 		parts.push(node.tr ? [h('span', { class: 'warn' }, number(node.tr)), ` of ${number(node.all)} in trouble`] : number(node.all) + ' below, all well')
 	}
+	if (node.waits) parts.push(h('span', { class: 'warn' }, 'waits for ' + few(node.waits)))
 	if (node.text) parts.push(node.text)
+	if (!parts.length && (node.needs || node.after)) parts.push(h('span', { class: 'mut' }, edges(node)))
 	if (node.guess) parts.push('inferred from later events')
 	return parts.map((part, i) => [i ? '. ' : '', part])
 }
+
+// few is some names: "a, b and 7 others".
+const few = names => names.slice(0, 5).join(', ') + (names.length > 5 ? ' and ' + count(names.length - 5, 'other', 'others') : '')
+
+// edges is what a child of a Graph supervisor needs and comes after.
+const edges = node => [node.needs && 'needs ' + few(node.needs), node.after && 'after ' + few(node.after)].filter(Boolean).join(', ')
 
 export const grid = (list, label) => {
 	if (list.length && !list.some(r => r.tabIndex == 0)) list[0].tabIndex = 0
