@@ -121,9 +121,10 @@ func (s *subscription) takeBatch() bool {
 	}
 	for n := b.quiet.len() + b.loud.len(); n > 0; n-- {
 		q := oldest(&b.quiet, &b.loud)
-		e := q.front()
+		b.room = append(b.room, Event{})
+		e := &b.room[len(b.room)-1]
+		q.front().event(e)
 		e.Lost, s.last = e.order-s.last-1, e.order // events missing in between were dropped
-		b.room = append(b.room, *e)
 		q.drop()
 	}
 	b.taken, b.filled = b.room, 0

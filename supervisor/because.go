@@ -96,9 +96,9 @@ func (w *whys) known(c *machine.Child) why {
 }
 
 // explain fills in what led to an event of the machine. l.mu must be held.
-func (l *life) explain(c *machine.Child, a *machine.Action, e *Event) {
+func (l *life) explain(c *machine.Child, a *machine.Action, e *entry) {
 	y, _ := l.whys.of.get(c)
-	switch e.Kind {
+	switch e.kind {
 	case EventReady, EventRestarting:
 	case EventStarting:
 		switch {
@@ -148,7 +148,7 @@ func (l *life) explain(c *machine.Child, a *machine.Action, e *Event) {
 	default:
 		return
 	}
-	e.Reason, e.By, e.Because = y.reason, y.by, y.event
+	e.reason, e.by, e.because = y.reason, y.by, y.event
 }
 
 // groupWhy returns why a child stops or starts together with another. Under Graph that may be
@@ -175,12 +175,12 @@ func (l *life) endedIn(c *machine.Child) uint64 {
 
 // remember records what an event means for those that follow. The event has its number.
 // l.mu must be held.
-func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
+func (l *life) remember(c *machine.Child, a *machine.Action, e *entry) {
 	w := &l.whys
-	switch e.Kind {
+	switch e.kind {
 	case EventFailed, EventCompleted:
-		y := why{reason: ReasonFailed, event: e.Seq}
-		if e.Kind == EventCompleted {
+		y := why{reason: ReasonFailed, event: e.seq}
+		if e.kind == EventCompleted {
 			y.reason = ReasonCompleted
 		}
 		if a.Next == machine.StaysDown {
@@ -190,13 +190,13 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 		}
 		w.of.set(c, y)
 		if l.restartsGroups() {
-			w.group = why{reason: ReasonGroup, by: e.Path, event: e.Seq}
+			w.group = why{reason: ReasonGroup, by: e.path, event: e.seq}
 		}
 	case EventHung:
-		w.of.set(c, why{reason: ReasonFailed, event: e.Seq, hung: true})
+		w.of.set(c, why{reason: ReasonFailed, event: e.seq, hung: true})
 	case EventStopping:
-		if e.Reason == ReasonGroup {
-			w.of.set(c, why{reason: e.Reason, by: e.By, event: e.Because})
+		if e.reason == ReasonGroup {
+			w.of.set(c, why{reason: e.reason, by: e.by, event: e.because})
 		}
 	case EventStopped, EventAbandoned:
 		known, _ := w.of.get(c)
@@ -210,7 +210,7 @@ func (l *life) remember(c *machine.Child, a *machine.Action, e *Event) {
 	case EventReady, EventRemoved:
 		w.of.forget(c)
 	case EventGaveUp:
-		w.gave = e.Seq
+		w.gave = e.seq
 	}
 }
 

@@ -237,39 +237,39 @@ func (l *life) publishAction(a *machine.Action) {
 	if name := c.Name(); l.lastEvent.name != name { // usually it is the same child again
 		l.lastEvent.name, l.lastEvent.path = name, l.pathOf(c)
 	}
-	var e Event // filled in place: a literal would be made elsewhere and copied
-	e.Time, e.Kind, e.Path = l.lastEvent.at, kind, l.lastEvent.path
-	e.Run, e.Restarts, e.Err = a.Run, a.Count, a.Err
-	e.atOnce = c.Spec.StopTimeout == child.AtOnce
+	var e entry // filled in place: a literal would be made elsewhere and copied
+	e.time, e.kind, e.path = l.lastEvent.at, kind, l.lastEvent.path
+	e.run, e.err = a.Run, a.Err
+	e.setRestarts(a.Count)
+	e.set(isAtOnce, c.Spec.StopTimeout == child.AtOnce)
 	r := runOfChild(c)
-	e.Ready = r != nil && r.ready
+	e.set(isReady, r != nil && r.ready)
 	switch kind {
-	case EventReady:
-		e.Took = a.Wait
-	case EventRestarting:
-		e.Delay = a.Wait
+	case EventReady, EventRestarting:
+		e.duration = a.Wait
 	case EventStopping:
-		e.Err = r.cause
+		e.err = r.cause
 	case EventStopped:
 		asked := r.why() != 0 // otherwise it ended by itself, before it was its turn
 		switch {
 		case a.Run == 0: // its pending restart is cancelled
-			e.Run = c.Run()
+			e.run = c.Run()
 		case asked:
-			e.Took = l.m.Now() - r.askedAt()
+			e.duration = l.m.Now() - r.askedAt()
 		}
-		e.clean, e.unasked = a.Clean, !asked && l.m.Phase() == machine.Closing
+		e.set(isClean, a.Clean)
+		e.set(isUnasked, !asked && l.m.Phase() == machine.Closing)
 	case EventAbandoned:
-		e.Stack, e.wait = r.rare.abandoned.Stack, r.rare.abandoned.After
-		e.Took = e.wait
+		e.duration = r.rare.abandoned.After
+		e.more().Stack, e.more().wait = r.rare.abandoned.Stack, e.duration
 	case EventHung:
-		e.Stack = l.dump.stack(r, r.rare.watch.from)
+		e.more().Stack = l.dump.stack(r, r.rare.watch.from)
 	case EventSlowStart:
-		e.Err = r.slowStart()
+		e.err = r.slowStart()
 	case EventGaveUp:
-		e.Path, e.Err, e.Run = l.path, l.gaveUp(l.m.End()), 0
+		e.path, e.err, e.run = l.path, l.gaveUp(l.m.End()), 0
 	case EventLateExit:
-		e.Run = l.late
+		e.run = l.late
 	}
 	l.follow(c, a, &e)
 	if l.subscribedKinds != 0 || !l.whys.of.empty() {
@@ -285,11 +285,21 @@ func (l *life) publishAction(a *machine.Action) {
 
 // publish publishes an event that does not come from the machine. l.mu must be held.
 func (l *life) publish(e *Event, r *run) {
-	if l.subscribed()&e.Kind.set() != 0 || l.log.wants(e) {
+	if l.wants(e) {
 		e.Time, e.Path, e.Restarts, e.Ready = time.Now(), r.Path(), r.restarts, r.ready
 		e.Run = r.number()
-		l.send(e, r.child)
+		n := entryOf(e)
+		l.send(&n, r.child)
 	}
+}
+
+// wants reports whether an event has a subscriber or is logged.
+func (l *life) wants(e *Event) bool {
+	if l.subscribed()&e.Kind.set() != 0 {
+		return true
+	}
+	n := headOf(e)
+	return l.log.wants(&n)
 }
 
 // subscribed returns the kinds that have a subscriber at this supervisor or above. An
@@ -305,15 +315,16 @@ func (l *life) subscribed() (want kinds) {
 
 // send numbers an event and queues it for its subscribers and the log. It takes the lock
 // that the supervisors of a tree share, so that all subscribers see the same order.
-func (l *life) send(e *Event, c *machine.Child) {
-	l.shared.mu.Lock()
-	defer l.shared.mu.Unlock()
-	l.shared.seq++
-	e.Seq = l.shared.seq
-	if e.Time.Before(l.shared.lastTime) { // another supervisor has published one in between
-		e.Time = l.shared.lastTime
+func (l *life) send(e *entry, c *machine.Child) {
+	t := l.shared
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seq++
+	e.seq = t.seq
+	if e.time.Before(t.lastTime) { // another supervisor has published one in between
+		e.time = t.lastTime
 	}
-	l.shared.lastTime = e.Time
+	t.lastTime = e.time
 	if l.log.wants(e) && !l.hold(e, c) {
 		l.log.queue.put(e)
 	}

@@ -15,10 +15,10 @@ type eventQueue struct {
 func (q *eventQueue) len() int { return q.first.count + q.rest.count }
 
 // front returns the oldest event.
-func (q *eventQueue) front() *Event { return q.first.at(0) }
+func (q *eventQueue) front() *entry { return q.first.at(0) }
 
 // push adds an event. If it displaces one, it calls dropped with that.
-func (q *eventQueue) push(e *Event, dropped func(*Event)) {
+func (q *eventQueue) push(e *entry, dropped func(*entry)) {
 	to := &q.first
 	if to.count == halfQueued || q.rest.count > 0 {
 		to = &q.rest
@@ -43,7 +43,7 @@ func (q *eventQueue) drop() {
 }
 
 // find returns the event with that number, which must be in the queue.
-func (q *eventQueue) find(order uint64) *Event {
+func (q *eventQueue) find(order uint64) *entry {
 	in := &q.first
 	if q.rest.count > 0 && q.rest.at(0).order <= order {
 		in = &q.rest
@@ -63,21 +63,21 @@ const halfQueued = maxQueued / 2
 
 // A ring holds at most halfQueued events.
 type ring struct {
-	events      []Event
+	events      []entry
 	head, count int
 }
 
 // at returns event i, counted from the oldest.
-func (r *ring) at(i int) *Event {
+func (r *ring) at(i int) *entry {
 	if i += r.head; i >= len(r.events) {
 		i -= len(r.events)
 	}
 	return &r.events[i]
 }
 
-func (r *ring) push(e *Event) {
+func (r *ring) push(e *entry) {
 	if r.count == len(r.events) {
-		grown := make([]Event, min(max(8, 2*len(r.events)), halfQueued))
+		grown := make([]entry, min(max(8, 2*len(r.events)), halfQueued))
 		for i := range r.count {
 			grown[i] = *r.at(i)
 		}
@@ -89,7 +89,7 @@ func (r *ring) push(e *Event) {
 
 // drop drops the oldest event.
 func (r *ring) drop() {
-	*r.at(0) = Event{}
+	*r.at(0) = entry{}
 	if r.head++; r.head == len(r.events) {
 		r.head = 0
 	}

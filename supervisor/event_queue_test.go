@@ -16,7 +16,7 @@ func orders(from, to uint64) (list []uint64) {
 // fillQueue pushes events and returns the numbers of those that were dropped.
 func fillQueue(q *eventQueue, from, to uint64) (dropped []uint64) {
 	for _, i := range orders(from, to) {
-		q.push(&Event{order: i}, func(e *Event) { dropped = append(dropped, e.order) })
+		q.push(&entry{order: i}, func(e *entry) { dropped = append(dropped, e.order) })
 	}
 	return dropped
 }

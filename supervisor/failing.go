@@ -21,7 +21,7 @@ import (
 // the lock of their life.
 type failing struct {
 	since map[*machine.Child]time.Duration
-	held  map[*machine.Child]*Event // failures that the log has not received yet
+	held  map[*machine.Child]*entry // failures that the log has not received yet
 }
 
 const (
@@ -44,10 +44,10 @@ func (f *failing) wanted() (want kinds) {
 
 // follow records what an event means for a child that is down, and completes the event
 // for the log.
-func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
+func (l *life) follow(c *machine.Child, a *machine.Action, e *entry) {
 	f := &l.failing
 	e.next = a.Next
-	switch e.Kind {
+	switch e.kind {
 	case EventFailed:
 		if _, down := f.since[c]; !down && a.Next != machine.StaysDown && l.log.writes(slog.LevelInfo) {
 			if f.since == nil {
@@ -56,11 +56,12 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *Event) {
 			f.since[c] = l.m.Now()
 		}
 	case EventCompleted:
-		e.again = a.Next != machine.StaysDown && a.Count > 0
+		e.set(isAgain, a.Next != machine.StaysDown && a.Count > 0)
 		delete(f.since, c)
 	case EventReady:
 		if since, down := f.since[c]; down {
-			e.again, e.down = true, l.m.Now()-since
+			e.set(isAgain, true)
+			e.more().down = l.m.Now() - since // only while failures are logged
 			delete(f.since, c)
 		}
 	case EventStarting: // the child was started before its backoff answered
@@ -118,12 +119,12 @@ func (e *Event) follows() string {
 
 // hold keeps a failure from the log while the child's backoff is being called, and
 // reports whether it does.
-func (l *life) hold(e *Event, c *machine.Child) bool {
-	if e.Kind != EventFailed || e.next != machine.AsksBackoff {
+func (l *life) hold(e *entry, c *machine.Child) bool {
+	if e.kind != EventFailed || e.next != machine.AsksBackoff {
 		return false
 	}
 	if l.failing.held == nil {
-		l.failing.held = make(map[*machine.Child]*Event)
+		l.failing.held = make(map[*machine.Child]*entry)
 	}
 	kept := *e
 	l.failing.held[c] = &kept
@@ -137,7 +138,7 @@ func (l *life) logFailure(c *machine.Child, next machine.Next, wait time.Duratio
 		return
 	}
 	delete(l.failing.held, c)
-	e.next, e.wait = next, wait
+	e.next, e.duration = next, wait
 	l.log.queue.put(e)
 }
 
@@ -164,6 +165,6 @@ func (f *failing) inOrder() []*machine.Child {
 		return nil
 	}
 	return slices.SortedFunc(maps.Keys(f.held), func(a, b *machine.Child) int {
-		return cmp.Compare(f.held[a].Seq, f.held[b].Seq)
+		return cmp.Compare(f.held[a].seq, f.held[b].seq)
 	})
 }

@@ -78,8 +78,8 @@ func (l *logger) kinds() (want kinds) {
 }
 
 // wants reports whether the event is written at its level.
-func (l *logger) wants(e *Event) bool {
-	return e.Kind != EventStatus && l.writes(e.level())
+func (l *logger) wants(e *entry) bool {
+	return e.kind != EventStatus && l.writes(e.level())
 }
 
 // writes reports whether lines of that level are written.
@@ -94,7 +94,7 @@ func (l *logger) write(e Event) {
 	if !e.byOperator() {
 		e.Reason, e.By = ReasonNone, "" // known only while there is a subscriber
 	}
-	l.to.LogAttrs(context.Background(), e.level(), "coppice: "+e.Kind.String(), e.attrs()[1:]...)
+	l.to.LogAttrs(context.Background(), e.Level(), "coppice: "+e.Kind.String(), e.attrs()[1:]...)
 	l.refreshLevels()
 }
 
@@ -141,48 +141,51 @@ func (l *life) undelivered() []*subscription {
 
 // Level returns the level at which Spec.Logger writes the event: see there. An EventStatus is
 // not written.
-func (e Event) Level() slog.Level { return e.level() }
+func (e Event) Level() slog.Level {
+	n := headOf(&e)
+	return n.level()
+}
 
-func (e *Event) level() slog.Level {
-	switch e.Kind {
+func (e *entry) level() slog.Level {
+	switch e.kind {
 	case EventReady:
-		if e.again {
+		if e.is(isAgain) {
 			return slog.LevelInfo
 		}
 	case EventUp, EventClosing, EventOver:
-		if e.again { // of a nested supervisor
+		if e.is(isAgain) { // of a nested supervisor
 			return slog.LevelDebug
 		}
-		if e.wrong != [2]int{} {
+		if e.is(isWrong) {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
 	case EventCompleted:
 		// A child that repeatedly returns nil and is restarted is most likely a
 		// Permanent one that should be Transient.
-		if !e.again {
+		if !e.is(isAgain) {
 			return slog.LevelDebug
 		}
 	case EventDraining, EventSuspended, EventResumed, EventRequest, EventApplying:
 		return slog.LevelInfo
 	case EventApplied:
-		if e.Err == nil {
+		if e.err == nil {
 			return slog.LevelInfo
 		}
 	case EventUnready:
-		if e.again {
+		if e.is(isAgain) {
 			return slog.LevelDebug
 		}
 	case EventAbandoned, EventLateExit:
-		if e.atOnce { // as intended
+		if e.is(isAtOnce) { // as intended
 			return slog.LevelDebug
 		}
 	case EventStopped:
-		if e.clean {
+		if e.is(isClean) {
 			return slog.LevelDebug
 		}
 	}
-	return e.Kind.mostSevere()
+	return e.kind.mostSevere()
 }
 
 // kindsOfLevel has, for each of levels, the kinds whose highest level it is. An EventReady

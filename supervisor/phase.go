@@ -71,8 +71,10 @@ func (l *life) publishOwn(e *Event) {
 	if e.Path == "" {
 		e.Path = l.path
 	}
-	if l.subscribed()&e.Kind.set() != 0 || l.log.wants(e) {
+	if l.wants(e) {
 		e.Time = time.Now()
-		l.send(e, nil)
+		n := entryOf(e)
+		l.send(&n, nil)
+		e.Seq = n.seq
 	}
 }

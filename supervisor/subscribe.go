@@ -137,8 +137,8 @@ func (all *subscriptions) count(sub *subscription, by int) {
 }
 
 // put queues an event for those subscriptions of the supervisor at base that want it.
-func (all *subscriptions) put(e *Event, base string) {
-	if kinds(all.kinds.Load())&e.Kind.set() == 0 {
+func (all *subscriptions) put(e *entry, base string) {
+	if kinds(all.kinds.Load())&e.kind.set() == 0 {
 		return
 	}
 	if few := all.few.Load(); few != nil {
@@ -155,8 +155,8 @@ func (all *subscriptions) put(e *Event, base string) {
 }
 
 // offer queues an event if the subscription is for it.
-func (s *subscription) offer(e *Event, base string) {
-	if s.kinds&e.Kind.set() != 0 && s.covers(base, e.Path) {
+func (s *subscription) offer(e *entry, base string) {
+	if s.kinds&e.kind.set() != 0 && s.covers(base, e.path) {
 		s.put(e)
 	}
 }
@@ -196,24 +196,24 @@ type subscription struct {
 }
 
 // put queues an event. It neither blocks nor runs user code.
-func (s *subscription) put(e *Event) {
+func (s *subscription) put(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancelled || e.Kind == EventStatus && s.putText(e) {
+	if s.cancelled || e.kind == EventStatus && s.putText(e) {
 		return
 	}
 	s.count++
 	e.order = s.count
 	q := &s.quiet
-	if e.Kind.set()&loudKinds != 0 {
+	if e.kind.set()&loudKinds != 0 {
 		q = &s.loud
 	}
 	q.push(e, s.popped)
-	if e.Kind == EventStatus {
+	if e.kind == EventStatus {
 		if s.texts == nil {
 			s.texts = make(map[string]uint64)
 		}
-		s.texts[e.Path] = e.order
+		s.texts[e.path] = e.order
 	}
 	if s.batches == nil || s.batches.await(s) {
 		s.hurry()
@@ -233,39 +233,39 @@ func (s *subscription) queued() int { return s.quiet.len() + s.loud.len() }
 
 // putText replaces the text of an EventStatus that is queued for the same run. It reports
 // false if there is none. The text of a later run must not come before its EventStarting.
-func (s *subscription) putText(e *Event) bool {
-	at, queued := s.texts[e.Path]
+func (s *subscription) putText(e *entry) bool {
+	at, queued := s.texts[e.path]
 	if !queued {
 		return false
 	}
 	before := s.quiet.find(at)
-	if before.Run != e.Run {
+	if before.run != e.run {
 		return false
 	}
-	before.Text, before.Ready = e.Text, e.Ready
+	before.rest, before.flags = e.rest, e.flags // the text, and Ready
 	return true
 }
 
 // popped notes that an event leaves the queue.
-func (s *subscription) popped(e *Event) {
-	if e.Kind == EventStatus && s.texts[e.Path] == e.order { // otherwise a later run has one
-		delete(s.texts, e.Path)
+func (s *subscription) popped(e *entry) {
+	if e.kind == EventStatus && s.texts[e.path] == e.order { // otherwise a later run has one
+		delete(s.texts, e.path)
 	}
 }
 
 // take returns the next event. If there is none it reports false, and the delivering
 // goroutine must end.
-func (s *subscription) take() (Event, bool) {
+func (s *subscription) take() (e Event, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cancelled || s.queued() == 0 {
 		s.ends()
-		return Event{}, false
+		return e, false
 	}
 	q := oldest(&s.quiet, &s.loud)
-	e := *q.front()
+	s.popped(q.front())
+	q.front().event(&e)
 	q.drop()
-	s.popped(&e)
 	e.Lost, s.last = e.order-s.last-1, e.order // events missing in between were dropped
 	return e, true
 }

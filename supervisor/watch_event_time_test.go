@@ -27,7 +27,7 @@ func TestTimeOfAnEventIsNeverBeforeThatOfTheEventBefore(t *testing.T) {
 			l := s.latest()
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.send(&Event{Kind: EventError, Path: l.path + "/a", Time: now.Add(d)}, nil)
+			l.send(&entry{kind: EventError, path: l.path + "/a", time: now.Add(d)}, nil)
 		}
 		at(nested, 1)
 		at(root, 5)
