@@ -47,6 +47,9 @@ func (f *failing) wanted() (want kinds) {
 func (l *life) follow(c *machine.Child, a *machine.Action, e *entry) {
 	f := &l.failing
 	e.next = a.Next
+	if len(f.held) > 0 {
+		l.releaseFor(c, a, e)
+	}
 	switch e.kind {
 	case EventFailed:
 		if _, down := f.since[c]; !down && a.Next != machine.StaysDown && l.log.writes(slog.LevelInfo) {
@@ -64,16 +67,22 @@ func (l *life) follow(c *machine.Child, a *machine.Action, e *entry) {
 			e.more().down = l.m.Now() - since // only while failures are logged
 			delete(f.since, c)
 		}
-	case EventStarting: // the child was started before its backoff answered
-		l.logFailure(c, machine.AsksBackoff, 0)
 	case EventStopped, EventAbandoned:
-		l.logFailure(c, machine.AsksBackoff, 0)
 		if c.State() == child.Stopped { // otherwise it comes back
 			delete(f.since, c)
 		}
 	case EventRemoved:
-		l.logFailure(c, machine.AsksBackoff, 0)
 		delete(f.since, c)
+	}
+}
+
+// releaseFor passes to the log the failures that have waited for this event.
+func (l *life) releaseFor(c *machine.Child, a *machine.Action, e *entry) {
+	f := &l.failing
+	switch e.kind {
+	case EventStarting, // the child was started before its backoff answered
+		EventStopped, EventAbandoned, EventRemoved:
+		l.logFailure(c, machine.AsksBackoff, 0)
 	case EventRestarting:
 		l.logFailure(c, machine.Restarts, a.Wait)
 		graph := l.m.IsNeeded(c)

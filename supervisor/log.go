@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -19,6 +18,9 @@ type logger struct {
 
 // levels are the levels at which the logger writes.
 var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+
+// indexOfLevel returns the index of one of levels. Each is 4 above the one before.
+func indexOfLevel(level slog.Level) uint { return uint(level-slog.LevelDebug) / 4 }
 
 // flushWait is how long the end of a tree waits for its log and its subscribers.
 const flushWait = time.Second
@@ -84,7 +86,7 @@ func (l *logger) wants(e *entry) bool {
 
 // writes reports whether lines of that level are written.
 func (l *logger) writes(level slog.Level) bool {
-	return l.enabled.Load()&(1<<slices.Index(levels[:], level)) != 0
+	return l.enabled.Load()&(1<<indexOfLevel(level)) != 0
 }
 
 func (l *logger) write(e Event) {

@@ -138,27 +138,31 @@ func (all *subscriptions) count(sub *subscription, by int) {
 
 // put queues an event for those subscriptions of the supervisor at base that want it.
 func (all *subscriptions) put(e *entry, base string) {
-	if kinds(all.kinds.Load())&e.kind.set() == 0 {
+	kind := e.kind.set()
+	if kinds(all.kinds.Load())&kind == 0 {
 		return
 	}
 	if few := all.few.Load(); few != nil {
 		for _, s := range *few { // one that was cancelled a moment ago takes nothing
-			s.offer(e, base)
+			if s.wants(kind, base, e.path) {
+				s.put(e)
+			}
 		}
 		return
 	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for s := all.first; s != nil; s = s.next {
-		s.offer(e, base)
+		if s.wants(kind, base, e.path) {
+			s.put(e)
+		}
 	}
 }
 
-// offer queues an event if the subscription is for it.
-func (s *subscription) offer(e *entry, base string) {
-	if s.kinds&e.kind.set() != 0 && s.covers(base, e.path) {
-		s.put(e)
-	}
+// wants reports whether a subscription to the supervisor at base is for events of that kind
+// and path.
+func (s *subscription) wants(kind kinds, base, path string) bool {
+	return s.kinds&kind != 0 && (s.at == "" || s.covers(base, path))
 }
 
 // busy returns the subscriptions that still have events to deliver and that the end of a
@@ -197,11 +201,15 @@ type subscription struct {
 
 // put queues an event. It neither blocks nor runs user code.
 func (s *subscription) put(e *entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cancelled || e.kind == EventStatus && s.putText(e) {
-		return
+	s.mu.Lock() // without defer: see send
+	if !s.cancelled && !(e.kind == EventStatus && s.putText(e)) {
+		s.queue(e)
 	}
+	s.mu.Unlock()
+}
+
+// queue adds an event to the queue. s.mu must be held.
+func (s *subscription) queue(e *entry) {
 	s.count++
 	e.order = s.count
 	q := &s.quiet
