@@ -123,7 +123,9 @@ func (l *life) explain(c *machine.Child, a *machine.Action, e *entry) {
 				y = group
 			}
 		case machine.WhySibling:
-			y = l.groupWhy(c)
+			if group := l.groupWhy(c); group.reason != ReasonNone { // else it was removed at once
+				y = group
+			}
 		case machine.WhyTimeout, machine.WhyHung:
 			y = why{reason: ReasonFailed, event: y.event}
 		case machine.WhyClosing:

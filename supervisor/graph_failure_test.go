@@ -169,16 +169,24 @@ func TestGraphIntensityCountsEachFailureOnce(t *testing.T) {
 	})
 }
 
-// A Temporary child that goes with one that it needs is not started again.
+// A Temporary child that goes with one that it needs is not started again. It is removed at
+// once, and each of its events says why nevertheless.
 func TestGraphFailureRemovesTemporaryChildren(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		db := newPuppet()
-		sup := start(t, graphOf(
-			child.Spec{Name: "db", Run: db.Run},
+		sup, r := recorded(t, graphOf(
+			child.Spec{Name: "db", Run: db.Run, Backoff: child.Constant(time.Minute)},
 			child.Spec{Name: "job", Run: idle, Restart: child.Temporary, Needs: []string{"db"}},
 		))
+		r.take()
 		db.end(errBoom)
 		require.Equal(t, []string{"db"}, names(sup.Children()))
+		const why = ": group by /root/db, because failed /db"
+		require.Equal(t, []string{
+			"failed /db: failed",
+			"stopping /job" + why, "stopped /job" + why, "removed /job" + why,
+			"restarting /db: failed, because failed /db",
+		}, r.reasons())
 	})
 }
 

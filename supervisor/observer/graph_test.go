@@ -95,7 +95,8 @@ func TestViewsOfAGraph(t *testing.T) {
 	})
 }
 
-// A child that waits for one that it needs says so.
+// A child that waits for one that it needs says so. One that has declined to start is not
+// waited for.
 func TestChildOfAGraphSaysWhatItWaitsFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		fail := make(chan error)
@@ -112,7 +113,8 @@ func TestChildOfAGraphSaysWhatItWaitsFor(t *testing.T) {
 					return nil
 				}
 			}},
-			{Name: "api", Run: idle, Needs: []string{"db"}},
+			{Name: "api", Run: idle, Needs: []string{"db", "old"}},
+			{Name: "old", Run: func(child.Context) error { return child.ErrIgnore }},
 			{Name: "report", Run: idle, After: []string{"db", "api"}},
 		}})
 		o := observe(t, root, observer.Spec{})
@@ -124,16 +126,16 @@ func TestChildOfAGraphSaysWhatItWaitsFor(t *testing.T) {
 		}
 		go func() { _ = root.Start(t.Context()) }()
 		synctest.Wait()
-		require.Equal(t, [][]string{nil, {"db"}, {"db", "api"}}, waits())
-		require.Equal(t, "It starts when what it needs and comes after is ready: db.", get[view.Child](t, o, "/child?path=api").Next[0].Text)
+		require.Equal(t, [][]string{nil, {"db"}, nil, {"db", "api"}}, waits())
+		require.Equal(t, "It starts when what it needs and comes after is ready: db, old.", get[view.Child](t, o, "/child?path=api").Next[0].Text)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		require.Equal(t, [][]string{nil, nil, nil}, waits())
+		require.Equal(t, [][]string{nil, nil, nil, nil}, waits())
 		fail <- errors.New("connection refused")
 		synctest.Wait()
-		require.Equal(t, [][]string{nil, {"db"}, nil}, waits())
+		require.Equal(t, [][]string{nil, {"db"}, nil, nil}, waits())
 		require.Contains(t, get[view.Child](t, o, "/child?path=api").Say, "It has been waiting for db since ")
-		require.Equal(t, "It starts when what it needs is ready: db.", get[view.Child](t, o, "/child?path=api").Next[0].Text)
+		require.Equal(t, "It starts when what it needs is ready: db, old.", get[view.Child](t, o, "/child?path=api").Next[0].Text)
 		require.Equal(t, "It starts, and with it api.", get[view.Child](t, o, "/child?path=db").Next[0].Text)
 		require.NoError(t, root.Stop(context.Background()))
 	})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/view"
+	"github.com/coppice-go/coppice/supervisor"
 )
 
 // waitsFor returns the names of what a child of a Graph supervisor waits for: what it needs
@@ -18,7 +19,7 @@ func (m *model) waitsFor(i int32) (names []string) {
 	named := m.supers[it.parent].named
 	for _, name := range it.tree.Needs {
 		// In the past it may not be known.
-		if k, ok := named[name]; !ok || m.items[k].tree.State != child.Running && m.items[k].tree.State != child.Done {
+		if k, ok := named[name]; !ok || !isMet(m.items[k].tree) {
 			names = append(names, name)
 		}
 	}
@@ -31,6 +32,11 @@ func (m *model) waitsFor(i int32) (names []string) {
 		}
 	}
 	return names
+}
+
+// isMet reports whether what needs a child may run: it is up, is done, or has declined to start.
+func isMet(t *supervisor.Tree) bool {
+	return t.State == child.Running || t.State == child.Done || t.State == child.Stopped && t.Declined
 }
 
 // dependents returns the siblings of a child of a Graph supervisor that need it, directly or
