@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/machine"
@@ -13,6 +15,11 @@ type edgeMap struct {
 	users [][]int // those that need it
 	order []int   // each after those that it needs and comes after
 	own   [][]int // those that it needs and comes after
+	spans []span  // of the child and those that need it
+
+	seen []int // the latest walk in which along has found a child
+	walk int
+	todo []int
 }
 
 // edges returns the edges between the children, or nil if there are none.
@@ -36,7 +43,7 @@ func (x *explained) newEdgeMap() *edgeMap {
 	if !some {
 		return nil
 	}
-	e := &edgeMap{users: make([][]int, n), own: make([][]int, n), order: make([]int, 0, n)}
+	e := &edgeMap{users: make([][]int, n), own: make([][]int, n), order: make([]int, 0, n), seen: make([]int, n)}
 	for i, c := range x.children {
 		for k := range len(c.spec.Needs) + len(c.spec.After) {
 			to, known := index[rules.Edge(c.spec, k)]
@@ -50,6 +57,7 @@ func (x *explained) newEdgeMap() *edgeMap {
 		}
 	}
 	e.sort()
+	e.findSpans()
 	return e
 }
 
@@ -79,27 +87,62 @@ func (e *edgeMap) sort() {
 	}
 }
 
+// A span is a set of children that follow each other: from the first to the one before end. In
+// the zero span, the set is not known to be one.
+type span struct{ first, end int }
+
+// findSpans finds the spans of children and those that need them, directly or through others.
+// The names of a span are not copied, so that those of a long row take no memory for each child.
+func (e *edgeMap) findSpans() {
+	e.spans = make([]span, len(e.own))
+	var parts []span
+	for k := len(e.order) - 1; k >= 0; k-- {
+		i := e.order[k]
+		parts = append(parts[:0], span{i, i + 1})
+		for _, user := range e.users[i] {
+			parts = append(parts, e.spans[user]) // zero if there is a cycle
+		}
+		e.spans[i] = joined(parts)
+	}
+}
+
+// joined returns the union of some sets, which it sorts.
+func joined(parts []span) span {
+	slices.SortFunc(parts, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	all := parts[0]
+	for _, p := range parts {
+		if p.end == 0 || p.first > all.end {
+			return span{}
+		}
+		all.end = max(all.end, p.end)
+	}
+	return all
+}
+
 // along returns the names of the child at i and of all that need it, directly or through others,
 // in the order of names.
 func (e *edgeMap) along(i int, names []string) (all []string) {
-	found := make(map[int]bool)
-	found[i] = true
-	for todo := []int{i}; len(todo) > 0; {
-		at := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	if s := e.spans[i]; s.end > 0 {
+		return names[s.first:s.end:s.end]
+	}
+	e.walk++
+	e.seen[i] = e.walk
+	found, first, last := 1, i, i
+	for e.todo = append(e.todo[:0], i); len(e.todo) > 0; {
+		at := e.todo[len(e.todo)-1]
+		e.todo = e.todo[:len(e.todo)-1]
 		for _, user := range e.users[at] {
-			if !found[user] {
-				found[user] = true
-				todo = append(todo, user)
+			if e.seen[user] != e.walk {
+				e.seen[user] = e.walk
+				e.todo = append(e.todo, user)
+				found, first, last = found+1, min(first, user), max(last, user)
 			}
 		}
 	}
-	if len(found) == 1 {
-		return names[i : i+1 : i+1]
-	}
-	for k, name := range names {
-		if found[k] {
-			all = append(all, name)
+	all = make([]string, 0, found)
+	for k := first; k <= last; k++ {
+		if e.seen[k] == e.walk {
+			all = append(all, names[k])
 		}
 	}
 	return all
