@@ -119,6 +119,53 @@ func TestGraphRestartChildWhoseNeedCannotStart(t *testing.T) {
 	})
 }
 
+// When what a child needs is stopped by somebody else meanwhile, the caller is told which it was.
+func TestGraphRestartChildWhoseNeedIsStopped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		spec := inARow()
+		spec.Children[0].Run = slow(time.Second, 0)
+		spec.Children[2].Run = slow(time.Minute, 0)
+		sup := start(t, spec)
+		for _, waits := range []time.Duration{0, 2 * time.Second} { // for db, and then for its own start
+			require.NoError(t, sup.StopChild(t.Context(), "db"))
+			answer := make(chan error)
+			go func() { answer <- sup.RestartChild(t.Context(), "edge") }()
+			time.Sleep(waits)
+			synctest.Wait()
+			require.NoError(t, sup.StopChild(t.Context(), "db"))
+			err := <-answer
+			require.EqualError(t, err, "/root/edge: needs db: stopped")
+			require.ErrorIs(t, err, child.ErrStopped)
+		}
+	})
+}
+
+// A child that has to stop and becomes ready before it is its turn still says why it stops, and
+// the caller that waits for its start is told.
+func TestGraphChildThatIsReadyBeforeItHasToStopSaysWhy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sup, r := recorded(t, graphOf(
+			child.Spec{Name: "db", Run: idle},
+			child.Spec{Name: "api", Run: slow(time.Second, 0), Needs: []string{"db"}},
+			child.Spec{Name: "report", Run: slow(0, 3*time.Second), Needs: []string{"db"}, After: []string{"api"}},
+		))
+		require.NoError(t, sup.StopChild(t.Context(), "api"))
+		answer := make(chan error)
+		go func() { answer <- sup.RestartChild(t.Context(), "api") }()
+		synctest.Wait()
+		r.take()
+		require.NoError(t, sup.StopChild(t.Context(), "db"))
+		require.NoError(t, <-answer, "it was ready")
+		const why = ": group by /root/db"
+		require.Equal(t, []string{
+			"stopping /report" + why, "ready /api: restart-child",
+			"stopped /report" + why, "stopped /report" + why,
+			"stopping /api" + why, "stopped /api" + why, "stopped /api" + why,
+			"stopping /db: stop-child", "stopped /db: stop-child",
+		}, r.reasons())
+	})
+}
+
 // A child that another one needs is not removed, also if both are named: the others go first.
 func TestGraphRemoveChildOfANeededChildIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {

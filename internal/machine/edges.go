@@ -38,7 +38,7 @@ type graph struct {
 // A node is a child that has edges, or a name in graph.absent.
 type node struct {
 	c    *Child // nil: no child has the name
-	with *Child // the child with which it last had to stop or start; nil once it is ready
+	with *Child // the child with which it last had to stop or start; nil once it is ready and need not stop
 
 	own   uint32 // the first of its edges: what it needs and comes after
 	users uint32 // the first of the edges from children that need it

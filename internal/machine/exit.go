@@ -94,8 +94,7 @@ func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
 	case after == afterStopFail:
 		m.startExit(c, stopFailure(child.ErrStartTimeout, out.Err))
 	default:
-		m.publishSunk(c)
-		m.retire(c, child.Stopped, child.ErrStopped)
+		m.retire(c, child.Stopped, m.publishSunk(c))
 	}
 }
 

@@ -138,7 +138,7 @@ func (m *Machine) stateChanged(c *Child) {
 	n := m.nodeOf(c)
 	n.going = n.going && c.alive()
 	n.leads = n.leads && c.state == child.Waiting
-	if c.state == child.Running {
+	if c.state == child.Running && !n.going {
 		n.with = nil
 	}
 	m.touch(c)
@@ -320,13 +320,16 @@ func (m *Machine) sinkOne(n *node, err error) {
 	}
 }
 
-// publishSunk publishes that c stays down because something that it needs was stopped.
-func (m *Machine) publishSunk(c *Child) {
+// publishSunk publishes that c stays down because something that it needs was stopped. It
+// returns why c is down, for callers that wait for its start.
+func (m *Machine) publishSunk(c *Child) error {
 	if c.node == 0 || !m.nodeOf(c).sunk {
-		return
+		return child.ErrStopped
 	}
-	m.nodeOf(c).sunk = false
+	n := m.nodeOf(c)
+	n.sunk = false
 	m.publish(Stopped, c, ErrNeedStopped).Run = 0
+	return &needError{n.with.Name(), child.ErrStopped}
 }
 
 // failNode is beginRestart for a child with a node.
@@ -372,7 +375,7 @@ func (m *Machine) stopNode(c *Child, to afterStop, why Why) {
 		}
 		return
 	}
-	m.sink(c, child.ErrStopped)
+	m.sink(c, &needError{c.Name(), child.ErrStopped})
 	n := m.nodeOf(c)
 	n.leads, n.sunk = false, false
 	if c.alive() {
@@ -423,8 +426,8 @@ func (e *NeededError) Error() string {
 // Unwrap returns ErrNeeded.
 func (e *NeededError) Unwrap() error { return ErrNeeded }
 
-// A needError answers callers that wait for a start of a child if one that it needs could
-// not be started.
+// A needError answers callers that wait for a start of a child if one that it needs was
+// stopped, or could not be started.
 type needError struct {
 	name string
 	err  error

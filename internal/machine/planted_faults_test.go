@@ -92,7 +92,7 @@ var plantedFaults = []plantedFault{
 	{"graph: a child starts with the one that it needs, not after its own backoff", "graph.go", "case n.c.marked && n.leads:", "case false:"},
 	{"graph: a start takes what the child needs", "graph.go", "\tif g.nodes[i].cut == 0 {\n", "\tif true {\n"},
 	{"graph: a start takes what the child needs through others", "graph.go", "\t\t\tg.below = append(g.below, to)\n\t\t\tif m.isStopped(n) {", "\t\t\tif m.isStopped(n) {"},
-	{"graph: a stop stops those that need the child", "graph.go", "\tm.sink(c, child.ErrStopped)\n\tn := m.nodeOf(c)\n", "\tn := m.nodeOf(c)\n"},
+	{"graph: a stop stops those that need the child", "graph.go", "\tm.sink(c, &needError{c.Name(), child.ErrStopped})\n\tn := m.nodeOf(c)\n", "\tn := m.nodeOf(c)\n"},
 	{"graph: a stop stops those that need the child through others", "graph.go", "\t\t\tg.walk = append(g.walk, i)\n", ""},
 	{"graph: those that stop with a child stay down", "graph.go", "\t\tc.marked = false\n\t\tn.sunk = true\n", "\t\tn.sunk = true\n"},
 	{"graph: those that stop with a child are asked", "graph.go", "\t\tn.sunk = true\n\t\tm.mustGo(c, WhySibling)\n", "\t\tn.sunk = true\n"},
