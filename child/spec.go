@@ -116,9 +116,11 @@ type Spec struct {
 	// strategy.Graph accepts it. The child starts when all of them are ready; a child that
 	// is Done or has declined to start (ErrIgnore) counts as ready, and Unready changes
 	// nothing. When one of them fails or is restarted, this child is stopped first, with
-	// the cause ErrSibling, and started when that one is ready again. When one of them is
-	// stopped by a call, this child is stopped first and stays Stopped. Starting this
-	// child by a call starts those of them that were stopped by a call.
+	// the cause ErrSibling, and started when that one is ready again. This child starts again
+	// also if it is Done or has declined: if it is a task that must run only once, name the
+	// other one in After. When one of them is stopped by a call, this child is stopped first
+	// and stays Stopped. Starting this child by a call starts those of them that were stopped
+	// by a call.
 	//
 	// The names are those of siblings. A Temporary child cannot be needed, and a child
 	// that is needed cannot be removed. Nil means none.
@@ -130,7 +132,8 @@ type Spec struct {
 	// settled: it is ready, has ended, or was stopped. When children are restarted
 	// together, it waits for those of them that are starting. It is not restarted with
 	// them, and does not wait for one that waits for its own backoff. A name that no
-	// child has, because the child was removed, is not waited for. Nil means none.
+	// child has, because the child was removed or is yet to be added, is not waited for.
+	// Among the children of a supervisor.Spec such a name is a fault. Nil means none.
 	After []string
 }
 

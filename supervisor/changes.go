@@ -16,7 +16,7 @@ type Changes struct {
 	Added     []string // children that are started for the first time
 	Replaced  []string // children whose Version differs: they are restarted with the new spec
 	Along     []string // children of a Graph supervisor that are restarted because one that they need is replaced
-	Updated   []string // children that take other settings and keep running
+	Updated   []string // children that take other settings and keep running, unless Along has them too
 	Removed   []string // children that are stopped and removed
 	Settings  []string // fields of the supervisor's own spec that differ
 	Reordered bool     // the order of the children that stay differs

@@ -115,12 +115,14 @@
 // starts after. A child starts when all that it needs is ready, and stops when all that
 // needs it is down; what has nothing to do with each other starts and stops concurrently.
 // When a child fails, those that need it, directly or through others, stop in reverse
-// order. The child is restarted after its backoff, and they follow when it is ready. That
-// is one restart. What was stopped by a call stays so: a failure does not start it.
-// StopChild stops those that need the child too, and they stay down; RestartChild of a
-// running child restarts them, and that of a stopped one starts what it needs first. A
-// child that is needed is not removed (ErrNeeded). A child without Needs and After that
-// nothing needs is restarted alone.
+// order. The child is restarted after its backoff, and they follow when it is ready, also
+// those that were Done. That is one restart. But a child that notices that something it
+// needs is about to fail, and returns an error first, has failed by itself, and that counts
+// too: give such children a Backoff. What was stopped by a call stays so: a failure does
+// not start it. StopChild stops those that need the child too, and they stay down;
+// RestartChild of a running child restarts them, and that of a stopped one starts what it
+// needs first. A child that is needed is not removed (ErrNeeded). A child without Needs and
+// After that nothing needs is restarted alone.
 //
 // # How a run ends
 //

@@ -190,6 +190,31 @@ func TestGraphFailureRemovesTemporaryChildren(t *testing.T) {
 	})
 }
 
+// A task that is done runs again after what it needs has failed, and before those that need the
+// task. One that only comes after it does not.
+func TestGraphFailureRunsTasksAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		db := newPuppet()
+		task := func(child.Context) error { return nil }
+		_, r := recorded(t, graphOf(
+			child.Spec{Name: "db", Run: db.Run},
+			child.Spec{Name: "migrate", Run: task, Restart: child.Transient, Needs: []string{"db"}},
+			child.Spec{Name: "optional", Run: func(child.Context) error { return child.ErrIgnore }, Needs: []string{"db"}},
+			child.Spec{Name: "once", Run: task, Restart: child.Transient, After: []string{"db"}},
+			child.Spec{Name: "api", Run: idle, Needs: []string{"db", "migrate", "once"}},
+		))
+		r.take()
+		db.end(errBoom)
+		var began []string
+		for _, e := range r.take() {
+			if e.Kind == supervisor.EventStarting {
+				began = append(began, e.Path)
+			}
+		}
+		require.Equal(t, []string{"/root/db", "/root/migrate", "/root/optional", "/root/api"}, began)
+	})
+}
+
 // A child comes after another one in the restart of both, and not when it fails alone.
 func TestGraphAfterOrdersRestartsThatAreTogether(t *testing.T) {
 	bubble(t, func(t *testing.T) {

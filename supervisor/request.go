@@ -276,7 +276,8 @@ func (l *life) refuseUnready(ctx context.Context, specs ...child.Spec) error {
 // later group restart starts a stopped child again. All of this is as in OTP.
 //
 // Under a Graph supervisor, those that need the child stop first and stay down, with an
-// event for each; a later restart does not start them. A child that is Done stays Done.
+// event for each; a later restart does not start them. A child that is Done or has declined
+// to start stays so, and those that need it run on.
 //
 // A path is a name, a path from this supervisor (jobs/job-17), or a full path. Several
 // children are stopped one after another; under an Independent or Graph supervisor they
@@ -304,9 +305,11 @@ func (s *Supervisor) RemoveChild(ctx context.Context, paths ...string) error {
 // the child is Stopped and the error is returned; with RetryStart the start is retried
 // and the call keeps waiting.
 //
-// Under a Graph supervisor, those that need a running child are restarted with it. What a
-// stopped child needs and was stopped by a call is started first; if that fails, the error
-// says so. If what it needs waits for its own backoff, the call waits too.
+// Under a Graph supervisor, those that need a running child are restarted with it; if its
+// start fails, they stay down, with an event for each. What a stopped child needs and was
+// stopped by a call is started first; if that fails, the error says so. Those that need a
+// stopped child, and were stopped with it, stay down: name them too to start them. If what
+// the child needs waits for its own backoff, the call waits too.
 //
 // Paths, order and ctx are as for StopChild. Errors: the error of a start, ErrNotFound,
 // ErrNotRunning, ErrSuspended, the cause of ctx, child.ErrNotReady as for StartChild, and
