@@ -8,6 +8,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/errs"
 	"github.com/coppice-go/coppice/internal/machine"
+	"github.com/coppice-go/coppice/internal/oneline"
 )
 
 // Health returns nil if every declared child of the subtree is ready. Otherwise it
@@ -73,6 +74,7 @@ type finding struct {
 	left      time.Duration // time until that restart
 	lastErr   error
 	unready   error
+	lacks     string // name of the child that it waits for; "" is none, or not known
 	nested    *life
 }
 
@@ -114,12 +116,23 @@ func (l *life) find(room []finding) (n int) {
 			}
 			if f.waits = c.NextStart > 0; f.waits { // otherwise NextStart is zero: see setState
 				f.left = c.NextStart - now
+			} else {
+				f.lacks = l.lacks(c)
 			}
 			room[n] = f
 		}
 		n++
 	}
 	return n
+}
+
+// lacks returns the name of the sibling that a child of a Graph supervisor waits for, or "".
+// l.mu must be held.
+func (l *life) lacks(c *machine.Child) string {
+	if n := l.m.Lacks(c); n != nil {
+		return n.Name()
+	}
+	return ""
 }
 
 func isUnhealthy(c *machine.Child) bool {
@@ -139,6 +152,8 @@ func (f *finding) err() error {
 		return &errs.Wrap{Sentinel: child.ErrNotReady, Cause: f.unready}
 	case f.waits:
 		return because(fmt.Errorf("%w: %s", child.ErrNotReady, nextStart(f.left)), f.lastErr)
+	case f.lacks != "":
+		return because(fmt.Errorf("%w: waiting for %s", child.ErrNotReady, oneline.Text(f.lacks)), f.lastErr)
 	}
 	return because(fmt.Errorf("%w: %v", child.ErrNotReady, f.state), f.lastErr)
 }

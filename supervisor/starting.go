@@ -23,6 +23,7 @@ type startingChild struct {
 	path  string
 	state child.State // Starting or Waiting
 	since time.Duration
+	lacks string // name of the child that it waits for; "" is none, or not known
 }
 
 func (e *lateStart) Error() string {
@@ -31,7 +32,10 @@ func (e *lateStart) Error() string {
 		text = oneline.Of(e.cause) + ": " + text
 	}
 	return text + firstFew(e.waiting, ", ", func(c startingChild) string {
-		if c.state == child.Waiting {
+		switch {
+		case c.lacks != "":
+			return fmt.Sprintf("%s (waiting for %s)", oneline.Text(c.path), oneline.Text(c.lacks))
+		case c.state == child.Waiting:
 			return fmt.Sprintf("%s (waiting to start)", oneline.Text(c.path))
 		}
 		return fmt.Sprintf("%s (for %v)", oneline.Text(c.path), c.since.Round(time.Millisecond))
@@ -93,7 +97,7 @@ type lateChild struct {
 
 // lateChild describes c. l.mu must be held.
 func (l *life) lateChild(c *machine.Child, now time.Duration) lateChild {
-	return lateChild{startingChild{l.pathOf(c), c.State(), now - c.Since}, runOfChild(c).rareFields().nested}
+	return lateChild{startingChild{l.pathOf(c), c.State(), now - c.Since, l.lacks(c)}, runOfChild(c).rareFields().nested}
 }
 
 // below returns the children that a nested supervisor waits for, or else the child itself.

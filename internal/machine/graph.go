@@ -402,6 +402,26 @@ func (c *Child) HasEdges() bool { return c.node != 0 }
 // IsNeeded reports whether a child needs c.
 func (m *Machine) IsNeeded(c *Child) bool { return c.node != 0 && m.nodeOf(c).users != 0 }
 
+// Lacks returns a child that is not ready yet, and without which c does not start. It returns
+// nil if there is none, or if c is not about to start.
+func (m *Machine) Lacks(c *Child) *Child {
+	if c.node == 0 || !c.marked || c.alive() {
+		return nil
+	}
+	g := m.graph
+	for i := c.node; g.nodes[i].unmet > 0; { // if what c needs is down, look at what that needs
+		e := g.nodes[i].own
+		for !g.edges[e].needs || g.nodes[g.edges[e].to].told&met != 0 {
+			e = g.edges[e].next
+		}
+		i = g.edges[e].to
+		if n := g.nodes[i].c; n == nil || n.marked || n.state != child.Done && !n.declined() {
+			return n
+		}
+	}
+	return nil
+}
+
 // NeededBy returns a child that needs c and is not being removed, or nil.
 func (m *Machine) NeededBy(c *Child) *Child {
 	if c.node == 0 {

@@ -244,9 +244,15 @@ func TestWhatNeedsADoneChildWaitsForWhatThatNeeds(t *testing.T) {
 	if x.State().Alive() {
 		t.Fatal("x started before a is ready again:", x.State())
 	}
+	if m.Lacks(x) != a {
+		t.Error("b is done, so x waits for a, which b needs")
+	}
 	m.Exited(a, a.Run(), Outcome{}, 0)
 	settleAll(t, m)
 	if a.State() != child.Running || x.State() != child.Running || b.State() != child.Done {
 		t.Error(a.State(), b.State(), x.State())
+	}
+	if m.Lacks(x) != nil {
+		t.Error("x has started")
 	}
 }
