@@ -256,3 +256,34 @@ func TestWhatNeedsADoneChildWaitsForWhatThatNeeds(t *testing.T) {
 		t.Error("x has started")
 	}
 }
+
+// A child that has to stop and becomes ready before it is its turn still knows because of which
+// child it stops.
+func TestReadyBeforeItsStopKeepsWhy(t *testing.T) {
+	m := graphMachine(worker("a"), worker("b", needs("a")), worker("c", needs("a"), after("b")))
+	settleAll(t, m)
+	a, b, c := m.Child("a"), m.Child("b"), m.Child("c")
+	m.Stop(b, false, nil, 0)
+	settleAll(t, m)
+	m.Restart(b, nil, 0)
+	m.Stop(a, false, nil, 0)
+	drain(m)
+	m.Ready(b, b.Run(), 0)
+	if b.State() != child.Running || c.State() != child.Stopping || m.With(b) != a {
+		t.Fatal("b waits until c has stopped:", b.State(), c.State(), m.With(b))
+	}
+	settle := func(c *Child) {
+		m.Exited(c, c.Run(), Outcome{}, 0)
+		drain(m)
+	}
+	settle(c)
+	if b.State() != child.Stopping || m.With(b) != a {
+		t.Fatal("b stops because of a:", b.State(), m.With(b))
+	}
+	settle(b)
+	settle(a)
+	m.Restart(b, nil, 0)
+	if settleAll(t, m); m.With(b) != nil {
+		t.Error("b is ready, and need not stop:", m.With(b))
+	}
+}
