@@ -107,7 +107,8 @@ func briefScenes(conf func(strategy.Strategy, int) Config) []*scene {
 		all = append(all, &scene{name: s.String() + " with a replaced spec of a child that is down", conf: conf(s, 1), ends: fails, calls: 4,
 			replaces: true, bare: true, whole: true, specs: specs(worker("a"))})
 	}
-	return all
+	return append(all, &scene{name: "graph: a replaced spec of a child that needs another", conf: g(0), ends: allEnds, calls: 2,
+		replaces: true, bare: true, whole: true, specs: specs(worker("a"), worker("b", temporary, needs("a")))})
 }
 
 // graphScenes are trees with edges. Those of TestExploreEveryGraph have less that may happen.
