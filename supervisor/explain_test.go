@@ -310,6 +310,23 @@ func TestExplainAsText(t *testing.T) {
 	})
 }
 
+// A page may ask for it as JSON.
+func TestExplainOfALargeGroupAsJSONIsNotQuadratic(t *testing.T) {
+	size := func(n int) int {
+		specs := make([]child.Spec, n)
+		for i := range specs {
+			specs[i] = child.Spec{Name: fmt.Sprintf("c%05d", i), Run: idle}
+		}
+		text, err := json.Marshal(newRoot(supervisor.Spec{Strategy: strategy.OneForAll, Children: specs}).Explain())
+		require.NoError(t, err)
+		return len(text)
+	}
+	require.Less(t, size(2000), 11*size(200))
+	text, err := json.Marshal(newRoot(supervisor.Spec{Strategy: strategy.OneForAll, Children: []child.Spec{{Name: "a", Run: idle}, {Name: "b", Run: idle}}}).Explain())
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "with_more")
+}
+
 func TestExplainOfAGraphFollowsTheEdges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sec := time.Second

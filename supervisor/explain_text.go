@@ -218,6 +218,8 @@ func restarts(n int) string {
 // MarshalJSON writes the fields in snake case, without those that are empty, and durations as
 // time.Duration prints them; child.Forever is "none", for no limit. The outermost object
 // begins with "v", the version of the format, which is 1. Fields may be added to version 1.
+// "with" has the first hundred names of With at most, and "with_more" the number of the
+// others: all names for each child of a large group would be too much.
 func (e Explanation) MarshalJSON() ([]byte, error) {
 	text, err := json.Marshal(struct {
 		V int `json:"v"`
@@ -249,10 +251,14 @@ type partJSON struct {
 	Setting string `json:"setting"`
 }
 
+// mostWithJSON is how many names of With are written.
+const mostWithJSON = 100
+
 type childExplanJSON struct {
 	Path         string           `json:"path"`
 	Restart      child.Restart    `json:"restart"`
 	With         []string         `json:"with,omitempty"`
+	WithMore     int              `json:"with_more,omitempty"`
 	Delays       []delayJSON      `json:"delays,omitempty"`
 	GivesUp      []giveUpJSON     `json:"gives_up,omitempty"`
 	LongestStart string           `json:"longest_start"`
@@ -304,7 +310,7 @@ func partsJSON(parts []Part) (all []partJSON) {
 func (c *ChildExplanation) fields() *childExplanJSON {
 	f := &childExplanJSON{
 		Path: c.Path, Restart: c.Restart, LongestStart: limitText(c.LongestStart), LongestStop: limitText(c.LongestStop),
-		Text: c.sentence(), With: c.With,
+		Text: c.sentence(), With: c.With[:min(len(c.With), mostWithJSON)], WithMore: max(0, len(c.With)-mostWithJSON),
 	}
 	for _, d := range c.Delays {
 		f.Delays = append(f.Delays, delayJSON{d.Nominal.String(), d.Min.String(), d.Max.String()})
