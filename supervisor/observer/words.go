@@ -2,7 +2,6 @@ package observer
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -106,9 +105,9 @@ func (m *model) follows(i int32, by string, ask asker) []view.Next {
 			say(time.Time{}, "If it gives up, its children stop in order, Serve returns the error, and the process decides.")
 		}
 	case s.State == child.Waiting:
-		switch {
-		case s.NextStart.IsZero() && len(it.tree.Needs) > 0:
-			say(time.Time{}, "It starts when what it needs is ready: %s.", listed(it.tree.Needs))
+		switch waits := m.waitsFor(i); {
+		case len(waits) > 0:
+			say(time.Time{}, "It starts when what it waits for is ready: %s.", listed(waits))
 		case s.NextStart.IsZero():
 			say(time.Time{}, "It starts when its turn comes.")
 		default:
@@ -140,9 +139,9 @@ func (m *model) follows(i int32, by string, ask asker) []view.Next {
 	case it.look == wellness.Unready:
 		say(time.Time{}, "It says itself when it is ready again: a child that is not ready is not restarted.")
 	case m.inLine(i) && by == "":
-		switch edges := slices.Concat(it.tree.Needs, it.tree.After); {
-		case len(edges) > 0:
-			say(time.Time{}, "It starts when what it needs and comes after is ready: %s.", listed(edges))
+		switch waits := m.waitsFor(i); {
+		case len(waits) > 0:
+			say(time.Time{}, "It starts when what it waits for is ready: %s.", listed(waits))
 		case m.items[it.parent].tree.Strategy == strategy.Graph:
 			say(time.Time{}, "It starts when its turn comes.")
 		default:
