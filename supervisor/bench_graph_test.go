@@ -132,3 +132,30 @@ func BenchmarkGraphFailure(b *testing.B) {
 		})
 	}
 }
+
+// A hub is what all others need.
+func TestPlanOfAHubCostsTheSameForEachChild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a measurement")
+	}
+	each := func(n int) time.Duration {
+		sup := start(t, supervisor.Spec{Strategy: strategy.Graph})
+		want := sup.Spec()
+		want.Children = []child.Spec{{Name: "hub", Version: "1", Run: idler}}
+		for i := range n {
+			want.Children = append(want.Children, child.Spec{Name: fmt.Sprint(i), Version: "1", Run: idler, Needs: []string{"hub"}})
+		}
+		at := time.Now()
+		_, err := sup.Plan(want)
+		require.NoError(t, err)
+		return time.Since(at) / time.Duration(n)
+	}
+	var few, many time.Duration
+	for range attempts {
+		few, many = each(1000), each(30_000)
+		if many < 5*few { // quadratic: thirty times
+			return
+		}
+	}
+	assert.Fail(t, "dearer among many", "%v each of 1,000, %v each of 30,000", few, many)
+}

@@ -56,7 +56,7 @@ func (p *plan) alongEdges(path string, m *machine.Machine) error {
 		}
 		s.edges = s.what == update && s.child != nil && (!slices.Equal(s.child.Spec.Needs, s.spec.Needs) || !slices.Equal(s.child.Spec.After, s.spec.After))
 		for _, name := range s.spec.Needs {
-			if !slices.Contains(e.users[name], s.spec.Name) {
+			if s.child == nil || !slices.Contains(s.child.Spec.Needs, name) { // else it is known
 				e.users[name] = append(e.users[name], s.spec.Name)
 			}
 		}

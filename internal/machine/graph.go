@@ -546,10 +546,12 @@ func (m *Machine) upgradeFault(specs []*child.Spec) error {
 			all = append(all, *c.Spec)
 		}
 	}
-	for _, f := range rules.Faults(all, false) {
-		return &child.SpecError{Path: all[f.Index].Name, Field: f.Field, Problem: f.Problem}
+	faults := rules.Faults(all, false)
+	if len(faults) == 0 {
+		return nil
 	}
-	return nil
+	f := faults[0]
+	return &child.SpecError{Path: all[f.Index].Name, Field: f.Field, Problem: f.Problem}
 }
 
 // upgradeGraph makes all nodes and edges again and keeps the marks, which then spread along
