@@ -219,11 +219,7 @@ func (a *applying) fail(name string, err error) {
 	if ended, ok := err.(*endedWait); ok {
 		err = ended.cause
 	}
-	if fault, is := err.(*child.SpecError); is { // a fault that only the machine sees
-		a.failures = append(a.failures, atPath(a.path, fault))
-		return
-	}
-	a.failures = append(a.failures, wrap(a.path+"/"+name, err))
+	a.failures = append(a.failures, a.wrapMachine(a.path+"/"+name, err))
 }
 
 // end makes what was reached the declaration, and publishes EventApplied, unless the end of
@@ -301,10 +297,7 @@ func (l *life) declare(spec Spec, p *plan, all bool, now time.Duration) error {
 		specs = append(specs, own)
 	}
 	if err := l.m.Arrange(spec.config(nil), specs, now); err != nil {
-		if fault, is := err.(*child.SpecError); is {
-			return atPath(l.path, fault)
-		}
-		return wrap(l.path, err)
+		return l.wrapMachine(l.path, err)
 	}
 	l.spec = &next.spec
 	l.sup.declared.Store(next)

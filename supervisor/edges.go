@@ -46,10 +46,14 @@ func (l *life) specNamed(name string) child.Spec {
 	return child.Spec{Name: name}
 }
 
-// atPath returns a fault that the machine has found in the spec of a child, with the path of
-// that child below the supervisor at path.
-func atPath(path string, fault *child.SpecError) error {
-	return &child.SpecError{Path: path + "/" + fault.Path, Field: fault.Field, Problem: fault.Problem}
+// wrapMachine is wrap for an error of the machine, about the child or the supervisor at path.
+// If it is a fault in the edges of a spec, which only the machine sees, it has the name of the
+// child with that spec, and gets the path of that one.
+func (l *life) wrapMachine(path string, err error) error {
+	if fault, is := err.(*child.SpecError); is {
+		return &child.SpecError{Path: l.path + "/" + fault.Path, Field: fault.Field, Problem: fault.Problem}
+	}
+	return wrap(path, err)
 }
 
 // A startingOrder is an order of specs in which each comes after those that it needs.

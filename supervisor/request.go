@@ -69,13 +69,10 @@ func (c *call) wait(ctx context.Context) error {
 		return and(wrap(c.to.path+"/"+c.name, cause), c.heard())
 	}
 	c.over = true
-	err := c.err
-	if fault, is := err.(*child.SpecError); is { // a fault that only the machine sees
-		err = atPath(c.to.path, fault)
-	} else if err != nil {
-		err = wrap(c.to.path+"/"+c.name, err)
+	if c.err == nil { // the usual case, which needs no path
+		return c.heard()
 	}
-	return and(err, c.heard())
+	return and(c.to.wrapMachine(c.to.path+"/"+c.name, c.err), c.heard())
 }
 
 // heard returns what went wrong with stops since the last call of heard. The lock must be

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
@@ -61,10 +60,7 @@ func (s *Supervisor) Upgrade(spec Spec) error {
 			}
 		}
 	})
-	if fault, is := err.(*child.SpecError); is {
-		return atPath(l.path, fault)
-	}
-	return wrap(l.path, err)
+	return l.wrapMachine(l.path, err)
 }
 
 // An Apply would undo part of an Upgrade that comes in the middle of it.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/view"
 	"github.com/coppice-go/coppice/strategy"
 )
@@ -185,9 +186,7 @@ func (o *Observer) stopTime(m *model, i int32, left *int) (time.Duration, bool) 
 		if of.Strategy == strategy.Graph {
 			own[m.items[k].tree.Name] = d
 		}
-		if sum += d; sum < 0 || d == child.Forever { // too long to add
-			sum = child.Forever
-		}
+		sum = machine.After(sum, d)
 	}
 	switch of.Strategy {
 	case strategy.Independent:
@@ -226,10 +225,7 @@ func (m *model) longestPath(sup int32, own map[string]time.Duration) (longest ti
 	for len(todo) > 0 {
 		name := todo[0]
 		todo = todo[1:]
-		down := until[name] + own[name]
-		if down < 0 || own[name] == child.Forever { // too long to add
-			down = child.Forever
-		}
+		down := machine.After(until[name], own[name])
 		longest = max(longest, down)
 		for _, need := range next[name] {
 			until[need] = max(until[need], down)
