@@ -76,3 +76,43 @@ func (m *Machine) relink(c *Child, spec *child.Spec) {
 	}
 	m.takeWalk()
 }
+
+// upgradeGraph makes all nodes and edges again and keeps the marks, which then spread along
+// the new edges. What runs above a child that is down runs on until that one starts.
+func (m *Machine) upgradeGraph() {
+	if old := m.graph; old != nil {
+		m.graph = newGraph(len(old.nodes), len(old.edges))
+		m.graph.asked = old.asked
+		for c := m.first; c != nil; c = c.next {
+			if c.node != 0 {
+				was := &old.nodes[c.node]
+				n := &m.graph.nodes[m.graph.addNode(c)]
+				n.going, n.leads, n.sunk, n.with, n.why = was.going, was.leads, was.sunk, was.with, was.why
+			}
+		}
+	}
+	if m.connectAll(); m.graph == nil {
+		return
+	}
+	m.account()
+	g := m.graph
+	for c := m.first; c != nil; c = c.next {
+		if c.node == 0 {
+			continue
+		}
+		if c.Removing() && m.NeededBy(c) != nil {
+			c.afterStop = afterStopKeep
+		}
+		if n := m.nodeOf(c); c.alive() && m.isStopped(n) {
+			n.with = c
+			g.walk = append(g.walk, c.node)
+		}
+	}
+	m.sinkWalk(child.ErrStopped)
+	for c := m.first; c != nil; c = c.next {
+		if c.node != 0 && c.marked {
+			g.walk = append(g.walk, c.node)
+		}
+	}
+	m.takeWalk()
+}
