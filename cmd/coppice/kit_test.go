@@ -163,7 +163,7 @@ func shop() *view.Tree {
 		leaf("/shop/db", view.Node{State: run, Look: "unready", Trouble: 2, Unready: refused, LastError: refused, LastErrorAt: ago(22 * time.Minute), Run: 4}),
 		sup("/shop/sessions", view.Node{Strategy: of(strategy.Independent), All: 100000, Tr: 4000, Paged: true, Folds: []view.Fold{
 			{Look: "waiting", N: 4000, Trouble: 2, Dynamic: true, Text: refused, Mask: "db", Restarts: view.Span{Min: 1, Max: 48}, Since: view.TimeSpan{From: ago(30 * time.Second), To: now},
-				Next: &view.TimeSpan{From: now, To: now.Add(30 * time.Second)}},
+				Next: view.TimeSpan{From: now, To: now.Add(30 * time.Second)}},
 			{Look: "running", N: 96000, Since: view.TimeSpan{From: ago(6 * 24 * time.Hour), To: ago(time.Hour)}},
 		}}),
 		sup("/shop/search", view.Node{Strategy: of(strategy.RestForOne), All: 3, Tr: 2},

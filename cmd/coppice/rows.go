@@ -138,7 +138,7 @@ func (d *drawing) fold(f view.Fold, depth int, branch string) row {
 	if f.Text != "" {
 		parts = append(parts, clean(f.Text))
 	}
-	if f.Next != nil {
+	if !f.Next.To.IsZero() {
 		parts = append(parts, "next start in "+until(f.Next.From, d.now)+" to "+until(f.Next.To, d.now))
 	}
 	r.detail = strings.Join(parts, ", ")

@@ -74,7 +74,7 @@ type Fold struct {
 	Mask     string    `json:"mask,omitempty"`    // the cause that they belong to: Cause.ID
 	Restarts Span      `json:"restarts"`          // fewest and most
 	Since    TimeSpan  `json:"since,omitzero"`    // longest and latest in this state
-	Next     *TimeSpan `json:"next,omitempty"`    // first and last next start, of those that wait
+	Next     TimeSpan  `json:"next,omitzero"`     // first and last next start, of those that wait
 }
 
 // Span is a range of counts.
@@ -83,8 +83,21 @@ type Span struct {
 	Max int `json:"max"`
 }
 
-// TimeSpan is a range of times.
+// TimeSpan is a range of times. It is zero if none is known.
 type TimeSpan struct {
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
+}
+
+// Add makes the range include t. A zero t is a time that is not known, and changes nothing.
+func (s *TimeSpan) Add(t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	if s.To.IsZero() || t.Before(s.From) {
+		s.From = t
+	}
+	if t.After(s.To) {
+		s.To = t
+	}
 }

@@ -65,8 +65,7 @@ func (m *model) folds(leaves []int32) []view.Fold {
 		if !ok {
 			j = len(all)
 			at[k] = j
-			f := view.Fold{Look: k.look, Trouble: int(it.level), Dynamic: it.dynamic, Restarts: view.Span{Min: s.Restarts, Max: s.Restarts},
-				Since: view.TimeSpan{From: s.Since, To: s.Since}}
+			f := view.Fold{Look: k.look, Trouble: int(it.level), Dynamic: it.dynamic, Restarts: view.Span{Min: s.Restarts, Max: s.Restarts}}
 			if it.group >= 0 {
 				g := m.groups[it.group]
 				f.Text, f.Mask = g.text.String(), idOf(g.form)
@@ -77,22 +76,8 @@ func (m *model) folds(leaves []int32) []view.Fold {
 		f.N++
 		f.Trouble = max(f.Trouble, int(it.level))
 		f.Restarts.Min, f.Restarts.Max = min(f.Restarts.Min, s.Restarts), max(f.Restarts.Max, s.Restarts)
-		if s.Since.Before(f.Since.From) {
-			f.Since.From = s.Since
-		}
-		if s.Since.After(f.Since.To) {
-			f.Since.To = s.Since
-		}
-		if !s.NextStart.IsZero() {
-			switch {
-			case f.Next == nil:
-				f.Next = &view.TimeSpan{From: s.NextStart, To: s.NextStart}
-			case s.NextStart.Before(f.Next.From):
-				f.Next.From = s.NextStart
-			case s.NextStart.After(f.Next.To):
-				f.Next.To = s.NextStart
-			}
-		}
+		f.Since.Add(s.Since)
+		f.Next.Add(s.NextStart)
 	}
 	slices.SortStableFunc(all, func(a, b view.Fold) int {
 		return cmp.Or(cmp.Compare(b.Trouble, a.Trouble), cmp.Compare(b.N, a.N))

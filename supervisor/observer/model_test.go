@@ -312,3 +312,24 @@ func TestTheCauseOfAnErrorThatGoesRoundInACircle(t *testing.T) {
 	_, other := causeOf(circle{&supervisor.GaveUpError{}})
 	require.True(t, other)
 }
+
+// In the past it may not be known since when a child is in its state.
+func TestFoldsLeaveOutTimesThatAreNotKnown(t *testing.T) {
+	unknown := func(name string, state child.State) supervisor.Tree {
+		one := leaf(name, child.Status{State: state})
+		one.Since = time.Time{}
+		return one
+	}
+	tree := shop(
+		unknown("a", child.Running),
+		leaf("b", child.Status{State: child.Running, Since: t0}),
+		unknown("c", child.Running),
+		leaf("d", child.Status{State: child.Running, Since: t0.Add(-time.Minute)}),
+		unknown("e", child.Stopped),
+	)
+	folds := build(tree, t0, 0).folds([]int32{1, 2, 3, 4, 5})
+	require.Len(t, folds, 2)
+	require.Equal(t, view.TimeSpan{From: t0.Add(-time.Minute), To: t0}, folds[0].Since)
+	require.Zero(t, folds[0].Next)
+	require.Zero(t, folds[1].Since)
+}
