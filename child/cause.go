@@ -12,9 +12,9 @@ var (
 	ErrStopped = errors.New("stopped")
 	// ErrRemoved: the child was removed by a call, or its start is rolled back.
 	ErrRemoved = errors.New("removed")
-	// ErrSibling: the child is restarted together with a sibling that failed. Under
+	// ErrSibling: the child is stopped with a sibling that failed, and restarted with it. Under
 	// strategy.Graph also: a sibling that it needs is restarted or stopped by a call.
-	ErrSibling = errors.New("restarted with a sibling")
+	ErrSibling = errors.New("stopped with a sibling")
 	// ErrGaveUp: the supervisor of the child has given up, or could not start.
 	ErrGaveUp = errors.New("the supervisor gave up")
 	// ErrStartTimeout: the run was not ready within its StartTimeout.

@@ -235,7 +235,7 @@ func ExampleHarness() {
 			fmt.Println(h.Supervisor.Health(), b.Runs()[0].Cause)
 		})
 	})
-	// Output: <nil> restarted with a sibling
+	// Output: <nil> stopped with a sibling
 }
 
 // Kept as a golden file, the table shows in a review how a change affects the tree.

@@ -66,15 +66,15 @@ type Node struct {
 // Fold is what many leaves of a supervisor have in common. Its rows are those of
 // children.json?path=PATH&state=LOOK&mask=MASK.
 type Fold struct {
-	Look     string    `json:"look"`
-	N        int       `json:"n"`
-	Trouble  int       `json:"trouble,omitempty"`
-	Dynamic  bool      `json:"dynamic,omitempty"` // they were added by StartChild, or are below one that was
-	Text     string    `json:"text,omitempty"`    // the error that they share
-	Mask     string    `json:"mask,omitempty"`    // the cause that they belong to: Cause.ID
-	Restarts Span      `json:"restarts"`          // fewest and most
-	Since    TimeSpan  `json:"since,omitzero"`    // longest and latest in this state
-	Next     TimeSpan  `json:"next,omitzero"`     // first and last next start, of those that wait
+	Look     string   `json:"look"`
+	N        int      `json:"n"`
+	Trouble  int      `json:"trouble,omitempty"`
+	Dynamic  bool     `json:"dynamic,omitempty"` // they were added by StartChild, or are below one that was
+	Text     string   `json:"text,omitempty"`    // the error that they share
+	Mask     string   `json:"mask,omitempty"`    // the cause that they belong to: Cause.ID
+	Restarts Span     `json:"restarts"`          // fewest and most
+	Since    TimeSpan `json:"since,omitzero"`    // longest and latest in this state
+	Next     TimeSpan `json:"next,omitzero"`     // first and last next start, of those that wait
 }
 
 // Span is a range of counts.
