@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/naming"
 )
 
 // A Fault is a problem with the Needs or After of a spec.
@@ -17,6 +18,7 @@ type Fault struct {
 
 // Faults returns what is wrong with the edges between specs, taken together. Names that
 // none of specs has are faults only if all is true: specs are all children that there are.
+// Names that no child may have are left out: package child finds them.
 func Faults(specs []child.Spec, all bool) (faults []Fault) {
 	if !slices.ContainsFunc(specs, HasEdges) {
 		return nil
@@ -28,14 +30,14 @@ func Faults(specs []child.Spec, all bool) (faults []Fault) {
 	for i := range specs {
 		for _, name := range specs[i].Needs {
 			switch at, known := index[name]; {
-			case !known && all:
+			case !known && all && possible(name):
 				faults = append(faults, Fault{i, "Needs", NoSuchChild(name)})
 			case known && at != i && specs[at].Restart == child.Temporary:
 				faults = append(faults, Fault{i, "Needs", NeedsTemporary(name)})
 			}
 		}
 		for _, name := range specs[i].After {
-			if _, known := index[name]; !known && all {
+			if _, known := index[name]; !known && all && possible(name) {
 				faults = append(faults, Fault{i, "After", NoSuchChild(name)})
 			}
 		}
@@ -49,6 +51,9 @@ func Faults(specs []child.Spec, all bool) (faults []Fault) {
 	}
 	return faults
 }
+
+// possible reports whether a child may have that name.
+func possible(name string) bool { return name != "" && naming.Problem(name) == "" }
 
 // HasEdges reports whether a child needs others or comes after them.
 func HasEdges(spec child.Spec) bool { return len(spec.Needs)+len(spec.After) > 0 }

@@ -31,6 +31,7 @@ func TestFaultsOfEdges(t *testing.T) {
 			[]Fault{{0, "Needs", `no such child: "x"`}, {0, "After", `no such child: "y"`}}},
 		{"perhaps elsewhere", []child.Spec{spec("a", []string{"x"}, []string{"y"})}, false, nil},
 		{"itself, which package child reports", []child.Spec{spec("a", []string{"a"}, nil)}, true, nil},
+		{"impossible names, which package child reports", []child.Spec{spec("a", []string{"", "x/y"}, []string{"", "\n"})}, true, nil},
 		{"a cycle of both kinds", []child.Spec{spec("a", []string{"b"}, nil), spec("b", nil, []string{"a"})}, true,
 			[]Fault{{0, "Needs", "cycle: a -> b -> a"}}},
 		{"a cycle below", []child.Spec{spec("top", []string{"a"}, nil), spec("a", nil, []string{"b"}), spec("b", []string{"a"}, nil)}, true,

@@ -4,5 +4,5 @@ package observer
 const (
 	abandonedText = "a run did not stop in time and was abandoned"
 	slowText      = "the start takes long: Ready has not been called"
-	waitsText     = "not running: it waits for its group, or for Resume"
+	waitsText     = "not running: its turn to start has not come"
 )

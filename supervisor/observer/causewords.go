@@ -79,7 +79,7 @@ func (m *model) sentences(g *group, i int32, n int, ask asker, f supervisor.Fore
 			return doing, next, "Look at its goroutines. A start that needs more than a moment usually lacks a call of Ready."
 		}
 		if !g.fails {
-			return "It waits for its group, or for Resume.", "It starts when its turn comes.", ""
+			return "It waits for others to start or stop, or for Resume.", "It starts when its turn comes.", ""
 		}
 		waiting, starting, first, last := 0, 0, time.Time{}, time.Time{}
 		for _, i := range g.members {

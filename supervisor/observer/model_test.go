@@ -217,7 +217,10 @@ func TestAChildThatHasNotRunYetIsNotCalledStopped(t *testing.T) {
 	require.Equal(t, "pending", m.node(api).Look)
 	require.Equal(t, map[string]int{"waiting": 1, "pending": 1}, m.supers[0].counts)
 	require.Equal(t, "It was stopped by ann at "+t0.Format("15:04:05")+".", m.say(api, "ann"))
-	require.Contains(t, m.follows(api, "ann", &fake{})[0].Text, "Nothing, until an operator")
+	require.Equal(t, "Nothing, until an operator or its group starts it.", m.follows(api, "ann", &fake{})[0].Text)
+	tree.Strategy = strategy.Graph
+	require.Equal(t, "Nothing, until an operator, or the start of one that needs it, starts it.", m.follows(api, "ann", &fake{})[0].Text)
+	tree.Strategy = strategy.OneForOne
 
 	tree.Children[1].Run = 7
 	m = build(tree, t0, 0)

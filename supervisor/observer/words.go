@@ -148,7 +148,11 @@ func (m *model) follows(i int32, by string, ask asker) []view.Next {
 			say(time.Time{}, "It starts when those declared before it are ready.")
 		}
 	case s.State == child.Stopped || s.State == child.Done:
-		say(time.Time{}, "Nothing, until an operator or its group starts it.")
+		starter := " or its group"
+		if m.items[it.parent].tree.Strategy == strategy.Graph {
+			starter = ", or the start of one that needs it,"
+		}
+		say(time.Time{}, "Nothing, until an operator%s starts it.", starter)
 	default:
 		switch s.Restart {
 		case child.Temporary:
