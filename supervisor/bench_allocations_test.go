@@ -31,15 +31,28 @@ func allocs(t *testing.T, most float64, f func()) {
 	require.LessOrEqual(t, testing.AllocsPerRun(1000, f), most, "allocations")
 }
 
+// bytesOf returns how many bytes f allocates, on average of some calls.
+func bytesOf(calls int, f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range calls {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return (after.TotalAlloc - before.TotalAlloc) / uint64(calls)
+}
+
 func TestAllocationsOfOneChildAddedAndRemoved(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.RestForOne, strategy.Independent, strategy.Graph} {
 		t.Run(s.String(), func(t *testing.T) {
 			sup := crowd(t, s, 10)
 			// The child with its spec, the run, its context (three), the go statement.
-			allocs(t, 6, func() {
+			addAndRemove := func() {
 				must(t, addOne(sup))
 				must(t, sup.RemoveChild(context.Background(), "one"))
-			})
+			}
+			allocs(t, 6, addAndRemove)
+			require.Less(t, bytesOf(1000, addAndRemove), uint64(640+16), "bytes")
 			must(t, sup.Stop(context.Background()))
 		})
 	}
@@ -135,11 +148,7 @@ func TestAllocationsOfAQuery(t *testing.T) {
 			require.LessOrEqual(t, testing.AllocsPerRun(10, c.look), c.most, "allocations")
 		})
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	sup.Children()
-	runtime.ReadMemStats(&after)
-	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/n, uint64(250), "bytes a child: a status and its share of a text")
+	require.Less(t, bytesOf(1, func() { sup.Children() })/n, uint64(250), "bytes a child: a status and its share of a text")
 	must(t, sup.Stop(context.Background()))
 }
 

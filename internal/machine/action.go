@@ -213,7 +213,7 @@ func (m *Machine) publish(n EventKind, c *Child, err error) *Action {
 		return &m.discarded
 	}
 	a := m.emit(Publish, c)
-	a.Event, a.Count, a.Err = n, c.Restarts, err
+	a.Event, a.Count, a.Err = n, int(c.Restarts), err
 	return a
 }
 
