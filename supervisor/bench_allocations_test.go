@@ -122,11 +122,13 @@ func TestAllocationsOfARestart(t *testing.T) {
 
 func TestAllocationsOfASupervisor(t *testing.T) {
 	spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "one", Run: idler}}}
-	allocs(t, 22, func() {
+	startAndStop := func() {
 		sup := supervisor.New(spec)
 		must(t, sup.Start(context.Background()))
 		must(t, sup.Stop(context.Background()))
-	})
+	}
+	allocs(t, 22, startAndStop)
+	require.Less(t, bytesOf(1000, startAndStop), uint64(3900), "bytes")
 }
 
 func TestAllocationsOfAQuery(t *testing.T) {
