@@ -155,8 +155,8 @@ func (l *life) neverAgain(c *machine.Child) error {
 	case c == nil:
 		return ErrNotFound
 	case c.State() == child.Done && !c.Marked():
-		if c.LastError != nil {
-			return &errs.Wrap{Sentinel: child.ErrDone, Cause: c.LastError}
+		if err := c.Failures().LastError; err != nil {
+			return &errs.Wrap{Sentinel: child.ErrDone, Cause: err}
 		}
 		return child.ErrDone
 	}

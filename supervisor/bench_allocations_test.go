@@ -31,15 +31,28 @@ func allocs(t *testing.T, most float64, f func()) {
 	require.LessOrEqual(t, testing.AllocsPerRun(1000, f), most, "allocations")
 }
 
+// bytesOf returns how many bytes f allocates, on average of some calls.
+func bytesOf(calls int, f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range calls {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return (after.TotalAlloc - before.TotalAlloc) / uint64(calls)
+}
+
 func TestAllocationsOfOneChildAddedAndRemoved(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.RestForOne, strategy.Independent, strategy.Graph} {
 		t.Run(s.String(), func(t *testing.T) {
 			sup := crowd(t, s, 10)
 			// The child with its spec, the run, its context (three), the go statement.
-			allocs(t, 6, func() {
+			addAndRemove := func() {
 				must(t, addOne(sup))
 				must(t, sup.RemoveChild(context.Background(), "one"))
-			})
+			}
+			allocs(t, 6, addAndRemove)
+			require.Less(t, bytesOf(1000, addAndRemove), uint64(640+16), "bytes")
 			must(t, sup.Stop(context.Background()))
 		})
 	}
@@ -109,11 +122,13 @@ func TestAllocationsOfARestart(t *testing.T) {
 
 func TestAllocationsOfASupervisor(t *testing.T) {
 	spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "one", Run: idler}}}
-	allocs(t, 22, func() {
+	startAndStop := func() {
 		sup := supervisor.New(spec)
 		must(t, sup.Start(context.Background()))
 		must(t, sup.Stop(context.Background()))
-	})
+	}
+	allocs(t, 22, startAndStop)
+	require.Less(t, bytesOf(1000, startAndStop), uint64(3900), "bytes")
 }
 
 func TestAllocationsOfAQuery(t *testing.T) {
@@ -135,11 +150,7 @@ func TestAllocationsOfAQuery(t *testing.T) {
 			require.LessOrEqual(t, testing.AllocsPerRun(10, c.look), c.most, "allocations")
 		})
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	sup.Children()
-	runtime.ReadMemStats(&after)
-	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/n, uint64(250), "bytes a child: a status and its share of a text")
+	require.Less(t, bytesOf(1, func() { sup.Children() })/n, uint64(250), "bytes a child: a status and its share of a text")
 	must(t, sup.Stop(context.Background()))
 }
 

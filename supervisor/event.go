@@ -240,7 +240,7 @@ func (l *life) publishAction(a *machine.Action) {
 	var e entry // filled in place: a literal would be made elsewhere and copied
 	e.time, e.kind, e.path = l.lastEvent.at, kind, l.lastEvent.path
 	e.run, e.err = a.Run, a.Err
-	e.setRestarts(a.Count)
+	e.restarts = a.Count
 	e.set(isAtOnce, c.Spec.StopTimeout == child.AtOnce)
 	r := runOfChild(c)
 	e.set(isReady, r != nil && r.ready)

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"math"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/machine"
@@ -23,15 +22,12 @@ type entry struct {
 	order    uint64
 	duration time.Duration // one of the durations of the event: see durationOf
 	rest     *Event        // has the other fields; nil if they are zero. Queues share it, so once queued it does not change
-	restarts uint32        // manyRestarts: the number is in rest
+	restarts int32
 	kind     EventKind
 	reason   Reason
 	next     machine.Next
 	flags    entryFlags
 }
-
-// manyRestarts and more restarts do not fit into an entry.
-const manyRestarts = math.MaxUint32
 
 // entryFlags are fields of an event that are true.
 type entryFlags uint8
@@ -63,15 +59,6 @@ func (n *entry) more() *Event {
 	return n.rest
 }
 
-func (n *entry) setRestarts(restarts int) {
-	if uint64(restarts) < manyRestarts {
-		n.restarts = uint32(restarts)
-		return
-	}
-	n.restarts = manyRestarts
-	n.more().Restarts = restarts
-}
-
 // durationOf returns the duration that the entry of an event has. It depends on the kind.
 func (e *Event) durationOf(kind EventKind) *time.Duration {
 	switch kind {
@@ -99,16 +86,14 @@ func entryOf(e *Event) entry {
 		rest := *e
 		n.rest = &rest
 	}
-	n.setRestarts(e.Restarts)
 	return n
 }
 
-// headOf returns the entry of an event without its rest and its number of restarts. It
-// allocates nothing.
+// headOf returns the entry of an event without its rest. It allocates nothing.
 func headOf(e *Event) entry {
 	n := entry{
 		seq: e.Seq, time: e.Time, path: e.Path, err: e.Err, by: e.By, because: e.Because, run: e.Run,
-		order: e.order, duration: *e.durationOf(e.Kind), kind: e.Kind, reason: e.Reason, next: e.next,
+		order: e.order, duration: *e.durationOf(e.Kind), restarts: int32(e.Restarts), kind: e.Kind, reason: e.Reason, next: e.next,
 	}
 	n.set(isReady, e.Ready)
 	n.set(isAgain, e.again)
@@ -130,9 +115,7 @@ func (n *entry) event(e *Event) {
 	e.Seq, e.Time, e.Path, e.Err, e.By, e.Because, e.Run = n.seq, n.time, n.path, n.err, n.by, n.because, n.run
 	e.order, e.Kind, e.Reason, e.next = n.order, n.kind, n.reason, n.next
 	*e.durationOf(n.kind) = n.duration
-	if n.restarts < manyRestarts {
-		e.Restarts = int(n.restarts)
-	}
+	e.Restarts = int(n.restarts)
 	e.Ready, e.again, e.clean = n.is(isReady), n.is(isAgain), n.is(isClean)
 	e.logged, e.unasked, e.atOnce = n.is(isLogged), n.is(isUnasked), n.is(isAtOnce)
 }

@@ -108,8 +108,8 @@ func (l *life) outlook(name string) *outlook {
 	if r := runOfChild(c); c.State() == child.Running {
 		o.ready, o.up = true, o.now-c.Since-r.timeUnready(o.now)
 	}
-	if c.NextStart > o.now {
-		o.wait = c.NextStart - o.now
+	if next := c.Failures().NextStart; next > o.now {
+		o.wait = next - o.now
 	}
 	return o
 }

@@ -110,12 +110,12 @@ func (l *life) find(room []finding) (n int) {
 			continue
 		}
 		if n < len(room) {
-			f := finding{name: c.Name(), state: c.State(), unhealthy: unhealthy, lastErr: c.LastError, nested: nested}
+			f := finding{name: c.Name(), state: c.State(), unhealthy: unhealthy, lastErr: c.Failures().LastError, nested: nested}
 			if c.Unready {
 				f.unready = runOfChild(c).rare.unready
 			}
-			if f.waits = c.NextStart > 0; f.waits { // otherwise NextStart is zero: see setState
-				f.left = c.NextStart - now
+			if next := c.Failures().NextStart; next > 0 { // otherwise it is zero: see setState
+				f.waits, f.left = true, next-now
 			} else {
 				f.lacks = l.lacks(c)
 			}

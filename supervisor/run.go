@@ -94,7 +94,7 @@ func (r *run) ensureRare() *rare {
 // new goroutine may need the lock right away, so it must not be started while the lock is
 // held. l.mu must be held.
 func (l *life) launch(s *step, c *machine.Child) {
-	r := &run{life: l, child: c, spec: c.Spec, restarts: c.Restarts}
+	r := &run{life: l, child: c, spec: c.Spec, restarts: int(c.Restarts)}
 	if last := runOfChild(c); last != nil && last.rare != nil {
 		backoff, super := last.rare.backoff, last.rare.super
 		if last.spec != c.Spec && l.m.Trying(c) { // it has another spec

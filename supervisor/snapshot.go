@@ -56,12 +56,13 @@ func (k look) time(at time.Duration) time.Time { return k.now.Add(at - k.since) 
 func describe(c *machine.Child, st *child.Status) {
 	st.Name, st.Restart = c.Spec.Name, c.Spec.Restart
 	st.State, st.Since = c.State(), raw(c.Since)
-	st.Restarts, st.Abandoned, st.Supervisor = c.Restarts, int(c.Abandoned), c.Super
-	if c.LastError != nil || st.LastError != nil {
-		st.LastError, st.LastErrorAt = c.LastError, raw(c.LastErrorAt)
+	failures := c.Failures()
+	st.Restarts, st.Abandoned, st.Supervisor = int(c.Restarts), failures.Abandoned, c.Super
+	if failures.LastError != nil || st.LastError != nil {
+		st.LastError, st.LastErrorAt = failures.LastError, raw(failures.LastErrorAt)
 	}
-	if c.NextStart != 0 || !st.NextStart.IsZero() {
-		st.NextStart = raw(c.NextStart)
+	if failures.NextStart != 0 || !st.NextStart.IsZero() {
+		st.NextStart = raw(failures.NextStart)
 	}
 	if c.Unready && st.State.Alive() {
 		st.Unready = runOfChild(c).rare.unready

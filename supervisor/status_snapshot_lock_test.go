@@ -136,8 +136,8 @@ func TestTimesOfASnapshotFollowTheWallClock(t *testing.T) {
 	l := sup.latest()
 	l.mu.Lock()
 	c := l.m.First()
-	c.NextStart = l.now() + time.Hour
 	c.SetLastError(child.ErrHung, c.Since)
+	c.Failures().NextStart = l.now() + time.Hour
 	l.began = stepped(l.began, -24*time.Hour) // as if the clock had been a day behind, and set since
 	l.mu.Unlock()
 	look, _ := sup.Lookup("child-0")

@@ -16,14 +16,14 @@ type Action struct {
 	Why    Why       // of Cancel
 	Next   Next      // of Publish with Failed or Completed: what follows
 	Reset  bool      // of NextBackoff: the backoff starts over first
+	Clean  bool      // of Publish with Stopped: the run returned nothing that must be reported
+	Start  bool      // of Inform: the caller waits for a start
+	Count  int32     // of Publish: the child's restarts so far
 	Child  *Child
 	Run    uint64        // the run that the action is about; of Publish with Stopped zero if none has ended
-	Count  int           // of Publish: the child's restarts so far
-	Clean  bool          // of Publish with Stopped: the run returned nothing that must be reported
 	Wait   time.Duration // of Arm, and of Publish with Restarting; with Ready, how long the start took
 	Err    error         // of Answer, Report and Publish
 	Waiter *Waiter       // of Answer and Inform
-	Start  bool          // of Inform: the caller waits for a start
 }
 
 // Kind is what an action asks for.

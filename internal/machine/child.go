@@ -14,21 +14,19 @@ import (
 type Child struct {
 	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
 
-	LastError   error
-	LastErrorAt time.Duration // when LastError happened
-	Restarts    int           // automatic restarts
-	Since       time.Duration // when the child entered its state
-	NextStart   time.Duration // of a Waiting child; zero while it is not known
+	Since time.Duration // when the child entered its state
 
 	Handle any // for the shell; the machine does not use it
 
-	lastWaiter *Waiter // the latest caller that waits for a start or a stop: see waiter.go
+	failures   *Failures // nil until needed
+	lastWaiter *Waiter   // the latest caller that waits for a start or a stop: see waiter.go
 	prev, next *Child
 	seq        uint64 // position among its siblings
 	run        uint64 // number of the latest run; zero before the first
-	reason     error  // of a Waiting child: why it is restarted; nil after a normal end
 
-	Abandoned int32 // abandoned runs that have not returned
+	Restarts int32  // automatic restarts; more than two billion are not counted
+	node     uint32 // under Graph: its node in graph.nodes, if it has edges: see edges.go
+
 	state     child.State
 	origin    origin
 	afterStop afterStop
@@ -84,8 +82,37 @@ type Child struct {
 	leftStopped bool
 	// It is among the children. Set when it is added, cleared by remove.
 	present bool
+}
 
-	node uint32 // under Graph: its node in graph.nodes, if it has edges: see edges.go
+// Failures is what only a child needs that has failed or was abandoned. Most children never
+// do, and there may be a hundred thousand of them.
+type Failures struct {
+	LastError   error
+	LastErrorAt time.Duration // when LastError happened
+	NextStart   time.Duration // of a Waiting child; zero while it is not known
+	Abandoned   int           // abandoned runs that have not returned
+
+	reason error // of a Waiting child: why it is restarted; nil after a normal end
+}
+
+// noFailures is the shared zero value. It must not be written.
+var noFailures Failures
+
+// Failures returns the failures of c for reading.
+func (c *Child) Failures() *Failures {
+	if c.failures == nil {
+		return &noFailures
+	}
+	return c.failures
+}
+
+// ensureFailures returns the failures of c for writing. They are kept from then on, so that
+// a child that is restarted again and again allocates them once.
+func (c *Child) ensureFailures() *Failures {
+	if c.failures == nil {
+		c.failures = new(Failures)
+	}
+	return c.failures
 }
 
 // An origin is the cause of a start, of the one in progress or the next one.
@@ -121,7 +148,17 @@ const (
 func (c *Child) Name() string { return c.Spec.Name }
 
 // SetLastError records err, which happened at that time, as the latest error of c.
-func (c *Child) SetLastError(err error, at time.Duration) { c.LastError, c.LastErrorAt = err, at }
+func (c *Child) SetLastError(err error, at time.Duration) {
+	f := c.ensureFailures()
+	f.LastError, f.LastErrorAt = err, at
+}
+
+// forgetNextStart clears NextStart.
+func (c *Child) forgetNextStart() {
+	if c.failures != nil {
+		c.failures.NextStart = 0
+	}
+}
 
 // State returns what the child is doing.
 func (c *Child) State() child.State { return c.state }
@@ -208,7 +245,8 @@ func (m *Machine) setState(c *Child, s child.State) {
 	m.disarm(c)
 	m.live -= count(c.alive())
 	m.significant -= count(c.countsAsSignificant())
-	c.state, c.Since, c.NextStart = s, m.now, 0
+	c.state, c.Since = s, m.now
+	c.forgetNextStart()
 	m.live += count(c.alive())
 	m.significant += count(c.countsAsSignificant())
 	if c.Awaited {

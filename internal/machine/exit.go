@@ -36,7 +36,7 @@ func (m *Machine) Exited(c *Child, run uint64, out Outcome, now time.Duration) {
 	m.beginEvent(now)
 	switch was := c.state; {
 	case c.run != run || !c.alive():
-		c.Abandoned--
+		c.ensureFailures().Abandoned--
 		m.publish(LateExit, c, out.Err).Run = run
 	case was == child.Stopping || c.marked || m.phase == Closing || m.mustStop(c):
 		m.stoppedExit(c, out, false)
@@ -196,7 +196,7 @@ func (m *Machine) startExit(c *Child, out Outcome) {
 		m.setState(c, child.Stopped)
 		m.giveUp(EndEscalated, c, out.Err)
 	case retry:
-		c.origin, c.charged, c.healthy, c.reason = originAuto, false, false, out.Err
+		c.origin, c.charged, c.healthy, c.ensureFailures().reason = originAuto, false, false, out.Err
 		m.setState(c, child.Waiting)
 		if m.reached(c) {
 			m.dissolve(c)

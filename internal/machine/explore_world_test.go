@@ -104,6 +104,10 @@ func (w *world) clone() *world {
 			dup = &kept
 		}
 		from, to = append(from, c), append(to, dup)
+		if c.failures != nil {
+			kept := *c.failures
+			dup.failures = &kept
+		}
 		dup.lastWaiter = nil
 		for w := range c.eachWaiter {
 			waiters[w] = &Waiter{Owner: w.Owner, takenBack: w.takenBack, down: w.down}
@@ -218,7 +222,7 @@ func (w *world) key(h *maphash.Hash, abandoned bool) {
 		b = append(b, c.Name()...)
 		num(int(c.state), int(c.origin), int(c.afterStop), int(c.armed), int(c.Spec.Restart))
 		if abandoned {
-			num(int(c.Abandoned))
+			num(c.Failures().Abandoned)
 		}
 		if w.scene.edges != nil {
 			b = fmt.Append(b, c.Spec.Needs, c.Spec.After)
@@ -285,10 +289,10 @@ func (w *world) exit(i int, name string, out Outcome) {
 		}
 		return
 	}
-	abandoned := g.c.Abandoned
+	abandoned := g.c.Failures().Abandoned
 	w.dropped(name, func() { w.m.Exited(g.c, g.run, out, 0) })
-	if g.c.Abandoned != abandoned-1 {
-		w.fail("%s: the count of abandoned runs went from %d to %d", name, abandoned, g.c.Abandoned)
+	if g.c.Failures().Abandoned != abandoned-1 {
+		w.fail("%s: the count of abandoned runs went from %d to %d", name, abandoned, g.c.Failures().Abandoned)
 	}
 }
 

@@ -39,7 +39,7 @@ func (c *Child) startPending() bool { return c.bootPending || c.startAwaited() }
 func (m *Machine) disarmRetry(c *Child) {
 	if c.state == child.Waiting {
 		m.disarm(c)
-		c.NextStart = 0
+		c.forgetNextStart()
 	}
 }
 

@@ -121,7 +121,7 @@ type Machine struct {
 
 	out    []Action  // actions of the current event
 	handed int       // how many of them Next has returned
-	room   [6]Action // for out: enough for most events, so that they allocate nothing
+	room   [3]Action // for out: enough for most events, so that they allocate nothing
 
 	discarded Action // where publish writes an event that is not wanted
 }

@@ -245,7 +245,7 @@ func (m *Machine) startOld(c *Child, t *trial, err error) {
 		return
 	}
 	m.restore(c, t, err)
-	c.reason, c.charged = err, false
+	c.ensureFailures().reason, c.charged = err, false
 	m.setState(c, child.Waiting)
 	m.publishRestart(c, 0)
 	if c.node != 0 {

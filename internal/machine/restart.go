@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"math"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -16,7 +17,7 @@ func (m *Machine) launch(c *Child, restart bool) {
 	if m.waitsFor == c {
 		m.waitsFor = nil
 	}
-	if restart {
+	if restart && c.Restarts < math.MaxInt32 {
 		c.Restarts++
 	}
 	m.number(c)
@@ -91,7 +92,7 @@ func (m *Machine) nextTry(c *Child) Next {
 
 // beginRestart restarts a Waiting child whose run was ready and has ended.
 func (m *Machine) beginRestart(c *Child, err error) {
-	c.charged, c.reason = true, err
+	c.charged, c.ensureFailures().reason = true, err
 	switch {
 	case c.node != 0:
 		m.failNode(c)
@@ -126,7 +127,7 @@ func (m *Machine) restartAlone(c *Child) {
 
 // publishRestart publishes that c will be restarted after that delay.
 func (m *Machine) publishRestart(c *Child, wait time.Duration) {
-	m.publish(Restarting, c, c.reason).Wait = wait
+	m.publish(Restarting, c, c.Failures().reason).Wait = wait
 }
 
 // awaitRetry asks the backoff of a Waiting child for a delay. Without a backoff the retry
@@ -157,11 +158,11 @@ func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) {
 	case c.state != child.Waiting || c.marked && m.waitsFor != c || c.held || c.armed != NoTimer:
 		// Meanwhile c was started, stopped or marked, or the supervisor ends.
 	case d < 0:
-		m.giveUp(EndBackoff, c, c.reason)
+		m.giveUp(EndBackoff, c, c.Failures().reason)
 	default:
 		m.publishRestart(c, d)
 		m.arm(c, RetryTimer, d)
-		c.NextStart = After(now, d)
+		c.ensureFailures().NextStart = After(now, d)
 	}
 	m.endEvent()
 }
@@ -171,7 +172,7 @@ func (m *Machine) BackoffDelay(c *Child, d, now time.Duration) {
 // not start, which may not be the one that failed first, as in OTP.
 func (m *Machine) retryDue(c *Child) {
 	if !c.charged && !m.charge(c) {
-		m.giveUp(EndIntensity, c, c.reason)
+		m.giveUp(EndIntensity, c, c.Failures().reason)
 		return
 	}
 	c.charged = true
@@ -269,7 +270,7 @@ func (m *Machine) abandonAllIn(c *Child) {
 
 // abandon stops waiting for the run of c. For the supervisor the run has ended.
 func (m *Machine) abandon(c *Child) {
-	c.Abandoned++
+	c.ensureFailures().Abandoned++
 	m.emit(Abandon, c)
 	m.informWaiters(c)
 	m.publish(Abandoned, c, nil)

@@ -167,7 +167,7 @@ func TestTimesSaturate(t *testing.T) {
 	c := m.Child("a")
 	m.Exited(c, c.Run(), Outcome{Kind: Failure, Err: errWorld}, time.Minute)
 	m.BackoffDelay(c, child.Forever, time.Minute)
-	if c.NextStart != child.Forever {
-		t.Errorf("next start at %v", c.NextStart)
+	if c.Failures().NextStart != child.Forever {
+		t.Errorf("next start at %v", c.Failures().NextStart)
 	}
 }

@@ -111,11 +111,11 @@ func (s *player) show() []string {
 	var all []string
 	for c := s.m.First(); c != nil; c = c.Next() {
 		text := fmt.Sprintf("%s#%d %v", c.Name(), c.Run(), c.State())
-		if c.NextStart > 0 {
-			text += " until " + c.NextStart.Round(time.Millisecond).String()
+		if c.Failures().NextStart > 0 {
+			text += " until " + c.Failures().NextStart.Round(time.Millisecond).String()
 		}
-		if c.Abandoned > 0 {
-			text += fmt.Sprintf(" (%d abandoned)", c.Abandoned)
+		if c.Failures().Abandoned > 0 {
+			text += fmt.Sprintf(" (%d abandoned)", c.Failures().Abandoned)
 		}
 		all = append(all, text)
 	}
