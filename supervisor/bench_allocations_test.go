@@ -96,8 +96,8 @@ func TestAllocationsOfARestart(t *testing.T) {
 	}{
 		// The run, its context and the function that ends it. Done is not called.
 		{name: "after an error", most: 3},
-		// Besides, the go statement, the error, its text and what it keeps of the stack.
-		{name: "after a panic", panics: true, most: 7},
+		// Besides, the error and what it keeps of the stack.
+		{name: "after a panic", panics: true, most: 5},
 		// Events without a subscriber cost nothing.
 		{name: "with a subscriber to something else", subscribe: []supervisor.EventKind{supervisor.EventGaveUp}, most: 3},
 	} {

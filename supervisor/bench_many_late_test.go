@@ -232,7 +232,7 @@ func TestNestedSupervisorEndsAtTheSameCostHoweverManyLogsHang(t *testing.T) {
 		began := time.Now()
 		for range n {
 			l := &life{sup: new(Supervisor), log: new(logger)}
-			l.log.queue.busy = true
+			l.log.lines.Store(&subscription{busy: true})
 			tree.outlive(l)
 		}
 		return time.Since(began)

@@ -325,7 +325,7 @@ func (l *life) send(e *entry, c *machine.Child) {
 	}
 	t.lastTime = e.time
 	if l.log.wants(e) && !l.hold(e, c) {
-		l.log.queue.put(e)
+		l.log.put(e)
 	}
 	for up := l; ; up = up.parent.life {
 		up.sup.subs.put(e, up.path)

@@ -148,7 +148,7 @@ func (l *life) logFailure(c *machine.Child, next machine.Next, wait time.Duratio
 	}
 	delete(l.failing.held, c)
 	e.next, e.duration = next, wait
-	l.log.queue.put(e)
+	l.log.put(e)
 }
 
 // logHeld passes a failure to the log if the backoff's answer came too late, because the

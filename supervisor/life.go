@@ -84,7 +84,7 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 		spec:       spec,
 		parent:     parent,
 		path:       "/" + spec.name(),
-		base:       context.WithoutCancel(ctx),
+		base:       valuesOf(ctx),
 		began:      time.Now(),
 		passPanics: spec.PassPanics,
 		ordered:    rules.Ordered(spec.Strategy),
@@ -99,7 +99,7 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 	if parent == nil {
 		l.shared = &l.ownShared
 		l.m = machine.New(spec.config(&l.shared.runs))
-		l.log = s.logger(spec.Logger)
+		l.log = s.logger(spec)
 		return l
 	}
 	above := parent.life
@@ -109,9 +109,19 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 	l.around = append(l.around, above.around...)
 	l.log = above.log
 	if spec.Logger != nil {
-		l.log = s.logger(spec.Logger)
+		l.log = s.logger(spec)
 	}
 	return l
+}
+
+// valuesOf returns a context with the values of ctx that never ends. Others that never end,
+// perhaps of the caller's own type, must not be used as they are: launch would call their
+// methods under the lock.
+func valuesOf(ctx context.Context) context.Context {
+	if ctx == context.Background() {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // onlyLabels returns a context with the pprof labels of ctx and nothing else, so that

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// A logger writes events as log lines. It is a subscription like any other, so a handler
-// that blocks delays nothing. Serve and Stop wait for it for a moment, so that the last
-// lines are not lost when the process exits.
+// A logger writes events as log lines. Its queue is a subscription like any other, so a
+// handler that blocks delays nothing. Serve and Stop wait for it for a moment, so that the
+// last lines are not lost when the process exits.
 type logger struct {
 	to      *slog.Logger
-	queue   subscription
-	enabled atomic.Uint32 // one bit for each of levels
+	lines   atomic.Pointer[subscription] // nil before the first line: many loggers have none
+	enabled atomic.Uint32                // one bit for each of levels
 }
 
 // levels are the levels at which the logger writes.
@@ -25,26 +25,33 @@ func indexOfLevel(level slog.Level) uint { return uint(level-slog.LevelDebug) / 
 // flushWait is how long the end of a tree waits for its log and its subscribers.
 const flushWait = time.Second
 
-// logger returns the logger that writes to a slog.Logger. All starts of the supervisor
-// share it, so that a handler that hangs does not keep a goroutine and a queue for each
-// start.
-func (s *Supervisor) logger(to *slog.Logger) *logger {
-	if to == nil {
-		to = slog.Default()
+// toLog returns the slog.Logger of a spec.
+func toLog(spec *Spec) *slog.Logger {
+	if spec.Logger == nil {
+		return slog.Default()
 	}
+	return spec.Logger
+}
+
+// logger returns the logger of a spec of the supervisor. All starts of the supervisor share
+// it, so that a handler that hangs does not keep a goroutine and a queue for each start.
+func (s *Supervisor) logger(spec *Spec) *logger {
+	to := toLog(spec)
 	l := s.log.Load()
-	if l == nil || l.to != to {
-		l = newLogger(to)
+	if l.to != to {
+		l = &logger{to: to}
 		s.log.Store(l)
 	}
 	l.refreshLevels()
 	return l
 }
 
-func newLogger(to *slog.Logger) *logger {
-	l := &logger{to: to}
-	l.queue.f, l.queue.kinds, l.queue.awaited = l.write, allKinds, true
-	return l
+// put queues an event for the log.
+func (l *logger) put(e *entry) {
+	if l.lines.Load() == nil { // supervisors of one tree may share the logger, but no lock
+		l.lines.CompareAndSwap(nil, &subscription{f: l.write, kinds: allKinds, awaited: true})
+	}
+	l.lines.Load().put(e)
 }
 
 // refreshLevels asks the handler which levels are enabled. That is user code, so it is
@@ -135,8 +142,8 @@ func (l *life) flush() {
 // events to deliver.
 func (l *life) undelivered() []*subscription {
 	waiting := l.sup.subs.busy()
-	if l.log.queue.waits() {
-		waiting = append(waiting, &l.log.queue)
+	if lines := l.log.lines.Load(); lines != nil && lines.waits() {
+		waiting = append(waiting, lines)
 	}
 	return waiting
 }

@@ -4,13 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"runtime"
-	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/gopanic"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/runkey"
 	"github.com/coppice-go/coppice/internal/seal"
@@ -38,7 +35,7 @@ type run struct {
 	asked    atomic.Uint32 // the machine.Why if it was asked to stop; from then on cause is fixed and also read without the lock
 	ready    bool
 	ended    bool
-	returned bool  // normally, without panic or Goexit; used only by the run's goroutine, and kept here to keep its stack frame small
+	stage    stage // used only by the run's goroutine, and kept here to keep its stack frame small
 	cause    error // why it was stopped, or context.Canceled once it has ended
 	stopped  time.Duration
 	nextExit *run  // the next one in life.exits or life.draining
@@ -111,26 +108,6 @@ func (l *life) launch(s *step, c *machine.Child) {
 		return
 	}
 	s.note(beginRun, r)
-}
-
-// begin runs a child on a new goroutine, and runs it again there as long as it is
-// restarted without a delay. The work after the return of Run is done below it, not in a
-// deferred function, so that it fits into the initial stack of a goroutine, also if it
-// starts or stops the next child.
-func (r *run) begin() {
-	go func() {
-		for r := r; r != nil; {
-			err := r.once([2]*run{r})
-			if !r.returned {
-				return
-			}
-			out, judged := r.judge([2]*run{r}, err)
-			if !judged {
-				return
-			}
-			r = r.exited(out, true)
-		}
-	}()
 }
 
 // runOfChild returns the latest run of a child, or nil.
@@ -290,84 +267,6 @@ func (r *run) refusal() error {
 // goroutines, ends first; ended follows with the exit. The lock must be held.
 func (r *run) hasReturned() bool { return r.ended || r.cause == nil && r.Err() != nil }
 
-// once calls Run. If Run does not return normally, unwound handles its exit. The names
-// and the first argument of once and judge identify the goroutine of a run in a dump of
-// all stacks. The argument is an array because arrays are passed in memory: the receiver
-// is passed in a register, and what a traceback prints for it is unreliable.
-//
-//go:noinline
-func (r *run) once(_ [2]*run) error {
-	defer r.unwound()
-	pprof.SetGoroutineLabels(r.life.labels) // whatever the goroutine had before, or inherited
-	err := r.surrounded()(r)
-	r.returned = true
-	return err
-}
-
-// unwound is deferred by once. It handles a Run that panics or calls Goexit.
-func (r *run) unwound() {
-	if r.returned {
-		return
-	}
-	err := child.ErrGoexit
-	if r.life.passPanics && panicking() { // recover would show it too, but would stop the panic
-		return // the process is about to crash: let it
-	}
-	// The panic may have come during a Goexit, which continues after recover, so this
-	// goroutine must not start another run. The function is deferred because the text of
-	// a panic's value may call Goexit too.
-	defer func() {
-		if out, judged := r.judge([2]*run{r}, err); judged {
-			r.exited(out, false)
-		}
-	}()
-	if !r.life.passPanics {
-		if v := recover(); v != nil {
-			err = child.Recovered(v)
-		}
-	}
-}
-
-// panicking reports whether the deferred function that calls it runs because of a panic,
-// and not because of Goexit.
-func panicking() bool {
-	var calls [4]uintptr
-	n := runtime.Callers(3, calls[:]) // without Callers, panicking and the deferred function
-	caller, _ := runtime.CallersFrames(calls[:n]).Next()
-	return caller.Function == gopanic.Function
-}
-
-// judge ends the contexts of a run that has returned, and determines what its end counts
-// as. It may call user code: Decide and the methods of errors. If that panics or calls
-// Goexit, the end counts as a failure, and judge handles the exit itself (judged is
-// false).
-//
-//go:noinline
-func (r *run) judge(_ [2]*run, err error) (out machine.Outcome, judged bool) {
-	decide, stopped := r.spec.Decide, false
-	if decide != nil || r.graced.Load() {
-		stopped = r.end()
-	} else if r.endContext(); err == nil {
-		return machine.Outcome{Kind: machine.Normal}, true
-	}
-	defer func() {
-		if judged {
-			return
-		}
-		out = machine.Outcome{Kind: machine.Failure, Err: child.ErrGoexit, Unclean: true}
-		defer func() { r.exited(out, false) }() // even if the text of the panic's value calls Goexit
-		if v := recover(); v != nil {
-			out.Err = child.Recovered(v)
-		}
-	}()
-	if decide != nil && (!stopped || err != nil) {
-		err = decide(err)
-	}
-	out = classify(err)
-	out.Unclean = !r.harmless(err)
-	return out, true
-}
-
 // harmless reports whether an error that the run returned says no more than that it was
 // stopped.
 func (r *run) harmless(err error) bool {
@@ -426,13 +325,13 @@ func (r *run) hasEnded() (stopped bool) {
 // exited handles the end of the run, or queues it for another goroutine. It returns the
 // run that this goroutine must continue with, or nil. If lives is false, the goroutine is
 // about to end and takes over no other run.
-func (r *run) exited(out machine.Outcome, lives bool) (next *run) {
+func (r *run) exited(end *machine.Outcome, lives bool) (next *run) {
 	l := r.life
-	if !l.ordered && out.Kind == machine.Normal && r.why() == machine.WhyClosing {
+	if !l.ordered && end.Kind == machine.Normal && r.why() == machine.WhyClosing {
 		l.pushExit(r)
 		return nil
 	}
-	graced := l.exited(r, out, l.enter())
+	graced := l.exited(r, *end, l.enter())
 	if lives {
 		next = l.leaveFor(r)
 	} else {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -80,9 +79,7 @@ func TestRestartAtOnceRunsOnTheSameGoroutine(t *testing.T) {
 		var goroutines []string
 		p := newPuppet()
 		start(t, supervisor.Spec{Children: []child.Spec{{Name: "a", Run: func(ctx child.Context) error {
-			buf := make([]byte, 64)
-			id, _, _ := strings.Cut(string(buf[:runtime.Stack(buf, false)]), " [")
-			goroutines = append(goroutines, id)
+			goroutines = append(goroutines, goroutineHere())
 			return p.Run(ctx)
 		}}}})
 		p.end(errBoom)

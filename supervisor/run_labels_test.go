@@ -53,7 +53,7 @@ func (n *labelNotes) note(who string) {
 	n.seen[who] = labelsHere()
 }
 
-// run returns a Run that notes its labels, sets others, and fails so often.
+// run returns a Run that notes its labels, sets others, and fails so often, also by a panic.
 func (n *labelNotes) run(who string, fails int) func(child.Context) error {
 	runs := 0
 	return func(ctx child.Context) error {
@@ -64,6 +64,9 @@ func (n *labelNotes) run(who string, fails int) func(child.Context) error {
 			return err
 		}
 		if runs <= fails {
+			if runs%2 == 0 {
+				return explode()
+			}
 			return errBoom
 		}
 		<-ctx.Done()
@@ -75,7 +78,7 @@ func TestRunBeginsWithTheLabelsOfTheRootsContextAlone(t *testing.T) {
 	var n labelNotes
 	labelled("of", "test")
 	defer pprof.SetGoroutineLabels(context.Background())
-	inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: n.run("x", 1)}, {Name: "y", Run: n.run("y", 0)}}})
+	inner := supervisor.New(supervisor.Spec{Children: []child.Spec{{Name: "x", Run: n.run("x", 2)}, {Name: "y", Run: n.run("y", 0)}}})
 	sup := newRoot(supervisor.Spec{
 		Around: func(ctx child.Context, run func(child.Context) error) error {
 			if strings.HasSuffix(ctx.Path(), "/b") {
@@ -85,8 +88,8 @@ func TestRunBeginsWithTheLabelsOfTheRootsContextAlone(t *testing.T) {
 			return run(ctx)
 		},
 		Children: []child.Spec{
-			{Name: "a", Run: n.run("a", 1)},
-			{Name: "b", Run: n.run("b", 1), Backoff: func() child.BackoffPolicy {
+			{Name: "a", Run: n.run("a", 2)},
+			{Name: "b", Run: n.run("b", 2), Backoff: func() child.BackoffPolicy {
 				n.note("policy")
 				return policy(func() time.Duration { n.note("next"); return 0 })
 			}},
@@ -105,15 +108,16 @@ func TestRunBeginsWithTheLabelsOfTheRootsContextAlone(t *testing.T) {
 	require.NoError(t, sup.Start(pprof.WithLabels(t.Context(), pprof.Labels("service", "shop"))))
 	again := map[string]bool{}
 	for len(again) < 3 {
-		if e := <-events; e.Restarts > 0 {
+		if e := <-events; e.Restarts > 1 {
 			again[e.Path] = true
 		}
 	}
 	require.NoError(t, sup.Stop(t.Context()))
 	shop := `"service":"shop"`
 	require.Equal(t, map[string]string{
-		"a 1": shop, "a 2": shop, "b 1": `"around":"b"`, "b 2": `"around":"b"`, "around": shop, "c 1": shop,
-		"x 1": shop + ` "tenant":"seven"`, "x 2": shop + ` "tenant":"seven"`, "y 1": shop + ` "tenant":"seven"`,
+		"a 1": shop, "a 2": shop, "a 3": shop, "c 1": shop, "around": shop,
+		"b 1": `"around":"b"`, "b 2": `"around":"b"`, "b 3": `"around":"b"`,
+		"x 1": shop + ` "tenant":"seven"`, "x 2": shop + ` "tenant":"seven"`, "x 3": shop + ` "tenant":"seven"`, "y 1": shop + ` "tenant":"seven"`,
 		"policy": shop, "next": shop, "subscriber": "", "subscriber below": "",
 	}, n.seen)
 }

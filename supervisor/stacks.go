@@ -119,13 +119,13 @@ func allStacks() (text []byte, took time.Duration) {
 }
 
 // stacksOfRuns finds the stacks of runs among all stacks. Naming a goroutine has a cost
-// while all is well, but a traceback prints the first argument of run.once and run.judge,
+// while all is well, but a traceback prints the first argument of host.once and host.judge,
 // which is the run.
 func stacksOfRuns(text []byte) map[uintptr][]byte {
 	of := make(map[uintptr][]byte)
 	for stack := range bytes.SplitSeq(text, []byte("\n\n")) {
 		for _, name := range [...]string{"once", "judge"} {
-			_, call, found := bytes.Cut(stack, []byte("supervisor.(*run)."+name+"("))
+			_, call, found := bytes.Cut(stack, []byte("supervisor.(*host)."+name+"("))
 			if !found {
 				continue
 			}

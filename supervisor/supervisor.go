@@ -56,9 +56,11 @@ import (
 //	Tree's State  stopped        starting           running            stopping           stopped
 type Supervisor struct {
 	declared atomic.Pointer[declaration]
+	first    declaration // that of New: here, to be one object with the supervisor
 
-	subs subscriptions
-	log  atomic.Pointer[logger] // the one used last, or nil
+	subs     subscriptions
+	log      atomic.Pointer[logger] // the one used last
+	firstLog logger                 // that of the logger which New saw
 
 	applies atomic.Pointer[chan struct{}] // full while an Apply is in progress; nil before the first
 
@@ -69,8 +71,10 @@ type Supervisor struct {
 // and StartChild return the problems of the spec, before any of its children runs.
 func New(spec Spec) *Supervisor {
 	spec.Children = copies(spec.Children)
-	s := new(Supervisor)
-	s.declared.Store(&declaration{spec, spec.Validate()})
+	s := &Supervisor{first: declaration{spec, spec.Validate()}}
+	s.declared.Store(&s.first)
+	s.firstLog.to = toLog(&spec)
+	s.log.Store(&s.firstLog)
 	return s
 }
 

@@ -118,7 +118,7 @@ func (g gate) look() (left []leak) {
 	for _, paragraph := range strings.Split(profile.String(), "\n\n") {
 		head, rest, _ := strings.Cut(paragraph, "\n# labels: ")
 		labels, stack, _ := strings.Cut(rest, "\n")
-		if !strings.Contains(labels, mine) || strings.Contains(stack, "supervisor.(*run).once") {
+		if !strings.Contains(labels, mine) || strings.Contains(stack, "supervisor.(*host).once") {
 			continue
 		}
 		head = head[strings.LastIndex(head, "\n")+1:]

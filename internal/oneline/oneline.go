@@ -88,12 +88,33 @@ func First(v any) string {
 // String method that panics, for example that of a typed nil. Sprint also survives if the
 // panic value panics when it is formatted; it then returns the type of v in parentheses.
 func Sprint(v any) (text string) {
+	if text, ok := errorText(v); ok {
+		return text
+	}
 	defer func() {
 		if recover() != nil {
 			text = fmt.Sprintf("(%T)", v)
 		}
 	}()
 	return fmt.Sprint(v)
+}
+
+// errorText returns the text of an error without the copy that fmt makes. It reports false for
+// other values, and if the text cannot be had so simply.
+func errorText(v any) (text string, ok bool) {
+	if _, formats := v.(fmt.Formatter); formats {
+		return "", false
+	}
+	err, ok := v.(error)
+	if !ok {
+		return "", false
+	}
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return err.Error(), true
 }
 
 // JSON returns text, which must be valid JSON, with harmful runes in its strings written

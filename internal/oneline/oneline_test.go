@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"unicode"
@@ -37,6 +38,16 @@ func TestHarmlessTextIsReturnedUnchanged(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { text = oneline.Text(text) }))
 }
 
+// grumpy is an error whose Error method panics.
+type grumpy struct{}
+
+func (grumpy) Error() string { panic("no") }
+
+// formatted is an error that fmt does not ask for its Error.
+type formatted struct{ error }
+
+func (formatted) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "formatted") }
+
 // spiteful is an error whose Error method panics with the error itself, so that fmt panics too.
 type spiteful struct{}
 
@@ -58,6 +69,8 @@ func TestTextOfAnyErrorIsOneLine(t *testing.T) {
 		{errors.New("\n"), "", ""},
 		{(*typedNil)(nil), "<nil>", "<nil>"},
 		{nil, "<nil>", "<nil>"},
+		{grumpy{}, "%!v(PANIC=Error method: no)", "%!v(PANIC=Error method: no)"},
+		{formatted{}, "formatted", "formatted"},
 		{spiteful{}, "(oneline_test.spiteful)", "(oneline_test.spiteful)"},
 		{fmt.Errorf("wrapped: %w", errors.New("x\u202e")), `wrapped: x\u202e`, `wrapped: x\u202e`},
 	} {
