@@ -303,8 +303,19 @@ func (l *life) wants(e *Event) bool {
 }
 
 // subscribed returns the kinds that have a subscriber at this supervisor or above. An
-// event that has none and is not logged is not even built.
-func (l *life) subscribed() (want kinds) {
+// event that has none and is not logged is not even built. It looks at the supervisors
+// above only if a subscription has changed since it last did, so an event without a
+// subscriber costs the same at any depth. l.mu must be held.
+func (l *life) subscribed() kinds {
+	if now := subscriptionChanges.Load(); now != l.knownSince {
+		l.knownSince = now // read before the kinds: a change after it is seen next time
+		l.knownKinds = l.subscribedAbove()
+	}
+	return l.knownKinds
+}
+
+// subscribedAbove is subscribed without the memory.
+func (l *life) subscribedAbove() (want kinds) {
 	for up := l; ; up = up.parent.life {
 		want |= kinds(up.sup.subs.kinds.Load())
 		if up.parent == nil {
@@ -314,7 +325,8 @@ func (l *life) subscribed() (want kinds) {
 }
 
 // send numbers an event and queues it for its subscribers and the log. It takes the lock
-// that the supervisors of a tree share, so that all subscribers see the same order.
+// that the supervisors of a tree share, so that all subscribers see the same order. l.mu must
+// be held.
 func (l *life) send(e *entry, c *machine.Child) {
 	t := l.shared
 	t.mu.Lock() // without defer, which takes time that is noticed here: nothing below panics
@@ -327,10 +339,12 @@ func (l *life) send(e *entry, c *machine.Child) {
 	if l.log.wants(e) && !l.hold(e, c) {
 		l.log.put(e)
 	}
-	for up := l; ; up = up.parent.life {
-		up.sup.subs.put(e, up.path)
-		if up.parent == nil {
-			break
+	if l.subscribed()&e.kind.set() != 0 { // otherwise it is only for the log
+		for up := l; ; up = up.parent.life {
+			up.sup.subs.put(e, up.path)
+			if up.parent == nil {
+				break
+			}
 		}
 	}
 	t.mu.Unlock()

@@ -58,7 +58,9 @@ type life struct {
 	refused         bool          // refuse was called
 	applying        *plan         // of the Apply in progress, or nil
 	timers          deadlines
-	subscribedKinds kinds // kinds that have a subscriber, in this visit to the machine
+	subscribedKinds kinds  // kinds that have a subscriber, in this visit to the machine
+	knownKinds      kinds  // what subscribed found
+	knownSince      uint64 // subscriptionChanges when it did
 	failing         failing
 	whys            whys
 	asked           why      // of the call of close

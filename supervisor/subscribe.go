@@ -66,6 +66,12 @@ func (s *Supervisor) unsubscribe(sub *subscription) {
 // mostFew is the number of subscriptions up to which an event finds them without a lock.
 const mostFew = 8
 
+// subscriptionChanges counts the changes of the subscriptions of all supervisors in the
+// process. A life remembers which kinds have a subscriber until the count changes: see
+// life.subscribed. One count for all is right for a life of any tree, also for one that is
+// over but still has abandoned runs.
+var subscriptionChanges atomic.Uint64
+
 // subscriptions are the subscriptions of one supervisor. Their lock comes after the lock
 // of a tree and before the locks of single subscriptions.
 type subscriptions struct {
@@ -134,6 +140,7 @@ func (all *subscriptions) count(sub *subscription, by int) {
 		}
 	}
 	all.kinds.Store(uint32(kinds))
+	subscriptionChanges.Add(1) // after the store: see life.subscribed
 }
 
 // put queues an event for those subscriptions of the supervisor at base that want it.
