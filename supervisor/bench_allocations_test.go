@@ -109,7 +109,7 @@ func TestAllocationsOfARestart(t *testing.T) {
 
 func TestAllocationsOfASupervisor(t *testing.T) {
 	spec := supervisor.Spec{Logger: quiet, Children: []child.Spec{{Name: "one", Run: idler}}}
-	allocs(t, 22, func() {
+	allocs(t, 16, func() {
 		sup := supervisor.New(spec)
 		must(t, sup.Start(context.Background()))
 		must(t, sup.Stop(context.Background()))
