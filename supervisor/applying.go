@@ -253,8 +253,8 @@ func (l *life) endApply(err error, now time.Duration) error {
 		err = l.declare(next, p, true, now)
 	}
 	if err != nil {
-		next = p.reached(l.m)
-		p.done = p.changed(l.m, len(next.Children))
+		next = p.reached(&l.m)
+		p.done = p.changed(&l.m, len(next.Children))
 		if running {
 			_ = l.declare(next, p, false, now) // it fits what is running
 		}
@@ -282,7 +282,7 @@ func (l *life) declare(spec Spec, p *plan, all bool, now time.Duration) error {
 			continue
 		}
 		s := steps[c.Name()]
-		if !c.Declared && !p.adopts(c.Name()) && (s == nil || s.child != c || !all && !s.isDone(l.m)) { // StartChild has added it
+		if !c.Declared && !p.adopts(c.Name()) && (s == nil || s.child != c || !all && !s.isDone(&l.m)) { // StartChild has added it
 			continue
 		}
 		own := c.Spec

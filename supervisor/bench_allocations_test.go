@@ -127,8 +127,8 @@ func TestAllocationsOfASupervisor(t *testing.T) {
 		must(t, sup.Start(context.Background()))
 		must(t, sup.Stop(context.Background()))
 	}
-	allocs(t, 22, startAndStop)
-	require.Less(t, bytesOf(1000, startAndStop), uint64(3900), "bytes")
+	allocs(t, 16, startAndStop)
+	require.Less(t, bytesOf(1000, startAndStop), uint64(3400), "bytes")
 }
 
 func TestAllocationsOfAQuery(t *testing.T) {

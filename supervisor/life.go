@@ -47,7 +47,7 @@ type life struct {
 	spare atomic.Pointer[call] // for reuse, or nil
 
 	mu              sync.Mutex
-	m               *machine.Machine
+	m               machine.Machine
 	spec            *Spec         // the one it was started with, or the one that Upgrade has set
 	closing         error         // the cause passed to close
 	unclean         []*ChildError // runs that returned an error while this life ended
@@ -100,13 +100,13 @@ func newLife(s *Supervisor, spec *Spec, ctx context.Context, parent *run) *life 
 	}
 	if parent == nil {
 		l.shared = &l.ownShared
-		l.m = machine.New(spec.config(&l.shared.runs))
+		l.m.Init(spec.config(&l.shared.runs))
 		l.log = s.logger(spec)
 		return l
 	}
 	above := parent.life
 	l.shared, l.path = above.shared, parent.Path()
-	l.m = machine.New(spec.config(&l.shared.runs))
+	l.m.Init(spec.config(&l.shared.runs))
 	l.passPanics = l.passPanics || above.passPanics
 	l.around = append(l.around, above.around...)
 	l.log = above.log

@@ -131,7 +131,7 @@ func (l *life) plan(want *Spec) (*plan, error) {
 	case l.m.Phase() == machine.Unborn:
 		return planAtRest(l.spec, want)
 	}
-	p := newPlan(l.spec, want, l.m)
+	p := newPlan(l.spec, want, &l.m)
 	if len(want.Children) == 0 && len(p.removed) > 0 {
 		return nil, errNoChildren
 	}
@@ -139,7 +139,7 @@ func (l *life) plan(want *Spec) (*plan, error) {
 		return nil, fmt.Errorf("%w: %d with those that StartChild has added, but MaxChildren is %d", ErrMaxChildren, n, want.MaxChildren)
 	}
 	if l.graph {
-		if err := p.alongEdges(l.path, l.m); err != nil {
+		if err := p.alongEdges(l.path, &l.m); err != nil {
 			return nil, err
 		}
 	}

@@ -15,7 +15,8 @@ import (
 // A timer may come late, and then find deadlines of several lengths that are over.
 // They fire in the order in which they fell due, whatever their lengths.
 func TestExpiredDeadlinesFireInTheOrderInWhichTheyFellDue(t *testing.T) {
-	l := &life{m: machine.New(machine.Config{})}
+	l := new(life)
+	l.m.Init(machine.Config{})
 	defer l.timers.end()
 	arm := func(at, wait time.Duration) *run {
 		l.m.Suspend(at) // lets the machine's time pass

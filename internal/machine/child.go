@@ -210,14 +210,6 @@ func (m *Machine) Suspended() bool { return m.suspended }
 // First returns the first child in start order, or nil.
 func (m *Machine) First() *Child { return m.first }
 
-// Child returns the child with that name, or nil.
-func (m *Machine) Child(name string) *Child {
-	if c := m.names[name]; c != nil && c.present {
-		return c
-	}
-	return nil
-}
-
 // Phase returns the phase of the supervisor's life.
 func (m *Machine) Phase() Phase { return m.phase }
 
@@ -274,8 +266,8 @@ func (m *Machine) append(c *Child, spec *child.Spec, o origin) *Child {
 	m.seq++
 	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, present: true}
 	m.link(c)
-	m.names[spec.Name] = c
 	m.specs++
+	m.addName(c)
 	return c
 }
 

@@ -109,11 +109,8 @@ func (m *Machine) over() {
 	m.phase, m.since = Over, m.now
 	m.op, m.cursor, m.firstMarked = opNone, nil, nil
 	m.sweep = sweep{}
-	if len(m.names) != m.specs { // some were removed while closing
-		m.names = make(map[string]*Child, m.specs)
-		for c := m.first; c != nil; c = c.next {
-			m.names[c.Name()] = c
-		}
+	if m.names != nil && len(m.names) != m.specs { // some were removed while closing
+		m.listNames()
 	}
 	m.emit(IsOver, nil)
 }

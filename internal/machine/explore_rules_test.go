@@ -189,7 +189,7 @@ func (w *world) checkCounts() {
 		specs++
 	}
 	m := w.m
-	if live != m.live || significant != m.significant || specs != m.specs || specs != len(m.names) && m.phase != Closing || booting > m.booting || supers != m.supers {
+	if live != m.live || significant != m.significant || specs != m.specs || m.names != nil && specs != len(m.names) && m.phase != Closing || booting > m.booting || supers != m.supers {
 		w.fail("counts add up: live %d %d, significant %d %d, specs %d %d, booting %d %d, supervisors %d %d",
 			live, m.live, significant, m.significant, specs, m.specs, booting, m.booting, supers, m.supers)
 	}

@@ -79,6 +79,7 @@ func newWorld(s *scene) *world {
 	if w.m.batchSize = 1; s.whole {
 		w.m.batchSize = BatchSize
 	}
+	w.m.fewNames = 2
 	w.do("boot", func() { w.m.Boot(s.specs, 0) })
 	return w
 }
@@ -122,11 +123,15 @@ func (w *world) clone() *world {
 	m.cursor, m.firstMarked, m.waitsFor, m.endedInBoot = at(m.cursor), at(m.firstMarked), at(m.waitsFor), at(m.endedInBoot)
 	m.end.Child = at(m.end.Child)
 	m.sweep.next = at(m.sweep.next)
-	m.names = make(map[string]*Child, len(w.m.names))
+	if w.m.names != nil {
+		m.names = make(map[string]*Child, len(w.m.names))
+	}
 	for c := w.m.first; c != nil; c = c.next {
 		d := at(c)
 		d.prev, d.next = at(c.prev), at(c.next)
-		m.names[c.Name()] = d
+		if m.names != nil {
+			m.names[c.Name()] = d
+		}
 	}
 	if w.m.trials != nil {
 		m.trials = make(map[*Child]*trial, len(w.m.trials))

@@ -192,6 +192,7 @@ func TestUpgradeDuringAnIndependentBoot(t *testing.T) {
 
 func TestOnlyRemainingChildrenHaveNamesWhenAnIndependentSupervisorIsOver(t *testing.T) {
 	w := newBatchTest(t, "a", "b", "c")
+	w.m.listNames()
 	w.expect("start a", "continue")
 	w.m.Close(0)
 	w.expect("stop a", "continue")

@@ -91,7 +91,7 @@ type Machine struct {
 
 	// The children, in start order.
 	first, last *Child
-	names       map[string]*Child
+	names       map[string]*Child // nil while they are few: see names.go
 	seq         uint64
 
 	// The group operation. cursor is the child that it has reached, and firstMarked the
@@ -113,6 +113,7 @@ type Machine struct {
 
 	booting        int // declared children whose first start is pending: see Child.bootPending
 	batchSize      int // BatchSize; less in tests
+	fewNames       int // mostFewNames; less in tests
 	suspended      bool
 	continueAsked  bool   // Continue is among the actions of the current event
 	endedInBoot    *Child // first significant child that ended while booting
@@ -128,15 +129,16 @@ type Machine struct {
 
 // New returns a machine that has not booted yet.
 func New(conf Config) *Machine {
-	m := &Machine{
-		WantedKinds: AllKinds,
-		conf:        conf,
-		window:      rules.NewWindow(conf.Intensity),
-		names:       make(map[string]*Child),
-		batchSize:   BatchSize,
-	}
-	m.out = m.room[:0]
+	m := new(Machine)
+	m.Init(conf)
 	return m
+}
+
+// Init makes m, which is zero, what New returns. The machine must not be copied afterwards.
+func (m *Machine) Init(conf Config) {
+	m.WantedKinds, m.conf, m.window = AllKinds, conf, rules.NewWindow(conf.Intensity)
+	m.batchSize, m.fewNames = BatchSize, mostFewNames
+	m.out = m.room[:0]
 }
 
 // beginEvent begins to handle an event.
@@ -182,8 +184,13 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) {
 		return
 	}
 	m.phase, m.since = Booting, now
+	var room []Child
 	for i := range specs {
-		c := m.append(new(Child), &specs[i], originBoot)
+		if len(room) == 0 {
+			room = make([]Child, min(childrenAtOnce, len(specs)-i))
+		}
+		c := m.append(&room[0], &specs[i], originBoot)
+		room = room[1:]
 		c.Declared = true
 		c.bootPending, c.marked = true, true
 		m.booting++
@@ -203,6 +210,10 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) {
 	}
 	m.endEvent()
 }
+
+// childrenAtOnce is the number of declared children that share an allocation. One that is
+// removed stays in memory as long as another of them.
+const childrenAtOnce = 16
 
 // bootDone ends the boot: the first start of every declared child is no longer pending.
 func (m *Machine) bootDone() {

@@ -105,8 +105,8 @@ func (m *Machine) precedes(first, second string) bool {
 	if g == nil {
 		return false
 	}
-	to, from := g.absent[first], m.names[second]
-	if c := m.names[first]; c != nil {
+	to, from := g.absent[first], m.Child(second)
+	if c := m.Child(first); c != nil {
 		to = c.node
 	}
 	if to == 0 || from == nil || from.node == 0 {

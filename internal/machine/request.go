@@ -23,7 +23,7 @@ func (m *Machine) AddWithin(limit int, spec *child.Spec, caller *Waiter, now tim
 		refusal = ErrNotRunning
 	case m.suspended:
 		refusal = ErrSuspended
-	case m.names[spec.Name] != nil:
+	case m.Child(spec.Name) != nil:
 		refusal = ErrDuplicate
 	case limit > 0 && m.specs >= limit:
 		refusal = ErrMaxChildren

@@ -51,16 +51,14 @@ func (m *Machine) Arrange(conf Config, specs []*child.Spec, now time.Duration) e
 	}
 
 	old := m.first
-	m.first, m.last, m.seq = nil, nil, 0
 	for c := old; c != nil; c = c.next {
 		c.Declared = false
 	}
 	var listed []*Child
 	for _, spec := range specs {
-		c := m.names[spec.Name]
+		c := m.Child(spec.Name)
 		if c == nil {
 			c = &Child{Spec: spec, Since: m.now, present: true}
-			m.names[spec.Name] = c
 			m.specs++
 		}
 		if c.Spec != spec {
@@ -76,10 +74,12 @@ func (m *Machine) Arrange(conf Config, specs []*child.Spec, now time.Duration) e
 			listed = append(listed, c)
 		}
 	}
+	m.first, m.last, m.seq = nil, nil, 0
 	for _, c := range listed {
 		m.seq++
 		c.seq = m.seq
 		m.link(c)
+		m.addName(c)
 	}
 	if m.sweep.what != noSweep {
 		m.sweep.next = m.first
