@@ -25,7 +25,7 @@ type Shape struct {
 	Kind Kind
 	Name string
 	Run  func(*Meter)
-	Base bool // for a Floor: the row's target refers to it, see Measure.Base
+	Base bool // the row's target refers to it, see Measure.Base
 }
 
 // A Measure is one block of the table: an operation and all its implementations.
@@ -33,7 +33,7 @@ type Measure struct {
 	Name   string
 	Unit   string // what one operation is
 	Target string
-	Base   string // what the floors with Base set have in common; empty if no floor is marked
+	Base   string // what the shapes with Base set have in common; empty if none is marked
 	Rounds int    // maximum number of rounds; zero means no limit
 	Shapes []Shape
 }
@@ -42,15 +42,25 @@ type Measure struct {
 type Meter struct {
 	Least int           // continue until at least this many operations are done
 	Limit time.Duration // and at least this much time is measured
+	Warm  time.Duration // after this much time, which is forgotten
 
+	warm           bool
 	ops            int
 	took           time.Duration
 	mallocs, bytes uint64
 	samples        []time.Duration
 }
 
-// more reports whether the shape must call time again.
-func (m *Meter) more() bool { return m.ops == 0 || m.ops < m.Least || m.took < m.Limit }
+// more reports whether the shape must call time again. When the shape is warm, it forgets what
+// was measured until then: a process that has just started gets its heap and its stacks from
+// the system, and its goroutines grow their stacks. A shape whose operation can be done only
+// once in a process does not call more, and is measured cold.
+func (m *Meter) more() bool {
+	if !m.warm && m.took >= m.Warm {
+		*m = Meter{Least: m.Least, Limit: m.Limit, warm: true, samples: m.samples[:0]}
+	}
+	return !m.warm || m.ops == 0 || m.ops < m.Least || m.took < m.Limit
+}
 
 // time runs and measures f, which does ops operations.
 func (m *Meter) time(ops int, f func()) {

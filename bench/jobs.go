@@ -9,6 +9,7 @@ import (
 
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/child/task"
+	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -128,4 +129,55 @@ func shortJobs() []Measure {
 			{Floor, "errgroup, a channel for each result", withoutPool(channelled), true},
 		},
 	}}
+}
+
+// jobAsChild measures jobs that do nothing and are children of their own, one after another. The
+// caller waits for each.
+func jobAsChild() Measure {
+	job := func(child.Context) error { return nil }
+	return Measure{
+		Name: "short job through StartChild", Unit: "job", Target: "2,000 ns, 5 allocations", Base: "errgroup with a limit, which answers no single job",
+		Shapes: []Shape{
+			{Ours, "Coppice, Independent, Temporary", func(m *Meter) {
+				c := newCoppice(strategy.Independent)(0).(coppice)
+				for m.more() {
+					m.time(batch, func() {
+						for range batch {
+							must(c.sup.StartChild(bg, child.Spec{Name: "job", Run: job, Restart: child.Temporary}))
+						}
+					})
+				}
+				c.stop()
+			}, false},
+			{Floor, "record with context, awaited", withoutPool(func() {
+				for range batch {
+					ctx, cancel := context.WithCancel(context.Background())
+					done := make(chan error, 1)
+					go func() { done <- ctx.Err() }()
+					must(<-done)
+					cancel()
+				}
+			}), false},
+			{Peer, "go-service (its shape)", func(m *Meter) {
+				g := &gsRunner{all: make(map[*gsService]*gsRun)}
+				s := &gsService{name: "job", run: (*gsRun).Ready}
+				for m.more() {
+					m.time(batch, func() {
+						for range batch {
+							must(g.start(bg, s))
+							must(g.haltAll(bg, s))
+						}
+					})
+				}
+			}, false},
+			{Peer, "errgroup", withoutPool(func() {
+				g, _ := errgroup.WithContext(bg)
+				g.SetLimit(jobLimit)
+				for range batch {
+					g.Go(func() error { return nil })
+				}
+				must(g.Wait())
+			}), true},
+		},
+	}
 }

@@ -26,7 +26,7 @@ type MemoryShape struct {
 
 // MemoryShapes returns all shapes whose memory is measured.
 func MemoryShapes() (all []MemoryShape) {
-	for _, s := range []crewShape{independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, bySuture, byErrgroup, byConc, byRun} {
+	for _, s := range []crewShape{independent, oneForOne, goCtxChans, goRecord, goBare, goRegistry, bareReg, byGoService, bySuture, byErrgroup, byConc, byRun} {
 		all = append(all, MemoryShape{s.kind, s.name, s.base, s.make})
 	}
 	return all

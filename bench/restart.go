@@ -84,14 +84,14 @@ func restarts(keep keeper, panics bool) func(*Meter) {
 func latencies(keep keeper) func(*Meter) {
 	return func(m *Meter) {
 		c := newCrasher()
-		c.timed, c.samples = true, make([]time.Duration, 0, 1<<20)
+		c.timed, m.samples = true, make([]time.Duration, 0, 1<<20)
 		end := keep(c)
 		for m.more() {
-			c.at = time.Time{} // do not count the wait for orders
+			c.at, c.samples = time.Time{}, m.samples // do not count the wait for orders
 			m.time(batch, func() { c.fail(batch) })
+			m.samples = c.samples
 		}
 		end()
-		m.samples = c.samples
 	}
 }
 

@@ -21,7 +21,7 @@ func settled(t *testing.T, before int) {
 }
 
 func crews() []crewShape {
-	return []crewShape{independent, oneForOne, goCtxChans, goRecord, goTimed, goBare, goRegistry, bareReg, recordOrder, bareOrder, bySuture, byErrgroup, byConc, byRun}
+	return []crewShape{independent, oneForOne, goCtxChans, goRecord, goTimed, goBare, goRegistry, bareReg, recordOrder, bareOrder, byGoService, bySuture, byErrgroup, byConc, byRun}
 }
 
 // alone reports whether a running crew can add and remove a single child.
@@ -64,6 +64,28 @@ func TestASingleChildIsAddedAndRemoved(t *testing.T) {
 			c.remove(10)
 			settled(t, full)
 			c.add(10)
+			c.stop()
+			settled(t, before)
+		})
+	}
+}
+
+func TestTenChildrenStartAndStopInOneCall(t *testing.T) {
+	need(inOneCall)
+	for _, s := range handfuls() {
+		t.Run(s.name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			c := s.make()
+			empty := runtime.NumGoroutine()
+			for range 3 {
+				c.addAll()
+				settled(t, empty+inOneCall) // a call may have a goroutine that waits
+				if got := runtime.NumGoroutine() - empty; got != inOneCall {
+					t.Errorf("ten children have %d goroutines", got)
+				}
+				c.removeAll()
+				settled(t, empty)
+			}
 			c.stop()
 			settled(t, before)
 		})
@@ -115,6 +137,64 @@ func TestAKeeperRestartsItsChildAfterEachFailure(t *testing.T) {
 	}
 }
 
+// The table finds a shape by the names of its row and its own.
+func TestRowsAndTheirShapesHaveNamesOfTheirOwn(t *testing.T) {
+	rows := make(map[string]bool)
+	for _, m := range Measures() {
+		if rows[m.Name] {
+			t.Errorf("two rows %q", m.Name)
+		}
+		rows[m.Name] = true
+		shapes := make(map[string]bool)
+		bases := 0
+		for _, s := range m.Shapes {
+			if shapes[s.Name] {
+				t.Errorf("%s: two shapes %q", m.Name, s.Name)
+			}
+			shapes[s.Name] = true
+			if s.Base {
+				bases++
+			}
+		}
+		if (m.Base != "") != (bases > 0) {
+			t.Errorf("%s: base %q of %d shapes", m.Name, m.Base, bases)
+		}
+	}
+}
+
+func TestAMeterForgetsWhatItMeasuredWhileItWasCold(t *testing.T) {
+	const cold, warm = 5 * time.Millisecond, time.Millisecond
+	m := For(cold+warm, cold)
+	var turns []time.Duration
+	for m.more() {
+		m.time(1, func() {
+			for began := time.Now(); time.Since(began) < warm; {
+			}
+		})
+		m.samples = append(m.samples, m.took)
+		turns = append(turns, m.took)
+	}
+	if m.ops >= len(turns) || len(m.samples) != m.ops {
+		t.Errorf("%d operations and %d samples of %d turns", m.ops, len(m.samples), len(turns))
+	}
+	if m.took < m.Limit || turns[len(turns)-m.ops-1] < cold {
+		t.Errorf("measured %v after %v", m.took, turns)
+	}
+}
+
+// The runs of a job have ended when its call returns.
+func TestAJobThatIsAChildHasEndedWhenItsCallReturns(t *testing.T) {
+	for _, s := range jobAsChild().Shapes {
+		before := runtime.NumGoroutine()
+		m := &Meter{Least: 2 * batch}
+		s.Run(m)
+		if m.ops != 2*batch {
+			t.Errorf("%s: %d jobs", s.Name, m.ops)
+		}
+		settled(t, before)
+	}
+}
+
 // Every shape of every measure runs once and leaves no goroutine.
 func TestEveryShapeRuns(t *testing.T) {
 	if testing.Short() {
@@ -126,7 +206,7 @@ func TestEveryShapeRuns(t *testing.T) {
 		}
 		for _, s := range m.Shapes {
 			before := runtime.NumGoroutine()
-			meter := For(0)
+			meter := For(0, 0)
 			s.Run(meter)
 			if r := meter.Result(); r.Ops == 0 || r.NS <= 0 {
 				t.Errorf("%s, %s: %+v", m.Name, s.Name, r)
@@ -139,6 +219,8 @@ func TestEveryShapeRuns(t *testing.T) {
 // BenchmarkShape is for profiles:
 //
 //	go test -run '^$' -bench 'Shape/^restart_after_an_error$/Coppice,_OneForOne' -cpuprofile cpu.out
+//
+// and for the script compare, which runs each shape in its own process.
 func BenchmarkShape(b *testing.B) {
 	for _, m := range Measures() {
 		b.Run(m.Name, func(b *testing.B) {

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/child"
@@ -92,6 +94,7 @@ func snapshot() Measure {
 			c := newCoppice(strategy.Independent)(crowded).(coppice)
 			look(c.sup)
 			m.Least = max(m.Least, 20*crowded) // so that the garbage collector runs several times or not at all
+			m.Warm *= 10                       // until the heap has its size
 			for m.more() {
 				m.time(crowded, func() { look(c.sup) })
 			}
@@ -100,14 +103,115 @@ func snapshot() Measure {
 		}
 	}
 	return Measure{
-		Name: "snapshot of 100,000", Unit: "child", Target: "30 ns; no allocation with a buffer given", Rounds: 3,
+		Name: "snapshot of 100,000", Unit: "child", Target: "30 ns and no allocation with its buffer again, 180 ns without", Rounds: 3,
 		Shapes: []Shape{
 			{Ours, "AppendChildren, its buffer again", ours(func(s *supervisor.Supervisor) { buf = s.AppendChildren(buf[:0], 0) }), false},
 			{Ours, "Children", ours(func(s *supervisor.Supervisor) { buf = s.Children() }), false},
 			{Ours, "Tree", ours(func(s *supervisor.Supervisor) { s.Tree() }), false},
 			{Floor, "a list of statuses, walked and copied", copies, false},
+			{Peer, "go-service (its shape), state and name only", func(m *Meter) {
+				need(crowded)
+				c := newGoService(crowded).(*gsCrew)
+				for m.more() {
+					m.time(crowded, c.list)
+				}
+				sink = nil
+				c.stop()
+			}, false},
 		},
 	}
+}
+
+// besideSnapshots measures a request while another goroutine takes one snapshot after another.
+// The requests come at intervals: the next one does not wait for a slow one.
+func besideSnapshots() Measure {
+	beside := func(look func(*supervisor.Supervisor)) func(*Meter) {
+		return func(m *Meter) {
+			need(crowded)
+			c := newCoppice(strategy.Independent)(crowded).(coppice)
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(stopped)
+				for look != nil {
+					select {
+					case <-stop:
+						return
+					default:
+						look(c.sup)
+					}
+				}
+			}()
+			tick := time.NewTicker(time.Millisecond)
+			m.Least = max(m.Least, 1000)
+			for m.more() {
+				m.time(100, func() {
+					for range 100 {
+						<-tick.C
+						at := time.Now()
+						must(c.sup.RestartChild(bg, names[0]))
+						m.samples = append(m.samples, time.Since(at))
+					}
+				})
+			}
+			tick.Stop()
+			close(stop)
+			<-stopped
+			c.stop()
+		}
+	}
+	return Measure{
+		Name: "RestartChild beside snapshots of 100,000", Unit: "request", Target: "p99 5 ms", Rounds: 3,
+		Shapes: []Shape{
+			{Ours, "no snapshots", beside(nil), false},
+			{Ours, "Tree", beside(func(s *supervisor.Supervisor) { s.Tree() }), false},
+			{Ours, "Children", beside(func(s *supervisor.Supervisor) { s.Children() }), false},
+		},
+	}
+}
+
+// treeAsJSON measures the two trees that used to be expensive as JSON. Each path of the deep
+// one has all names above it, so the text itself grows with the square of the depth.
+func treeAsJSON() (all []Measure) {
+	for _, c := range []struct {
+		what, target string
+		forest       forest
+	}{{"400 levels", "12 ms", slices.Repeat(forest{1}, 400)}, {"1,000 leaves", "2.8 ms", forest{1000}}} {
+		all = append(all, Measure{
+			Name: "Tree as JSON, " + c.what, Unit: "tree", Target: c.target,
+			Shapes: []Shape{{Ours, "json.Marshal", func(m *Meter) {
+				sup := c.forest.prepared()
+				must(sup.Start(bg))
+				t := sup.Tree()
+				for m.more() {
+					m.time(1, func() {
+						_, err := json.Marshal(t)
+						must(err)
+					})
+				}
+				must(sup.Stop(bg))
+			}, false}},
+		})
+	}
+	return all
+}
+
+// deepRestart measures the restart of a child at the bottom of very many levels, whose events
+// have no subscriber.
+func deepRestart() Measure {
+	m := Measure{Name: "restart after an error, events to nobody, below levels", Unit: "restart", Target: "flat"}
+	for _, levels := range []int{1, 10, 100, 1000} {
+		m.Shapes = append(m.Shapes, Shape{Ours, fmt.Sprintf("%d levels", levels), restarts(func(c *crasher) func() {
+			spec := supervisor.Spec{Name: "s", Intensity: limits, Logger: quiet, Children: []child.Spec{{Name: "crasher", Run: c.run}}}
+			sup := supervisor.New(spec)
+			for range levels - 1 {
+				sup = supervisor.New(supervisor.Spec{Name: "s", Logger: quiet, Children: []child.Spec{{Name: "s", Run: sup.Run}}})
+			}
+			must(sup.Start(bg))
+			<-c.done
+			return func() { must(sup.Stop(bg)) }
+		}, false), false})
+	}
+	return m
 }
 
 // copies is the floor of a snapshot: it walks records that hold a ready-made status and

@@ -1,6 +1,8 @@
 // Command table runs all measures and prints the results as a table. Each shape of a
 // measure runs once per round; the result is the median of the rounds. Each run has its
-// own process, because a process that has once had a million goroutines stays slower.
+// own process: one that has once had a million goroutines stays slower, and one in which
+// others have run before has warm stacks and a large heap. A run is warmed up before it is
+// measured.
 package main
 
 import (
@@ -13,6 +15,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/bench"
@@ -22,6 +25,8 @@ var (
 	only   = flag.String("only", "", "measure only rows whose name matches this `regexp`")
 	rounds = flag.Int("rounds", 5, "maximum rounds of each measure; expensive ones have fewer, memory always 3")
 	each   = flag.Duration("each", 30*time.Millisecond, "minimum `time` measured for each shape in each round")
+	warm   = flag.Duration("warm", 30*time.Millisecond, "`time` for which each shape runs in each round before it is measured")
+	list   = flag.Bool("list", false, "print the benchmark of each shape of Coppice, as go test names it, and measure nothing")
 	turn   = flag.String("turn", "", "run this `shape` of the measure -only once, print the result as JSON and exit; table itself uses this")
 )
 
@@ -41,6 +46,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if *list {
+		listBenchmarks()
+		return
+	}
 	began := time.Now()
 	fmt.Printf("%s %s/%s, GOMAXPROCS %d, up to %d rounds of %v\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), *rounds, *each)
 	for _, m := range bench.Measures() {
@@ -52,6 +61,17 @@ func main() {
 		allMemory()
 	}
 	fmt.Printf("\ntook %v\n", time.Since(began).Round(time.Second))
+}
+
+// listBenchmarks prints the names of benchmarks for the script compare: row/shape.
+func listBenchmarks() {
+	for _, m := range bench.Measures() {
+		for _, s := range m.Shapes {
+			if s.Kind == bench.Ours {
+				fmt.Println(strings.ReplaceAll(m.Name+"/"+s.Name, " ", "_"))
+			}
+		}
+	}
 }
 
 func measure(m bench.Measure) {
@@ -135,11 +155,11 @@ func show(title, target, base string, columns, plain []string, lines []line) {
 	}
 }
 
-// ratio returns the ratio of v to the lowest value of the floors, or of the base floors, as text.
+// ratio returns the ratio of v to the lowest value of the floors, or of the base, as text.
 func ratio(v float64, lines []line, column int, base bool) string {
 	least := 0.0
 	for _, l := range lines {
-		if l.kind == bench.Floor && (l.base || !base) && (least == 0 || l.compared[column] < least) {
+		if wanted := base && l.base || !base && l.kind == bench.Floor; wanted && (least == 0 || l.compared[column] < least) {
 			least = l.compared[column]
 		}
 	}
@@ -181,7 +201,7 @@ func inTurn(measure, shape string, result any) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cmd := exec.Command(self, "-only", measure, "-turn", shape, "-each", each.String())
+	cmd := exec.Command(self, "-only", measure, "-turn", shape, "-each", each.String(), "-warm", warm.String())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err == nil {
@@ -198,7 +218,7 @@ func takeTurn() {
 	for _, m := range bench.Measures() {
 		for _, s := range m.Shapes {
 			if m.Name == *only && s.Name == *turn {
-				meter := bench.For(*each)
+				meter := bench.For(*each, *warm)
 				s.Run(meter)
 				result = meter.Result()
 			}
