@@ -180,10 +180,7 @@ func (s Spec) name() string {
 // childFaults returns the problems of specs as children of a supervisor at path that is
 // declared by s.
 func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
-	var seen map[string]bool
-	if len(specs) > 1 {
-		seen = make(map[string]bool, len(specs))
-	}
+	taken := namesOf(specs)
 	for i := range specs {
 		c := &specs[i]
 		fault := func(field, problem string) {
@@ -204,12 +201,45 @@ func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
 		if c.Significant && s.AutoShutdown == strategy.Never {
 			fault("Significant", "the supervisor's AutoShutdown is Never; set it to AnySignificant or AllSignificant")
 		}
-		if c.Name != "" && seen[c.Name] {
+		if c.Name != "" && taken.before(i) {
 			fault("Name", "already in use by another child")
-		}
-		if seen != nil {
-			seen[c.Name] = true
 		}
 	}
 	return faults
+}
+
+// specNames finds names that two specs have.
+type specNames struct {
+	specs []child.Spec
+	first map[string]int // the first spec of each name; nil if they are few
+}
+
+// mostCompared is the number of specs up to which names are compared with each other: for a
+// few that is cheaper than a map.
+const mostCompared = 16
+
+func namesOf(specs []child.Spec) specNames {
+	n := specNames{specs: specs}
+	if len(specs) > mostCompared {
+		n.first = make(map[string]int, len(specs))
+		for i := range specs {
+			if _, taken := n.first[specs[i].Name]; !taken {
+				n.first[specs[i].Name] = i
+			}
+		}
+	}
+	return n
+}
+
+// before reports whether a spec before number i has the same name.
+func (n specNames) before(i int) bool {
+	if n.first != nil {
+		return n.first[n.specs[i].Name] < i
+	}
+	for j := range i {
+		if n.specs[j].Name == n.specs[i].Name {
+			return true
+		}
+	}
+	return false
 }
