@@ -196,7 +196,7 @@ func (e *endedWait) Error() string { return e.cause.Error() }
 
 // await waits for an answer, and notes what went wrong with a stop.
 func (a *applying) await(ctx context.Context, made *call) error {
-	answered := made.answered(ctx)
+	answered := made.await(ctx)
 	cause := context.Cause(ctx)
 	if !answered && made.start {
 		if waiting := a.startingIn(made.name); len(waiting) > 0 {

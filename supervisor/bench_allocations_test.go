@@ -58,6 +58,25 @@ func TestAllocationsOfOneChildAddedAndRemoved(t *testing.T) {
 	}
 }
 
+// Children of one call cost no more than as many calls, and their records are shared.
+func TestAllocationsOfTenChildrenInOneCall(t *testing.T) {
+	for s, most := range map[strategy.Strategy]float64{strategy.OneForOne: 58, strategy.RestForOne: 58, strategy.OneForAll: 58, strategy.Independent: 61, strategy.Graph: 61} {
+		t.Run(s.String(), func(t *testing.T) {
+			sup := crowd(t, s, 10)
+			specs, names := make([]child.Spec, 10), make([]string, 10)
+			for i := range specs {
+				names[i] = fmt.Sprint("more", i)
+				specs[i] = child.Spec{Name: names[i], Run: idler}
+			}
+			allocs(t, most, func() {
+				must(t, sup.StartChild(context.Background(), specs...))
+				must(t, sup.RemoveChild(context.Background(), names...))
+			})
+			must(t, sup.Stop(context.Background()))
+		})
+	}
+}
+
 // A stumbler is a child that fails a given number of times.
 type stumbler struct {
 	order, done chan int

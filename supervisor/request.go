@@ -11,109 +11,6 @@ import (
 	"github.com/coppice-go/coppice/internal/machine"
 )
 
-// A call is a caller that waits for the machine's answer about one child. It gets one
-// answer; giving it never blocks.
-type call struct {
-	machine.Waiter
-	done  chan struct{} // buffered, for the answer
-	err   error         // the answer
-	wrong StopError     // what went wrong with a stop that it waits for
-	start bool          // it waits for a start
-	to    *life
-	name  string
-	child *machine.Child // of StartChild: the added child, or nil if it was refused
-	asked uint64         // of StartChild: number of the EventRequest
-	over  bool           // wait has returned the answer
-}
-
-// newCall returns a call, a used one if there is one: a new record and a new channel for
-// each request would be a considerable part of the cost of a child.
-func newCall(to *life, name string) *call {
-	c := to.spare.Swap(nil)
-	if c == nil {
-		c = &call{done: make(chan struct{}, 1), to: to}
-		c.Owner = c
-	}
-	c.name = name
-	return c
-}
-
-// free makes a call available for reuse. It must have been answered with nil, and nothing
-// may use it any more.
-func (c *call) free() {
-	c.name, c.err, c.child, c.asked, c.wrong, c.start, c.over = "", nil, nil, 0, StopError{}, false, false
-	c.to.spare.Store(c)
-}
-
-func (c *call) answer(err error) {
-	c.err = err
-	c.done <- struct{}{}
-}
-
-// wait returns the answer, or the cause of ctx if ctx ends first, with the path of the
-// child in front. It adds what went wrong with stops. Once it has returned the answer, it
-// returns nil.
-func (c *call) wait(ctx context.Context) error {
-	if c.over {
-		return nil
-	}
-	if !c.answered(ctx) {
-		cause := context.Cause(ctx)
-		if c.start {
-			if waiting := c.to.startingIn(c.name); len(waiting) > 0 {
-				cause = &lateStart{cause, waiting}
-			}
-		}
-		c.to.mu.Lock() // more may still be noted
-		defer c.to.mu.Unlock()
-		return and(wrap(c.to.path+"/"+c.name, cause), c.heard())
-	}
-	c.over = true
-	if c.err == nil { // the usual case, which needs no path
-		return c.heard()
-	}
-	return and(c.to.wrapMachine(c.to.path+"/"+c.name, c.err), c.heard())
-}
-
-// heard returns what went wrong with stops since the last call of heard. The lock must be
-// held unless the answer has arrived.
-func (c *call) heard() error {
-	err := c.wrong.orNil()
-	c.wrong = StopError{}
-	return err
-}
-
-// answered waits for the answer or the end of ctx, and reports whether the answer has
-// arrived.
-func (c *call) answered(ctx context.Context) bool {
-	ended := ctx.Done()
-	if ended == nil {
-		<-c.done
-		return true
-	}
-	select {
-	case <-c.done:
-		return true
-	case <-ended:
-	}
-	select { // if both are ready, prefer the answer
-	case <-c.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// answer passes the machine's answer to the caller. What went wrong with a stop was noted
-// before. The lock must be held.
-func (l *life) answer(a *machine.Action) {
-	err := a.Err
-	if err == machine.ErrAbandoned {
-		err = nil
-	}
-	a.Waiter.Owner.(*call).answer(err)
-}
-
 // wrap adds the path to an error that does not have it.
 func wrap(path string, err error) error {
 	if err == nil {
@@ -150,10 +47,11 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if err := s.fault(); err != nil {
 		return err
 	}
-	declared := s.declaredSpec()
-	faults := append(declared.childFaults(s.Path(), specs), declared.edgeFaults(s.Path(), specs, false)...)
-	if err := errors.Join(faults...); err != nil {
-		return err
+	if declared := s.declaredSpec(); !declared.accepts(specs) {
+		faults := append(declared.childFaults(s.Path(), specs), declared.edgeFaults(s.Path(), specs, false)...)
+		if err := errors.Join(faults...); err != nil {
+			return err
+		}
 	}
 	l, err := s.running()
 	if err != nil {
@@ -168,14 +66,20 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if ctx.Err() != nil {
 		return wrap(l.path+"/"+specs[0].Name, context.Cause(ctx))
 	}
-	calls := make([]*call, 0, 1)
+	var many manyCalls
+	var rooms []machine.Room
+	calls := make([]*call, 0, len(specs))
 	for i, order := 0, startOrder(specs); i < len(specs) && err == nil; i++ {
 		spec := order.at(i)
 		if err = order.waitForNeeds(ctx, spec, calls); err != nil {
 			break
 		}
-		made := l.add(spec, requestOf(ctx))
-		calls = append(calls, made)
+		if len(rooms) == 0 {
+			rooms = make([]machine.Room, min(len(specs)-i, childrenAtOnce))
+		}
+		made := many.of(len(specs), l, spec.Name)
+		l.add(made, &rooms[0], spec, requestOf(ctx))
+		calls, rooms = append(calls, made), rooms[1:]
 		if l.ordered {
 			err = made.wait(ctx)
 		}
@@ -194,18 +98,20 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	return nil
 }
 
+// childrenAtOnce is the number of children of one StartChild that share an allocation. One
+// that is removed stays in memory as long as another of them.
+const childrenAtOnce = 16
+
 // add requests the start of one child.
-func (l *life) add(spec *child.Spec, by Request) *call {
-	made := newCall(l, spec.Name)
+func (l *life) add(made *call, room *machine.Room, spec *child.Spec, by Request) {
 	made.start = true
 	l.do(func(now time.Duration) {
 		y := l.publishRequest(spec.Name, ReasonStartChild, by.By)
 		made.asked = y.event
-		if made.child = l.m.Add(spec, &made.Waiter, now); made.child != nil && l.subscribedKinds != 0 {
+		if made.child = l.m.AddIn(room, spec, &made.Waiter, now); made.child != nil && l.subscribedKinds != 0 {
 			l.whys.of.set(made.child, y)
 		}
 	})
-	return made
 }
 
 // undo removes children whose start is rolled back, in reverse order, and waits until they
@@ -230,14 +136,14 @@ func (l *life) undo(ctx context.Context, added []*call, by string) error {
 			}
 			l.m.Stop(start.child, true, &made.Waiter, now)
 		})
-		if l.ordered && made.answered(ctx) {
+		if l.ordered && made.await(ctx) {
 			note(made)
 		} else {
 			asked = append(asked, made)
 		}
 	}
 	for _, made := range asked {
-		<-made.done
+		made.await(context.Background())
 		note(made)
 	}
 	return wrong.orNil()
@@ -350,7 +256,8 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 		}
 		note(err)
 	}
-	var sideBySide []*call
+	var many manyCalls
+	sideBySide := make([]*call, 0, len(paths))
 	for _, path := range paths {
 		l, name, err := s.resolve(path)
 		if err == nil && what == restart {
@@ -362,12 +269,15 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 			note(err)
 			continue
 		}
-		made := l.order(what, name, requestOf(ctx))
 		if l.ordered {
+			made := newCall(l, name)
+			l.order(made, what, requestOf(ctx))
 			hear(made)
-		} else {
-			sideBySide = append(sideBySide, made)
+			continue
 		}
+		made := many.of(len(paths), l, name)
+		l.order(made, what, requestOf(ctx))
+		sideBySide = append(sideBySide, made)
 	}
 	for _, made := range sideBySide {
 		hear(made)
@@ -375,12 +285,11 @@ func (s *Supervisor) request(ctx context.Context, what order, paths []string) er
 	return errors.Join(errs...)
 }
 
-// order passes a request about the child of that name to the machine.
-func (l *life) order(what order, name string, by Request) *call {
-	made := newCall(l, name)
+// order passes a request about a child to the machine.
+func (l *life) order(made *call, what order, by Request) {
 	made.start = what == restart
 	l.do(func(now time.Duration) {
-		c := l.m.Child(name)
+		c := l.m.Child(made.name)
 		switch {
 		case c == nil:
 			made.answer(l.absent())
@@ -389,14 +298,13 @@ func (l *life) order(what order, name string, by Request) *call {
 			made.answer(fmt.Errorf("%w: %d", ErrOtherRun, c.Run()))
 			return
 		}
-		l.explainRequest(c, what, l.publishRequest(name, reasonOf[what], by.By))
+		l.explainRequest(c, what, l.publishRequest(made.name, reasonOf[what], by.By))
 		if what == restart {
 			l.m.Restart(c, &made.Waiter, now)
 		} else {
 			l.m.Stop(c, what == remove, &made.Waiter, now)
 		}
 	})
-	return made
 }
 
 var reasonOf = [...]Reason{stop: ReasonStopChild, remove: ReasonRemoveChild, restart: ReasonRestartChild}

@@ -10,6 +10,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/naming"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -117,8 +118,39 @@ const defaultName = "root"
 func (s Spec) Validate() error { return s.validate("/" + s.name()) }
 
 // validate is Validate for a supervisor at path.
-func (s Spec) validate(path string) error {
-	var faults []error
+func (s *Spec) validate(path string) error {
+	if s.isValid() {
+		return nil
+	}
+	return errors.Join(s.faults(path)...)
+}
+
+// isValid reports whether the spec has no faults. It is for the usual case: see accepts.
+func (s *Spec) isValid() bool {
+	return naming.Problem(s.name()) == "" &&
+		s.Strategy <= strategy.Graph &&
+		s.Intensity.Validate() == nil && !(s.Backoff != nil && s.limitsRestarts()) &&
+		s.AutoShutdown <= strategy.AllSignificant &&
+		s.MaxChildren >= 0 && (s.MaxChildren == 0 || len(s.Children) <= s.MaxChildren) &&
+		s.StopTimeout >= 0 && s.Drain >= 0 &&
+		s.accepts(s.Children)
+}
+
+// accepts reports whether specs have no faults as children of a supervisor that is declared
+// by s. It is for the usual case, and says no of any child with Needs or After.
+func (s *Spec) accepts(specs []child.Spec) bool {
+	taken := namesOf(specs)
+	for i := range specs {
+		c := &specs[i]
+		if rules.HasEdges(*c) || c.Significant && s.AutoShutdown == strategy.Never || taken.before(i) || c.Validate() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// faults returns the problems of the spec of a supervisor at path, and of its children.
+func (s *Spec) faults(path string) (faults []error) {
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, &child.SpecError{Path: path, Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
@@ -148,7 +180,7 @@ func (s Spec) validate(path string) error {
 		fault("Drain", "negative: %v", s.Drain)
 	}
 	faults = append(faults, s.childFaults(path, s.Children)...)
-	return errors.Join(append(faults, s.edgeFaults(path, s.Children, true)...)...)
+	return append(faults, s.edgeFaults(path, s.Children, true)...)
 }
 
 // config returns the part of the spec that the machine needs. runs is the number of the
@@ -170,7 +202,7 @@ func (s *Spec) limitsRestarts() bool {
 	return limited && s.Intensity != strategy.Intensity{}
 }
 
-func (s Spec) name() string {
+func (s *Spec) name() string {
 	if s.Name == "" {
 		return defaultName
 	}
@@ -180,10 +212,7 @@ func (s Spec) name() string {
 // childFaults returns the problems of specs as children of a supervisor at path that is
 // declared by s.
 func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
-	var seen map[string]bool
-	if len(specs) > 1 {
-		seen = make(map[string]bool, len(specs))
-	}
+	taken := namesOf(specs)
 	for i := range specs {
 		c := &specs[i]
 		fault := func(field, problem string) {
@@ -204,12 +233,45 @@ func (s *Spec) childFaults(path string, specs []child.Spec) (faults []error) {
 		if c.Significant && s.AutoShutdown == strategy.Never {
 			fault("Significant", "the supervisor's AutoShutdown is Never; set it to AnySignificant or AllSignificant")
 		}
-		if c.Name != "" && seen[c.Name] {
+		if c.Name != "" && taken.before(i) {
 			fault("Name", "already in use by another child")
-		}
-		if seen != nil {
-			seen[c.Name] = true
 		}
 	}
 	return faults
+}
+
+// specNames finds names that two specs have.
+type specNames struct {
+	specs []child.Spec
+	first map[string]int // the first spec of each name; nil if they are few
+}
+
+// mostCompared is the number of specs up to which names are compared with each other: for a
+// few that is cheaper than a map.
+const mostCompared = 16
+
+func namesOf(specs []child.Spec) specNames {
+	n := specNames{specs: specs}
+	if len(specs) > mostCompared {
+		n.first = make(map[string]int, len(specs))
+		for i := range specs {
+			if _, taken := n.first[specs[i].Name]; !taken {
+				n.first[specs[i].Name] = i
+			}
+		}
+	}
+	return n
+}
+
+// before reports whether a spec before number i has the same name.
+func (n specNames) before(i int) bool {
+	if n.first != nil {
+		return n.first[n.specs[i].Name] < i
+	}
+	for j := range i {
+		if n.specs[j].Name == n.specs[i].Name {
+			return true
+		}
+	}
+	return false
 }

@@ -15,6 +15,9 @@ import (
 // Problem returns the reason why a name cannot be part of a path or a log line, or "" if
 // it can. The caller must check for an empty name.
 func Problem(name string) string {
+	if isPlain(name) {
+		return ""
+	}
 	switch {
 	case !utf8.ValidString(name):
 		return fmt.Sprintf("not UTF-8: %q", name)
@@ -26,6 +29,16 @@ func Problem(name string) string {
 		return fmt.Sprintf("has an invisible character or a line separator: %q", name)
 	}
 	return ""
+}
+
+// isPlain reports whether a name has only printable ASCII characters and no slash. Most have.
+func isPlain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c > '~' || c == '/' {
+			return false
+		}
+	}
+	return true
 }
 
 // longest is the maximum length of an escaped name, in bytes. The end of a longer one is
