@@ -58,9 +58,10 @@ func TestAllocationsOfOneChildAddedAndRemoved(t *testing.T) {
 	}
 }
 
-// Children of one call cost no more than as many calls, and their records are shared.
+// The requests about children of one call share a record. The children do not: one that lives
+// long would keep the memory of the others, and what their Run functions refer to.
 func TestAllocationsOfTenChildrenInOneCall(t *testing.T) {
-	for s, most := range map[strategy.Strategy]float64{strategy.OneForOne: 58, strategy.RestForOne: 58, strategy.OneForAll: 58, strategy.Independent: 61, strategy.Graph: 61} {
+	for s, most := range map[strategy.Strategy]float64{strategy.OneForOne: 67, strategy.RestForOne: 67, strategy.OneForAll: 67, strategy.Independent: 70, strategy.Graph: 70} {
 		t.Run(s.String(), func(t *testing.T) {
 			sup := crowd(t, s, 10)
 			specs, names := make([]child.Spec, 10), make([]string, 10)

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coppice-go/coppice/child"
-	"github.com/coppice-go/coppice/internal/machine"
 )
 
 // A supervisor that would join a run which has returned is refused. A Wait that has begun
@@ -82,7 +81,7 @@ func TestNothingIsPublishedOfARefusedSupervisor(t *testing.T) {
 	late := newLife(New(Spec{}), &Spec{}, ctx, runOf(ctx)) // that a call of StartChild has seen before it is refused
 	late.refuse(ErrNested)
 	asked := newCall(late, "a")
-	late.add(asked, new(machine.Room), &child.Spec{Name: "a", Run: inner.Run}, Request{By: "ann"})
+	late.add(asked, &child.Spec{Name: "a", Run: inner.Run}, Request{By: "ann"})
 	<-asked.done
 	require.ErrorIs(t, asked.err, ErrNotRunning)
 

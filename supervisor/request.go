@@ -67,19 +67,15 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 		return wrap(l.path+"/"+specs[0].Name, context.Cause(ctx))
 	}
 	var many manyCalls
-	var rooms []machine.Room
 	calls := make([]*call, 0, len(specs))
 	for i, order := 0, startOrder(specs); i < len(specs) && err == nil; i++ {
 		spec := order.at(i)
 		if err = order.waitForNeeds(ctx, spec, calls); err != nil {
 			break
 		}
-		if len(rooms) == 0 {
-			rooms = make([]machine.Room, min(len(specs)-i, childrenAtOnce))
-		}
 		made := many.of(len(specs), l, spec.Name)
-		l.add(made, &rooms[0], spec, requestOf(ctx))
-		calls, rooms = append(calls, made), rooms[1:]
+		l.add(made, spec, requestOf(ctx))
+		calls = append(calls, made)
 		if l.ordered {
 			err = made.wait(ctx)
 		}
@@ -98,17 +94,13 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	return nil
 }
 
-// childrenAtOnce is the number of children of one StartChild that share an allocation. One
-// that is removed stays in memory as long as another of them.
-const childrenAtOnce = 16
-
 // add requests the start of one child.
-func (l *life) add(made *call, room *machine.Room, spec *child.Spec, by Request) {
+func (l *life) add(made *call, spec *child.Spec, by Request) {
 	made.start = true
 	l.do(func(now time.Duration) {
 		y := l.publishRequest(spec.Name, ReasonStartChild, by.By)
 		made.asked = y.event
-		if made.child = l.m.AddIn(room, spec, &made.Waiter, now); made.child != nil && l.subscribedKinds != 0 {
+		if made.child = l.m.Add(spec, &made.Waiter, now); made.child != nil && l.subscribedKinds != 0 {
 			l.whys.of.set(made.child, y)
 		}
 	})

@@ -11,27 +11,11 @@ import (
 // answered when the child is ready, or with the error of its start; then the child is
 // removed. The spec must be valid, and is copied.
 func (m *Machine) Add(spec *child.Spec, caller *Waiter, now time.Duration) *Child {
-	return m.AddIn(new(Room), spec, caller, now)
-}
-
-// A Room is the memory for a child that is added. The rooms of children that are added
-// together can share an allocation.
-type Room struct {
-	child Child
-	spec  child.Spec
-}
-
-// AddIn is Add with the memory for the child.
-func (m *Machine) AddIn(room *Room, spec *child.Spec, caller *Waiter, now time.Duration) *Child {
-	return m.addChild(room, m.conf.MaxChildren, spec, caller, now)
+	return m.AddWithin(m.conf.MaxChildren, spec, caller, now)
 }
 
 // AddWithin is Add with another limit in place of MaxChildren.
 func (m *Machine) AddWithin(limit int, spec *child.Spec, caller *Waiter, now time.Duration) *Child {
-	return m.addChild(new(Room), limit, spec, caller, now)
-}
-
-func (m *Machine) addChild(room *Room, limit int, spec *child.Spec, caller *Waiter, now time.Duration) *Child {
 	m.beginEvent(now)
 	var refusal error
 	switch {
@@ -51,8 +35,11 @@ func (m *Machine) addChild(room *Room, limit int, spec *child.Spec, caller *Wait
 		m.endEvent()
 		return nil
 	}
-	room.spec = rules.Copy(*spec)
-	c := m.append(&room.child, &room.spec, originAdded)
+	kept := &struct {
+		Child
+		spec child.Spec
+	}{spec: rules.Copy(*spec)}
+	c := m.append(&kept.Child, &kept.spec, originAdded)
 	c.addWaiter(caller, true)
 	if m.isGraph() {
 		m.connect(c)
