@@ -6,9 +6,10 @@ import (
 
 // When an Independent supervisor ends, its children return concurrently, perhaps a hundred
 // thousand of them. If each took the lock for its exit, that would be most of the cost of
-// the end. So each pushes its exit onto a lock-free list; the one that found the list empty
-// takes the lock and handles the whole list. The other goroutines are gone by then. A
-// caller that takes the lock before that still sees the children as alive.
+// the end. So each pushes its exit onto a lock-free list, and one of them takes the lock and
+// handles the whole list. The other goroutines are gone by then. A caller that takes the lock
+// before that still sees the children as alive. The same goes for a Graph supervisor, where
+// the exits of a batch decide which children are asked to stop next.
 
 // pushExit queues the exit of a run that has returned nil while its supervisor ends.
 func (l *life) pushExit(r *run) {
@@ -18,7 +19,7 @@ func (l *life) pushExit(r *run) {
 		if !l.exits.CompareAndSwap(last, r) {
 			continue
 		}
-		if last == nil {
+		if l.drainer.CompareAndSwap(false, true) {
 			l.drainExits()
 		}
 		return // from here on r.nextExit is not this goroutine's
@@ -27,6 +28,10 @@ func (l *life) pushExit(r *run) {
 
 // drainExits handles the queued exits, in batches of the size in which children are asked
 // to stop: other events may be handled between two batches.
+//
+// The next run may take over when a batch has been handled under the lock: it need not wait
+// until the tasks that follow are done. Whoever lets go of drainer looks at the list after
+// that, so no exit stays there.
 func (l *life) drainExits() {
 	var s step
 	for more := true; more; {
@@ -43,10 +48,14 @@ func (l *life) drainExits() {
 			}
 			l.perform(&s)
 		}
-		more = l.draining != nil || l.exits.Load() != nil
+		more = l.draining != nil
+		if !more {
+			l.drainer.Store(false)
+		}
 		l.mu.Unlock()
 		l.runTasks(&s)
 		s.reset()
+		more = more || l.exits.Load() != nil
 	}
 }
 

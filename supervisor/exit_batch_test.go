@@ -108,14 +108,27 @@ func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
 	}
 }
 
-// Only the run that has found the list empty waits for the lock.
+// Only one run waits for the lock.
 func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
-	endTest{many: 100, meanwhile: func(*Supervisor, []string) {
+	onlyOneWaits := func() {
 		waitFor(func() bool { // the others are about to be gone
 			stacks := stacksText()
 			return strings.Count(stacks, "(*run).exited(") == 1 && strings.Count(stacks, "(*life).drainExits(") == 1
 		})
-	}}.run(t)
+	}
+	t.Run("at rest", func(t *testing.T) {
+		endTest{many: 100, meanwhile: func(*Supervisor, []string) { onlyOneWaits() }}.run(t)
+	})
+	t.Run("while others are brought", func(t *testing.T) {
+		late := make(chan struct{})
+		endTest{many: 100, late: late, meanwhile: func(s *Supervisor, _ []string) {
+			l := s.latest()
+			l.draining = inOrder(l.exits.Swap(nil)) // as within a batch
+			close(late)
+			waitFor(func() bool { return l.exits.Load() != nil })
+			onlyOneWaits()
+		}}.run(t)
+	})
 }
 
 // Grace may be called after Run has returned and before the supervisor knows.

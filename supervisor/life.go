@@ -40,11 +40,12 @@ type life struct {
 	log        *logger
 	labels     context.Context // the pprof labels of base, and nothing else
 
-	up    chan struct{}        // closed when the declared children are up
-	over  chan struct{}        // closed when nothing runs
-	err   error                // how it ended; set before over is closed
-	exits atomic.Pointer[run]  // queued exits, the latest first: see pushExit
-	spare atomic.Pointer[call] // for reuse, or nil
+	up      chan struct{}        // closed when the declared children are up
+	over    chan struct{}        // closed when nothing runs
+	err     error                // how it ended; set before over is closed
+	exits   atomic.Pointer[run]  // queued exits, the latest first: see pushExit
+	drainer atomic.Bool          // a run is about to handle queued exits, or does so under the lock
+	spare   atomic.Pointer[call] // for reuse, or nil
 
 	mu              sync.Mutex
 	m               machine.Machine
