@@ -33,26 +33,7 @@ func (e *SpecError) Error() string {
 // checks more when it receives the spec: that no other child has the name, that the
 // supervisor has an AutoShutdown if the child is Significant, and Needs and After.
 func (s Spec) Validate() error {
-	if s.isValid() {
-		return nil
-	}
-	return errors.Join(s.faults()...)
-}
-
-// isValid reports whether the spec has no faults. It is for the usual case, and says no of
-// any spec with Needs or After.
-func (s *Spec) isValid() bool {
-	return s.Name != "" && naming.Problem(s.Name) == "" &&
-		s.Run != nil &&
-		restarts.Valid(s.Restart) &&
-		!(s.Significant && s.Restart == Permanent) &&
-		(s.StopTimeout >= 0 || s.StopTimeout == AtOnce) &&
-		s.StartTimeout >= 0 && s.ResetAfter >= 0 && s.Heartbeat >= 0 &&
-		len(s.Needs)+len(s.After) == 0
-}
-
-// faults returns a *SpecError for each problem of the spec.
-func (s *Spec) faults() (faults []error) {
+	var faults []error
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, &SpecError{Path: s.Name, Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
@@ -99,5 +80,5 @@ func (s *Spec) faults() (faults []error) {
 			}
 		}
 	}
-	return faults
+	return errors.Join(faults...)
 }

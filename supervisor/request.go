@@ -47,11 +47,10 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 	if err := s.fault(); err != nil {
 		return err
 	}
-	if declared := s.declaredSpec(); !declared.accepts(specs) {
-		faults := append(declared.childFaults(s.Path(), specs), declared.edgeFaults(s.Path(), specs, false)...)
-		if err := errors.Join(faults...); err != nil {
-			return err
-		}
+	declared := s.declaredSpec()
+	faults := append(declared.childFaults(s.Path(), specs), declared.edgeFaults(s.Path(), specs, false)...)
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	l, err := s.running()
 	if err != nil {

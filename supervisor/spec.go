@@ -10,7 +10,6 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/naming"
-	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -118,39 +117,8 @@ const defaultName = "root"
 func (s Spec) Validate() error { return s.validate("/" + s.name()) }
 
 // validate is Validate for a supervisor at path.
-func (s *Spec) validate(path string) error {
-	if s.isValid() {
-		return nil
-	}
-	return errors.Join(s.faults(path)...)
-}
-
-// isValid reports whether the spec has no faults. It is for the usual case: see accepts.
-func (s *Spec) isValid() bool {
-	return naming.Problem(s.name()) == "" &&
-		s.Strategy <= strategy.Graph &&
-		s.Intensity.Validate() == nil && !(s.Backoff != nil && s.limitsRestarts()) &&
-		s.AutoShutdown <= strategy.AllSignificant &&
-		s.MaxChildren >= 0 && (s.MaxChildren == 0 || len(s.Children) <= s.MaxChildren) &&
-		s.StopTimeout >= 0 && s.Drain >= 0 &&
-		s.accepts(s.Children)
-}
-
-// accepts reports whether specs have no faults as children of a supervisor that is declared
-// by s. It is for the usual case, and says no of any child with Needs or After.
-func (s *Spec) accepts(specs []child.Spec) bool {
-	taken := namesOf(specs)
-	for i := range specs {
-		c := &specs[i]
-		if rules.HasEdges(*c) || c.Significant && s.AutoShutdown == strategy.Never || taken.before(i) || c.Validate() != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// faults returns the problems of the spec of a supervisor at path, and of its children.
-func (s *Spec) faults(path string) (faults []error) {
+func (s Spec) validate(path string) error {
+	var faults []error
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, &child.SpecError{Path: path, Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
@@ -180,7 +148,7 @@ func (s *Spec) faults(path string) (faults []error) {
 		fault("Drain", "negative: %v", s.Drain)
 	}
 	faults = append(faults, s.childFaults(path, s.Children)...)
-	return append(faults, s.edgeFaults(path, s.Children, true)...)
+	return errors.Join(append(faults, s.edgeFaults(path, s.Children, true)...)...)
 }
 
 // config returns the part of the spec that the machine needs. runs is the number of the
@@ -202,7 +170,7 @@ func (s *Spec) limitsRestarts() bool {
 	return limited && s.Intensity != strategy.Intensity{}
 }
 
-func (s *Spec) name() string {
+func (s Spec) name() string {
 	if s.Name == "" {
 		return defaultName
 	}
