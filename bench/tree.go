@@ -115,7 +115,6 @@ func snapshot() Measure {
 				for m.more() {
 					m.time(crowded, c.list)
 				}
-				sink = nil
 				c.stop()
 			}, false},
 		},
