@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -62,7 +63,7 @@ type gsRun struct {
 	stage   gsStage
 	done    <-chan struct{}
 	halt    chan struct{}
-	joined  <-chan struct{} // done, if start can end, for which a goroutine is started; no row does that
+	_       <-chan struct{} // joins the end of start to halt, if start can end; no row does that
 	called  bool            // Ready was called
 }
 
@@ -305,7 +306,5 @@ func (c *gsCrew) list() {
 		r.mu.Unlock()
 	}
 	c.runner.mu.RUnlock()
-	sink = all
+	runtime.KeepAlive(all)
 }
-
-var sink any

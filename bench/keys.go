@@ -195,7 +195,7 @@ func keyRows() (all []Measure) {
 				return Shape{kind, title, keyed(name, workers, row.op), base}
 			}
 			all = append(all, Measure{
-				Name: fmt.Sprintf("%s, %d at once", row.name, workers), Unit: row.unit, Rounds: 3,
+				Name: fmt.Sprintf("%s, %d at once", row.name, workers), Unit: row.unit, Rounds: 2,
 				Target: "2x; 64 at once as one", Base: "a map in 128 parts, each entry with a context",
 				Shapes: []Shape{
 					shape(Ours, "Coppice, registry.Registry", "registry", false),

@@ -8,11 +8,11 @@ import (
 	"runtime/debug"
 )
 
-// Memory is the memory of one idle child in bytes, and the number of goroutines of the
-// whole crew.
+// Memory is the memory of one idle child in bytes, its number of objects on the heap, and the
+// number of goroutines of the whole crew.
 type Memory struct {
-	Heap, Stack, Resident float64
-	Goroutines            int
+	Heap, Stack, Resident, Objects float64
+	Goroutines                     int
 }
 
 // A MemoryShape is a crew whose memory is measured. Measure each in its own process:
@@ -35,20 +35,22 @@ func MemoryShapes() (all []MemoryShape) {
 // Of measures a crew of n children.
 func (s MemoryShape) Of(n int) Memory {
 	need(n)
-	heap, stack, resident, goroutines := used()
+	before, resident, goroutines := used()
 	c := s.make(n)
-	heap2, stack2, resident2, goroutines2 := used()
+	after, resident2, goroutines2 := used()
 	c.stop()
 	per := func(before, after uint64) float64 { return (float64(after) - float64(before)) / float64(n) }
-	return Memory{per(heap, heap2), per(stack, stack2), per(resident, resident2), goroutines2 - goroutines}
+	return Memory{
+		Heap: per(before.HeapAlloc, after.HeapAlloc), Stack: per(before.StackInuse, after.StackInuse), Resident: per(resident, resident2),
+		Objects: per(before.HeapObjects, after.HeapObjects), Goroutines: goroutines2 - goroutines,
+	}
 }
 
-func used() (heap, stack, resident uint64, goroutines int) {
+func used() (m runtime.MemStats, resident uint64, goroutines int) {
 	runtime.GC()
 	debug.FreeOSMemory()
-	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.HeapAlloc, m.StackInuse, residentBytes(), runtime.NumGoroutine()
+	return m, residentBytes(), runtime.NumGoroutine()
 }
 
 // residentBytes returns the resident memory of the process; zero if the system is not Linux.

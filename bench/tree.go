@@ -115,7 +115,6 @@ func snapshot() Measure {
 				for m.more() {
 					m.time(crowded, c.list)
 				}
-				sink = nil
 				c.stop()
 			}, false},
 		},
@@ -160,7 +159,7 @@ func besideSnapshots() Measure {
 		}
 	}
 	return Measure{
-		Name: "RestartChild beside snapshots of 100,000", Unit: "request", Target: "p99 5 ms", Rounds: 3,
+		Name: "RestartChild beside snapshots of 100,000", Unit: "request", Target: "p99 5 ms", Rounds: 2,
 		Shapes: []Shape{
 			{Ours, "no snapshots", beside(nil), false},
 			{Ours, "Tree", beside(func(s *supervisor.Supervisor) { s.Tree() }), false},
