@@ -35,7 +35,7 @@ func (l *life) pushExit(r *run) {
 func (l *life) drainExits() {
 	var s step
 	for more := true; more; {
-		l.mu.Lock()
+		l.lock()
 		if l.draining == nil {
 			l.draining = inOrder(l.exits.Swap(nil)) // before entered looks which kinds have subscribers
 		}

@@ -147,7 +147,7 @@ func (l *life) now() time.Duration { return time.Since(l.began) }
 
 // enter takes the lock for an event, and returns the time of the event.
 func (l *life) enter() (now time.Duration) {
-	l.mu.Lock()
+	l.lock()
 	return l.entered()
 }
 

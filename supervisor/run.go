@@ -152,7 +152,7 @@ func (r *run) ShouldHalt() bool { return r.Err() != nil }
 // begins. A grown stack is a third of the memory of an idle child; bench/memory_test.go
 // guards this.
 func (r *run) Ready() error {
-	r.life.mu.Lock() // here, to save a frame
+	r.life.lock() // here, to save a frame
 	err := r.becomeReady(r.life.entered())
 	r.life.leave()
 	return err
