@@ -31,7 +31,15 @@ func (r *run) abandon() {
 // abandoned returns the runs of this life and of those below it that were abandoned and
 // have not returned, in the order in which they were abandoned. With inStop it returns only
 // those that were abandoned while their own supervisor ended.
-func (l *life) abandoned(inStop bool) (left []AbandonedRun) {
+func (l *life) abandoned(inStop bool) []AbandonedRun {
+	if l.shared.abandoned.Load() == 0 { // the usual case, which needs neither the lock nor much of the stack
+		return nil
+	}
+	return l.someAbandoned(inStop)
+}
+
+//go:noinline
+func (l *life) someAbandoned(inStop bool) (left []AbandonedRun) {
 	var runs []*run
 	l.shared.mu.Lock()
 	for r := range l.unreturned {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/machine"
@@ -8,11 +9,28 @@ import (
 
 // The events of the supervisor itself. They have its own path.
 
-// publishPhase publishes the beginning of a phase. l.mu must be held.
+// publishPhase publishes the beginning of a phase. l.mu must be held. The last child that ends
+// calls it on the stack with which a goroutine begins. That would have to grow for an Event, so
+// none is made of a nested supervisor, which has debug level, if nobody wants it.
 func (l *life) publishPhase(phase EventKind) {
 	if l.refused {
 		return
 	}
+	var because why
+	if phase == EventClosing {
+		because = l.endsBecause()
+		l.whys.end = why{reason: because.reason, by: because.by}
+	}
+	if l.parent == nil || l.subscribed()&phase.set() != 0 || l.log.writes(slog.LevelDebug) {
+		l.publishWanted(phase, because)
+	}
+}
+
+// publishWanted is the part of publishPhase that makes the event. because is what led to an
+// EventClosing.
+//
+//go:noinline
+func (l *life) publishWanted(phase EventKind, because why) {
 	e := &Event{Kind: phase, again: l.parent != nil}
 	switch phase {
 	case EventUp:
@@ -21,7 +39,12 @@ func (l *life) publishPhase(phase EventKind) {
 		e.Delay, e.Err = l.drain.limit, l.drain.cause
 		e.Reason = ReasonShutdown
 	case EventClosing:
-		l.explainEnd(e)
+		e.Reason, e.By, e.Because = because.reason, because.by, because.event
+		if l.m.End().Kind == machine.EndAsked {
+			e.Err, e.logged = l.closing, l.drain.timer != nil
+		} else {
+			e.Err, e.logged = l.reason(), true
+		}
 	case EventOver:
 		end := l.whys.end
 		e.Reason, e.By, e.Because = end.reason, end.by, end.event
@@ -43,23 +66,20 @@ func (l *life) publishPhase(phase EventKind) {
 	}
 }
 
-// explainEnd fills in why the life ends, and prepares the reason of what follows.
-func (l *life) explainEnd(e *Event) {
-	switch end := l.m.End(); end.Kind {
-	case machine.EndAsked:
-		e.Err, e.logged = l.closing, l.drain.timer != nil
-		e.Reason, e.By, e.Because = ReasonShutdown, l.asked.by, l.asked.event
-	case machine.EndAuto:
-		e.Err, e.logged = l.reason(), true
-		e.Reason, e.By, e.Because = ReasonShutdown, l.pathOf(end.Child), l.whys.known(end.Child).event
-	default:
-		e.Err, e.logged = l.reason(), true
-		e.Reason, e.By, e.Because = ReasonGaveUp, l.pathOf(end.Child), l.whys.known(end.Child).event
-		if l.whys.gave > 0 {
-			e.Because = l.whys.gave
-		}
+// endsBecause returns why the life ends.
+func (l *life) endsBecause() why {
+	end := l.m.End()
+	if end.Kind == machine.EndAsked {
+		return why{reason: ReasonShutdown, by: l.asked.by, event: l.asked.event}
 	}
-	l.whys.end = why{reason: e.Reason, by: e.By}
+	y := why{reason: ReasonGaveUp, by: l.pathOf(end.Child), event: l.whys.known(end.Child).event}
+	switch {
+	case end.Kind == machine.EndAuto:
+		y.reason = ReasonShutdown
+	case l.whys.gave > 0:
+		y.event = l.whys.gave
+	}
+	return y
 }
 
 // publishOwn publishes an event of the supervisor itself, or of a child that need not exist

@@ -9,13 +9,13 @@ import (
 // shared is what all supervisors of one tree share, for one life of its root. Its lock
 // may be taken while the lock of a life is held.
 type shared struct {
-	dumps dumps         // has its own lock
-	runs  atomic.Uint64 // number of the latest run
+	dumps     dumps         // has its own lock
+	runs      atomic.Uint64 // number of the latest run
+	abandoned atomic.Uint64 // number of runs abandoned so far
 
 	mu          sync.Mutex
 	seq         uint64                 // of the latest event
 	lastTime    time.Time              // when that was
-	abandoned   uint64                 // number of runs abandoned so far
 	undelivered map[*subscription]bool // of nested supervisors that have ended, with events still to be delivered
 	lookAt      int                    // size of undelivered at which those that have none left are dropped
 }
@@ -27,8 +27,7 @@ type shared struct {
 func (t *shared) add(r *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.abandoned++
-	r.rare.order = t.abandoned
+	r.rare.order = t.abandoned.Add(1)
 	for l := r.life; ; l = l.parent.life {
 		if l.unreturned == nil {
 			l.unreturned = make(map[*run]struct{})
