@@ -3,6 +3,7 @@ package gate_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -161,7 +162,7 @@ func TestAMemberThatTheGroupDoesNotHaveStopsAll(t *testing.T) {
 		o.set(func(o *odd) {
 			o.watch = func(gate.GroupView, error) (gate.GroupView, error) {
 				o.set(func(o *odd) { o.watch = nil })
-				return gate.GroupView{Revision: 1 << 40, Layout: gate.Layout{Shards: 3}}, nil
+				return gate.GroupView{Revision: math.MaxInt, Layout: gate.Layout{Shards: 3}}, nil
 			}
 		})
 		m, err := o.Sharder.Join(t.Context(), groupName, gate.Layout{Shards: 3})
@@ -187,7 +188,7 @@ func TestAnEngineThatAnswersNonsenseBreaksNothing(t *testing.T) {
 		"a claim of what was not asked for": func(o *odd) {
 			o.claim = func(l map[int]gate.Lease, err error) (map[int]gate.Lease, error) {
 				if l != nil {
-					l[-1], l[99], l[1<<40] = lease(l), lease(l), lease(l)
+					l[-1], l[99], l[math.MaxInt] = lease(l), lease(l), lease(l)
 				}
 				return l, err
 			}
@@ -211,7 +212,7 @@ func TestAnEngineThatAnswersNonsenseBreaksNothing(t *testing.T) {
 		},
 		"a watch that shows nonsense": func(o *odd) {
 			o.watch = func(v gate.GroupView, err error) (gate.GroupView, error) {
-				v.Claims = append(v.Claims, gate.ShardClaim{Shard: -5, Member: "x"}, gate.ShardClaim{Shard: 1 << 40}, gate.ShardClaim{Shard: 1, Member: "\x1b[2J\xff"})
+				v.Claims = append(v.Claims, gate.ShardClaim{Shard: -5, Member: "x"}, gate.ShardClaim{Shard: math.MaxInt}, gate.ShardClaim{Shard: 1, Member: "\x1b[2J\xff"})
 				v.Members = append(v.Members, gate.GroupMember{}, gate.GroupMember{}, gate.GroupMember{ID: "\xff", Name: string(make([]byte, 1<<16))})
 				v.Layout = gate.Layout{Shards: -1}
 				return v, err
