@@ -111,8 +111,9 @@ func (w *world) readyBelow(c *Child) bool {
 }
 
 // A graphSnapshot is what the rules compare with: the children that were stopped by request,
-// those that a caller is restarting, and, where edges change, those that must stop.
-type graphSnapshot struct{ stopped, again, going []*Child }
+// those that a caller is restarting, those that must stop because of the stop of one that they
+// need, and, where edges change, all that must stop.
+type graphSnapshot struct{ stopped, again, sunk, going []*Child }
 
 func (w *world) lookAtGraph() (s graphSnapshot) {
 	if !w.m.isGraph() || w.m.graph == nil {
@@ -124,6 +125,9 @@ func (w *world) lookAtGraph() (s graphSnapshot) {
 		}
 		if c.node != 0 && c.afterStop == afterStopStart {
 			s.again = append(s.again, c)
+		}
+		if c.node != 0 && w.m.nodeOf(c).sunk {
+			s.sunk = append(s.sunk, c)
 		}
 		if w.scene.newer != nil && w.m.mustStop(c) {
 			s.going = append(s.going, c)
@@ -264,8 +268,10 @@ func (w *world) checkEdgeActions(before graphSnapshot, acts []Action) {
 				continue // an upgrade may have taken away the edge for which it must stop
 			}
 			if a.Why == WhySibling && !slices.ContainsFunc(reach(c, w.needs), func(n *Child) bool {
-				// The restart of n, which is Done, or its replacement.
-				cancelled := n == w.m.With(c) && (w.m.nodeOf(c).sunk || w.scene.replaces)
+				// The restart of n, which is Done, or its replacement. A child that is stopped
+				// at once is down already.
+				sunk := w.m.nodeOf(c).sunk || slices.Contains(before.sunk, c)
+				cancelled := n == w.m.With(c) && (sunk || w.scene.replaces)
 				return n.marked || w.m.mustStop(n) || !n.readyFor() || cancelled
 			}) {
 				w.fail("only children that need one that stops stop with it: %s", c.Name())
