@@ -15,7 +15,7 @@ type Status struct {
 	State State
 	Since time.Time // when the child entered this state
 
-	Restarts  int   // automatic restarts since its supervisor started
+	Restarts  int   // automatic restarts since its supervisor started, at most 2,147,483,647
 	LastError error // of the last failure or OnError; nil if there was none
 	Unready   error // what the child passed to Unready; nil unless it is unready
 

@@ -30,7 +30,7 @@ func (l *life) pushExit(r *run) {
 // to stop: other events may be handled between two batches.
 //
 // The next run may take over when a batch has been handled under the lock: it need not wait
-// until the tasks that follow are done. Whoever lets go of drainer looks at the list after
+// until the tasks that follow are done. A run that has cleared drainer looks at the list after
 // that, so no exit stays there.
 func (l *life) drainExits() {
 	var s step

@@ -85,8 +85,8 @@ func TestASubscriptionAtAnyLevelReceivesAllEventsFromItsBeginningToItsEnd(t *tes
 // Subscribers come and go at many levels while the child reports errors. Each receives the
 // error that its own goroutine causes after it has subscribed.
 //
-// There are so many levels that a look at all of them takes a while. A subscription that begins
-// during it must not be missed: so one goroutine causes such looks, one after another.
+// A look at all of the thousand levels takes a while. A subscription that begins during it must
+// not be missed: so one goroutine causes such looks, one after another.
 func TestSubscribersComeAndGoAtManyLevelsWhileEventsFlow(t *testing.T) {
 	const levels, apart = 1000, 250
 	sups, leaf := nestedIn(t, levels)
