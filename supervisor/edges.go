@@ -9,10 +9,10 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
-// edgeFaults returns what is wrong with the Needs and After of specs as children of a
-// supervisor at path that is declared by s. If all is true, there are no other children;
-// otherwise the machine looks for names that specs does not have.
-func (s *Spec) edgeFaults(path string, specs []child.Spec, all bool) (faults []error) {
+// edgeFaults returns the edges of specs as children of a supervisor at path that is declared
+// by s, and what is wrong with them. If all is true, there are no other children; otherwise the
+// machine looks for names that specs does not have.
+func (s *Spec) edgeFaults(path string, specs []child.Spec, all bool) (links rules.Links, faults []error) {
 	if s.Strategy != strategy.Graph {
 		for i := range specs {
 			c := &specs[i]
@@ -24,12 +24,13 @@ func (s *Spec) edgeFaults(path string, specs []child.Spec, all bool) (faults []e
 				faults = append(faults, &child.SpecError{Path: path + "/" + c.Name, Field: "After", Problem: problem})
 			}
 		}
-		return faults
+		return nil, faults
 	}
-	for _, f := range rules.Faults(specs, all) {
+	links = rules.Link(specs)
+	for _, f := range links.Faults(specs, all) {
 		faults = append(faults, &child.SpecError{Path: path + "/" + specs[f.Index].Name, Field: f.Field, Problem: f.Problem})
 	}
-	return faults
+	return links, faults
 }
 
 // specNamed returns the spec of the child with that name. Without edges, or if there is no

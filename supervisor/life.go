@@ -212,7 +212,11 @@ func (l *life) bootAndWait(ctx context.Context) (up bool) {
 func (l *life) boot() {
 	l.do(func(now time.Duration) {
 		l.redeclare(now)
-		l.m.Boot(l.spec.Children, now)
+		var links rules.Links
+		if d := l.sup.declared.Load(); l.spec == &d.spec {
+			links = d.links
+		}
+		l.m.Boot(l.spec.Children, links, now)
 		l.wakeAll() // those that waited for the children to exist
 	})
 }

@@ -48,7 +48,8 @@ func (s *Supervisor) StartChild(ctx context.Context, specs ...child.Spec) error 
 		return err
 	}
 	declared := s.declaredSpec()
-	faults := append(declared.childFaults(s.Path(), specs), declared.edgeFaults(s.Path(), specs, false)...)
+	_, faults := declared.edgeFaults(s.Path(), specs, false)
+	faults = append(declared.childFaults(s.Path(), specs), faults...)
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}

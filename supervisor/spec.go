@@ -10,6 +10,7 @@ import (
 	"github.com/coppice-go/coppice/child"
 	"github.com/coppice-go/coppice/internal/machine"
 	"github.com/coppice-go/coppice/internal/naming"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -118,6 +119,12 @@ func (s Spec) Validate() error { return s.validate("/" + s.name()) }
 
 // validate is Validate for a supervisor at path.
 func (s Spec) validate(path string) error {
+	_, err := s.check(path)
+	return err
+}
+
+// check is validate that also returns the edges of the children.
+func (s Spec) check(path string) (rules.Links, error) {
 	var faults []error
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, &child.SpecError{Path: path, Field: field, Problem: fmt.Sprintf(format, args...)})
@@ -148,7 +155,8 @@ func (s Spec) validate(path string) error {
 		fault("Drain", "negative: %v", s.Drain)
 	}
 	faults = append(faults, s.childFaults(path, s.Children)...)
-	return errors.Join(append(faults, s.edgeFaults(path, s.Children, true)...)...)
+	links, more := s.edgeFaults(path, s.Children, true)
+	return links, errors.Join(append(faults, more...)...)
 }
 
 // config returns the part of the spec that the machine needs. runs is the number of the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/internal/runkey"
 )
 
@@ -71,7 +72,8 @@ type Supervisor struct {
 // and StartChild return the problems of the spec, before any of its children runs.
 func New(spec Spec) *Supervisor {
 	spec.Children = copies(spec.Children)
-	s := &Supervisor{first: declaration{spec, spec.Validate()}}
+	s := &Supervisor{first: declaration{spec: spec}}
+	s.first.links, s.first.fault = spec.check("/" + spec.name())
 	s.declared.Store(&s.first)
 	s.firstLog.to = toLog(&spec)
 	s.log.Store(&s.firstLog)
@@ -82,7 +84,8 @@ func New(spec Spec) *Supervisor {
 // and Apply replace it.
 type declaration struct {
 	spec  Spec
-	fault error
+	fault error       // of Validate
+	links rules.Links // the edges of the children; nil if Boot is to look for them
 }
 
 // Spec returns the spec that the next start will use: that of New, or of the latest Upgrade or

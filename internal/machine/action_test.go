@@ -32,7 +32,7 @@ func TestActionsAreClearedAfterEachEvent(t *testing.T) {
 					t.Errorf("after %s there is still room for %d", after, cap(m.out))
 				}
 			}
-			m.Boot(specs, 0)
+			m.Boot(specs, nil, 0)
 			clean("the boot")
 			for c := m.First(); c != nil; c = c.Next() {
 				m.Ready(c, c.Run(), 0)

@@ -15,7 +15,7 @@ func TestEscalationDoesNotWaitForItsChild(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForOne, strategy.OneForAll, strategy.RestForOne, strategy.Independent} {
 		for _, ready := range []bool{false, true} {
 			m := New(Config{Strategy: s})
-			m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}}, 0)
+			m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}}, nil, 0)
 			a, b := m.Child("a"), m.Child("b")
 			m.Ready(a, a.Run(), 0)
 			if ready {

@@ -80,7 +80,7 @@ func newWorld(s *scene) *world {
 		w.m.batchSize = BatchSize
 	}
 	w.m.fewNames = 2
-	w.do("boot", func() { w.m.Boot(s.specs, 0) })
+	w.do("boot", func() { w.m.Boot(s.specs, nil, 0) })
 	return w
 }
 

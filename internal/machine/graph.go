@@ -2,6 +2,7 @@ package machine
 
 import (
 	"github.com/coppice-go/coppice/child"
+	"github.com/coppice-go/coppice/internal/rules"
 	"github.com/coppice-go/coppice/strategy"
 )
 
@@ -23,30 +24,57 @@ import (
 // isGraph reports whether children may have edges.
 func (m *Machine) isGraph() bool { return m.conf.Strategy == strategy.Graph }
 
-// bootGraph makes the nodes and edges of the declared children.
-func (m *Machine) bootGraph() {
-	edges, nodes := 0, 0
-	for c := m.first; c != nil; c = c.next {
-		if n := len(c.Spec.Needs) + len(c.Spec.After); n > 0 {
-			edges, nodes = edges+n, nodes+1
-		}
+// bootGraph makes the nodes and edges of the declared children, which are all that there are.
+// A list of edges begins with the latest, so it goes backwards.
+func (m *Machine) bootGraph(specs []child.Spec, links rules.Links) {
+	if links == nil {
+		links = rules.Link(specs)
 	}
-	if edges == 0 {
+	if links == nil {
 		return
 	}
-	m.graph = newGraph(min(nodes+edges, m.specs), edges)
-	m.connectAll()
+	nodes := make([]uint32, len(specs)) // of the specs
+	for _, to := range links {
+		if to != rules.NoSpec {
+			nodes[to] = 1 // it will have one
+		}
+	}
+	m.graph = newGraph(min(len(specs), 2*len(links)), len(links))
+	i := 0
+	for c := m.first; c != nil; c = c.next {
+		if nodes[i] != 0 || rules.Edges(c.Spec) > 0 {
+			nodes[i] = m.graph.addNode(c)
+		}
+		i++
+	}
+	for c := m.last; c != nil; c = c.prev {
+		i--
+		for e := rules.Edges(c.Spec) - 1; e >= 0; e-- {
+			var to uint32
+			if link := links[len(links)-1]; link != rules.NoSpec {
+				to = nodes[link]
+			} else {
+				to = m.nodeNamed(rules.Edge(c.Spec, e))
+			}
+			m.addEdge(nodes[i], to, e < len(c.Spec.Needs))
+			links = links[:len(links)-1]
+		}
+	}
+	m.touchAll()
 }
 
-// connectAll makes the nodes and edges of all children. A list of edges begins with the
-// latest, so it goes backwards, and then touches the nodes in the order of the children.
+// connectAll makes the nodes and edges of all children, as bootGraph does.
 func (m *Machine) connectAll() {
 	for c := m.last; c != nil; c = c.prev {
 		m.connect(c)
 	}
-	if m.graph == nil {
-		return
+	if m.graph != nil {
+		m.touchAll()
 	}
+}
+
+// touchAll touches all nodes, in the order of their children.
+func (m *Machine) touchAll() {
 	m.graph.touched = m.graph.touched[:0]
 	for c := m.first; c != nil; c = c.next {
 		if c.node != 0 {

@@ -13,7 +13,7 @@ import (
 // graphMachine returns a machine with strategy.Graph and these children, after Boot.
 func graphMachine(specs ...child.Spec) *Machine {
 	m := New(Config{Strategy: strategy.Graph, Intensity: strategy.Unlimited()})
-	m.Boot(specs, 0)
+	m.Boot(specs, nil, 0)
 	return m
 }
 

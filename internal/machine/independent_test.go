@@ -17,7 +17,7 @@ type batchTest struct {
 func newBatchTest(t *testing.T, names ...string) batchTest {
 	w := batchTest{t, New(Config{Strategy: strategy.Independent, Intensity: strategy.Unlimited()})}
 	w.m.batchSize = 1
-	w.m.Boot(specsOf(names), 0)
+	w.m.Boot(specsOf(names), nil, 0)
 	return w
 }
 

@@ -12,7 +12,7 @@ import (
 // stopped, except those that a caller has stopped since.
 func TestChildStoppedByRequestIsNotReportedAsLeftStopped(t *testing.T) {
 	m := New(Config{Strategy: strategy.RestForOne, Backoff: true})
-	m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}, 0)
+	m.Boot([]child.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}, nil, 0)
 	a, b, c := m.Child("a"), m.Child("b"), m.Child("c")
 	for _, x := range []*Child{a, b, c} {
 		m.Ready(x, 1, 0)

@@ -176,8 +176,10 @@ const maxKeptActions = 1024
 func (m *Machine) endEvent() { m.advance() }
 
 // Boot starts the declared children. It must come once, and does nothing if the
-// supervisor was closed before. The specs must be valid and must not change afterwards.
-func (m *Machine) Boot(specs []child.Spec, now time.Duration) {
+// supervisor was closed before. The specs must be valid and must not change afterwards. links
+// are what rules.Link returns for them, or nil: then Boot calls it, if the children may have
+// edges.
+func (m *Machine) Boot(specs []child.Spec, links rules.Links, now time.Duration) {
 	m.beginEvent(now)
 	if m.phase != Unborn {
 		m.endEvent()
@@ -196,7 +198,7 @@ func (m *Machine) Boot(specs []child.Spec, now time.Duration) {
 		m.booting++
 	}
 	if m.isGraph() {
-		m.bootGraph()
+		m.bootGraph(specs, links)
 	}
 	m.op, m.cursor = opStarting, m.first
 	if m.ordered() {

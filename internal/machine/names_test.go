@@ -17,7 +17,7 @@ func TestChildrenAreFoundByTheirNamesHoweverManyTheyAre(t *testing.T) {
 			specs[i] = child.Spec{Name: fmt.Sprint("d", i)}
 		}
 		m := New(Config{Strategy: strategy.Independent})
-		m.Boot(specs, 0)
+		m.Boot(specs, nil, 0)
 		want := map[string]*Child{}
 		for c := m.First(); c != nil; c = c.Next() {
 			want[c.Name()] = c

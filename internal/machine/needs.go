@@ -158,7 +158,7 @@ func (m *Machine) upgradeFault(specs []*child.Spec) error {
 			all = append(all, *c.Spec)
 		}
 	}
-	faults := rules.Faults(all, false)
+	faults := rules.Link(all).Faults(all, false)
 	if len(faults) == 0 {
 		return nil
 	}

@@ -51,7 +51,7 @@ func TestRestartOfAChildThatWasDownBeforeItsReplacement(t *testing.T) {
 				}
 				t.Run(name, func(t *testing.T) {
 					m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
-					m.Boot([]child.Spec{worker("a"), worker("b", needs(edges...))}, 0)
+					m.Boot([]child.Spec{worker("a"), worker("b", needs(edges...))}, nil, 0)
 					k := &kit{t, m, m.Child("a"), map[any]error{}, Waiter{Owner: "restart"}}
 					old := k.a.Spec
 					settleAll(t, m)
@@ -83,7 +83,7 @@ func TestReplaceOfAChildThatIsStoppedWithItsGroup(t *testing.T) {
 	for _, s := range []strategy.Strategy{strategy.OneForAll, strategy.RestForOne} {
 		t.Run(s.String(), func(t *testing.T) {
 			m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
-			m.Boot([]child.Spec{worker("a"), worker("b"), worker("c")}, 0)
+			m.Boot([]child.Spec{worker("a"), worker("b"), worker("c")}, nil, 0)
 			a, b, c := m.Child("a"), m.Child("b"), m.Child("c")
 			settleAll(t, m)
 			m.Restart(b, nil, 0)

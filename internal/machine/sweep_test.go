@@ -111,7 +111,7 @@ func TestResumeStartsInBatches(t *testing.T) {
 // each.
 func readyMachine(s strategy.Strategy, names ...string) *Machine {
 	m := New(Config{Strategy: s, Intensity: strategy.Unlimited()})
-	m.Boot(specsOf(names), 0)
+	m.Boot(specsOf(names), nil, 0)
 	for _, name := range names {
 		c := m.Child(name)
 		m.Ready(c, c.Run(), 0)
@@ -136,7 +136,7 @@ func requireFates(t *testing.T, got, want []string) {
 // children at once, even if the timer for the first nine tenths fires late.
 func TestNestedSupervisorCancelsAllBeforeItAbandonsAll(t *testing.T) {
 	m := New(Config{})
-	m.Boot([]child.Spec{{Name: "a", StopTimeout: 10 * time.Second}}, 0)
+	m.Boot([]child.Spec{{Name: "a", StopTimeout: 10 * time.Second}}, nil, 0)
 	c := m.Child("a")
 	m.Linked(c, c.Run(), 0)
 	m.Ready(c, c.Run(), 0)

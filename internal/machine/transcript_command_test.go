@@ -94,7 +94,7 @@ func (s *player) do(words []string) ([]string, error) {
 	m, now, caller := s.m, s.now, strings.Join(words, " ")
 	switch words[0] {
 	case "boot":
-		m.Boot(s.specs, now)
+		m.Boot(s.specs, nil, now)
 	case "close":
 		m.Close(now)
 	case "cancel-all":

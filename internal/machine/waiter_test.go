@@ -20,7 +20,7 @@ func answered(m *Machine) (who []any) {
 
 func TestCallersAreAnsweredInOrder(t *testing.T) {
 	m := New(Config{})
-	m.Boot([]child.Spec{worker("a")}, 0)
+	m.Boot([]child.Spec{worker("a")}, nil, 0)
 	a := m.First()
 	m.Ready(a, 1, 0)
 	for who := range 6 {
@@ -55,7 +55,7 @@ func TestCallersAreAnsweredInOrder(t *testing.T) {
 func TestManyCallersCanWaitForOneChild(t *testing.T) {
 	const many = 200_000
 	m := New(Config{})
-	m.Boot([]child.Spec{worker("a")}, 0)
+	m.Boot([]child.Spec{worker("a")}, nil, 0)
 	a := m.First()
 	m.Ready(a, 1, 0)
 	began := time.Now()

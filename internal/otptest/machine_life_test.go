@@ -55,7 +55,7 @@ func (l *life) boot() {
 			specs = append(specs, n.ChildSpec(n.ID))
 		}
 	}
-	l.machine.Boot(specs, l.tree.now)
+	l.machine.Boot(specs, nil, l.tree.now)
 	l.do()
 }
 

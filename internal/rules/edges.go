@@ -16,33 +16,66 @@ type Fault struct {
 	Problem string
 }
 
-// Faults returns what is wrong with the edges between specs, taken together. Names that
-// none of specs has are faults only if all is true: specs are all children that there are.
-// Names that no child may have are left out: package child finds them.
-func Faults(specs []child.Spec, all bool) (faults []Fault) {
-	if !slices.ContainsFunc(specs, HasEdges) {
+// Links are the edges of specs: for each spec in turn and each edge of it, those of Needs
+// first, the number of the spec that it leads to, or NoSpec. They are nil if there are no
+// edges.
+type Links []int32
+
+// NoSpec is the link of an edge to a name that no spec has.
+const NoSpec = -1
+
+// Link returns the edges of specs.
+func Link(specs []child.Spec) Links {
+	edges := 0
+	for i := range specs {
+		edges += Edges(&specs[i])
+	}
+	if edges == 0 {
 		return nil
 	}
-	index := make(map[string]int, len(specs))
+	index := make(map[string]int32, len(specs))
 	for i := range specs {
-		index[specs[i].Name] = i
+		index[specs[i].Name] = int32(i)
 	}
+	links := make(Links, 0, edges)
 	for i := range specs {
-		for _, name := range specs[i].Needs {
-			switch at, known := index[name]; {
-			case !known && all && possible(name):
-				faults = append(faults, Fault{i, "Needs", NoSuchChild(name)})
-			case known && at != i && specs[at].Restart == child.Temporary:
-				faults = append(faults, Fault{i, "Needs", NeedsTemporary(name)})
-			}
-		}
-		for _, name := range specs[i].After {
-			if _, known := index[name]; !known && all && possible(name) {
-				faults = append(faults, Fault{i, "After", NoSuchChild(name)})
+		for e := range Edges(&specs[i]) {
+			if to, known := index[Edge(&specs[i], e)]; known {
+				links = append(links, to)
+			} else {
+				links = append(links, NoSpec)
 			}
 		}
 	}
-	for _, cycle := range cycles(specs, index) {
+	return links
+}
+
+// Faults returns what is wrong with the edges of specs, taken together. Names that none of
+// specs has are faults only if all is true: specs are all children that there are. Names that
+// no child may have are left out: package child finds them.
+func (l Links) Faults(specs []child.Spec, all bool) (faults []Fault) {
+	if l == nil {
+		return nil
+	}
+	rest := l
+	for i := range specs {
+		spec := &specs[i]
+		for e := range Edges(spec) {
+			field := "Needs"
+			if e >= len(spec.Needs) {
+				field = "After"
+			}
+			name := Edge(spec, e)
+			switch to := int(rest[e]); {
+			case to == NoSpec && all && possible(name):
+				faults = append(faults, Fault{i, field, NoSuchChild(name)})
+			case to != NoSpec && to != i && field == "Needs" && specs[to].Restart == child.Temporary:
+				faults = append(faults, Fault{i, field, NeedsTemporary(name)})
+			}
+		}
+		rest = rest[Edges(spec):]
+	}
+	for _, cycle := range l.cycles(specs) {
 		field := "After"
 		if next := specs[cycle[1%len(cycle)]].Name; slices.Contains(specs[cycle[0]].Needs, next) {
 			field = "Needs"
@@ -56,7 +89,10 @@ func Faults(specs []child.Spec, all bool) (faults []Fault) {
 func possible(name string) bool { return name != "" && naming.Problem(name) == "" }
 
 // HasEdges reports whether a child needs others or comes after them.
-func HasEdges(spec child.Spec) bool { return len(spec.Needs)+len(spec.After) > 0 }
+func HasEdges(spec child.Spec) bool { return Edges(&spec) > 0 }
+
+// Edges returns the number of edges of a spec.
+func Edges(spec *child.Spec) int { return len(spec.Needs) + len(spec.After) }
 
 // Copy returns a copy of spec that shares no memory with it.
 func Copy(spec child.Spec) child.Spec {
@@ -85,14 +121,17 @@ func cut(name string) string {
 
 // cycles returns a cycle of each group of specs that wait for each other. Each begins with
 // its first spec. One that a spec forms with itself is left out: package child finds it.
-func cycles(specs []child.Spec, index map[string]int) (all [][]int) {
+func (l Links) cycles(specs []child.Spec) (all [][]int) {
 	const (
 		unseen = iota
 		open
 		closed
 	)
-	type step struct{ at, next int } // next is the number of the edge to follow next
-	state := make([]uint8, len(specs))
+	type step struct{ at, next int }                                     // next is the number of the edge to follow next
+	state, first := make([]uint8, len(specs)), make([]int, len(specs)+1) // of the links of each
+	for i := range specs {
+		first[i+1] = first[i] + Edges(&specs[i])
+	}
 	for root := range specs {
 		if state[root] != unseen {
 			continue
@@ -107,10 +146,10 @@ func cycles(specs []child.Spec, index map[string]int) (all [][]int) {
 				stack = stack[:len(stack)-1]
 				continue
 			}
-			to, known := index[Edge(spec, top.next)]
+			to := int(l[first[top.at]+top.next])
 			top.next++
 			switch {
-			case !known || to == top.at:
+			case to == NoSpec || to == top.at:
 			case state[to] == unseen:
 				state[to] = open
 				stack = append(stack, step{to, 0})

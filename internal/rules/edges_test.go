@@ -37,8 +37,15 @@ func TestFaultsOfEdges(t *testing.T) {
 		{"a cycle below", []child.Spec{spec("top", []string{"a"}, nil), spec("a", nil, []string{"b"}), spec("b", []string{"a"}, nil)}, true,
 			[]Fault{{1, "After", "cycle: a -> b -> a"}}},
 	} {
-		require.Equal(t, c.want, Faults(c.specs, c.all), c.name)
+		require.Equal(t, c.want, Link(c.specs).Faults(c.specs, c.all), c.name)
 	}
+}
+
+func TestLink(t *testing.T) {
+	require.Nil(t, Link(nil))
+	require.Nil(t, Link([]child.Spec{spec("a", nil, nil), spec("b", nil, nil)}))
+	require.Equal(t, Links{2, 0, NoSpec, 0}, Link([]child.Spec{
+		spec("a", nil, nil), spec("b", []string{"c", "a"}, []string{"x"}), spec("c", []string{"a"}, nil)}))
 }
 
 // A diamond of layers has very many paths and no cycle.
@@ -55,7 +62,7 @@ func TestFaultsLooksAtEachEdgeOnce(t *testing.T) {
 			specs = append(specs, s)
 		}
 	}
-	require.Empty(t, Faults(specs, true))
+	require.Empty(t, Link(specs).Faults(specs, true))
 }
 
 func TestCopySharesNoMemory(t *testing.T) {
