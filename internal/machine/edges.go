@@ -302,11 +302,14 @@ func (m *Machine) account() {
 			continue
 		}
 		for e := n.own; e != 0; e = g.edges[e].next {
-			to := g.edges[e].to
-			if t := &g.nodes[to]; g.edges[e].needs {
-				m.add(to, &t.busy, of(now, holds&changed)-of(^now, holds&changed))
-			} else {
-				m.add(to, &t.behind, of(now, goes&changed)-of(^now, goes&changed))
+			to, needs := g.edges[e].to, g.edges[e].needs
+			switch t := &g.nodes[to]; {
+			case needs && changed&holds != 0 && now&holds != 0 && t.told&holds != 0:
+				t.busy++ // it is alive or busy already, so nothing changes for it
+			case needs && changed&holds != 0:
+				m.add(to, &t.busy, of(now, holds)-of(^now, holds))
+			case !needs && changed&goes != 0:
+				m.add(to, &t.behind, of(now, goes)-of(^now, goes))
 			}
 		}
 	}
