@@ -108,6 +108,33 @@ func TestPostedExitsAreReportedInOrderAndInBatches(t *testing.T) {
 	}
 }
 
+// With one processor, the first child that returns would handle its exit before the second
+// runs.
+func TestExitsOfACrowdShareABatch(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const many = 20 * crowd
+	spec := Spec{Strategy: strategy.Independent, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, many)}
+	for i := range many {
+		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), Run: func(ctx child.Context) error {
+			if err := ctx.Ready(); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}}
+	}
+	s := New(spec)
+	exits, batches := 0, make(map[time.Time]bool) // the exits of a batch have one time
+	defer s.Subscribe(func(e Event) {
+		exits++
+		batches[e.Time] = true
+	}, EventStopped)()
+	require.NoError(t, s.Start(t.Context()))
+	require.NoError(t, s.Stop(context.Background()))
+	require.Equal(t, many, exits)
+	require.Less(t, len(batches), many/4, "apart from the last ones, which are no crowd, few exits are alone")
+}
+
 // Only one run waits for the lock.
 func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
 	onlyOneWaits := func() {

@@ -45,6 +45,7 @@ type life struct {
 	err     error                // how it ended; set before over is closed
 	exits   atomic.Pointer[run]  // queued exits, the latest first: see pushExit
 	drainer atomic.Bool          // a run is about to handle queued exits, or does so under the lock
+	crowded atomic.Bool          // a crowd of children is about to return: see drainExits
 	spare   atomic.Pointer[call] // for reuse, or nil
 
 	mu              sync.Mutex
