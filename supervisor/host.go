@@ -99,7 +99,11 @@ func panicking() bool {
 func (h *host) judge(_ [2]*run) {
 	r, err := h.run, h.end.Err
 	r.stage = judging
-	decide, stopped := r.spec.Decide, false
+	var decide func(error) error
+	if !r.plain {
+		decide = r.spec.Decide
+	}
+	stopped := false
 	if decide != nil || r.graced.Load() {
 		stopped = r.end()
 	} else if r.endContext(); err == nil {

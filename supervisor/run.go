@@ -35,6 +35,7 @@ type run struct {
 	asked    atomic.Uint32 // the machine.Why if it was asked to stop; from then on cause is fixed and also read without the lock
 	ready    bool
 	ended    bool
+	plain    bool  // the spec has no Decide, among others: see machine.Child.Plain
 	stage    stage // used only by the run's goroutine, and kept here to keep its stack frame small
 	cause    error // why it was stopped, or context.Canceled once it has ended
 	stopped  time.Duration
@@ -91,7 +92,7 @@ func (r *run) ensureRare() *rare {
 // new goroutine may need the lock right away, so it must not be started while the lock is
 // held. l.mu must be held.
 func (l *life) launch(s *step, c *machine.Child) {
-	r := &run{life: l, child: c, spec: c.Spec, restarts: int(c.Restarts)}
+	r := &run{life: l, child: c, spec: c.Spec, plain: c.Plain, restarts: int(c.Restarts)}
 	if last := runOfChild(c); last != nil && last.rare != nil {
 		backoff, super := last.rare.backoff, last.rare.super
 		if last.spec != c.Spec && l.m.Trying(c) { // it has another spec

@@ -80,7 +80,7 @@ func New(spec Spec) *Supervisor {
 	return s
 }
 
-// A declaration is a spec and the result of its Validate. It is immutable; Upgrade
+// A declaration is a spec and what New has found out about it. It is immutable; Upgrade
 // and Apply replace it.
 type declaration struct {
 	spec  Spec

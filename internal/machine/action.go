@@ -240,7 +240,7 @@ func (m *Machine) disarm(c *Child) {
 
 // StopTimeout returns how long a stop of c may take. ok is false if there is no limit.
 func (c *Child) StopTimeout() (d time.Duration, ok bool) {
-	switch d := c.Spec.StopTimeout; {
+	switch d := c.stopTimeout(); {
 	case d == child.Forever, d == 0 && c.Nested:
 		return 0, false
 	case d == 0:

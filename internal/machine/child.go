@@ -12,7 +12,7 @@ import (
 // it next. The fields that are exported are read by the shell; it sets only those whose
 // comment says so.
 type Child struct {
-	Spec *child.Spec // never changed, but replaced by Upgrade; its Name stays
+	Spec *child.Spec // never changed, but replaced by Upgrade: see setSpec; its Name stays
 
 	Since time.Duration // when the child entered its state
 
@@ -80,8 +80,8 @@ type Child struct {
 	// Stopped with its group and not started with it. Set by dissolve, cleared by launch,
 	// retire, publishLeftStopped and close.
 	leftStopped bool
-	// It is among the children. Set when it is added, cleared by remove.
-	present bool
+	// Its spec has nothing but what most specs have. Set by setSpec.
+	Plain bool
 }
 
 // Failures is what only a child needs that has failed or was abandoned. Most children never
@@ -196,9 +196,47 @@ func (c *Child) Marked() bool { return c.marked }
 
 func (c *Child) alive() bool { return c.state.Alive() }
 
+// setSpec gives c a spec.
+func (c *Child) setSpec(spec *child.Spec) {
+	c.Spec = spec
+	c.Plain = spec.Restart != child.Temporary && !spec.Significant && spec.Decide == nil &&
+		spec.StartTimeout == 0 && spec.StopTimeout == 0 && spec.Heartbeat == 0
+}
+
+// The following fields of a spec are looked at whenever a child starts or stops. When ten
+// thousand do so at the same time, their specs are in no cache, so a look at one is dear. If c
+// is Plain, it is not needed.
+
+func (c *Child) temporary() bool   { return !c.Plain && c.Spec.Restart == child.Temporary }
+func (c *Child) significant() bool { return !c.Plain && c.Spec.Significant }
+
+func (c *Child) startTimeout() time.Duration {
+	if c.Plain {
+		return 0
+	}
+	return c.Spec.StartTimeout
+}
+
+func (c *Child) heartbeat() time.Duration {
+	if c.Plain {
+		return 0
+	}
+	return c.Spec.Heartbeat
+}
+
+func (c *Child) stopTimeout() time.Duration {
+	if c.Plain {
+		return 0
+	}
+	return c.Spec.StopTimeout
+}
+
+// isPresent reports whether c is among the children.
+func (m *Machine) isPresent(c *Child) bool { return c.prev != nil || m.first == c }
+
 // countsAsSignificant reports whether c is significant, and neither Stopped nor Done.
 func (c *Child) countsAsSignificant() bool {
-	return c.Spec.Significant && c.state != child.Stopped && c.state != child.Done
+	return c.significant() && c.state != child.Stopped && c.state != child.Done
 }
 
 // hasBackoff reports whether c has a backoff, its own or that of the supervisor.
@@ -269,7 +307,8 @@ func count(b bool) int {
 // append adds c, a new child, after all others.
 func (m *Machine) append(c *Child, spec *child.Spec, o origin) *Child {
 	m.seq++
-	*c = Child{Spec: spec, seq: m.seq, origin: o, Since: m.now, present: true}
+	*c = Child{seq: m.seq, origin: o, Since: m.now}
+	c.setSpec(spec)
 	m.link(c)
 	m.specs++
 	m.addName(c)
@@ -313,7 +352,7 @@ func (m *Machine) remove(c *Child) {
 	} else {
 		m.last = c.prev
 	}
-	c.prev, c.next, c.present = nil, nil, false
+	c.prev, c.next = nil, nil
 	if c.node != 0 {
 		m.disconnect(c)
 	}

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"math"
+	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -15,6 +16,48 @@ import (
 func TestAChildAndItsSpecFitIntoTheirSizeClass(t *testing.T) {
 	if size := unsafe.Sizeof(Child{}) + unsafe.Sizeof(child.Spec{}); size > 256 && strconv.IntSize == 64 {
 		t.Errorf("they have %d bytes together: the next size class has 288", size)
+	}
+}
+
+// Each field of a spec in turn has a value, and what is asked for is what the spec says.
+func TestPlainChildHasNothingThatIsAskedFor(t *testing.T) {
+	plain := 0
+	for i := range reflect.TypeFor[child.Spec]().NumField() {
+		var spec child.Spec
+		field := reflect.ValueOf(&spec).Elem().Field(i)
+		switch field.Kind() {
+		case reflect.Func:
+			field.Set(reflect.MakeFunc(field.Type(), nil))
+		case reflect.Slice:
+			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+		case reflect.Uint8:
+			field.SetUint(uint64(child.Temporary))
+		case reflect.Int64:
+			field.SetInt(1)
+		case reflect.Bool:
+			field.SetBool(true)
+		default:
+			field.SetString("x")
+		}
+		name := reflect.TypeFor[child.Spec]().Field(i).Name
+		if field.IsZero() {
+			t.Error("no value for", name)
+		}
+		c := new(Child)
+		c.setSpec(&spec)
+		if c.temporary() != (spec.Restart == child.Temporary) || c.significant() != spec.Significant ||
+			c.startTimeout() != spec.StartTimeout || c.stopTimeout() != spec.StopTimeout || c.heartbeat() != spec.Heartbeat ||
+			c.Plain && spec.Decide != nil {
+			t.Error("it is not looked at:", name)
+		}
+		plain += count(c.Plain)
+		c.setSpec(&child.Spec{Name: "a"})
+		if !c.Plain {
+			t.Error("it has another spec now")
+		}
+	}
+	if plain == 0 {
+		t.Error("none is plain")
 	}
 }
 

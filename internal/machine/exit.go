@@ -19,8 +19,8 @@ func (m *Machine) Ready(c *Child, run uint64, now time.Duration) {
 		c.failing = false
 		isNew := len(m.trials) == 0 || m.readyOnTrial(c)
 		m.publish(Ready, c, nil).Wait = took
-		if c.Spec.Heartbeat > 0 {
-			m.arm(c, BeatTimer, c.Spec.Heartbeat)
+		if every := c.heartbeat(); every > 0 {
+			m.arm(c, BeatTimer, every)
 		}
 		if isNew {
 			m.answerWaiters(c, true, nil)
@@ -85,7 +85,7 @@ func (m *Machine) stoppedExit(c *Child, out Outcome, abandoned bool) {
 		m.downAgain(c, m.trials[c], child.ErrStopped)
 	case after == afterStopStart && !c.marked:
 		m.startAsked(c)
-	case c.marked && c.Spec.Restart == child.Temporary && (c.node == 0 || after != afterStopStart):
+	case c.marked && c.temporary() && (c.node == 0 || after != afterStopStart):
 		m.retire(c, child.Stopped, child.ErrSibling)
 	case c.marked:
 		m.setState(c, child.Waiting)
@@ -113,7 +113,7 @@ func stopFailure(sentinel, returned error) Outcome {
 // Temporary child, or any child of an Independent supervisor, is then removed.
 func (m *Machine) retire(c *Child, s child.State, err error) {
 	m.retireKept(c, s, err)
-	if c.Spec.Restart == child.Temporary || m.forgets() {
+	if c.temporary() || m.forgets() {
 		m.remove(c)
 	}
 }
@@ -149,7 +149,7 @@ func (m *Machine) emitRetired(c *Child) { m.emit(Retired, c) }
 // retireAndRemove retires c and removes it, whatever its Restart.
 func (m *Machine) retireAndRemove(c *Child, err error) {
 	m.retire(c, child.Stopped, err)
-	if c.present {
+	if m.isPresent(c) {
 		m.remove(c)
 	}
 }
@@ -295,7 +295,7 @@ func (m *Machine) completed(c *Child, out Outcome) {
 // boots, the end is remembered until it is up, as in OTP.
 func (m *Machine) autoShutdown(c *Child, err error) {
 	switch {
-	case !c.Spec.Significant:
+	case !c.significant():
 	case m.phase == Booting:
 		if m.endedInBoot == nil {
 			m.endedInBoot, m.endedInBootErr = c, err

@@ -145,12 +145,12 @@ func (w *world) checkRequests(before graphSnapshot) {
 		return
 	}
 	for _, c := range before.stopped {
-		if c.present && !w.m.isStopped(w.m.nodeOf(c)) && !c.Ignored && w.scene.newer == nil {
+		if w.m.isPresent(c) && !w.m.isStopped(w.m.nodeOf(c)) && !c.Ignored && w.scene.newer == nil {
 			w.fail("what was stopped by request stays stopped: %s is %v", c.Name(), c.state)
 		}
 	}
 	for _, c := range before.again {
-		if !c.present {
+		if !w.m.isPresent(c) {
 			w.fail("a restart by request loses no child: %s", c.Name())
 		}
 	}
@@ -230,7 +230,7 @@ func (w *world) checkEdgeActions(before graphSnapshot, acts []Action) {
 	upgraded := w.scene.newer != nil
 	for _, a := range acts {
 		c := a.Child
-		if c == nil || !c.present {
+		if c == nil || !w.m.isPresent(c) {
 			continue
 		}
 		switch {

@@ -123,7 +123,7 @@ func (w *world) requests(add func(string, func(*world))) {
 				c := w.m.Child(n)
 				refused := remove && w.m.NeededBy(c) != nil
 				w.m.Stop(c, remove, who, 0)
-				if m := w.m; m.phase < Closing && c.present && !refused &&
+				if m := w.m; m.phase < Closing && w.m.isPresent(c) && !refused &&
 					(c.state != child.Stopping && c.state.Alive() && !m.mustStop(c) || c.state == child.Waiting || c.afterStop == afterStopStart || c.marked) {
 					w.fail("a stop cancels a start: %s", n)
 				}

@@ -95,7 +95,7 @@ func (w *world) checkTrials() {
 	}
 	for c, t := range w.m.trials {
 		switch {
-		case !c.present:
+		case !w.m.isPresent(c):
 			w.fail("a child that is removed is not on trial: %s", c.Name())
 		case c.marked, w.m.mustStop(c), w.m.phase >= Closing: // it will start, or stop, or never start
 		case c.state == child.Done || c.state == child.Stopped:

@@ -77,7 +77,7 @@ func (w *world) charge(g liveRun, acts []Action) {
 	failed := slices.ContainsFunc(acts, func(a Action) bool { return a.Kind == Publish && a.Event == Failed })
 	waits := g.c.state == child.Waiting || g.c.run != g.run || g.c.marked
 	switch {
-	case g.ready && !g.cancelled && waits && g.c.present, g.ready && failed && waits:
+	case g.ready && !g.cancelled && waits && w.m.isPresent(g.c), g.ready && failed && waits:
 		w.grant(g.c)
 	case failed && g.c.state == child.Waiting && !slices.Contains(w.attempt, g.c):
 		w.attempt = append(w.attempt, g.c)
@@ -88,7 +88,7 @@ func (w *world) charge(g liveRun, acts []Action) {
 // Temporary, so that it can be started later. An Independent supervisor keeps none.
 func (w *world) checkKept(g liveRun, before child.State, by origin) {
 	if before == child.Starting && by == originManual && w.m.phase < Closing &&
-		rules.Ordered(w.scene.conf.Strategy) && !g.c.present && g.c.state != child.Done {
+		rules.Ordered(w.scene.conf.Strategy) && !w.m.isPresent(g.c) && g.c.state != child.Done {
 		w.fail("a requested restart that fails removes no child: %s", g.c.Name())
 	}
 }
@@ -121,7 +121,7 @@ func (w *world) checkStart(a Action) {
 
 // checkStop checks that a stop in order waits for the children after it.
 func (w *world) checkStop(a Action) {
-	if !a.Child.present {
+	if !w.m.isPresent(a.Child) {
 		return
 	}
 	for c := a.Child.next; c != nil; c = c.next {

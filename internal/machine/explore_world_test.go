@@ -232,7 +232,7 @@ func (w *world) key(h *maphash.Hash, abandoned bool) {
 		if w.scene.edges != nil {
 			b = fmt.Append(b, c.Spec.Needs, c.Spec.After)
 		}
-		flag(c.marked, c.charged, c.bootPending, c.sent&cancelAllSent != 0, c.sent&abandonAllSent != 0, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, c.present, c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
+		flag(c.marked, c.charged, c.bootPending, c.sent&cancelAllSent != 0, c.sent&abandonAllSent != 0, c.backoffAsked, c.healthy, c.held, c.hung, c.leftStopped, w.m.isPresent(c), c.Nested, c.run == 0, c.Declared, m.hasBackoff(c))
 		for x := range c.eachWaiter {
 			flag(x.start, x.takenBack != nil, w.replaced[x.Owner.(int)] != nil)
 		}

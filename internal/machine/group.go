@@ -11,7 +11,7 @@ func (m *Machine) markGroup(c *Child) {
 	from, _ := m.group(c) // every child after it is a member too
 	for x := from; x != nil; {
 		next := x.next // x may be removed
-		if !x.alive() && x.Spec.Restart == child.Temporary && !x.startPending() {
+		if !x.alive() && x.temporary() && !x.startPending() {
 			if x == from {
 				from = next
 			}

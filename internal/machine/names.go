@@ -7,7 +7,7 @@ const mostFewNames = 8
 // Child returns the child with that name, or nil.
 func (m *Machine) Child(name string) *Child {
 	if m.names != nil {
-		if c := m.names[name]; c != nil && c.present {
+		if c := m.names[name]; c != nil && m.isPresent(c) {
 			return c
 		}
 		return nil

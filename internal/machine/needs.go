@@ -77,7 +77,7 @@ func (m *Machine) refuseEdges(spec *child.Spec) error {
 		switch c := m.Child(name); {
 		case c == nil:
 			return fault("Needs", rules.NoSuchChild(name))
-		case c.Spec.Restart == child.Temporary:
+		case c.temporary():
 			return fault("Needs", rules.NeedsTemporary(name))
 		case c.Removing():
 			return fault("Needs", fmt.Sprintf("%q is being removed", name))

@@ -33,7 +33,7 @@ var plantedFaults = []plantedFault{
 	{"a supervisor that gives up ends", "close.go", "\tm.close(End{Kind: kind, Child: c, Err: err})", "\t_ = End{Kind: kind, Child: c, Err: err}"},
 	{"a backoff is asked once at a time", "restart.go", "if !c.backoffAsked {", "if true {"},
 	{"an abandoned stop abandons the run", "restart.go", "\tm.emit(Abandon, c)\n\tm.informWaiters(c)\n", ""},
-	{"a temporary child that does not run is removed with its group", "group.go", "!x.alive() && x.Spec.Restart == child.Temporary", "false"},
+	{"a temporary child that does not run is removed with its group", "group.go", "!x.alive() && x.temporary()", "false"},
 	{"a declared child is not removed before its first start", "group.go", "return c.bootPending || c.startAwaited()", "return c.startAwaited()"},
 	{"a child whose start was requested is not removed", "group.go", "return c.bootPending || c.startAwaited()", "return c.bootPending"},
 	{"a requested restart that fails keeps the child", "exit.go", "if c.origin == originManual && !m.forgets() {", "if false {"},
@@ -101,7 +101,7 @@ var plantedFaults = []plantedFault{
 	{"graph: a mark ends with the run", "graph.go", "\tn.going = n.going && c.alive()\n", ""},
 	{"graph: a child that is needed is not removed", "needs.go", "if user := g.nodes[g.edges[e].from].c; !user.Removing() {", "if user := g.nodes[g.edges[e].from].c; false {"},
 	{"graph: no child is added that needs one that is being removed", "needs.go", "\t\tcase c.Removing():\n", "\t\tcase false:\n"},
-	{"graph: no child is added that needs a temporary one", "needs.go", "\t\tcase c.Spec.Restart == child.Temporary:\n", "\t\tcase false:\n"},
+	{"graph: no child is added that needs a temporary one", "needs.go", "\t\tcase c.temporary():\n", "\t\tcase false:\n"},
 	{"graph: after an upgrade a child whose start was held starts", "edges.go", "\t\tc.marked = c.marked || c.held\n", ""},
 	{"graph: after an upgrade those that need a child that is being stopped stop too", "relink.go", "\tm.sinkWalk(child.ErrStopped)\n\tfor c := m.first", "\tg.walk = g.walk[:0]\n\tfor c := m.first"},
 	{"graph: after an upgrade the marks spread", "relink.go", "\t\tif c.node != 0 && c.marked {\n", "\t\tif false {\n"},
@@ -125,6 +125,10 @@ var plantedFaults = []plantedFault{
 	{"graph: an alarm does not change what follows a stop", "restart.go", "if c.hung = true; !m.mustStop(c) {", "if c.hung = true; true {"},
 	{"graph: a requested start takes what it needs", "restart.go", "\tcase c.node != 0:\n\t\tm.take(c)\n", "\tcase c.node != 0:\n\t\tm.claim(c, c)\n"},
 	{"graph: Resume starts what waits", "request.go", "\tif c.node != 0 {\n\t\tm.touch(c)\n\t\treturn\n\t}\n", "\tif c.node != 0 {\n\t\treturn\n\t}\n"},
+	{"graph: a child comes after what it names", "graph.go", "e < len(c.Spec.Needs))", "true)"},
+	{"graph: what is down is busy once one that needs it runs", "edges.go", "now&holds != 0 && t.told&holds != 0:", "now&holds != 0:"},
+	{"what a spec says about what follows a stop is looked at", "child.go", "spec.Restart != child.Temporary && ", ""},
+	{"the count of stopping children is right", "child.go", "\tm.stopping += count(c.state == child.Stopping)\n", ""},
 	{"graph: closing concerns each child", "close.go", "\t\t\tm.touch(c)\n", ""},
 }
 

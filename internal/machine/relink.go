@@ -17,7 +17,7 @@ func (m *Machine) UpgradeChild(c *Child, spec *child.Spec, now time.Duration) er
 	switch {
 	case m.phase >= Closing:
 		err = ErrNotRunning
-	case !c.present || c.Removing():
+	case !m.isPresent(c) || c.Removing():
 		err = ErrNotFound
 	default:
 		if err = m.refuseRelink(c, spec); err == nil {

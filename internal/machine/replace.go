@@ -181,7 +181,7 @@ func (m *Machine) beginTrial(c *Child) {
 // setSpec replaces the spec of c.
 func (m *Machine) setSpec(c *Child, spec *child.Spec) {
 	m.significant -= count(c.countsAsSignificant())
-	c.Spec = spec
+	c.setSpec(spec)
 	m.significant += count(c.countsAsSignificant())
 }
 

@@ -68,7 +68,7 @@ func (m *Machine) refuseRestart(c *Child) error {
 	switch {
 	case m.phase >= Closing:
 		return ErrNotRunning
-	case !c.present || c.Removing():
+	case !m.isPresent(c) || c.Removing():
 		return ErrNotFound
 	case m.suspended:
 		return ErrSuspended
@@ -123,7 +123,7 @@ func (m *Machine) Stop(c *Child, remove bool, caller *Waiter, now time.Duration)
 		m.refuse(caller, ErrNotRunning)
 		m.endEvent()
 		return
-	case !c.present:
+	case !m.isPresent(c):
 		m.refuse(caller, nil) // it was removed
 		m.endEvent()
 		return
@@ -213,7 +213,7 @@ func (m *Machine) Linked(c *Child, run uint64, now time.Duration) {
 		c.Nested = true
 		if !c.Super {
 			c.Super = true
-			m.supers += count(c.present)
+			m.supers += count(m.isPresent(c))
 		}
 		if c.state == child.Stopping && c.armed == StopTimer {
 			if d, limited := c.StopTimeout(); limited {

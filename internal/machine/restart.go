@@ -24,7 +24,7 @@ func (m *Machine) launch(c *Child, restart bool) {
 	m.setState(c, child.Starting)
 	m.emit(Launch, c)
 	m.publish(Starting, c, nil)
-	if t := c.Spec.StartTimeout; t > 0 && t <= SlowStartAfter {
+	if t := c.startTimeout(); t > 0 && t <= SlowStartAfter {
 		m.arm(c, StartTimer, t)
 	} else {
 		m.arm(c, SlowTimer, SlowStartAfter)
@@ -73,7 +73,7 @@ func (m *Machine) afterRun(c *Child, out Outcome) Next {
 	switch {
 	case out.Kind == Escalated:
 		return SupervisorGivesUp
-	case c.Spec.Restart == child.Temporary:
+	case c.temporary():
 		return StaysDown
 	case !m.charge(c):
 		return SupervisorGivesUp

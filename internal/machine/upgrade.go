@@ -58,14 +58,16 @@ func (m *Machine) Arrange(conf Config, specs []*child.Spec, now time.Duration) e
 	for _, spec := range specs {
 		c := m.Child(spec.Name)
 		if c == nil {
-			c = &Child{Spec: spec, Since: m.now, present: true}
+			c = &Child{Since: m.now}
+			c.setSpec(spec)
 			m.specs++
 		}
 		if c.Spec != spec {
 			m.endTrial(c)
 		}
 		m.significant -= count(c.countsAsSignificant())
-		c.Spec, c.Declared = spec, true
+		c.setSpec(spec)
+		c.Declared = true
 		m.significant += count(c.countsAsSignificant())
 		listed = append(listed, c)
 	}

@@ -140,8 +140,7 @@ func (l Links) cycles(specs []child.Spec) (all [][]int) {
 		state[root] = open
 		for len(stack) > 0 {
 			top := &stack[len(stack)-1]
-			spec := &specs[top.at]
-			if found || top.next == len(spec.Needs)+len(spec.After) {
+			if found || first[top.at]+top.next == first[top.at+1] {
 				state[top.at] = closed
 				stack = stack[:len(stack)-1]
 				continue
@@ -159,8 +158,8 @@ func (l Links) cycles(specs []child.Spec) (all [][]int) {
 				for _, s := range stack[from:] {
 					cycle = append(cycle, s.at)
 				}
-				first := slices.Index(cycle, slices.Min(cycle))
-				all = append(all, append(cycle[first:len(cycle):len(cycle)], cycle[:first]...))
+				least := slices.Index(cycle, slices.Min(cycle))
+				all = append(all, append(cycle[least:len(cycle):len(cycle)], cycle[:least]...))
 				found = true // one is enough: what else is wrong shows when it is mended
 			}
 		}
