@@ -88,7 +88,7 @@ func (r *rare) isStopOf(e *StopError) bool {
 // it, so that report passes its contents on. A supervisor that ended before the run was
 // asked to stop is part of the stop if its error is returned then.
 func (r *run) passesUp(e *StopError) bool {
-	r.life.mu.Lock()
+	r.life.lock()
 	defer r.life.mu.Unlock()
 	rare := r.rareFields()
 	if rare.ended != nil && rare.ended.over == e.of {

@@ -141,7 +141,7 @@ func (s *Supervisor) Plan(desired Spec) (Changes, error) {
 		}
 		return p.changes(), nil
 	}
-	l.mu.Lock()
+	l.lock()
 	p, err := l.plan(&desired)
 	if err == nil {
 		err = l.refusesStarts(p)

@@ -112,7 +112,7 @@ func (s *Supervisor) wayTo(path string) (*life, []string) {
 // awaitChild looks at the child of that name. If it is not the last one on the way, and a
 // supervisor runs in it, that is where to look next.
 func (l *life) awaitChild(name string, last bool, states []child.State, wake chan<- struct{}) (*awaited, *life, error) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	c := l.m.Child(name)
 	if c != nil {
@@ -165,7 +165,7 @@ func (l *life) neverAgain(c *machine.Child) error {
 
 // forget ends the watch of a child.
 func (w *awaited) forget(wake chan struct{}) {
-	w.life.mu.Lock()
+	w.life.lock()
 	defer w.life.mu.Unlock()
 	w.life.awaits.remove(w.name, wake)
 	if c := w.life.m.Child(w.name); c != nil {

@@ -42,7 +42,7 @@ func (l *life) callBackoff(c *machine.Child, p *backoffState, reset bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			panicked := &errs.Wrap{Sentinel: errPolicy, Cause: child.Recovered(v)}
-			l.mu.Lock()
+			l.lock()
 			if !l.isOver() { // otherwise it would reach subscribers of the next life
 				l.publish(&Event{Kind: EventError, Err: panicked}, runOfChild(c))
 			}

@@ -41,7 +41,7 @@ func (l *life) limitStop() {
 // stoodStill reports whether the timer of a part of the budget is so late that the
 // process must have stood still. The whole budget then starts over, once: see slack.
 func (l *life) stoodStill(late *part) bool {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	b, now := &l.budget, l.now()
 	switch {

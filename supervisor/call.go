@@ -84,7 +84,7 @@ func (c *call) wait(ctx context.Context) error {
 				cause = &lateStart{cause, waiting}
 			}
 		}
-		c.to.mu.Lock() // more may still be noted
+		c.to.lock() // more may still be noted
 		defer c.to.mu.Unlock()
 		return and(wrap(c.to.path+"/"+c.name, cause), c.heard())
 	}

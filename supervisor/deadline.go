@@ -203,7 +203,7 @@ func (q *queue) spare(now time.Duration) {
 // expire is called by the timer of a life's deadlines.
 func (l *life) expire() {
 	var all []expiry
-	l.mu.Lock()
+	l.lock()
 	if !l.isOver() {
 		all = l.timers.expired(l, l.now())
 	}
@@ -257,7 +257,7 @@ func (r *run) armAlone(t machine.Timer, wait time.Duration) {
 // expireAlone is what that alarm calls.
 func (r *run) expireAlone(t machine.Timer, set uint32, wait, due time.Duration) {
 	l := r.life
-	l.mu.Lock()
+	l.lock()
 	if r.set != set {
 		l.mu.Unlock()
 		return

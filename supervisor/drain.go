@@ -24,7 +24,7 @@ func (l *life) stop(cause error) {
 
 // beginDrain reports whether the root drains, now or already.
 func (l *life) beginDrain(cause error) bool {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.parent != nil || l.m.Phase() != machine.Up:
@@ -45,7 +45,7 @@ func (l *life) drains() bool { return l.drain.timer != nil && l.m.Phase() == mac
 // hurry is called when the context of a Stop ends. It ends the drain, which keeps its cause,
 // or asks all children to stop at once if there is none.
 func (l *life) hurry(cause error) {
-	l.mu.Lock()
+	l.lock()
 	draining, first := l.drains(), l.drain.cause
 	l.mu.Unlock()
 	if draining {

@@ -39,7 +39,7 @@ func (l *life) specNamed(name string) child.Spec {
 	if !l.graph {
 		return child.Spec{Name: name}
 	}
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	if c := l.m.Child(name); c != nil {
 		return *c.Spec

@@ -13,21 +13,18 @@ import (
 // before that still sees the children as alive. The same goes for a Graph supervisor, where
 // the exits of a batch decide which children are asked to stop next.
 
-// crowd is how many children that were asked to stop and have not returned are a crowd.
-const crowd = 32
-
 // pushExit queues the exit of a run that has returned nil while its supervisor ends.
 func (l *life) pushExit(r *run) {
 	for {
 		last := l.exits.Load()
-		r.nextExit = last
+		r.nextPosted = last
 		if !l.exits.CompareAndSwap(last, r) {
 			continue
 		}
 		if l.drainer.CompareAndSwap(false, true) {
 			l.drainExits()
 		}
-		return // from here on r.nextExit is not this goroutine's
+		return // from here on r.nextPosted is not this goroutine's
 	}
 }
 
@@ -54,7 +51,7 @@ func (l *life) drainExits() {
 		now := l.entered()
 		for n := 0; l.draining != nil && n < machine.BatchSize; n++ {
 			r := l.draining
-			l.draining, r.nextExit = r.nextExit, nil
+			l.draining, r.nextPosted = r.nextPosted, nil
 			if l.exited(r, machine.Outcome{Kind: machine.Normal}, now) {
 				s.note(endGrace, r)
 			}
@@ -76,7 +73,7 @@ func (l *life) drainExits() {
 // happened.
 func inOrder(last *run) (first *run) {
 	for last != nil {
-		last.nextExit, first, last = first, last, last.nextExit
+		last.nextPosted, first, last = first, last, last.nextPosted
 	}
 	return first
 }

@@ -67,7 +67,7 @@ func (e endTest) run(t *testing.T) {
 	var paths []string
 	waitFor(func() bool {
 		paths = nil
-		for r := l.exits.Load(); r != nil; r = r.nextExit {
+		for r := l.exits.Load(); r != nil; r = r.nextPosted {
 			paths = append([]string{r.Path()}, paths...)
 		}
 		return len(paths) == many
@@ -176,7 +176,7 @@ func TestGraceOfAPostedExitEnds(t *testing.T) {
 	require.Len(t, runs, 2*machine.BatchSize)
 	for _, r := range runs {
 		<-r.rare.grace.Done()
-		require.Nil(t, r.nextExit, "a kept context keeps no other run")
+		require.Nil(t, r.nextPosted, "a kept context keeps no other run")
 	}
 }
 

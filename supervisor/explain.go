@@ -171,7 +171,7 @@ type explainedChild struct {
 // explainedAround is explained for the child of that name, and those that are restarted with
 // it: there may be very many others.
 func (l *life) explainedAround(name string) *explained {
-	l.mu.Lock()
+	l.lock()
 	c := l.m.Child(name)
 	if c == nil || l.restartsGroups() || l.graph && c.HasEdges() {
 		l.mu.Unlock()
@@ -215,7 +215,7 @@ func (l *life) explained() *explained {
 // copyChildren copies the children if there is room for them, and else returns how much room
 // they need.
 func (l *life) copyChildren(x *explained) (need int) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	x.spec = l.spec
 	n := l.m.Specs()
@@ -240,7 +240,7 @@ func (l *life) ladder() (rungs []rung) {
 	for l.parent != nil {
 		r := l.parent
 		l = r.life
-		l.mu.Lock()
+		l.lock()
 		rungs = append(rungs, rung{l.path, l.spec, r.child.Spec})
 		l.mu.Unlock()
 	}

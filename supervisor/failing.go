@@ -154,7 +154,7 @@ func (l *life) logFailure(c *machine.Child, next machine.Next, wait time.Duratio
 // logHeld passes a failure to the log if the backoff's answer came too late, because the
 // child was started or stopped meanwhile.
 func (l *life) logHeld(c *machine.Child) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	l.logFailure(c, machine.AsksBackoff, 0)
 }

@@ -52,7 +52,7 @@ func (f *fate) lowest() (l *life, name string) {
 // isGone reports whether the child of that name will not come back unless a caller starts
 // it. If it may come back, wake is sent to when that may have changed.
 func (l *life) isGone(name string, wake chan<- struct{}) bool {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	c := l.m.Child(name)
 	switch phase := l.m.Phase(); {
@@ -71,7 +71,7 @@ func (l *life) isGone(name string, wake chan<- struct{}) bool {
 }
 
 func (l *life) forget(name string, wake chan<- struct{}) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	l.fates.remove(name, wake)
 }

@@ -92,7 +92,7 @@ type outlook struct {
 // outlook returns the outlook of the child with that name, or nil if it neither runs nor
 // waits for a restart.
 func (l *life) outlook(name string) *outlook {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	c := l.m.Child(name)
 	if c == nil || !c.State().Alive() && c.State() != child.Waiting || l.m.Phase() >= machine.Closing {

@@ -11,7 +11,7 @@ import (
 // the stop the deadline of the context is not known.
 func (r *run) Grace() context.Context {
 	r.graced.Store(true) // before the lock, so that the goroutine that ends the run sees it
-	r.life.mu.Lock()
+	r.life.lock()
 	defer r.life.mu.Unlock()
 	rare := r.ensureRare()
 	if rare.grace != nil {
@@ -52,7 +52,7 @@ func (r *run) limitGrace() {
 }
 
 func (r *run) endGrace() {
-	r.life.mu.Lock()
+	r.life.lock()
 	rare := r.rareFields()
 	end := rare.graceEnd
 	if rare.graceTimer != nil {

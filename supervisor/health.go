@@ -33,7 +33,7 @@ func (s *Supervisor) Health() error {
 // notUp returns one error for a supervisor that starts or stops, and none if it is up. The
 // children of one that stops may all be healthy: those that are left may have been added.
 func (l *life) notUp() []error {
-	l.mu.Lock()
+	l.lock()
 	state, draining := l.state(), l.drains()
 	l.mu.Unlock()
 	switch {
@@ -94,7 +94,7 @@ func (l *life) findings() []finding {
 
 // find stores as many findings as fit into room, and returns how many there are.
 func (l *life) find(room []finding) (n int) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	for c := l.m.First(); c != nil; c = c.Next() {

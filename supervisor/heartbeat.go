@@ -52,7 +52,7 @@ func (r *run) look(set uint32) {
 // again.
 func (r *run) hasBeaten(set uint32) bool {
 	l := r.life
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	allowed := r.child.Spec.Heartbeat
 	if r.set != set || allowed == 0 { // set again meanwhile, or Upgrade removed the watchdog

@@ -18,9 +18,8 @@ import (
 // machine decides, and has no goroutine of its own. Any goroutine with an event (a child
 // that returned, a timer, a caller) takes the lock and passes the event to the machine.
 // It then does, under the lock and in order, what neither blocks nor runs user code
-// (perform), releases the lock, and does the rest (runTasks). When the children of an
-// Independent supervisor end together, one goroutine may handle the exits of many
-// (exit_batch.go).
+// (perform), releases the lock, and does the rest (runTasks). When very many children become
+// ready or end together, one goroutine may do that for many (ready_batch.go, exit_batch.go).
 //
 // Events are delivered to the life they originate from, never to a later life of the same
 // supervisor. The locks of two lives are never held together. The lock of a life comes
@@ -40,13 +39,16 @@ type life struct {
 	log        *logger
 	labels     context.Context // the pprof labels of base, and nothing else
 
-	up      chan struct{}        // closed when the declared children are up
-	over    chan struct{}        // closed when nothing runs
-	err     error                // how it ended; set before over is closed
-	exits   atomic.Pointer[run]  // queued exits, the latest first: see pushExit
-	drainer atomic.Bool          // a run is about to handle queued exits, or does so under the lock
-	crowded atomic.Bool          // a crowd of children is about to return: see drainExits
-	spare   atomic.Pointer[call] // for reuse, or nil
+	up         chan struct{}        // closed when the declared children are up
+	over       chan struct{}        // closed when nothing runs
+	err        error                // how it ended; set before over is closed
+	posted     atomic.Pointer[run]  // runs that have become ready, the latest first: see postReady
+	manyPosted atomic.Int32         // how many they are
+	manyStart  atomic.Bool          // Ready posts
+	exits      atomic.Pointer[run]  // queued exits, the latest first: see pushExit
+	drainer    atomic.Bool          // a run is about to handle queued exits, or does so under the lock
+	crowded    atomic.Bool          // a crowd of children is about to return: see drainExits
+	spare      atomic.Pointer[call] // for reuse, or nil
 
 	mu              sync.Mutex
 	m               machine.Machine
@@ -55,6 +57,7 @@ type life struct {
 	unclean         []*ChildError // runs that returned an error while this life ended
 	stopping        time.Duration // when the end began
 	draining        *run          // taken from exits and not handled yet, the first one first
+	left            step          // tasks that takePosted has left to the next visit
 	dump            *dump         // the stacks of all goroutines, while a step may abandon runs
 	abandonedAll    bool          // abandonAll was called
 	refused         bool          // refuse was called
@@ -265,7 +268,7 @@ func (l *life) abandonAll(cause error) {
 
 // stopsSince returns how long the stop has taken so far.
 func (l *life) stopsSince() time.Duration {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	if l.m.Phase() < machine.Closing {
 		return 0

@@ -1,36 +1,30 @@
 package supervisor
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Whether lock finds the lock free, or free after a moment, or must wait for it: it excludes
-// others.
-func TestLockExcludesOthers(t *testing.T) {
-	var l life
-	var all sync.WaitGroup
-	n := 0
-	const goroutines, times = 20, 500
-	l.mu.Lock()
-	for range goroutines {
-		all.Go(func() {
-			for range times {
-				l.lock()
-				n++
-				l.mu.Unlock()
-			}
-		})
+// Whoever takes the lock of a life must first pass to the machine what is posted.
+func TestLockOfALifeIsTakenInOnePlace(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	life := regexp.MustCompile(`\b(l|life|above|nested)\.mu\.(Try)?Lock\(\)`)
+	places := make(map[string]int)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if n := len(life.FindAllIndex(text, -1)); n > 0 {
+			places[file] = n
+		}
 	}
-	waitFor(func() bool { // all of them wait
-		stacks := stacksText()
-		return strings.Count(stacks, "(*life).lock(") == goroutines && strings.Count(stacks, "sync.(*Mutex).Lock(") >= goroutines
-	})
-	require.Zero(t, n)
-	l.mu.Unlock()
-	all.Wait()
-	require.Equal(t, goroutines*times, n)
+	require.Equal(t, map[string]int{"lock.go": 2}, places, "use lock")
 }

@@ -35,7 +35,7 @@ func (l *life) link(r *run, nested *life) error {
 // refuse ends a life that link has refused. Nothing is published: the supervisor that runs in
 // the child has the same path.
 func (l *life) refuse(cause error) {
-	l.mu.Lock()
+	l.lock()
 	l.refused = true
 	l.mu.Unlock()
 	l.close(cause)
@@ -68,7 +68,7 @@ func (l *life) unlink(r *run) {
 
 // nestedLife returns the supervisor that runs in the run, or nil.
 func (r *run) nestedLife() *life {
-	r.life.mu.Lock()
+	r.life.lock()
 	defer r.life.mu.Unlock()
 	return r.rareFields().nested
 }

@@ -23,7 +23,7 @@ func (s *Supervisor) Nested(path string) (*Supervisor, bool) {
 	if err != nil {
 		return nil, false
 	}
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	c := l.m.Child(name)
 	if c == nil {
@@ -41,7 +41,7 @@ func (s *Supervisor) LookupSpec(path string) (child.Spec, bool) {
 	if err != nil {
 		return child.Spec{}, false
 	}
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	c := l.m.Child(name)
 	if c == nil {
@@ -93,14 +93,14 @@ func (l *life) absent() error {
 
 // noSuch is absent for a caller that does not hold l.mu.
 func (l *life) noSuch() error {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	return l.absent()
 }
 
 // below returns the supervisor that runs in the child with that name, or nil.
 func (l *life) below(name string) *life {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	if c := l.m.Child(name); c != nil && c.Handle != nil {
 		return runOfChild(c).rareFields().nested

@@ -152,7 +152,7 @@ func (l *life) refuseUnready(ctx context.Context, specs ...child.Spec) error {
 		if r.life != l {
 			continue
 		}
-		l.mu.Lock()
+		l.lock()
 		waiting := !r.ready && (l.ordered || slices.ContainsFunc(specs, func(spec child.Spec) bool {
 			return l.m.Precedes(r.spec.Name, &spec)
 		}))

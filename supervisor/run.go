@@ -31,16 +31,17 @@ type run struct {
 	// below are guarded by life.mu.
 	deadline
 
-	graced   atomic.Bool   // Grace was called; also read without the lock
-	asked    atomic.Uint32 // the machine.Why if it was asked to stop; from then on cause is fixed and also read without the lock
-	ready    bool
-	ended    bool
-	plain    bool  // the spec has no Decide, among others: see machine.Child.Plain
-	stage    stage // used only by the run's goroutine, and kept here to keep its stack frame small
-	cause    error // why it was stopped, or context.Canceled once it has ended
-	stopped  time.Duration
-	nextExit *run  // the next one in life.exits or life.draining
-	rare     *rare // nil until needed
+	posted     atomic.Bool   // in life.posted
+	graced     atomic.Bool   // Grace was called; also read without the lock
+	asked      atomic.Uint32 // the machine.Why if it was asked to stop; from then on cause is fixed and also read without the lock
+	ready      bool
+	ended      bool
+	plain      bool  // the spec has no Decide, among others: see machine.Child.Plain
+	stage      stage // used only by the run's goroutine, and kept here to keep its stack frame small
+	cause      error // why it was stopped, or context.Canceled once it has ended
+	stopped    time.Duration
+	nextPosted *run  // the next one in life.posted, life.exits or life.draining
+	rare       *rare // nil until needed
 }
 
 // rare holds state that most runs never need. It is allocated on first use.
@@ -148,11 +149,14 @@ func (r *run) Path() string     { return r.life.path + "/" + r.spec.Name } // fr
 func (r *run) Restarts() int    { return r.restarts }
 func (r *run) ShouldHalt() bool { return r.Err() != nil }
 
-// Ready may wait for the lock, and may start the next child. The frames from here to
+// Ready may wait for the lock, and may start the next child, or many. The frames from here to
 // launch are kept small so that this fits into the 2 KB stack with which a goroutine
 // begins. A grown stack is a third of the memory of an idle child; bench/memory_test.go
 // guards this.
 func (r *run) Ready() error {
+	if r.life.manyStart.Load() && r.postReady() {
+		return nil
+	}
 	r.life.lock() // here, to save a frame
 	err := r.becomeReady(r.life.entered())
 	r.life.leave()
@@ -161,17 +165,23 @@ func (r *run) Ready() error {
 
 // becomeReady is the part of Ready under the lock.
 func (r *run) becomeReady(now time.Duration) error {
-	l := r.life
 	err := r.refusal()
+	if err == nil {
+		r.isReady(now)
+	}
+	return err
+}
+
+// isReady passes it to the machine that the run is ready, or ends Unready. The lock must be
+// held.
+func (r *run) isReady(now time.Duration) {
 	switch {
-	case err != nil:
 	case !r.ready:
 		r.ready = true
-		l.m.Ready(r.child, r.number(), now)
+		r.life.m.Ready(r.child, r.number(), now)
 	case r.rareFields().unready != nil:
 		r.readyAgain(now)
 	}
-	return err
 }
 
 // readyAgain ends Unready. It is not inlined, to keep becomeReady's frame small: see
@@ -190,7 +200,7 @@ func (r *run) Unready(err error) {
 	if err == nil {
 		err = child.ErrNotReady
 	}
-	r.life.mu.Lock()
+	r.life.lock()
 	defer r.life.mu.Unlock()
 	if r.ready && r.refusal() == nil {
 		rare, e := r.ensureRare(), Event{Kind: EventUnready, Err: err}
@@ -215,7 +225,7 @@ func (r *run) OnError(err error) {
 	if err == nil {
 		return
 	}
-	r.life.mu.Lock()
+	r.life.lock()
 	defer r.life.mu.Unlock()
 	if r.rareFields().abandoned != nil || r.life.isOver() {
 		return // abandoned, or of an earlier life: it has no effect any more
@@ -292,7 +302,7 @@ func (r *run) endContext() {
 // end is endContext that also ends the grace. It reports whether the run was asked to
 // stop before.
 func (r *run) end() (stopped bool) {
-	r.life.mu.Lock()
+	r.life.lock()
 	stopped = r.hasEnded()
 	cause, graced := r.cause, r.rareFields().grace != nil
 	r.life.mu.Unlock()
@@ -328,7 +338,7 @@ func (r *run) hasEnded() (stopped bool) {
 // about to end and takes over no other run.
 func (r *run) exited(end *machine.Outcome, lives bool) (next *run) {
 	l := r.life
-	if !l.ordered && end.Kind == machine.Normal && r.why() == machine.WhyClosing {
+	if !l.ordered && end.Kind == machine.Normal && r.why() == machine.WhyClosing && !r.posted.Load() {
 		l.pushExit(r)
 		return nil
 	}

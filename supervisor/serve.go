@@ -188,7 +188,7 @@ func stopCause(ctx context.Context) error {
 // that run.
 func (l *life) closeAsChild(ctx context.Context) {
 	r := l.parent
-	r.life.mu.Lock()
+	r.life.lock()
 	cause := r.cause
 	asked, _ := r.life.whys.of.get(r.child)
 	if r.why() == machine.WhyClosing {

@@ -57,7 +57,7 @@ func (l *life) stillStarting(cause error) error {
 // of a nested supervisor it returns the children that that one waits for.
 func (l *life) startingBelow() (all []startingChild) {
 	var waiting []lateChild
-	l.mu.Lock()
+	l.lock()
 	now := l.now()
 	for c := l.m.First(); c != nil; c = c.Next() {
 		if c.Booting() && isStarting(c) {
@@ -74,7 +74,7 @@ func (l *life) startingBelow() (all []startingChild) {
 // startingIn is startingBelow for the child of that name alone. It does not visit the
 // others: thousands of calls may run out of time at once.
 func (l *life) startingIn(name string) []startingChild {
-	l.mu.Lock()
+	l.lock()
 	c := l.m.Child(name)
 	if c == nil || !isStarting(c) {
 		l.mu.Unlock()

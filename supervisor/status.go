@@ -26,7 +26,7 @@ func (s *Supervisor) Count() Counts {
 	if l == nil {
 		return Counts{}
 	}
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	specs, supers := l.m.Specs(), l.m.Supervisors()
 	return Counts{Specs: specs, Active: l.m.Live(), Supervisors: supers, Workers: specs - supers}
@@ -50,7 +50,7 @@ func (s *Supervisor) Lookup(path string) (child.Status, bool) {
 	if err != nil {
 		return child.Status{}, false
 	}
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	c := l.m.Child(name)
 	if c == nil {
@@ -108,7 +108,7 @@ func (s *Supervisor) AppendChildren(buf []child.Status, limit int, in ...child.S
 
 // count returns how many children are in one of the states, at most limit.
 func (l *life) count(limit int, in []child.State) (n int) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	if len(in) == 0 {
 		return min(l.m.Specs(), limit)
@@ -124,7 +124,7 @@ func (l *life) count(limit int, in []child.State) (n int) {
 // fill describes the children in one of the states, at most limit and as many as fit into
 // room. It leaves the paths alone. It returns how many there are.
 func (l *life) fill(room []child.Status, limit int, in []child.State) (n int, k look) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	k = l.look()
 	for c := l.m.First(); c != nil && n < limit; c = c.Next() {

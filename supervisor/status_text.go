@@ -12,7 +12,7 @@ const maxStatusText = 200
 // moment; subscription.putText replaces it while the event waits in the queue.
 func (r *run) Status(text string) {
 	text = statusText(text)
-	r.life.mu.Lock()
+	r.life.lock()
 	defer r.life.mu.Unlock()
 	if r.rareFields().text == text || r.hasReturned() || r.rareFields().abandoned != nil || r.life.isOver() {
 		return

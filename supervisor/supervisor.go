@@ -116,7 +116,7 @@ func RunNumber(ctx context.Context) uint64 {
 	if r == nil {
 		return 0
 	}
-	r.life.mu.Lock()
+	r.life.lock()
 	defer r.life.mu.Unlock()
 	return r.number()
 }

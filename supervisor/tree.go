@@ -57,7 +57,7 @@ func (s *Supervisor) Status() child.Status {
 		return l.self()
 	}
 	above := l.parent.life
-	above.mu.Lock()
+	above.lock()
 	defer above.mu.Unlock()
 	return above.status(l.parent.child)
 }
@@ -67,14 +67,14 @@ func (l *life) limits() (strategy.Intensity, int) {
 	if l.isOver() {
 		return strategy.Intensity{}, 0
 	}
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	return l.m.Intensity(), l.m.Counted(l.now())
 }
 
 // self returns the status of a root.
 func (l *life) self() child.Status {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	since := l.look().time(l.m.Since())
 	st := child.Status{Name: l.path[1:], Path: l.path, State: l.state(), Supervisor: true, Since: since}
@@ -137,7 +137,7 @@ func (l *life) branches(at time.Time) []Tree {
 // there is room for both. It returns how many children and how many supervisors there
 // are.
 func (l *life) fillTree(room []Tree, below *[]inner) (n, supers int, k look) {
-	l.mu.Lock()
+	l.lock()
 	defer l.mu.Unlock()
 	k = l.look()
 	specs, supers := l.m.Specs(), l.m.Supervisors()

@@ -108,12 +108,29 @@ func (l *life) unlock() {
 	if !l.m.Abandoning() {
 		l.dump = nil
 	}
+	l.countStarting()
 	l.mu.Unlock()
+}
+
+// adopt adds the tasks that takePosted has left, and forgets them there. It is not inlined, to
+// keep perform's frame small.
+//
+//go:noinline
+func (s *step) adopt(left *step) {
+	if s.first.what == nothing {
+		s.first, s.more = left.first, left.more
+	} else {
+		s.more = append(append(s.more, left.first), left.more...)
+	}
+	*left = step{}
 }
 
 // perform does, under the lock and in order, what neither blocks nor runs user code, and
 // notes the rest as tasks.
 func (l *life) perform(s *step) {
+	if l.left.first.what != nothing && s != &l.left {
+		s.adopt(&l.left)
+	}
 	for a := l.m.Next(); a != nil; a = l.m.Next() {
 		switch a.Kind {
 		case machine.Launch:

@@ -105,8 +105,9 @@ type Machine struct {
 	trials map[*Child]*trial // of children whose spec was replaced: see replace.go; nil before the first
 	graph  *graph            // the edges between children, nil if there are none: see edges.go
 
-	// Counts. The first three depend on the states of children: see setState.
+	// Counts. The first four depend on the states of children: see setState.
 	live        int // children that are alive
+	starting    int // children that are Starting
 	stopping    int // children that are Stopping
 	significant int // significant children that are neither Stopped nor Done
 	specs       int
