@@ -1,7 +1,7 @@
 package supervisor
 
 import (
-	"runtime"
+	"time"
 
 	"github.com/coppice-go/coppice/internal/machine"
 )
@@ -36,20 +36,21 @@ func (l *life) pushExit(r *run) {
 // that, so no exit stays there.
 //
 // While a crowd of children is about to return, those that can run now go first, so that a
-// batch has many exits. They had to wait for the processor anyway. With fewer, this would only
-// make a stop along a chain wait for whatever else the process does.
+// batch has many exits.
 func (l *life) drainExits() {
 	var s step
 	for more := true; more; {
+		var took time.Duration
 		if l.crowded.Load() {
-			runtime.Gosched()
+			took = l.letOthers()
 		}
 		l.lock()
 		if l.draining == nil {
 			l.draining = inOrder(l.exits.Swap(nil)) // before entered looks which kinds have subscribers
 		}
 		now := l.entered()
-		for n := 0; l.draining != nil && n < machine.BatchSize; n++ {
+		n := 0
+		for ; l.draining != nil && n < machine.BatchSize; n++ {
 			r := l.draining
 			l.draining, r.nextPosted = r.nextPosted, nil
 			if l.exited(r, machine.Outcome{Kind: machine.Normal}, now) {
@@ -61,7 +62,10 @@ func (l *life) drainExits() {
 		if !more {
 			l.drainer.Store(false)
 		}
-		l.crowded.Store(!more && l.m.Stopping() >= crowd)
+		if inVain(n, took) {
+			l.leaving = 0
+		}
+		l.crowded.Store(!more && l.leaving >= crowd)
 		l.mu.Unlock()
 		l.runTasks(&s)
 		s.reset()

@@ -43,11 +43,12 @@ type life struct {
 	over       chan struct{}        // closed when nothing runs
 	err        error                // how it ended; set before over is closed
 	posted     atomic.Pointer[run]  // runs that have become ready, the latest first: see postReady
-	manyPosted atomic.Int32         // how many they are
-	manyStart  atomic.Bool          // Ready posts
+	posts      atomic.Uint32        // how many have been there
+	taken      atomic.Uint32        // how many of them have been taken
+	postsReady atomic.Bool          // a crowd starts, so Ready posts
 	exits      atomic.Pointer[run]  // queued exits, the latest first: see pushExit
 	drainer    atomic.Bool          // a run is about to handle queued exits, or does so under the lock
-	crowded    atomic.Bool          // a crowd of children is about to return: see drainExits
+	crowded    atomic.Bool          // a crowd is about to return: see drainExits
 	spare      atomic.Pointer[call] // for reuse, or nil
 
 	mu              sync.Mutex
@@ -58,6 +59,8 @@ type life struct {
 	stopping        time.Duration // when the end began
 	draining        *run          // taken from exits and not handled yet, the first one first
 	left            step          // tasks that takePosted has left to the next visit
+	starting        int           // runs that are about to become ready: see crowd
+	leaving         int           // runs that are about to return
 	dump            *dump         // the stacks of all goroutines, while a step may abandon runs
 	abandonedAll    bool          // abandonAll was called
 	refused         bool          // refuse was called

@@ -22,6 +22,7 @@ import (
 // A readyTest starts many children of a Graph, which become ready while the lock is held.
 type readyTest struct {
 	many      int
+	before    func(r *run)                  // what each does before Ready; nil: they are posted
 	then      func(ctx child.Context) error // what each does after Ready; nil: wait for its stop
 	meanwhile func(l *life)                 // what is done, with the lock, when most are posted
 }
@@ -55,6 +56,9 @@ func (r readyTest) run(t *testing.T) (*Supervisor, *kindsOf) {
 				begun.Done()
 			}
 			<-mayBeReady
+			if r.before != nil {
+				r.before(ctx.(*run))
+			}
 			if err := ctx.Ready(); err != nil || r.then == nil {
 				<-ctx.Done()
 				return err
@@ -78,7 +82,9 @@ func (r readyTest) run(t *testing.T) (*Supervisor, *kindsOf) {
 	l := s.latest()
 	l.lookAndLock()
 	close(mayBeReady)
-	waitFor(func() bool { return int(l.manyPosted.Load()) >= min(r.many, machine.BatchSize) })
+	if r.before == nil {
+		waitFor(func() bool { return int(l.posts.Load()-l.taken.Load()) >= min(r.many, machine.BatchSize) })
+	}
 	if r.meanwhile != nil {
 		r.meanwhile(l)
 	}
@@ -109,7 +115,7 @@ func TestCrowdBecomesReadyWithoutTheLock(t *testing.T) {
 func TestNotMoreThanABatchIsPosted(t *testing.T) {
 	s, _ := readyTest{many: 2 * machine.BatchSize, meanwhile: func(l *life) {
 		waitFor(func() bool { return countLocking() > machine.BatchSize/2 })
-		require.Less(t, int(l.manyPosted.Load()), machine.BatchSize+64, "a few may find room at the same moment")
+		require.Less(t, int(l.posts.Load()-l.taken.Load()), machine.BatchSize+64, "a few may find room at the same moment")
 	}}.run(t)
 	require.NoError(t, s.Health())
 	require.NoError(t, s.Stop(context.Background()))
@@ -197,9 +203,162 @@ func TestRunThatIsAskedToStopAfterItHasPosted(t *testing.T) {
 				require.NotContains(t, kinds, EventFailed, path)
 			}
 			require.Nil(t, s.latest().posted.Load())
-			require.Zero(t, s.latest().manyPosted.Load())
+			require.Equal(t, s.latest().posts.Load(), s.latest().taken.Load())
 		})
 	}
+}
+
+// A Ready of another goroutine may be overtaken by the end of its run between its first step
+// and its last.
+func TestReadyThatIsOvertakenByTheEndOfItsRun(t *testing.T) {
+	const many = 2 * crowd
+	for _, stop := range []bool{true, false} {
+		t.Run(fmt.Sprint("stop ", stop), func(t *testing.T) {
+			runs, mayEnd := make(chan *run, many), make(chan struct{})
+			spec := Spec{Strategy: strategy.Graph, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, many)}
+			for i := range many {
+				spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), Restart: child.Transient, Run: func(ctx child.Context) error {
+					runs <- ctx.(*run)
+					select {
+					case <-ctx.Done():
+					case <-mayEnd:
+					}
+					return nil
+				}}
+			}
+			s := New(spec)
+			started := make(chan error)
+			go func() { started <- s.Start(context.Background()) }()
+			var all []*run
+			for range many {
+				r := <-runs
+				require.True(t, r.post.CompareAndSwap(mayPost, posting), "the first step")
+				all = append(all, r)
+			}
+			l := s.latest()
+			if stop {
+				require.NoError(t, s.Stop(context.Background()))
+			} else {
+				close(mayEnd)
+			}
+			<-started
+			for _, r := range all { // the other steps
+				r.nextPosted = nil
+				require.True(t, l.posted.CompareAndSwap(nil, r))
+				l.visitPosted(l.posts.Add(1))
+				require.Error(t, r.afterPost(), "it was never ready")
+			}
+			require.Nil(t, l.posted.Load())
+			require.Equal(t, many, int(l.taken.Load()))
+			require.NoError(t, s.Stop(context.Background()))
+		})
+	}
+}
+
+// From the end of its context on, a run cannot become ready.
+func TestReadyIsNotPostedAfterTheEndOfTheContext(t *testing.T) {
+	s, events := readyTest{many: 2 * crowd, before: func(r *run) { r.cancel(context.Canceled) }}.run(t)
+	require.NoError(t, s.Stop(context.Background()))
+	for path, kinds := range events.path {
+		require.NotContains(t, kinds, EventReady, path)
+	}
+	require.Zero(t, s.latest().posts.Load())
+}
+
+func TestStartTimeoutAndPostedReady(t *testing.T) {
+	runs := make(chan *run, 1)
+	s := New(Spec{Strategy: strategy.Graph, Logger: slog.New(slog.DiscardHandler), Children: []child.Spec{{
+		Name: "a", StartTimeout: time.Hour, Run: func(ctx child.Context) error {
+			runs <- ctx.(*run)
+			<-ctx.Done()
+			return nil
+		}}}})
+	started := make(chan error)
+	go func() { started <- s.Start(context.Background()) }()
+	r := <-runs
+	l := s.latest()
+	expire := func() {
+		l.lock()
+		set := r.set
+		l.mu.Unlock()
+		l.fire(r, machine.SlowTimer, set, nil) // which sets the StartTimer
+		l.lock()
+		set = r.set
+		l.mu.Unlock()
+		l.fire(r, machine.StartTimer, set, nil)
+	}
+	r.post.Store(posting)
+	expire()
+	require.Zero(t, r.why(), "Ready is about to return nil")
+	r.post.Store(mayPost)
+	l.lock()
+	set := r.set
+	l.mu.Unlock()
+	l.fire(r, machine.StartTimer, set, nil)
+	require.Equal(t, machine.WhyTimeout, r.why())
+	require.False(t, r.postReady())
+	require.ErrorIs(t, r.Ready(), child.ErrStartTimeout)
+	require.ErrorIs(t, <-started, child.ErrStartTimeout)
+}
+
+// A run that became ready, and then was asked to stop before its Ready has returned.
+func TestReadyThatReturnsAfterTheStopOfItsRunReturnsNil(t *testing.T) {
+	runs := make(chan *run, 1)
+	s := New(Spec{Strategy: strategy.Graph, Logger: slog.New(slog.DiscardHandler), Children: []child.Spec{{
+		Name: "a", Run: func(ctx child.Context) error {
+			r := ctx.(*run)
+			_ = r.postReady()
+			runs <- r
+			<-ctx.Done()
+			return nil
+		}}}})
+	require.NoError(t, s.Start(t.Context()))
+	r := <-runs
+	require.NoError(t, s.Stop(context.Background()))
+	require.NoError(t, r.afterPost())
+	require.ErrorIs(t, r.Ready(), child.ErrStopped, "another call")
+}
+
+// What many posted runs lead to is done in more than one batch.
+func TestPostedRunsShareABatch(t *testing.T) {
+	const hubs, users = machine.BatchSize / 2, 9
+	begun, mayBeReady := new(sync.WaitGroup), make(chan struct{})
+	begun.Add(hubs)
+	spec := Spec{Strategy: strategy.Graph, Logger: slog.New(slog.DiscardHandler)}
+	for i := range hubs {
+		hub := child.Spec{Name: fmt.Sprint("hub", i), Run: func(ctx child.Context) error {
+			begun.Done()
+			<-mayBeReady
+			err := ctx.Ready()
+			<-ctx.Done()
+			return err
+		}}
+		spec.Children = append(spec.Children, hub)
+		for j := range users {
+			spec.Children = append(spec.Children, child.Spec{Name: fmt.Sprint("user", i, "-", j), Needs: []string{hub.Name}, Run: func(ctx child.Context) error {
+				err := ctx.Ready()
+				<-ctx.Done()
+				return err
+			}})
+		}
+	}
+	s := New(spec)
+	started := make(chan error)
+	go func() { started <- s.Start(context.Background()) }()
+	begun.Wait()
+	l := s.latest()
+	l.lookAndLock()
+	close(mayBeReady)
+	waitFor(func() bool { return l.posts.Load() == hubs })
+	l.takePosted()
+	tasks := 0
+	for l.left.noted(tasks).what != nothing {
+		tasks++
+	}
+	l.mu.Unlock()
+	require.Equal(t, machine.BatchSize+1, tasks, "a batch, and that it continues")
+	require.NoError(t, <-started)
+	require.NoError(t, s.Stop(context.Background()))
 }
 
 // Each child looks at itself, and tells another, which looks too.

@@ -31,7 +31,7 @@ type run struct {
 	// below are guarded by life.mu.
 	deadline
 
-	posted     atomic.Bool   // in life.posted
+	post       atomic.Uint32 // see ready_batch.go
 	graced     atomic.Bool   // Grace was called; also read without the lock
 	asked      atomic.Uint32 // the machine.Why if it was asked to stop; from then on cause is fixed and also read without the lock
 	ready      bool
@@ -93,6 +93,7 @@ func (r *run) ensureRare() *rare {
 // new goroutine may need the lock right away, so it must not be started while the lock is
 // held. l.mu must be held.
 func (l *life) launch(s *step, c *machine.Child) {
+	l.starting++
 	r := &run{life: l, child: c, spec: c.Spec, plain: c.Plain, restarts: int(c.Restarts)}
 	if last := runOfChild(c); last != nil && last.rare != nil {
 		backoff, super := last.rare.backoff, last.rare.super
@@ -154,7 +155,10 @@ func (r *run) ShouldHalt() bool { return r.Err() != nil }
 // begins. A grown stack is a third of the memory of an idle child; bench/memory_test.go
 // guards this.
 func (r *run) Ready() error {
-	if r.life.manyStart.Load() && r.postReady() {
+	if r.life.postsReady.Load() && r.postReady() {
+		if r.why() != 0 || r.Err() != nil {
+			return r.afterPost()
+		}
 		return nil
 	}
 	r.life.lock() // here, to save a frame
@@ -178,6 +182,8 @@ func (r *run) isReady(now time.Duration) {
 	switch {
 	case !r.ready:
 		r.ready = true
+		r.post.CompareAndSwap(mayPost, noPost)
+		less(&r.life.starting)
 		r.life.m.Ready(r.child, r.number(), now)
 	case r.rareFields().unready != nil:
 		r.readyAgain(now)
@@ -254,6 +260,7 @@ var (
 func (r *run) ask(why machine.Why) {
 	r.cause, r.stopped = r.life.cause(why), r.life.m.Now()
 	r.asked.Store(uint32(why))
+	r.life.leaving++
 	r.limitGrace()
 }
 
@@ -338,7 +345,7 @@ func (r *run) hasEnded() (stopped bool) {
 // about to end and takes over no other run.
 func (r *run) exited(end *machine.Outcome, lives bool) (next *run) {
 	l := r.life
-	if !l.ordered && end.Kind == machine.Normal && r.why() == machine.WhyClosing && !r.posted.Load() {
+	if !l.ordered && end.Kind == machine.Normal && r.why() == machine.WhyClosing && r.stopsPosting() {
 		l.pushExit(r)
 		return nil
 	}
@@ -357,6 +364,12 @@ func (r *run) exited(end *machine.Outcome, lives bool) (next *run) {
 // exited passes the end of a run to the machine. It reports whether the caller must end a
 // grace that was requested at this very moment. l.mu must be held.
 func (l *life) exited(r *run, out machine.Outcome, now time.Duration) (graced bool) {
+	if !r.ready {
+		less(&l.starting)
+	}
+	if r.why() != 0 {
+		less(&l.leaving)
+	}
 	if !r.ended {
 		r.hasEnded()
 		graced = r.rareFields().grace != nil

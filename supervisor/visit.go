@@ -108,7 +108,7 @@ func (l *life) unlock() {
 	if !l.m.Abandoning() {
 		l.dump = nil
 	}
-	l.countStarting()
+	l.countCrowd()
 	l.mu.Unlock()
 }
 

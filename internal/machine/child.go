@@ -263,12 +263,6 @@ func (m *Machine) End() End { return m.end }
 // Live returns the number of children that are alive.
 func (m *Machine) Live() int { return m.live }
 
-// Starting returns the number of children that are Starting.
-func (m *Machine) Starting() int { return m.starting }
-
-// Stopping returns the number of children that were asked to stop and have not returned.
-func (m *Machine) Stopping() int { return m.stopping }
-
 // Specs returns the number of children.
 func (m *Machine) Specs() int { return m.specs }
 
@@ -280,14 +274,10 @@ func (m *Machine) Supervisors() int { return m.supers }
 func (m *Machine) setState(c *Child, s child.State) {
 	m.disarm(c)
 	m.live -= count(c.alive())
-	m.starting -= count(c.state == child.Starting)
-	m.stopping -= count(c.state == child.Stopping)
 	m.significant -= count(c.countsAsSignificant())
 	c.state, c.Since = s, m.now
 	c.forgetNextStart()
 	m.live += count(c.alive())
-	m.starting += count(c.state == child.Starting)
-	m.stopping += count(c.state == child.Stopping)
 	m.significant += count(c.countsAsSignificant())
 	if c.Awaited {
 		m.emitChanged(c)

@@ -29,6 +29,7 @@ type graph struct {
 	touched []uint32 // nodes that have yet to tell their neighbours what has changed
 	front   []uint32 // nodes that may have something to do: see act
 	atFront int      // how many of front have been looked at
+	inBatch int      // how many of front the current batch has done
 	asked   bool     // Continue was asked for, because of front
 
 	walk, below []uint32 // for take, raise and sink

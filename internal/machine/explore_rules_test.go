@@ -180,20 +180,18 @@ func (w *world) checkTimers() {
 
 // checkCounts compares the counts with the children.
 func (w *world) checkCounts() {
-	var live, starting, stopping, significant, specs, booting, supers int
+	var live, significant, specs, booting, supers int
 	for c := w.m.first; c != nil; c = c.next {
 		live += count(c.alive())
-		starting += count(c.state == child.Starting)
-		stopping += count(c.state == child.Stopping)
 		significant += count(c.countsAsSignificant())
 		booting += count(c.bootPending)
 		supers += count(c.Super)
 		specs++
 	}
 	m := w.m
-	if live != m.live || starting != m.starting || stopping != m.stopping || significant != m.significant || specs != m.specs || m.names != nil && specs != len(m.names) && m.phase != Closing || booting > m.booting || supers != m.supers {
-		w.fail("counts add up: live %d %d, starting %d %d, stopping %d %d, significant %d %d, specs %d %d, booting %d %d, supervisors %d %d",
-			live, m.live, starting, m.starting, stopping, m.stopping, significant, m.significant, specs, m.specs, booting, m.booting, supers, m.supers)
+	if live != m.live || significant != m.significant || specs != m.specs || m.names != nil && specs != len(m.names) && m.phase != Closing || booting > m.booting || supers != m.supers {
+		w.fail("counts add up: live %d %d, significant %d %d, specs %d %d, booting %d %d, supervisors %d %d",
+			live, m.live, significant, m.significant, specs, m.specs, booting, m.booting, supers, m.supers)
 	}
 }
 

@@ -84,17 +84,18 @@ func (m *Machine) touchAll() {
 	}
 }
 
-// settle does what the marks and counters allow, in batches as walkBatch does.
+// settle does what the marks and counters allow, in batches as walkBatch does. All events that
+// the shell handles under one lock have one batch.
 func (m *Machine) settle() {
 	g := m.graph
 	m.account()
 	if g.asked {
 		return // Continue will go on
 	}
-	for n := 0; g.atFront < len(g.front); {
+	for g.atFront < len(g.front) {
 		i := g.front[g.atFront]
 		what := m.due(&g.nodes[i])
-		if what != nothingDue && n == m.batchSize {
+		if what != nothingDue && g.inBatch >= m.batchSize {
 			g.asked = true
 			m.askContinue()
 			return
@@ -102,7 +103,7 @@ func (m *Machine) settle() {
 		g.atFront++
 		g.nodes[i].atFront = false
 		if what != nothingDue {
-			n++
+			g.inBatch++
 			m.act(g.nodes[i].c, what)
 			m.account()
 		}

@@ -82,6 +82,7 @@ const (
 type Machine struct {
 	WantedKinds EventKinds    // events to publish; the shell may change it between events
 	Unready     time.Duration // set by the shell before Exited: how long that run was Unready
+	SameBatch   bool          // set by the shell while events follow each other under one lock: see settle
 
 	conf   Config
 	phase  Phase
@@ -105,10 +106,8 @@ type Machine struct {
 	trials map[*Child]*trial // of children whose spec was replaced: see replace.go; nil before the first
 	graph  *graph            // the edges between children, nil if there are none: see edges.go
 
-	// Counts. The first four depend on the states of children: see setState.
+	// Counts. The first two depend on the states of children: see setState.
 	live        int // children that are alive
-	starting    int // children that are Starting
-	stopping    int // children that are Stopping
 	significant int // significant children that are neither Stopped nor Done
 	specs       int
 	supers      int // children that run, or ran, a supervisor
@@ -147,6 +146,9 @@ func (m *Machine) Init(conf Config) {
 func (m *Machine) beginEvent(now time.Duration) {
 	m.clear()
 	m.now, m.continueAsked = now, false
+	if m.graph != nil && !m.SameBatch {
+		m.graph.inBatch = 0
+	}
 }
 
 // Next returns the next action of the latest event, or nil after the last. The action

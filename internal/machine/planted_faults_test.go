@@ -128,7 +128,6 @@ var plantedFaults = []plantedFault{
 	{"graph: a child comes after what it names", "graph.go", "e < len(c.Spec.Needs))", "true)"},
 	{"graph: what is down is busy once one that needs it runs", "edges.go", "now&holds != 0 && t.told&holds != 0:", "now&holds != 0:"},
 	{"what a spec says about what follows a stop is looked at", "child.go", "spec.Restart != child.Temporary && ", ""},
-	{"the count of stopping children is right", "child.go", "\tm.stopping += count(c.state == child.Stopping)\n", ""},
 	{"graph: closing concerns each child", "close.go", "\t\t\tm.touch(c)\n", ""},
 }
 
