@@ -32,7 +32,8 @@ type Context interface {
 	// except after Unready: then it reports that the child has recovered.
 	//
 	// If the run is being stopped, its start was given up, or it has ended,
-	// Ready returns the cause of that. Run must return this error at once.
+	// Ready returns the cause of that. Run must return this error at once. If
+	// the stop begins during the call, Ready may also return nil.
 	Ready() error
 
 	// Unready reports that the child cannot do its work for now, for example

@@ -17,10 +17,13 @@ func (l *life) letOthers() time.Duration {
 	return l.now() - began
 }
 
-// inVain reports whether next to nobody came while a run let others go first, and that took
-// longer than a crowd of them takes. Then they are slow, and a crowd no longer. Else each child
-// of a chain beside them would let go first whatever else the process does.
-func inVain(came int, took time.Duration) bool { return came < 4 && took > 100*time.Microsecond }
+// inVain reports whether it took longer to let others go first than it takes a crowd, for as
+// many as came meanwhile. Then half of them count no longer, so that slow ones are soon a crowd
+// no longer. Else each child of a chain beside them would let go first whatever else the process
+// does.
+func inVain(came int, took time.Duration) bool {
+	return took > time.Duration(max(1, came))*100*time.Microsecond
+}
 
 // countCrowd notes whether Ready is to post. l.mu must be held.
 func (l *life) countCrowd() {

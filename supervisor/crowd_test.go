@@ -15,6 +15,23 @@ import (
 	"github.com/coppice-go/coppice/strategy"
 )
 
+func TestLettingOthersGoFirstIsInVain(t *testing.T) {
+	for _, c := range []struct {
+		came int
+		took time.Duration
+		want bool
+	}{
+		{0, 0, false}, // nobody else could run, or the clock stands still
+		{0, 50 * time.Microsecond, false},
+		{0, time.Millisecond, true},
+		{40, 40 * time.Millisecond, true}, // they came by and by
+		{40, 80 * time.Microsecond, false},
+		{10_000, 20 * time.Millisecond, false},
+	} {
+		require.Equal(t, c.want, inVain(c.came, c.took), "%d came in %v", c.came, c.took)
+	}
+}
+
 // Children that take long to start or to stop are not about to become ready or to return. A
 // chain beside them must not let go first, again and again, what else the process does.
 func TestSlowChildrenAreNoCrowd(t *testing.T) {

@@ -281,7 +281,11 @@ func (r *run) expireAlone(t machine.Timer, set uint32, wait, due time.Duration) 
 // cleared meanwhile.
 func (l *life) fire(r *run, t machine.Timer, set uint32, stacks *dump) {
 	now := l.enter()
-	if r.set == set && (t != machine.StartTimer || r.stopsPosting()) { // else it is ready, just in time
+	switch {
+	case r.set != set:
+	case t == machine.StartTimer && !r.stopsPosting():
+		r.arm(t, time.Millisecond) // it is ready, just in time, unless its end comes before its post
+	default:
 		if stacks != nil { // otherwise those for an end in progress stay
 			l.dump = stacks
 		}

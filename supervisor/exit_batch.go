@@ -48,22 +48,13 @@ func (l *life) drainExits() {
 		if l.draining == nil {
 			l.draining = inOrder(l.exits.Swap(nil)) // before entered looks which kinds have subscribers
 		}
-		now := l.entered()
-		n := 0
-		for ; l.draining != nil && n < machine.BatchSize; n++ {
-			r := l.draining
-			l.draining, r.nextPosted = r.nextPosted, nil
-			if l.exited(r, machine.Outcome{Kind: machine.Normal}, now) {
-				s.note(endGrace, r)
-			}
-			l.perform(&s)
-		}
+		n := l.drainBatch(&s)
 		more = l.draining != nil
 		if !more {
 			l.drainer.Store(false)
 		}
-		if inVain(n, took) {
-			l.leaving = 0
+		if n > 0 && inVain(n, took) {
+			l.leaving /= 2
 		}
 		l.crowded.Store(!more && l.leaving >= crowd)
 		l.mu.Unlock()
@@ -71,6 +62,22 @@ func (l *life) drainExits() {
 		s.reset()
 		more = more || l.exits.Load() != nil
 	}
+}
+
+// drainBatch passes a batch of exits to the machine. It returns how many. l.mu must be held.
+func (l *life) drainBatch(s *step) (n int) {
+	now := l.entered()
+	for ; l.draining != nil && n < machine.BatchSize; n++ {
+		r := l.draining
+		l.draining, r.nextPosted = r.nextPosted, nil
+		if l.exited(r, machine.Outcome{Kind: machine.Normal}, now) {
+			s.note(endGrace, r)
+		}
+		l.perform(s)
+		l.m.SameBatch = true // with the events after it
+	}
+	l.m.SameBatch = false
+	return n
 }
 
 // inOrder reverses the list, so that exits are handled in the order in which they

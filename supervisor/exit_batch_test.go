@@ -135,6 +135,59 @@ func TestExitsOfACrowdShareABatch(t *testing.T) {
 	require.Less(t, len(batches), many/4, "apart from the last ones, which are no crowd, few exits are alone")
 }
 
+// What many exits lead to is done in more than one batch.
+func TestExitsShareABatch(t *testing.T) {
+	const users, hubs = 50, 20 // for each user
+	var asked sync.WaitGroup
+	asked.Add(users)
+	mayEnd := make(chan struct{})
+	spec := Spec{Strategy: strategy.Graph, Logger: slog.New(slog.DiscardHandler)}
+	for i := range users {
+		var needs []string
+		for j := range hubs {
+			needs = append(needs, fmt.Sprint("hub", i, "-", j))
+			spec.Children = append(spec.Children, child.Spec{Name: needs[j], Run: func(ctx child.Context) error {
+				err := ctx.Ready()
+				<-ctx.Done()
+				return err
+			}})
+		}
+		spec.Children = append(spec.Children, child.Spec{Name: fmt.Sprint("user", i), Needs: needs, Run: func(ctx child.Context) error {
+			err := ctx.Ready()
+			<-ctx.Done()
+			asked.Done()
+			<-mayEnd
+			return err
+		}})
+	}
+	s := New(spec)
+	require.NoError(t, s.Start(t.Context()))
+	stopped := make(chan error)
+	go func() { stopped <- s.Stop(context.Background()) }()
+	l := s.latest()
+	asked.Wait()
+	l.lock()
+	close(mayEnd)
+	waitFor(func() bool {
+		n := 0
+		for r := l.exits.Load(); r != nil; r = r.nextPosted {
+			n++
+		}
+		return n == users
+	})
+	l.draining = inOrder(l.exits.Swap(nil))
+	var after step
+	n, tasks := l.drainBatch(&after), 0
+	for after.noted(tasks).what != nothing {
+		tasks++
+	}
+	l.mu.Unlock()
+	l.runTasks(&after)
+	require.Equal(t, users, n)
+	require.Equal(t, machine.BatchSize+1, tasks, "a batch, and that it continues")
+	require.NoError(t, <-stopped)
+}
+
 // Only one run waits for the lock.
 func TestRunThatPostsItsExitDoesNotWait(t *testing.T) {
 	onlyOneWaits := func() {

@@ -10,11 +10,11 @@ import "github.com/coppice-go/coppice/internal/machine"
 //
 // Whoever takes the lock first passes to the machine what is posted. So once Ready has
 // returned, the child is ready for everyone who looks, and its exit is that of a run that was
-// ready. Only a run that is asked to stop while it is in Ready may stop without having been
-// ready, although Ready returns nil. What the machine decides, such as to start the next
-// children, is done by the next visit. If as many runs are posted as a batch has, the next one
-// takes the lock. All that are passed on together share one batch. So nobody holds the lock for
-// long.
+// ready. Only a run that is asked to stop while it is in Ready, or because of one that posted
+// before it, may stop without having been ready, although Ready returns nil. What the machine
+// decides, such as to start the next children, is done by the next visit. If as many runs are
+// posted as a batch has, the next one takes the lock. All that are passed on together share one
+// batch. So nobody holds the lock for long.
 
 // The post of a run says whether its first Ready may be posted. Others are never posted.
 const (
@@ -69,7 +69,7 @@ func (l *life) visitPosted(n uint32) {
 	alone := inVain(int(l.posts.Load()-n), took)
 	l.lock()
 	if alone {
-		l.starting = 0
+		l.starting /= 2
 	}
 	l.leave()
 }
@@ -89,7 +89,7 @@ func (l *life) takePosted() {
 		if r.cause == nil {
 			r.isReady(now)
 			l.perform(&l.left)
-			l.m.SameBatch = true
+			l.m.SameBatch = true // with the events after it
 		}
 		n++
 		r = next

@@ -290,12 +290,8 @@ func TestStartTimeoutAndPostedReady(t *testing.T) {
 	r.post.Store(posting)
 	expire()
 	require.Zero(t, r.why(), "Ready is about to return nil")
-	r.post.Store(mayPost)
-	l.lock()
-	set := r.set
-	l.mu.Unlock()
-	l.fire(r, machine.StartTimer, set, nil)
-	require.Equal(t, machine.WhyTimeout, r.why())
+	r.post.Store(mayPost)                                         // as if it was not
+	waitFor(func() bool { return r.why() == machine.WhyTimeout }) // the timer was set again
 	require.False(t, r.postReady())
 	require.ErrorIs(t, r.Ready(), child.ErrStartTimeout)
 	require.ErrorIs(t, <-started, child.ErrStartTimeout)
