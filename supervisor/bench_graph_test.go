@@ -135,7 +135,7 @@ func TestGraphStartsAndStopsManyNearlyAsFastAsIndependent(t *testing.T) {
 			ratios = append(ratios, float64(slices.Min(took[i]))/float64(slices.Min(took[0])))
 			t.Logf("%s: %.2f", m.name, ratios[i])
 		}
-		if ratios[1] < 2 && slices.Max(ratios) < 4 {
+		if ratios[1] < 2 && slices.Max(ratios) < 3 {
 			return
 		}
 	}

@@ -115,13 +115,7 @@ func TestExitsOfACrowdShareABatch(t *testing.T) {
 	const many = 20 * crowd
 	spec := Spec{Strategy: strategy.Independent, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, many)}
 	for i := range many {
-		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), Run: func(ctx child.Context) error {
-			if err := ctx.Ready(); err != nil {
-				return err
-			}
-			<-ctx.Done()
-			return nil
-		}}
+		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), Run: obedientRun}
 	}
 	s := New(spec)
 	exits, batches := 0, make(map[time.Time]bool) // the exits of a batch have one time
@@ -146,11 +140,7 @@ func TestExitsShareABatch(t *testing.T) {
 		var needs []string
 		for j := range hubs {
 			needs = append(needs, fmt.Sprint("hub", i, "-", j))
-			spec.Children = append(spec.Children, child.Spec{Name: needs[j], Run: func(ctx child.Context) error {
-				err := ctx.Ready()
-				<-ctx.Done()
-				return err
-			}})
+			spec.Children = append(spec.Children, child.Spec{Name: needs[j], Run: obedientRun})
 		}
 		spec.Children = append(spec.Children, child.Spec{Name: fmt.Sprint("user", i), Needs: needs, Run: func(ctx child.Context) error {
 			err := ctx.Ready()

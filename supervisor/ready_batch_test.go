@@ -30,7 +30,8 @@ type readyTest struct {
 // kindsOf has the events of each path so far.
 type kindsOf struct {
 	sync.Mutex
-	path map[string][]EventKind
+	path    map[string][]EventKind
+	refused atomic.Int32 // how often Ready returned an error
 }
 
 // has reports whether many children have at least n events.
@@ -49,6 +50,7 @@ func (k *kindsOf) has(n, many int) bool {
 func (r readyTest) run(t *testing.T) (*Supervisor, *kindsOf) {
 	begun, mayBeReady := new(sync.WaitGroup), make(chan struct{})
 	begun.Add(r.many)
+	events := &kindsOf{path: make(map[string][]EventKind)}
 	spec := Spec{Strategy: strategy.Graph, Intensity: strategy.Unlimited(), Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, r.many)}
 	for i := range spec.Children {
 		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), Restart: child.Transient, Run: func(ctx child.Context) error {
@@ -59,7 +61,11 @@ func (r readyTest) run(t *testing.T) (*Supervisor, *kindsOf) {
 			if r.before != nil {
 				r.before(ctx.(*run))
 			}
-			if err := ctx.Ready(); err != nil || r.then == nil {
+			err := ctx.Ready()
+			if err != nil {
+				events.refused.Add(1)
+			}
+			if err != nil || r.then == nil {
 				<-ctx.Done()
 				return err
 			}
@@ -67,7 +73,6 @@ func (r readyTest) run(t *testing.T) (*Supervisor, *kindsOf) {
 		}}
 	}
 	s := New(spec)
-	events := &kindsOf{path: make(map[string][]EventKind)}
 	t.Cleanup(s.Subscribe(func(e Event) {
 		events.Lock()
 		defer events.Unlock()
@@ -197,6 +202,7 @@ func TestRunThatIsAskedToStopAfterItHasPosted(t *testing.T) {
 				},
 			}.run(t)
 			require.NoError(t, s.Stop(context.Background()))
+			require.Equal(t, 1, int(events.refused.Load()), "the first one was asked to stop before its Ready returned")
 			require.Len(t, events.path, 2*crowd)
 			for path, kinds := range events.path {
 				require.NotContains(t, kinds, EventReady, path)
@@ -325,17 +331,11 @@ func TestPostedRunsShareABatch(t *testing.T) {
 		hub := child.Spec{Name: fmt.Sprint("hub", i), Run: func(ctx child.Context) error {
 			begun.Done()
 			<-mayBeReady
-			err := ctx.Ready()
-			<-ctx.Done()
-			return err
+			return obedientRun(ctx)
 		}}
 		spec.Children = append(spec.Children, hub)
 		for j := range users {
-			spec.Children = append(spec.Children, child.Spec{Name: fmt.Sprint("user", i, "-", j), Needs: []string{hub.Name}, Run: func(ctx child.Context) error {
-				err := ctx.Ready()
-				<-ctx.Done()
-				return err
-			}})
+			spec.Children = append(spec.Children, child.Spec{Name: fmt.Sprint("user", i, "-", j), Needs: []string{hub.Name}, Run: obedientRun})
 		}
 	}
 	s := New(spec)
@@ -402,11 +402,7 @@ func TestReadyOfACrowdShareAVisit(t *testing.T) {
 	const many = 20 * crowd
 	spec := Spec{Strategy: strategy.Graph, Logger: slog.New(slog.DiscardHandler), Children: make([]child.Spec, many)}
 	for i := range spec.Children {
-		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), Run: func(ctx child.Context) error {
-			err := ctx.Ready()
-			<-ctx.Done()
-			return err
-		}}
+		spec.Children[i] = child.Spec{Name: fmt.Sprint("c", i), Run: obedientRun}
 	}
 	s := New(spec)
 	ready, visits := 0, make(map[time.Time]bool) // events of one visit have one time

@@ -251,6 +251,34 @@ func TestWhatNeedsADoneChildWaitsForWhatThatNeeds(t *testing.T) {
 	}
 }
 
+// Events that follow each other under one lock have one batch.
+func TestEventsShareABatch(t *testing.T) {
+	m := graphMachine(worker("a"), worker("b"), worker("x", needs("a")), worker("y", needs("b")))
+	drain(m)
+	m.batchSize = 1
+	launched := func() (n, more int) {
+		for _, a := range drain(m) {
+			n += count(a.Kind == Launch)
+			more += count(a.Kind == Continue)
+		}
+		return n, more
+	}
+	m.Ready(m.Child("a"), 1, 0)
+	if n, more := launched(); n != 1 || more != 0 {
+		t.Error("x starts", n, more)
+	}
+	m.SameBatch = true
+	m.Ready(m.Child("b"), 1, 0)
+	if n, more := launched(); n != 0 || more != 1 {
+		t.Error("y waits for the next batch", n, more)
+	}
+	m.SameBatch = false
+	m.Continue(0)
+	if n, more := launched(); n != 1 || more != 0 {
+		t.Error("y starts", n, more)
+	}
+}
+
 // A child that has to stop and becomes ready before it is its turn still knows because of which
 // child it stops.
 func TestReadyBeforeItsStopKeepsWhy(t *testing.T) {
