@@ -83,7 +83,7 @@ func startOrder(specs []child.Spec) startingOrder {
 				stack = stack[:len(stack)-1]
 				continue
 			}
-			if top.next == len(spec.Needs)+len(spec.After) {
+			if top.next == rules.Edges(spec) {
 				o.index[spec.Name] = len(o.order)
 				o.order = append(o.order, top.at)
 				stack = stack[:len(stack)-1]

@@ -45,7 +45,7 @@ func (x *explained) newEdgeMap() *edgeMap {
 	}
 	e := &edgeMap{users: make([][]int, n), own: make([][]int, n), order: make([]int, 0, n), seen: make([]int, n)}
 	for i, c := range x.children {
-		for k := range len(c.spec.Needs) + len(c.spec.After) {
+		for k := range rules.Edges(c.spec) {
 			to, known := index[rules.Edge(c.spec, k)]
 			if !known { // it comes after a name that no child has
 				continue

@@ -149,7 +149,7 @@ func (p *plan) addsBefore(s *planStep, wait func(i int) bool) bool {
 	if p.edges == nil {
 		return true
 	}
-	for k := range len(s.spec.Needs) + len(s.spec.After) {
+	for k := range rules.Edges(s.spec) {
 		if i, desired := p.edges.index[rules.Edge(s.spec, k)]; desired && p.steps[i].what == add && !wait(i) {
 			return false
 		}
@@ -180,7 +180,7 @@ func (p *plan) closeEdges(children []child.Spec, m *machine.Machine) []child.Spe
 	p.edges.adopted = map[string]bool{}
 	for i := 0; i < len(children); i++ { // more may be added meanwhile
 		spec := &children[i]
-		for k := range len(spec.Needs) + len(spec.After) {
+		for k := range rules.Edges(spec) {
 			name := rules.Edge(spec, k)
 			if c := m.Child(name); !known[name] && c != nil && !c.Removing() {
 				known[name], p.edges.adopted[name] = true, true
