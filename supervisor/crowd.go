@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A crowd is that many runs of which each is about to become ready, or to return, as far as one
-// can tell: it has just begun, or was just asked to stop. Then the first one lets the others go
-// first, and what they do is handled together.
+// crowd is how many runs are a crowd: so many that it pays if the first one that becomes ready,
+// or returns, lets the others go first, and what they all do is handled together. A run counts
+// from its start until it is ready, and from the request to stop until it has returned.
 const crowd = 32
 
 // letOthers lets the others of a crowd go first. It returns how long that took.
@@ -17,10 +17,10 @@ func (l *life) letOthers() time.Duration {
 	return l.now() - began
 }
 
-// inVain reports whether it took longer to let others go first than it takes a crowd, for as
-// many as came meanwhile. Then half of them count no longer, so that slow ones are soon a crowd
-// no longer. Else each child of a chain beside them would let go first whatever else the process
-// does.
+// inVain reports whether it took long to let others go first, for the number of those that
+// came meanwhile. Then those that count are slow, and the caller halves their number, so that
+// they are soon no crowd. Otherwise each child of a chain beside them would let everything else
+// in the process go first.
 func inVain(came int, took time.Duration) bool {
 	return took > time.Duration(max(1, came))*100*time.Microsecond
 }

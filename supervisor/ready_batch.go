@@ -8,8 +8,8 @@ import "github.com/coppice-go/coppice/internal/machine"
 // start. So while a crowd of children starts, a Ready only posts that the run is ready, onto a
 // lock-free list, and returns. The first on the list undertakes to visit the machine soon.
 //
-// Whoever takes the lock first passes to the machine what is posted. So once Ready has
-// returned, the child is ready for everyone who looks, and its exit is that of a run that was
+// A goroutine that takes the lock first passes to the machine what is posted. So once Ready
+// has returned, everyone sees that the child is ready, and its exit is that of a run that was
 // ready. Only a run that is asked to stop while it is in Ready, or because of one that posted
 // before it, may stop without having been ready, although Ready returns nil. What the machine
 // decides, such as to start the next children, is done by the next visit. If as many runs are
@@ -66,9 +66,9 @@ func (r *run) afterPost() error {
 //go:noinline
 func (l *life) visitPosted(n uint32) {
 	took := l.letOthers()
-	alone := inVain(int(l.posts.Load()-n), took)
+	vain := inVain(int(l.posts.Load()-n), took)
 	l.lock()
-	if alone {
+	if vain {
 		l.starting /= 2
 	}
 	l.leave()

@@ -80,7 +80,7 @@ type Child struct {
 	// Stopped with its group and not started with it. Set by dissolve, cleared by launch,
 	// retire, publishLeftStopped and close.
 	leftStopped bool
-	// Its spec has nothing but what most specs have. Set by setSpec.
+	// Its spec leaves out what setSpec looks for, as most do. Set by setSpec.
 	Plain bool
 }
 
@@ -204,8 +204,8 @@ func (c *Child) setSpec(spec *child.Spec) {
 }
 
 // The following fields of a spec are looked at whenever a child starts or stops. When ten
-// thousand do so at the same time, their specs are in no cache, so a look at one is dear. If c
-// is Plain, it is not needed.
+// thousand do so at the same time, their specs are in no cache, so reading one is expensive.
+// If c is Plain, that is not needed.
 
 func (c *Child) temporary() bool   { return !c.Plain && c.Spec.Restart == child.Temporary }
 func (c *Child) significant() bool { return !c.Plain && c.Spec.Significant }
