@@ -69,6 +69,7 @@ func (a *applying) removed(ctx context.Context, made *call) bool {
 // start replaces and adds what is desired, in order. It reports whether to go on.
 func (a *applying) start(ctx context.Context) bool {
 	calls := make([]*call, len(a.plan.steps))
+	var row []int // steps that replace, to be done together
 	added := func(i int) bool {
 		made := calls[i]
 		calls[i] = nil
@@ -77,9 +78,14 @@ func (a *applying) start(ctx context.Context) bool {
 	for at := range a.plan.steps {
 		i := a.plan.step(at)
 		s := &a.plan.steps[i]
-		switch {
-		case s.what < replace && !s.edges:
+		if s.what < replace && !s.edges {
 			continue
+		}
+		if s.what != replace || len(row) == machine.BatchSize {
+			a.replace(row, calls)
+			row = row[:0]
+		}
+		switch {
 		case ctx.Err() != nil:
 			a.fail(s.spec.Name, context.Cause(ctx))
 		case !a.plan.addsBefore(s, added): // that has failed
@@ -89,13 +95,21 @@ func (a *applying) start(ctx context.Context) bool {
 				continue
 			}
 		case s.what == replace:
-			calls[i] = a.replace(s)
+			row = append(row, i)
+			if !a.ordered {
+				continue
+			}
+			a.replace(row, calls)
+			row = row[:0]
 		default:
 			calls[i] = a.add(s)
 		}
 		if len(a.failures) > 0 || a.ordered && !a.started(ctx, i, calls[i]) {
 			break
 		}
+	}
+	if len(a.failures) == 0 {
+		a.replace(row, calls)
 	}
 	for i, made := range calls {
 		if made != nil && !a.ordered {
@@ -122,22 +136,25 @@ func (a *applying) update(s *planStep) {
 	}
 }
 
-// replace asks for the restart of a child with another spec.
-func (a *applying) replace(s *planStep) *call {
-	made := newCall(a.life, s.spec.Name)
-	made.start = true
-	spec := *s.spec // of its own, so that the desired spec is not kept as long as the child
-	a.do(func(now time.Duration) {
-		c := a.m.Child(spec.Name)
+// replace asks for the restarts of children with other specs: of all at once, so that none
+// starts with its old spec in between, because of another.
+func (a *applying) replace(row []int, calls []*call) {
+	for _, i := range row {
+		calls[i] = newCall(a.life, a.plan.steps[i].spec.Name)
+		calls[i].start = true
+	}
+	a.doAll(len(row), func(at int, now time.Duration) {
+		made, s := calls[row[at]], &a.plan.steps[row[at]]
+		c := a.m.Child(s.spec.Name)
 		if c != s.child {
 			made.answer(a.absent()) // it was removed; there may be another of that name
 			return
 		}
+		spec := *s.spec // of its own, so that the desired spec is not kept as long as the child
 		s.spec, s.asked = &spec, true
 		a.explainRequest(c, restart, a.plan.why())
 		a.m.Replace(c, &spec, &made.Waiter, now)
 	})
-	return made
 }
 
 // add asks for the start of a new child.

@@ -89,6 +89,23 @@ func (l *life) do(event func(now time.Duration)) {
 	l.leave()
 }
 
+// doAll visits the machine with n events under one lock.
+func (l *life) doAll(n int, event func(i int, now time.Duration)) {
+	if n == 0 {
+		return
+	}
+	var s step
+	now := l.enter()
+	for i := range n {
+		event(i, now)
+		l.perform(&s)
+		l.m.SameBatch = true // with the events after it
+	}
+	l.m.SameBatch = false
+	l.unlock()
+	l.runTasks(&s)
+}
+
 // leave carries out what the machine has decided after an event, and releases the lock.
 func (l *life) leave() { l.leaveFor(nil) }
 
